@@ -1,0 +1,1 @@
+"""What a network costs: parameters, MACs, activations, memory, latency; each defined once."""

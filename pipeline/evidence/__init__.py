@@ -1,0 +1,1 @@
+"""What was observed: run store, records, statistics, the MLflow mirror, figures and rendering."""

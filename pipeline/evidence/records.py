@@ -1,0 +1,257 @@
+"""The schemas of everything that is written down about runs; versioned, and validated whenever read.
+
+Results and measurements are kept apart. A result is deterministic: equal on every repeat on one machine. A
+measurement (seconds, throughput, memory, hardware) is never hashed and never reused across machines.
+"""
+
+from dataclasses import field
+from typing import Any, Literal
+
+from pydantic.dataclasses import dataclass
+
+from pipeline.files import canonical_json, sha256_text
+from pipeline.schema import STRICT, to_json
+from pipeline.training.recipe import Recipe
+
+PROTOCOL_VERSION = 1
+"""Raised by hand whenever the training engine changes in a way that changes results."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class RunSpec:
+    """All that shapes a run's result; its hash is the run's address.
+
+    Attributes:
+        family, config: the network, `config` being the JSON of that family's Config.
+        channels, classes, resolution: of the images the network is built for; resolution in pixels, after resizing.
+        recipe: fully resolved: no precision "auto", the learning rate chosen.
+        data: fingerprint of the training and validation arrays and their normalisation.
+        device: the kind of device, since it shapes rounding.
+        protocol: version of the engine.
+    """
+
+    family: str
+    config: dict[str, Any]
+    channels: int
+    classes: int
+    resolution: int
+    recipe: Recipe
+    data: str
+    seed: int
+    device: Literal["cpu", "cuda"] = "cpu"
+    protocol: int = PROTOCOL_VERSION
+
+    @property
+    def hash(self) -> str:
+        """The address of the run: 20 hexadecimal digits of the SHA-256 of its canonical JSON."""
+        return sha256_text(canonical_json(to_json(self)))[:20]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Membership:
+    """For whom a run was trained: the stage that asked, the group it stands in, and its part there."""
+
+    experiment: str
+    parent: str
+    role: Literal["learning-rate", "seed", "single"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class RunHeader:
+    """`run.json`: what the run is, and for whom it was trained (the first and any later asker)."""
+
+    schema: Literal["run/1"]
+    run: str
+    name: str
+    data_name: str
+    spec: RunSpec
+    members: tuple[Membership, ...] = ()
+
+
+@dataclass(frozen=True, config=STRICT)
+class Epoch:
+    """What was observed after one epoch; losses are mean cross-entropies in nats, in eval mode.
+
+    `train_loss` is taken on the fixed training sample; `gradient_norm` is the mean over the epoch's steps of the
+    global L2 norm.
+    """
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    validation_error_percent: float
+    learning_rate: float
+    gradient_norm: float
+
+
+@dataclass(frozen=True, config=STRICT)
+class Result:
+    """`result.json`: the outcome of a run. `weights_sha256` covers the names, shapes and bytes of all tensors."""
+
+    schema: Literal["result/1"]
+    run: str
+    state: Literal["complete", "failed"]
+    reason: str | None
+    history: tuple[Epoch, ...]
+    weights_sha256: str | None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Measurement:
+    """`measurement.json`: what the run cost here. Throughput counts training images, evaluation excluded.
+
+    `peak_memory_bytes` is the CUDA allocator's peak, or on CPU the process's peak resident set (said in
+    `peak_memory_kind`). `attempts` counts starts: 1 unless the run was interrupted and continued.
+    """
+
+    schema: Literal["measurement/1"]
+    run: str
+    images_per_second: tuple[float, ...]
+    train_seconds: float
+    evaluation_seconds: float
+    wall_seconds: float
+    peak_memory_bytes: int
+    peak_memory_kind: Literal["cuda allocator", "resident set"]
+    threads: int
+    attempts: int
+    finished_at: str
+    hardware: dict[str, str]
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, config=STRICT)
+class TestScore:
+    """`test.json`: the one evaluation of a run's final weights on the test split."""
+
+    __test__ = False
+
+    schema: Literal["test/1"]
+    run: str
+    test_error_percent: float
+    test_loss: float
+    images: int
+    test_data: str
+    weights_sha256: str
+
+
+@dataclass(frozen=True, config=STRICT)
+class Interval:
+    """A mean over n seeds with its 95 % interval (Student's t); the interval is absent below 2 values."""
+
+    mean: float
+    interval: tuple[float, float] | None
+    n: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class RateTrial:
+    """One learning rate of the grid, scored on validation data by a short run."""
+
+    learning_rate: float
+    run: str
+    state: Literal["complete", "failed"]
+    reason: str | None
+    validation_error_percent: float | None
+
+
+@dataclass(frozen=True, config=STRICT)
+class SeedRun:
+    """One seed of a network at its chosen learning rate."""
+
+    run: str
+    seed: int
+    state: Literal["complete", "failed"]
+    reason: str | None
+    history: tuple[Epoch, ...]
+    test_error_percent: float | None
+    measurement: Measurement | None
+
+
+@dataclass(frozen=True, config=STRICT)
+class NetworkRecord:
+    """Everything the study learnt about one network. `flags` name what a reader must know ("at chance level", …)."""
+
+    name: str
+    family: str
+    config: dict[str, Any]
+    resolution: int
+    params: int
+    macs: int
+    activations: int
+    rates: tuple[RateTrial, ...]
+    recipe: Recipe
+    runs: tuple[SeedRun, ...]
+    validation_error_percent: Interval | None
+    test_error_percent: Interval | None
+    train_seconds: Interval | None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, config=STRICT)
+class DataSummary:
+    """The data set a record rests on: enough to name it in a report without opening it."""
+
+    name: str
+    source: str
+    fingerprint: str
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+    counts: dict[str, int]
+    duplicates: dict[str, int]
+
+
+@dataclass(frozen=True, config=STRICT)
+class GroupRecord:
+    """What the stage `run` writes for one group of networks."""
+
+    schema: Literal["group/1"]
+    group: str
+    profile: str
+    data: DataSummary
+    networks: tuple[NetworkRecord, ...]
+
+
+@dataclass(frozen=True, config=STRICT)
+class LayerCost:
+    """One row of the per-layer table. `output` is (C, H, W) or (features,)."""
+
+    name: str
+    kind: str
+    output: tuple[int, ...]
+    params: int
+    macs: int
+    activations: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class CostProfile:
+    """What `convstudy profile` tells of one network; conventions in pipeline/cost. Seconds are medians.
+
+    `latency_seconds` maps batch size to seconds a batch in eval mode; `throughput` is images per second at the
+    largest of them; `train_memory_bytes_per_sample` says in `train_memory_kind` how it was taken.
+    """
+
+    schema: Literal["cost/1"]
+    name: str
+    family: str
+    config: dict[str, Any]
+    resolution: int
+    channels: int
+    classes: int
+    params: int
+    params_dense: int
+    macs: int
+    fvcore_total: int
+    uncounted_operators: dict[str, int]
+    activations: int
+    saved_bytes_per_sample: int
+    layers: tuple[LayerCost, ...]
+    latency_seconds: dict[str, float] | None = None
+    images_per_second: float | None = None
+    train_memory_bytes: int | None = None
+    train_memory_kind: str | None = None
+    train_memory_batch: int | None = None
+    device: str | None = None
+    threads: int | None = None
+    hardware: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,106 @@
+"""The run store: `runs/<hash>/`, one training each, addressed by content, so no finished run is trained twice.
+
+    run.json          what the run is, and who asked for it       (RunHeader)
+    result.json       its outcome, deterministic                  (Result)
+    measurement.json  its cost on this machine                    (Measurement)
+    test.json         its test score, if one was asked for        (TestScore)
+    weights.safetensors, progress.json, checkpoint-*.pt           kept or removed by policy
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from pipeline.errors import StorageError
+from pipeline.evidence.records import Measurement, Membership, Result, RunHeader, RunSpec, TestScore
+from pipeline.files import write_json
+from pipeline.schema import read_record, to_json
+
+
+Record = TypeVar("Record", RunHeader, Result, Measurement, TestScore)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run's folder; readers return None for what is not there yet."""
+
+    path: Path
+
+    @property
+    def run(self) -> str:
+        """The run's hash."""
+        return self.path.name
+
+    @property
+    def weights(self) -> Path:
+        """Final weights, where kept."""
+        return self.path / "weights.safetensors"
+
+    @property
+    def progress(self) -> Path:
+        """Where a training in flight says how far it is."""
+        return self.path / "progress.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one process that trains this run."""
+        return self.path / ".lock"
+
+    def header(self) -> RunHeader | None:
+        """What the run is."""
+        return self._read(RunHeader, "run.json")
+
+    def result(self) -> Result | None:
+        """The outcome of the run."""
+        return self._read(Result, "result.json")
+
+    def measurement(self) -> Measurement | None:
+        """What the run cost on this machine."""
+        return self._read(Measurement, "measurement.json")
+
+    def test_score(self) -> TestScore | None:
+        """The run's score on the test split."""
+        return self._read(TestScore, "test.json")
+
+    def write(self, record: RunHeader | Result | Measurement | TestScore) -> None:
+        """Atomically write one record under its own name."""
+        write_json(self.path / f"{record.schema.split('/')[0]}.json", to_json(record))
+
+    def _read(self, kind: type[Record], name: str) -> Record | None:
+        path = self.path / name
+        if not path.exists():
+            return None
+        record = read_record(kind, path)
+        if record.run != self.run:
+            raise StorageError(f"{path} belongs to another run; remove the folder {self.path}")
+        return record
+
+
+@dataclass(frozen=True)
+class RunStore:
+    """All runs under one folder."""
+
+    root: Path
+
+    def folder(self, run: str) -> RunFolder:
+        """The folder of a run, present or not."""
+        return RunFolder(self.root / run)
+
+    def register(self, spec: RunSpec, name: str, data_name: str, member: Membership | None = None) -> RunFolder:
+        """Write (or extend) a run's header; only the driver process calls this."""
+        folder = self.folder(spec.hash)
+        header = folder.header() or RunHeader("run/1", spec.hash, name, data_name, spec)
+        if member is not None and member not in header.members:
+            header = replace(header, members=(*header.members, member))
+        elif (folder.path / "run.json").exists():
+            return folder
+        folder.write(header)
+        return folder
+
+    def __iter__(self) -> Iterator[RunFolder]:
+        """Every run that has a header, in order of its hash."""
+        if self.root.exists():
+            for path in sorted(self.root.iterdir()):
+                if (path / "run.json").exists():
+                    yield RunFolder(path)

@@ -1,0 +1,76 @@
+"""Typed JSON: strict parsing of dictionaries into frozen dataclasses, told in one line when it fails.
+
+Types are checked strictly (no "3" for 3), unknown keys are refused with the nearest known one, and rules live in
+each dataclass's `__post_init__`. Every Config, recipe, setting and record of the project passes here when read.
+"""
+
+import dataclasses
+import difflib
+import functools
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from pipeline.errors import StorageError, UsageError
+from pipeline.files import read_json
+
+T = TypeVar("T")
+
+STRICT = ConfigDict(extra="forbid", strict=True)
+"""The pydantic configuration of every dataclass that is read from JSON or YAML."""
+
+
+def parse(kind: type[T], value: Any, where: str) -> T:
+    """`value` (of JSON or YAML) as a `kind`; raises UsageError with every fault, each with its place under `where`."""
+    try:
+        return _adapter(kind).validate_json(json.dumps(value))
+    except ValidationError as error:
+        raise UsageError("; ".join(_tell(fault, kind, where) for fault in error.errors())) from error
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{where}: {error}") from error
+
+
+def read_record(kind: type[T], path: Path) -> T:
+    """The `kind` stored in a JSON file; raises StorageError naming the file when it does not fit the schema."""
+    try:
+        return parse(kind, read_json(path), str(path))
+    except UsageError as error:
+        raise StorageError(f"unreadable record: {error}") from error
+
+
+def to_json(value: Any) -> Any:
+    """A parsed dataclass (or a container of them) as plain JSON values: dictionaries, lists, strings, numbers."""
+    return _adapter(type(value)).dump_python(value, mode="json")
+
+
+@functools.cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _tell(fault: Any, kind: Any, where: str) -> str:
+    place = ".".join([where, *(str(part) for part in fault["loc"])])
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = _field_names(kind)
+        near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+        return f"{place}: unknown key; {hint}"
+    if fault["type"] == "missing":
+        return f"{place}: is missing"
+    if fault["type"] == "value_error":
+        return f"{place}: {message}"
+    return f"{place} (={fault['input']!r}): {message[:1].lower()}{message[1:]}"
+
+
+def _field_names(kind: Any) -> list[str]:
+    """Field names of `kind` and of every dataclass inside it."""
+    schema = _adapter(kind).json_schema()
+    names = set(schema.get("properties", {}))
+    for definition in schema.get("$defs", {}).values():
+        names |= set(definition.get("properties", {}))
+    if not names and dataclasses.is_dataclass(kind):
+        names = {field.name for field in dataclasses.fields(kind)}
+    return sorted(names)

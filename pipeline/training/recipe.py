@@ -1,0 +1,78 @@
+"""How a network is trained, whatever the network: optimizer, schedule, batches, augmentation, precision.
+
+A recipe is data. Together with the Config, the data set and the seed it determines a run, so every field is part of
+the run's hash; nothing else may change a result.
+"""
+
+from dataclasses import field
+from typing import Literal
+
+from pydantic.dataclasses import dataclass
+
+from pipeline.schema import STRICT
+from pipeline.training.augmentation import Augmentation
+
+Initialisation = Literal["he-normal", "xavier-uniform", "framework"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Recipe:
+    """One training protocol.
+
+    Attributes:
+        epochs: passes over the training images; also the horizon of the schedule.
+        batch_size: images per optimizer step; the last, smaller batch of an epoch is dropped.
+        train_images: how many training images are used (a stratified subset, the same for every seed); None: all.
+        validation_images: size of the validation sample scored after each epoch; None: all.
+        train_loss_images: size of the fixed training sample on which the loss is measured in eval mode.
+        resolution: side in pixels to which images are resized (bilinear) on the device; None: as they are.
+        augmentations: drawn per sample, applied in this order to training batches only.
+        initialisation: of weights; biases start at 0 and norms at (1, 0), except under "framework".
+        optimizer: "sgd" (momentum, optional Nesterov) or "adamw"; Adam is "adamw" with weight_decay 0.
+        learning_rate: the peak of the schedule.
+        weight_decay: applied to weights of convolutions and dense layers, never to norms or biases.
+        schedule: "cosine" to 0, "one-cycle" (cosine up from 1/25 of the peak for 30 % of steps, then down to 1/10,000 of
+            where it began), or "constant".
+        warmup_fraction: share of all steps spent in a linear rise to the peak ("one-cycle" has its own).
+        label_smoothing: mass spread evenly over the classes in the training loss; losses reported have none.
+        ema_decay: decay per step of an exponential moving average of the weights, which is then what is evaluated.
+        precision: of forward and backward passes; "auto" becomes bfloat16 where the device computes in it natively.
+    """
+
+    epochs: int
+    batch_size: int = 128
+    train_images: int | None = None
+    validation_images: int | None = None
+    train_loss_images: int = 2000
+    resolution: int | None = None
+    augmentations: tuple[Augmentation, ...] = field(default_factory=tuple)
+    initialisation: Initialisation = "he-normal"
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+    schedule: Literal["cosine", "one-cycle", "constant"] = "cosine"
+    warmup_fraction: float = 0.1
+    label_smoothing: float = 0.0
+    ema_decay: float | None = None
+    precision: Precision = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "train_images", "validation_images", "train_loss_images", "resolution"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} (={value}) must be at least 1")
+        for name in ("warmup_fraction", "label_smoothing", "momentum"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} (={value}) must be in [0, 1)")
+        if not 0 < self.learning_rate < float("inf"):
+            raise ValueError(f"learning_rate (={self.learning_rate}) must be positive and finite")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise ValueError(f"weight_decay (={self.weight_decay}) must be at least 0 and finite")
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise ValueError(f"ema_decay (={self.ema_decay}) must be in (0, 1)")
+        if self.nesterov and self.momentum == 0 and self.optimizer == "sgd":
+            raise ValueError("nesterov (=True) needs momentum (=0) above 0")
