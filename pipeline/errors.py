@@ -32,7 +32,7 @@ class StorageError(ConvstudyError):
     exit_code = 4
 
 
-class RunsFailed(ConvstudyError):
+class RunsFailedError(ConvstudyError):
     """Some runs failed; all others are complete and kept."""
 
     exit_code = 5

@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 import functools
 import json
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,11 +26,12 @@ STRICT = ConfigDict(extra="forbid", strict=True)
 def parse(kind: type[T], value: Any, where: str) -> T:
     """`value` (of JSON or YAML) as a `kind`; raises UsageError with every fault, each with its place under `where`."""
     try:
-        return _adapter(kind).validate_json(json.dumps(value))
+        parsed: T = _adapter(kind).validate_json(json.dumps(value))
     except ValidationError as error:
         raise UsageError("; ".join(_tell(fault, kind, where) for fault in error.errors())) from error
     except (TypeError, ValueError) as error:
         raise UsageError(f"{where}: {error}") from error
+    return parsed
 
 
 def read_record(kind: type[T], path: Path) -> T:
@@ -46,7 +48,7 @@ def to_json(value: Any) -> Any:
 
 
 @functools.cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 

@@ -1,10 +1,10 @@
 """The run store: `runs/<hash>/`, one training each, addressed by content, so no finished run is trained twice.
 
-    run.json          what the run is, and who asked for it       (RunHeader)
-    result.json       its outcome, deterministic                  (Result)
-    measurement.json  its cost on this machine                    (Measurement)
-    test.json         its test score, if one was asked for        (TestScore)
-    weights.safetensors, progress.json, checkpoint-*.pt           kept or removed by policy
+run.json          what the run is, and who asked for it       (RunHeader)
+result.json       its outcome, deterministic                  (Result)
+measurement.json  its cost on this machine                    (Measurement)
+test.json         its test score, if one was asked for        (TestScore)
+weights.safetensors, progress.json, checkpoint-*.pt           kept or removed by policy
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,6 @@ from pipeline.errors import StorageError
 from pipeline.evidence.records import Measurement, Membership, Result, RunHeader, RunSpec, TestScore
 from pipeline.files import write_json
 from pipeline.schema import read_record, to_json
-
 
 Record = TypeVar("Record", RunHeader, Result, Measurement, TestScore)
 

@@ -32,8 +32,8 @@ class Recipe:
         optimizer: "sgd" (momentum, optional Nesterov) or "adamw"; Adam is "adamw" with weight_decay 0.
         learning_rate: the peak of the schedule.
         weight_decay: applied to weights of convolutions and dense layers, never to norms or biases.
-        schedule: "cosine" to 0, "one-cycle" (cosine up from 1/25 of the peak for 30 % of steps, then down to 1/10,000 of
-            where it began), or "constant".
+        schedule: "cosine" to 0, "one-cycle" (cosine up from 1/25 of the peak for 30 % of steps, then down to
+            1/10,000 of where it began), or "constant".
         warmup_fraction: share of all steps spent in a linear rise to the peak ("one-cycle" has its own).
         label_smoothing: mass spread evenly over the classes in the training loss; losses reported have none.
         ema_decay: decay per step of an exponential moving average of the weights, which is then what is evaluated.
