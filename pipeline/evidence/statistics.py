@@ -1,0 +1,95 @@
+"""Small statistics of repeated runs: a mean with its interval, and what a reader must be warned of.
+
+The unit of repetition is the seed. Intervals are Student's, over seeds: they say how far the mean would move had
+other seeds been drawn, on the same data; they say nothing about other images.
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from scipy.special import stdtrit
+
+from pipeline.evidence.records import Interval
+
+AT_CHANCE_LEVEL = "at chance level"
+"""The flag of a network that learnt nothing: its error is no evidence about its design."""
+
+_CHANCE_STANDARD_ERRORS = 3.0
+_CHANCE_IMAGES = 1000
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
+    """The mean of independent values with its two-sided Student's t interval.
+
+    mean ± t(n - 1, (1 + confidence) / 2) * s / sqrt(n), where s is the sample standard deviation (divisor n - 1).
+
+    Args:
+        values: one number a seed, all in one unit.
+        confidence: probability with which such intervals cover the mean, for normally distributed values.
+
+    Returns:
+        Mean, interval and n; the interval is None below two values. None where there is no value at all.
+
+    Raises:
+        ValueError: a value is not finite, or `confidence` is not between 0 and 1.
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence (={confidence}) must be between 0 and 1")
+    if not all(math.isfinite(value) for value in values):
+        raise ValueError(f"values (={list(values)}) must be finite")
+    n = len(values)
+    if n == 0:
+        return None
+    mean = statistics.mean(values)
+    if n == 1:
+        return Interval(mean, None, 1)
+    half_width = float(stdtrit(n - 1, (1 + confidence) / 2)) * statistics.stdev(values) / math.sqrt(n)
+    return Interval(mean, (mean - half_width, mean + half_width), n)
+
+
+def chance_error_percent(classes: int) -> float:
+    """The expected error of guessing among equally frequent classes: 100 * (1 - 1 / classes)."""
+    if classes < 1:
+        raise ValueError(f"classes (={classes}) must be at least 1")
+    return 100 * (1 - 1 / classes)
+
+
+def chance_threshold_percent(classes: int) -> float:
+    """The error from which on a run is indistinguishable from guessing.
+
+    Guessing scores the chance error p with binomial noise of standard error sqrt(p * (1 - p) / images). The
+    threshold lies three of them below p, for 1,000 images: 87.2 % for 10 classes, 45.3 % for 2. A larger validation
+    sample could tell smaller departures from chance, but a network that departs so little has still learnt nothing
+    worth comparing. The spread over seeds is of no use here: seeds share one validation sample, so networks that all
+    predict one class agree to the digit, and a t test would find them "significantly" better than chance.
+    """
+    p = chance_error_percent(classes) / 100
+    return 100 * (p - _CHANCE_STANDARD_ERRORS * math.sqrt(p * (1 - p) / _CHANCE_IMAGES))
+
+
+def flags_of(validation_errors_percent: Sequence[float], classes: int, failed: int) -> tuple[str, ...]:
+    """What must be said beside a network's scores.
+
+    Args:
+        validation_errors_percent: final validation errors of the seeds that completed, in percent.
+        classes: number of classes, taken as equally frequent.
+        failed: number of seeds that failed.
+
+    Returns:
+        "no seed completed"; or "at chance level" where the mean error is indistinguishable from guessing, else
+        "k of n seeds at chance level" where only some are; and "k of n seeds failed".
+    """
+    completed = len(validation_errors_percent)
+    if completed == 0:
+        return ("no seed completed",)
+    threshold = chance_threshold_percent(classes)
+    flags = []
+    at_chance = sum(error >= threshold for error in validation_errors_percent)
+    if statistics.mean(validation_errors_percent) >= threshold:
+        flags.append(AT_CHANCE_LEVEL)
+    elif at_chance:
+        flags.append(f"{at_chance} of {completed} seeds {AT_CHANCE_LEVEL}")
+    if failed:
+        flags.append(f"{failed} of {completed + failed} seeds failed")
+    return tuple(flags)
