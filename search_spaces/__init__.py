@@ -1,0 +1,110 @@
+"""Design families, one a file: the directory is the registry.
+
+`names()` lists the modules without a leading underscore; each has a `FAMILY`. References (published networks and the
+small-image ones made here) are found by name over all families.
+"""
+
+import functools
+import importlib
+import pkgutil
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipeline.errors import UsageError, unknown_name
+from search_spaces._base import Family, Reference, SourceProtocol
+from search_spaces._ledger import Ledger, Price, TooSmallError
+
+__all__ = [
+    "Family",
+    "Ledger",
+    "Price",
+    "Reference",
+    "SourceProtocol",
+    "TooSmallError",
+    "family",
+    "instantiate",
+    "names",
+    "price",
+    "reference",
+    "references",
+    "smallest_resolution",
+]
+
+
+@functools.cache
+def names() -> tuple[str, ...]:
+    """Names of all families, in alphabetical order."""
+    return tuple(sorted(info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_")))
+
+
+@functools.cache
+def family(name: str) -> Family:
+    """The family of that name; raises UsageError naming the nearest one."""
+    if name not in names():
+        raise unknown_name("family", name, names())
+    found: Family = importlib.import_module(f"search_spaces.{name}").FAMILY
+    return found
+
+
+@functools.cache
+def references() -> dict[str, tuple[Family, Reference]]:
+    """Every reference by name, with its family."""
+    return {
+        name: (member, reference) for member in map(family, names()) for name, reference in member.references.items()
+    }
+
+
+def reference(name: str) -> tuple[Family, Reference]:
+    """The reference of that name and its family; raises UsageError naming the nearest one."""
+    if name not in references():
+        raise unknown_name("network", name, references())
+    return references()[name]
+
+
+def price(member: Family, config: Any, resolution: int, channels: int = 1, classes: int = 10) -> Price:
+    """Exact counts of a network without building it (about a millisecond).
+
+    Raises UsageError, naming the network's smallest input, where `resolution` (pixels) is below it.
+    """
+    ledger = Ledger(channels, resolution)
+    try:
+        member.walk(config, ledger, classes)
+    except TooSmallError as error:
+        smallest = smallest_resolution(member, config)
+        raise UsageError(f"{member.name}: {error}; its smallest input is {smallest} pixels") from error
+    return ledger.price()
+
+
+def smallest_resolution(member: Family, config: Any) -> int:
+    """Side in pixels of the smallest square image on which every layer of the network has an output."""
+    for side in range(1, 1025):
+        try:
+            member.walk(config, Ledger(1, side), 10)
+        except TooSmallError:
+            continue
+        return side
+    raise UsageError(f"{member.name}: no input up to 1024 pixels is large enough for this config")
+
+
+def instantiate(
+    member: Family,
+    config: Any,
+    resolution: int,
+    channels: int = 1,
+    classes: int = 10,
+    device: torch.device | str = "cpu",
+) -> nn.Module:
+    """Build a network and fix its lazy layers to `resolution` by one dry run in eval mode, as the source does.
+
+    Weights hold the framework's defaults; `pipeline.training.initialisation` gives them a recipe's. The device "meta"
+    builds shapes without memory.
+    """
+    price(member, config, resolution, channels, classes)  # refuses an input that is too small, in one line
+    with torch.device(device):
+        model = member.build(config, channels, classes)
+        model.eval()
+        with torch.no_grad():
+            model(torch.zeros(1, channels, resolution, resolution))
+    return model.train()

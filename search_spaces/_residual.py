@@ -1,0 +1,133 @@
+"""The residual network that ResNet, ResNeXt and RegNet share: stem, stages of blocks, pooling head.
+
+A family's Config is a small parametrisation; it becomes an explicit list of stages here, which one builder makes into
+modules and one walk prices. Sources: He et al. (2015), Xie et al. (2016), Radosavovic et al. (2020); *Dive into Deep
+Learning* 8.6 and 8.8, which differ from torchvision in two ways: convolutions have biases (`conv_bias`), and ResNet's
+1x1 shortcut has no batch norm (`shortcut_norm`).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+
+from search_spaces._base import pooling_head
+from search_spaces._ledger import Ledger
+
+Stem = Literal["imagenet", "regnet", "pooled", "small"]
+"""imagenet: conv 7 s2, pool 3/2. regnet: conv 3 s2. pooled: conv 3 s1, pool 3/2. small: conv 3 s1. All with norm, ReLU.
+
+The last two are for 28 and 32 pixels: they halve the image once or not at all before the first stage.
+"""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`depth` blocks of `width` output channels, the first of stride `stride`.
+
+    `bottleneck` is None for two 3x3 convolutions, or the width of the (grouped) 3x3 between two 1x1.
+    """
+
+    depth: int
+    width: int
+    stride: int
+    bottleneck: int | None = None
+    groups: int = 1
+
+
+@dataclass(frozen=True)
+class Residual:
+    """An explicit residual network, up to its head."""
+
+    stem: Stem
+    stem_width: int
+    stages: tuple[Stage, ...]
+    shortcut: bool = True
+    conv_bias: bool = False
+    shortcut_norm: bool = True
+
+
+def build(network: Residual, in_channels: int, num_classes: int) -> nn.Sequential:
+    """(N, in_channels, H, W) -> (N, num_classes)."""
+    layers: list[nn.Module] = [_stem(network, in_channels)]
+    width = network.stem_width
+    for stage in network.stages:
+        blocks = []
+        for position in range(stage.depth):
+            blocks.append(ResidualBlock(width, stage, stage.stride if position == 0 else 1, network))
+            width = stage.width
+        layers.append(nn.Sequential(*blocks))
+    return nn.Sequential(*layers, *pooling_head(width, num_classes))
+
+
+def walk(network: Residual, ledger: Ledger, num_classes: int) -> None:
+    """Book the network's cost."""
+    kernel, stride, pooled = _STEMS[network.stem]
+    ledger.conv(network.stem_width, kernel, stride, kernel // 2, bias=network.conv_bias).norm()
+    if pooled:
+        ledger.pool(3, 2, padding=1)
+    for stage in network.stages:
+        for position in range(stage.depth):
+            stride = stage.stride if position == 0 else 1
+            if network.shortcut and (stride != 1 or ledger.channels != stage.width):
+                shortcut = ledger.fork().conv(stage.width, 1, stride, bias=network.conv_bias)
+                if network.shortcut_norm:
+                    shortcut.norm()
+            for out, kernel, step, groups in _convolutions(stage, stride):
+                ledger.conv(out, kernel, step, kernel // 2, groups, bias=network.conv_bias).norm()
+    ledger.global_pool().dense(num_classes)
+
+
+class ResidualBlock(nn.Module):
+    """relu(body(x) + shortcut(x)): (N, width_in, H, W) -> (N, stage.width, H / stride, W / stride), sides rounded up.
+
+    The shortcut is a 1x1 convolution where shape changes, else the identity; a network without shortcuts has none.
+    """
+
+    def __init__(self, width_in: int, stage: Stage, stride: int, network: Residual) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        width = width_in
+        for out, kernel, step, groups in _convolutions(stage, stride):
+            layers += [
+                nn.Conv2d(width, out, kernel, step, kernel // 2, groups=groups, bias=network.conv_bias),
+                nn.BatchNorm2d(out),
+                nn.ReLU(),
+            ]
+            width = out
+        self.body = nn.Sequential(*layers[:-1])
+        self.shortcut: nn.Module | None = None
+        if network.shortcut:
+            self.shortcut = nn.Identity()
+            if stride != 1 or width_in != stage.width:
+                projection = nn.Conv2d(width_in, stage.width, 1, stride, bias=network.conv_bias)
+                norm = [nn.BatchNorm2d(stage.width)] if network.shortcut_norm else []
+                self.shortcut = nn.Sequential(projection, *norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add the shortcut to the body's output, then ReLU."""
+        y: Tensor = self.body(x)
+        return nn.functional.relu(y if self.shortcut is None else y + self.shortcut(x))
+
+
+def _convolutions(stage: Stage, stride: int) -> list[tuple[int, int, int, int]]:
+    """(out, kernel, stride, groups) of a block's body; a bottleneck's stride is on its 3x3."""
+    if stage.bottleneck is None:
+        return [(stage.width, 3, stride, 1), (stage.width, 3, 1, 1)]
+    return [(stage.bottleneck, 1, 1, 1), (stage.bottleneck, 3, stride, stage.groups), (stage.width, 1, 1, 1)]
+
+
+_STEMS: dict[Stem, tuple[int, int, bool]] = {
+    "imagenet": (7, 2, True),
+    "regnet": (3, 2, False),
+    "pooled": (3, 1, True),
+    "small": (3, 1, False),
+}
+"""(kernel, stride, whether a 3/2 max-pool follows)."""
+
+
+def _stem(network: Residual, in_channels: int) -> nn.Sequential:
+    kernel, stride, pooled = _STEMS[network.stem]
+    convolution = nn.Conv2d(in_channels, network.stem_width, kernel, stride, kernel // 2, bias=network.conv_bias)
+    pool = [nn.MaxPool2d(3, 2, padding=1)] if pooled else []
+    return nn.Sequential(convolution, nn.BatchNorm2d(network.stem_width), nn.ReLU(), *pool)
