@@ -1,0 +1,130 @@
+"""What was prepared: the manifest of a data set, against which every later stage verifies what it reads.
+
+`manifest.json` holds the SHA-256 of each array; `manifest.sha256` (in the form of `sha256sum -c`) holds that of
+`manifest.json` itself, so that no byte of a prepared folder can change unnoticed. Neither bears a time or a path of
+this machine: preparing the same images twice writes the same bytes.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic.dataclasses import dataclass
+
+from pipeline.errors import ConvstudyError, DataError
+from pipeline.evidence.records import DataSummary
+from pipeline.files import canonical_json, read_json, sha256_file, sha256_text, write_json, write_text
+from pipeline.schema import STRICT, parse, to_json
+
+SplitName = Literal["train", "validation", "test"]
+
+SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+"""Train learns, validation selects, test is read once after selection. Their order is their code in arrays."""
+
+MANIFEST_FILE = "manifest.json"
+CHECKSUM_FILE = "manifest.sha256"
+
+
+@dataclass(frozen=True, config=STRICT)
+class SplitFiles:
+    """The two files of a split, in the manifest's folder; `class_counts` follow the order of the class names."""
+
+    images_file: str
+    images_sha256: str
+    labels_file: str
+    labels_sha256: str
+    count: int
+    class_counts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        for file in (self.images_file, self.labels_file):
+            if Path(file).name != file:
+                raise ValueError(f"file (={file!r}) must be a plain file name")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Manifest:
+    """One prepared data set.
+
+    Attributes:
+        source: what it was made from: a named source, or "folder NAME" or "table NAME".
+        versions: of the libraries that shaped the arrays.
+        image_shape: (C, H, W) of every image.
+        mean, std: per channel, of the training split alone, scaled to [0, 1]; the std of a constant channel is 1.
+        duplicates: for "train-validation", "train-test" and "validation-test" the images of the later split whose
+            pixels occur in the earlier one, and under "… with another label" those of them that bear a label there
+            which is not theirs.
+        raw_files: checksum ("md5:…" or "sha256:…") of the uncompressed content of each raw file.
+        conversions: how many images were changed in which way, or left out, while they were read.
+    """
+
+    schema: Literal["manifest/1"]
+    name: str
+    source: str
+    versions: dict[str, str]
+    seed: int
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+    splits: dict[SplitName, SplitFiles]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    duplicates: dict[str, int]
+    raw_files: dict[str, str]
+    conversions: dict[str, int]
+
+    def __post_init__(self) -> None:
+        missing = [split for split in SPLITS if split not in self.splits]
+        if missing:
+            raise ValueError(f"splits must name all of {', '.join(SPLITS)}; missing: {', '.join(missing)}")
+
+    @property
+    def fingerprint(self) -> str:
+        """20 hexadecimal digits over exactly what shapes a training, so neither the test split nor any name or path.
+
+        Covers the train and validation arrays, the normalisation, and the class names.
+        """
+        train, validation = self.splits["train"], self.splits["validation"]
+        arrays = [train.images_sha256, train.labels_sha256, validation.images_sha256, validation.labels_sha256]
+        return sha256_text(canonical_json([arrays, self.mean, self.std, self.class_names]))[:20]
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """The manifest in `folder`; raises DataError when the data set is not prepared, or the manifest is damaged."""
+    path = folder / MANIFEST_FILE
+    if not path.exists():
+        raise DataError(f"{folder.name} is not prepared: run `convstudy prepare {folder.name}`")
+    try:
+        recorded = (folder / CHECKSUM_FILE).read_bytes()
+        found = _checksum_line(path).encode()
+        if recorded != found:
+            raise DataError(
+                f"{path} is damaged: expected SHA-256 {recorded[:64].decode(errors='replace')}, found "
+                f"{found[:64].decode()}; run `convstudy prepare {folder.name}` again"
+            )
+        return parse(Manifest, read_json(path), str(path))
+    except OSError as error:
+        raise DataError(f"cannot read {error.filename}: {error.strerror}; prepare {folder.name} again") from error
+    except ConvstudyError as error:
+        raise error if isinstance(error, DataError) else DataError(str(error)) from error
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest and its checksum into `folder`."""
+    write_json(folder / MANIFEST_FILE, to_json(manifest))
+    write_text(folder / CHECKSUM_FILE, _checksum_line(folder / MANIFEST_FILE))
+
+
+def summary(manifest: Manifest) -> DataSummary:
+    """What a report says of the data set without opening it."""
+    return DataSummary(
+        name=manifest.name,
+        source=manifest.source,
+        fingerprint=manifest.fingerprint,
+        image_shape=manifest.image_shape,
+        class_names=manifest.class_names,
+        counts={split: manifest.splits[split].count for split in SPLITS},
+        duplicates=manifest.duplicates,
+    )
+
+
+def _checksum_line(path: Path) -> str:
+    return f"{sha256_file(path)}  {path.name}\n"
