@@ -60,7 +60,8 @@ def read_listed(source: str, listing: Listing, options: FolderOptions, scratch: 
     if len(codes) < 2:
         problems.append(Problem(source, None, f"it has {len(codes)} classes", "at least 2 are needed", skippable=False))
     elif items:
-        splits = _split(labels, splits, groups, {item.split for item in items}, options.seed, problems)
+        given = {split for split, _ in listing.classes} | {item.split for item in listing.items}
+        splits = _split(labels, splits, groups, given, options.seed, problems)
     problems += _too_small(labels, splits, listing.class_names)
     _refuse(source, problems, options.skip_bad)
     for problem in problems:

@@ -71,7 +71,7 @@ def prepare(
             manifest = write_arrays(raw, temporary, data_name, image_size, seed)
             scratch.unlink(missing_ok=True)
     except OSError as error:
-        raise StorageError(f"cannot write {error.filename or target}: {error.strerror or error}") from error
+        raise StorageError(f"{error.filename or target}: {error.strerror or error}") from error
     _tell_result(manifest, target, tell)
     return manifest
 
