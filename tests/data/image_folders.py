@@ -1,5 +1,6 @@
 """Real digits as image folders, and what tests do to them."""
 
+import os
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -60,7 +61,5 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def _overwrite(path: Path, content: bytes, accessed: int, modified: int) -> None:
-    import os
-
     path.write_bytes(content)
     os.utime(path, ns=(accessed, modified))
