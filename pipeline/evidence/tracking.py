@@ -1,0 +1,199 @@
+"""The live mirror: MLflow follows a study while it runs, so that its user can watch the curves grow.
+
+One driver process writes; workers never do. The mirror is best effort: a store that fails is told of once, is left
+alone from then on, and never stops a training. Nothing reads from it, and `convstudy replay` (tracking_replay)
+rebuilds it from the run store.
+
+experiment convstudy/<experiment>       a stage's experiment, as named by a Membership
+  <parent>                              a network: costs, summary scores, figures
+    <parent>, seed 3                    one membership of one run: parameters, curves, scores, weights
+"""
+
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from pipeline.errors import StorageError
+from pipeline.evidence.records import Epoch, NetworkRecord, RunHeader
+from pipeline.evidence.store import RunFolder
+from pipeline.evidence.tracking_content import (
+    ROLE,
+    Status,
+    epoch_points,
+    network_entry,
+    network_status,
+    refusal_tag,
+    run_entry,
+)
+from pipeline.evidence.tracking_settle import (
+    WEIGHTS_LIMIT_BYTES,
+    logged_epoch,
+    obtain,
+    read_ending,
+    settle_network,
+    settle_run,
+    small_weights,
+)
+from pipeline.evidence.tracking_store import MlflowStore, open_store, reason, tracking_errors
+
+
+def code_commit(root: Path) -> str | None:
+    """The commit checked out in `root`, or None where there is no git or no repository."""
+    try:
+        done = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+@dataclass
+class _Live:
+    """A child run that this process keeps running; `logged` is the last epoch written."""
+
+    run_id: str
+    logged: int
+    refused: list[str]
+
+
+class Mirror:
+    """MLflow as seen by the driver; no method raises because of MLflow. Use `with`, so that no run is left RUNNING."""
+
+    def __init__(
+        self, folder: Path, store: MlflowStore | None, tell: Callable[[str], object], commit: str | None
+    ) -> None:
+        self._folder, self._store, self._tell, self._commit = folder, store, tell, commit
+        self._live: dict[str, list[_Live]] = {}
+        self._parents: dict[str, tuple[str, str]] = {}
+
+    @classmethod
+    def open(cls, folder: Path, tell: Callable[[str], object], commit: str | None = None) -> "Mirror":
+        """The mirror in a workspace's MLflow folder; if it cannot be opened, `tell` hears why, and it stays off."""
+        try:
+            return cls(folder, open_store(folder), tell, commit)
+        except StorageError as error:
+            tell(_off(str(error)))
+            return cls(folder, None, tell, commit)
+
+    def started(self, header: RunHeader) -> None:
+        """A run begins, or continues: its children are created (or found) and set running."""
+        self._attempt(lambda store: self._start(store, header))
+
+    def epochs(self, header: RunHeader, history: Sequence[Epoch]) -> None:
+        """The history has grown: the epochs not yet logged, by this process or an earlier one, are written."""
+        self._attempt(lambda store: self._follow(store, header, history))
+
+    def finished(self, folder: RunFolder) -> None:
+        """A run has its result, now or long ago: its children get it, their final status, and small weights."""
+        self._attempt(lambda store: self._finish(store, folder))
+
+    def interrupted(self, header: RunHeader) -> None:
+        """A run was stopped before its end; it may continue another day."""
+        self._attempt(lambda store: self._kill(store, header.run))
+
+    def network(self, experiment: str, record: NetworkRecord, figures: Sequence[Path] = ()) -> None:
+        """A network's record is written: its parent run gets costs, summary scores and figures, and ends."""
+        self._attempt(lambda store: self._close_network(store, experiment, record, figures))
+
+    def close(self) -> None:
+        """End all that is open: runs as KILLED, networks by what became of their runs."""
+        self._attempt(self._close)
+        self._store = None
+
+    def __enter__(self) -> "Mirror":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _attempt(self, write: Callable[[MlflowStore], object]) -> None:
+        if self._store is None:
+            return
+        try:
+            write(self._store)
+        except StorageError as error:
+            self._tell(f"MLflow does not show a run: {error}")
+        except tracking_errors() as error:
+            self._store = None
+            self._tell(_off(f"{self._folder}: {reason(error)}"))
+
+    def _start(self, store: MlflowStore, header: RunHeader) -> list[_Live]:
+        live = []
+        for member in header.members:
+            parent_id = self._parent(store, member.experiment, member.parent)
+            run = obtain(store, run_entry(header, member, self._commit), parent_id, _now_ms())
+            store.reopen(run)
+            live.append(_Live(run.info.run_id, logged_epoch(run), []))
+        self._live[header.run] = live
+        return live
+
+    def _follow(self, store: MlflowStore, header: RunHeader, history: Sequence[Epoch]) -> None:
+        now_ms = _now_ms()
+        for live in self._live.get(header.run) or self._start(store, header):
+            points, refused = epoch_points(history, live.logged)
+            if points:
+                live.refused += refused
+                tags = refusal_tag(live.refused) if refused else {}
+                store.log(live.run_id, points, lambda step: now_ms, tags=tags)
+                live.logged = history[-1].epoch
+
+    def _finish(self, store: MlflowStore, folder: RunFolder) -> None:
+        header, ending = folder.header(), read_ending(folder)
+        if header is None or ending is None:
+            self._kill(store, folder.run)
+            return
+        weights = small_weights(folder, WEIGHTS_LIMIT_BYTES)
+        for member in header.members:
+            parent_id = self._parent(store, member.experiment, member.parent)
+            settle_run(store, run_entry(header, member), ending, parent_id, weights=weights)
+        self._live.pop(header.run, None)
+
+    def _kill(self, store: MlflowStore, run: str) -> None:
+        for live in self._live.get(run, []):
+            store.end(live.run_id, "KILLED", _now_ms())
+        self._live.pop(run, None)
+
+    def _parent(self, store: MlflowStore, experiment: str, parent: str) -> str:
+        entry = network_entry(experiment, parent)
+        if entry.key not in self._parents:
+            run = obtain(store, entry, None, _now_ms())
+            store.reopen(run)
+            self._parents[entry.key] = (store.experiment(experiment), run.info.run_id)
+        return self._parents[entry.key][1]
+
+    def _close_network(
+        self, store: MlflowStore, experiment: str, record: NetworkRecord, figures: Sequence[Path]
+    ) -> None:
+        entry = network_entry(experiment, record.name)
+        run = obtain(store, entry, None, _now_ms())
+        settle_network(store, run, record, figures, _now_ms())
+        status = _status(store, run.info.experiment_id, run.info.run_id)
+        if status == "RUNNING":
+            self._parents[entry.key] = (run.info.experiment_id, run.info.run_id)
+        else:
+            store.end(run.info.run_id, status, _now_ms())
+            self._parents.pop(entry.key, None)
+
+    def _close(self, store: MlflowStore) -> None:
+        for run in list(self._live):
+            self._kill(store, run)
+        for experiment_id, run_id in self._parents.values():
+            status = _status(store, experiment_id, run_id)
+            store.end(run_id, "KILLED" if status == "RUNNING" else status, _now_ms())
+
+
+def _status(store: MlflowStore, experiment_id: str, parent_id: str) -> Status:
+    children = store.children(experiment_id, parent_id)
+    return network_status([(child.data.tags.get(ROLE, ""), child.info.status) for child in children])
+
+
+def _now_ms() -> int:
+    return round(time.time() * 1000)
+
+
+def _off(why: str) -> str:
+    return f"MLflow is not written any more, trainings go on: {why} (`convstudy replay` rebuilds it from the run store)"

@@ -1,0 +1,238 @@
+"""What MLflow shows of a run: records translated into names, parameters, tags and metric points; writes nothing.
+
+Names are a stranger's input. Runs are therefore found by a hexadecimal key, never by a name in a filter, and texts
+are cut to MLflow's limits here, so that MLflow has no reason to refuse them. Non-finite values are no points:
+MLflow would store infinity as 1.797e308.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from pipeline.evidence.records import Epoch, Measurement, Membership, NetworkRecord, Result, RunHeader, TestScore
+from pipeline.files import canonical_json, sha256_text
+from pipeline.schema import to_json
+
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+Role = Literal["parent", "learning-rate", "seed", "single"]
+
+EXPERIMENT_PREFIX = "convstudy/"
+KEY, RUN, ROLE, PARENT_ID = "convstudy.key", "convstudy.run", "convstudy.role", "mlflow.parentRunId"
+EPOCH = "epoch"
+"""The metric that marks an epoch as logged: written last, in one transaction with the epoch's other points."""
+
+_NAME_CHARACTERS, _PARAM_CHARACTERS, _TAG_CHARACTERS = 200, 6000, 8000
+_EPOCH_METRICS = ("train_loss", "validation_loss", "validation_error_percent", "learning_rate", "gradient_norm")
+_MEASURED = ("train_seconds", "evaluation_seconds", "wall_seconds", "peak_memory_bytes", "attempts")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of one metric; `step` counts epochs."""
+
+    key: str
+    value: float
+    step: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One MLflow run to be: a network (role "parent"), or one membership of a trained run under its network."""
+
+    key: str
+    experiment: str
+    role: Role
+    name: str
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    data: tuple[str, str] | None = None
+    """Name and fingerprint of the data set it is trained on."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended: its status and all that is known only then. Times are milliseconds since 1970."""
+
+    status: Literal["FINISHED", "FAILED"]
+    history: tuple[Epoch, ...]
+    points: tuple[Point, ...]
+    tags: Mapping[str, str]
+    start_ms: int
+    end_ms: int
+
+    def at(self, step: int) -> int:
+        """When the epoch `step` ended, taking all epochs as equally long."""
+        last = max(1, len(self.history))
+        return self.start_ms + (self.end_ms - self.start_ms) * min(step, last) // last
+
+
+def experiment_name(experiment: str) -> str:
+    """MLflow's name for a stage's experiment."""
+    return EXPERIMENT_PREFIX + _shown(experiment)
+
+
+def network_entry(experiment: str, parent: str) -> Entry:
+    """The parent run of a network."""
+    tags = {"convstudy.experiment": experiment, "convstudy.parent": parent}
+    return _entry(_key("parent", experiment, parent), experiment, "parent", parent, {}, tags)
+
+
+def run_entry(header: RunHeader, member: Membership, commit: str | None = None) -> Entry:
+    """The child run of one membership; `commit` is that of the code that trains it."""
+    spec = header.spec
+    named: dict[Role, str] = {
+        "seed": f"{member.parent}, seed {spec.seed}",
+        "learning-rate": f"{member.parent}, learning rate {spec.recipe.learning_rate:g}",
+        "single": header.name,
+    }
+    fields = ("family", "channels", "classes", "resolution", "seed", "device", "protocol")
+    params = {"name": header.name, **{field: _text(getattr(spec, field)) for field in fields}}
+    params |= _flat("config", spec.config) | _flat("recipe", to_json(spec.recipe))
+    tags = {
+        RUN: header.run,
+        "convstudy.experiment": member.experiment,
+        "convstudy.parent": member.parent,
+        "convstudy.data": spec.data,
+        "convstudy.data_name": header.data_name,
+    }
+    if commit is not None:
+        tags["mlflow.source.git.commit"] = commit
+    key = _key(member.role, member.experiment, member.parent, header.run)
+    entry = _entry(key, member.experiment, member.role, named[member.role], params, tags)
+    return replace(entry, data=(_clean(header.data_name)[:500], _clean(spec.data)))
+
+
+def run_ending(result: Result, measurement: Measurement | None, score: TestScore | None, written_ms: int) -> Ending:
+    """How a run ended; `written_ms`, the age of its result, dates a run without a measurement."""
+    last = len(result.history)
+    points: list[Point] = []
+    tags: dict[str, str] = {}
+    end_ms, start_ms = written_ms, written_ms
+    if result.reason is not None:
+        tags["convstudy.reason"] = result.reason
+    if result.weights_sha256 is not None:
+        tags["convstudy.weights_sha256"] = result.weights_sha256
+    if score is not None:
+        points += [
+            Point("test_error_percent", score.test_error_percent, last),
+            Point("test_loss", score.test_loss, last),
+        ]
+    if measurement is not None:
+        points += [Point("images_per_second", rate, step) for step, rate in enumerate(measurement.images_per_second, 1)]
+        points += [Point(name, float(getattr(measurement, name)), last) for name in _MEASURED]
+        tags["convstudy.hardware"] = canonical_json(measurement.hardware)
+        tags["convstudy.versions"] = canonical_json(measurement.versions)
+        if "commit" in measurement.versions:
+            tags["mlflow.source.git.commit"] = measurement.versions["commit"]
+        end_ms = _milliseconds(measurement.finished_at) or written_ms
+        start_ms = end_ms - round(1000 * measurement.wall_seconds)
+    return Ending(
+        "FINISHED" if result.state == "complete" else "FAILED",
+        result.history,
+        tuple(point for point in points if math.isfinite(point.value)),
+        _cut(tags),
+        start_ms,
+        end_ms,
+    )
+
+
+def epoch_points(history: Iterable[Epoch], after: int) -> tuple[list[Point], list[str]]:
+    """The points of the epochs later than `after`, and a line for each value that is not finite, hence not logged."""
+    points: list[Point] = []
+    refused: list[str] = []
+    for epoch in history:
+        if epoch.epoch <= after:
+            continue
+        for name in _EPOCH_METRICS:
+            value = getattr(epoch, name)
+            if math.isfinite(value):
+                points.append(Point(name, value, epoch.epoch))
+            else:
+                refused.append(f"{name} is {value} at epoch {epoch.epoch}")
+        points.append(Point(EPOCH, epoch.epoch, epoch.epoch))
+    return points, refused
+
+
+def network_points(record: NetworkRecord) -> dict[str, float]:
+    """A network's costs and summary scores, as metrics of its parent run."""
+    points: dict[str, float] = {"params": record.params, "macs": record.macs, "activations": record.activations}
+    for name in ("validation_error_percent", "test_error_percent", "train_seconds"):
+        summary = getattr(record, name)
+        if summary is not None:
+            points |= {name: summary.mean, f"{name}_n": summary.n}
+            if summary.interval is not None:
+                points |= {f"{name}_low": summary.interval[0], f"{name}_high": summary.interval[1]}
+    return {name: float(value) for name, value in points.items() if math.isfinite(value)}
+
+
+def network_tags(record: NetworkRecord) -> dict[str, str]:
+    """What a reader of the parent run must know."""
+    return _cut({"convstudy.family": record.family, "convstudy.flags": ", ".join(record.flags)})
+
+
+def network_status(children: Sequence[tuple[str, str]]) -> Status:
+    """A parent's status from the (role, status) of its children.
+
+    A learning rate that diverges is an answer of the grid, no failure of the network; it counts only if all failed.
+    """
+    statuses = {status for _, status in children}
+    if "RUNNING" in statuses:
+        return "RUNNING"
+    if statuses == {"FAILED"} or any(role != "learning-rate" and status == "FAILED" for role, status in children):
+        return "FAILED"
+    return "KILLED" if "KILLED" in statuses else "FINISHED"
+
+
+def refusal_tag(refused: Sequence[str]) -> dict[str, str]:
+    """The tag that says which values were not logged, and why."""
+    return _cut({"convstudy.not_logged": "; ".join(refused)}) if refused else {}
+
+
+def _entry(
+    key: str, experiment: str, role: Role, name: str, params: Mapping[str, str], tags: Mapping[str, str]
+) -> Entry:
+    source = {"mlflow.source.name": "convstudy", "mlflow.source.type": "LOCAL"}
+    clean = {re.sub(r"[^\w.\- :]", "_", name)[:250]: _clean(text)[:_PARAM_CHARACTERS] for name, text in params.items()}
+    return Entry(key, experiment, role, _shown(name), clean, _cut({KEY: key, ROLE: role, **tags, **source}))
+
+
+def _key(*parts: str) -> str:
+    return sha256_text(canonical_json(parts))[:32]
+
+
+def _flat(prefix: str, value: Any) -> dict[str, str]:
+    """Nested dictionaries as dotted names: {"config": {"depth": 3}} becomes {"config.depth": "3"}."""
+    if not isinstance(value, dict):
+        return {prefix: _text(value)}
+    return {name: text for key, inner in value.items() for name, text in _flat(f"{prefix}.{key}", inner).items()}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else canonical_json(value)
+
+
+def _shown(name: str) -> str:
+    """`name` as one printable line of bounded length; a changed one bears a hash, so that no two become one."""
+    line = "".join(letter if letter.isprintable() else " " for letter in _clean(name))
+    if line == name and 0 < len(name) <= _NAME_CHARACTERS:
+        return name
+    return f"{line[: _NAME_CHARACTERS - 10]} ~{sha256_text(canonical_json(name))[:8]}"
+
+
+def _clean(text: str) -> str:
+    """`text` without what UTF-8 cannot say (lone surrogates, from undecodable file names)."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _cut(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: _clean(text)[:_TAG_CHARACTERS] for key, text in tags.items()}
+
+
+def _milliseconds(moment: str) -> int | None:
+    try:
+        return round(datetime.fromisoformat(moment).timestamp() * 1000)
+    except ValueError:
+        return None
