@@ -113,7 +113,7 @@ def _flattenable(image: Image.Image, gray: bool, done: set[str]) -> Image.Image:
     if image.mode == "I" or image.mode.startswith("I;16"):
         return _eight_bits(image)
     if image.mode in ("P", "PA"):
-        done.add("palette to RGB")
+        done.add("palette expanded")
     elif image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
         done.add(f"{image.mode} to RGB")
     elif image.mode == "1":
@@ -138,7 +138,15 @@ def _centre_square(image: Image.Image, side: int) -> Image.Image:
 
 
 def _is_gray(image: Image.Image) -> bool:
-    return image.mode in GRAY_MODES or _raw_mode(image).startswith("LA")
+    return image.mode in GRAY_MODES or _raw_mode(image).startswith("LA") or _has_gray_palette(image)
+
+
+def _has_gray_palette(image: Image.Image) -> bool:
+    """Whether all colours of a PNG's or GIF's palette are grays; asked before the pixels are decoded."""
+    if image.mode != "P" or image.palette is None or (image.palette.rawmode or image.palette.mode) != "RGB":
+        return False
+    red, green, blue = (bytes(image.palette.palette)[channel::3] for channel in range(3))
+    return red == green == blue
 
 
 def _raw_mode(image: Image.Image) -> str:
