@@ -50,7 +50,7 @@ class Config:
 def sample(trial: "BaseTrial") -> Config:
     """Two to four stages of one to three blocks, shortcut on or off; 0.4 to 151 MMACs at 28 pixels (1,000 draws)."""
     stages = trial.suggest_int("stages", 2, 4)
-    block = choose(trial, "block", ["basic", "bottleneck"])
+    block: Literal["basic", "bottleneck"] = choose(trial, "block", ["basic", "bottleneck"])
     width = trial.suggest_int("width_1", 8, 32, step=8) * (4 if block == "bottleneck" else 1)
     widths = [width]
     for stage in range(2, stages + 1):

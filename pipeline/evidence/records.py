@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from pipeline.files import canonical_json, sha256_text
 from pipeline.schema import STRICT, to_json
+from pipeline.training.history import Epoch as Epoch
 from pipeline.training.recipe import Recipe
 
 PROTOCOL_VERSION = 1
@@ -66,22 +67,6 @@ class RunHeader:
     data_name: str
     spec: RunSpec
     members: tuple[Membership, ...] = ()
-
-
-@dataclass(frozen=True, config=STRICT)
-class Epoch:
-    """What was observed after one epoch; losses are mean cross-entropies in nats, in eval mode.
-
-    `train_loss` is taken on the fixed training sample; `gradient_norm` is the mean over the epoch's steps of the
-    global L2 norm.
-    """
-
-    epoch: int
-    train_loss: float
-    validation_loss: float
-    validation_error_percent: float
-    learning_rate: float
-    gradient_norm: float
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -1,0 +1,65 @@
+"""Memory of training: bytes saved for backward per image, and the peak of a training step."""
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.machine import DeviceKind
+
+OPTIMIZER_COPIES = 3
+"""Weights, gradients and one momentum buffer, each in float32."""
+
+
+def saved_bytes_per_sample(model: nn.Module, channels: int, resolution: int) -> int:
+    """Bytes autograd keeps for the backward pass of one more image, in train mode and float32.
+
+    Weights are excluded and storages counted once (an in-place or shared tensor is not counted twice). Taken as the
+    difference between batches of 4 and 2, so that what a batch keeps once (batch statistics) does not count. Works on
+    the meta device.
+    """
+    model.train()
+    four, two = (_saved_bytes(model, batch, channels, resolution) for batch in (4, 2))
+    return (four - two) // 2
+
+
+def _saved_bytes(model: nn.Module, batch: int, channels: int, resolution: int) -> int:
+    weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
+    kept: dict[int, Tensor] = {}  # keeps tensors alive, so that storage addresses stay unique
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in weights:
+            kept.setdefault(storage._cdata, tensor)
+        return tensor
+
+    device = next(model.parameters()).device
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output = model(torch.zeros(batch, channels, resolution, resolution, device=device))
+    del output
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+def training_memory(
+    model: nn.Module, channels: int, resolution: int, batch: int, device: DeviceKind
+) -> tuple[int, str]:
+    """Bytes at the peak of one training step at `batch` images, and how they were taken.
+
+    On CUDA the allocator's peak over a real step. On CPU there is no such counter: saved tensors of the batch plus
+    weights, gradients and momentum.
+    """
+    if device == "cpu":
+        weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+        saved = saved_bytes_per_sample(model, channels, resolution) * batch
+        return saved + OPTIMIZER_COPIES * weights, "saved tensors + weights, gradients, momentum (float32)"
+    model = model.to("cuda").to(memory_format=torch.channels_last).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
+    images = torch.zeros(batch, channels, resolution, resolution, device="cuda")
+    labels = torch.zeros(batch, dtype=torch.int64, device="cuda")
+    torch.cuda.reset_peak_memory_stats()
+    for _ in range(2):  # the first step allocates the momentum
+        with torch.autocast("cuda", torch.bfloat16):
+            loss = nn.functional.cross_entropy(model(images), labels, reduction="mean")
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    torch.cuda.synchronize()
+    return torch.cuda.max_memory_allocated(), "cuda allocator, bfloat16 autocast"

@@ -1,0 +1,80 @@
+"""The whole cost of one network, as `convstudy profile` tells it."""
+
+import dataclasses
+from typing import Any
+
+import torch
+
+import search_spaces
+from pipeline.cost.counts import count_with_fvcore, layer_table
+from pipeline.cost.latency import latency_seconds
+from pipeline.cost.memory import saved_bytes_per_sample, training_memory
+from pipeline.evidence.records import CostProfile
+from pipeline.machine import DeviceKind, hardware, versions
+from pipeline.schema import to_json
+from search_spaces import Family
+
+BATCHES = (1, 128)
+TRAINING_BATCH = 128
+
+
+def profile_network(
+    name: str,
+    family: Family,
+    config: Any,
+    resolution: int,
+    channels: int = 1,
+    classes: int = 10,
+    device: DeviceKind = "cpu",
+    latency: bool = True,
+    run_seconds: float = 0.2,
+    threads: int = 1,
+) -> CostProfile:
+    """Count, and unless `latency` is off time, one network for (channels, resolution, resolution) images.
+
+    `run_seconds` is the time spent on each latency; `threads` that of the timing on CPU. Raises UsageError where the
+    resolution is too small for the network, naming its smallest.
+    """
+    price = search_spaces.price(family, config, resolution, channels, classes)
+    shapes = search_spaces.instantiate(family, config, resolution, channels, classes, device="meta")
+    model = search_spaces.instantiate(family, config, resolution, channels, classes)
+    fvcore = count_with_fvcore(model, channels, resolution)
+    assert fvcore.macs == price.macs, f"{name}: fvcore counts {fvcore.macs} MACs, the closed form {price.macs}"
+    counted = CostProfile(
+        schema="cost/1",
+        name=name,
+        family=family.name,
+        config=to_json(config),
+        resolution=resolution,
+        channels=channels,
+        classes=classes,
+        params=price.params,
+        params_dense=price.params_dense,
+        macs=fvcore.macs,
+        fvcore_total=fvcore.total,
+        uncounted_operators=fvcore.uncounted_operators,
+        activations=price.activations,
+        saved_bytes_per_sample=saved_bytes_per_sample(shapes, channels, resolution),
+        layers=layer_table(shapes, channels, resolution),
+        hardware=hardware(device),
+        versions=versions(),
+    )
+    if not latency:
+        return counted
+    seconds = {
+        str(batch): latency_seconds(model, channels, resolution, batch, device, run_seconds, threads)
+        for batch in BATCHES
+    }
+    memory, kind = training_memory(model if device == "cuda" else shapes, channels, resolution, TRAINING_BATCH, device)
+    if device == "cuda":
+        torch.cuda.empty_cache()
+    return dataclasses.replace(
+        counted,
+        latency_seconds=seconds,
+        images_per_second=BATCHES[-1] / seconds[str(BATCHES[-1])],
+        train_memory_bytes=memory,
+        train_memory_kind=kind,
+        train_memory_batch=TRAINING_BATCH,
+        device=device,
+        threads=threads,
+    )

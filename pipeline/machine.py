@@ -1,0 +1,98 @@
+"""What this machine is and can do: hardware and versions for the records, the device and precision for training."""
+
+import functools
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from typing import Literal
+
+import psutil
+import torch
+
+from pipeline.errors import UsageError
+
+DeviceKind = Literal["cpu", "cuda"]
+PACKAGES = ("convstudy", "torch", "torchvision", "optuna", "mlflow", "fvcore", "numpy", "pandas")
+
+
+def resolve_device(wanted: str = "auto") -> DeviceKind:
+    """Return "cuda" where wanted or found, else "cpu"; raises UsageError for a device that is not here."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cpu":
+        return "cpu"
+    if wanted == "cuda":
+        if torch.cuda.is_available():
+            return "cuda"
+        raise UsageError("device 'cuda' is not available here: no CUDA device was found; use --device cpu or auto")
+    raise UsageError(f"unknown device {wanted!r}: known: auto, cpu, cuda")
+
+
+def resolve_precision(wanted: str, device: DeviceKind) -> Literal["float32", "bfloat16"]:
+    """Resolve "auto" to bfloat16 where the device multiplies it natively, float32 elsewhere.
+
+    On a processor without AVX-512 bf16 or AMX, bfloat16 is emulated: a training took 8 to 10 times as long there.
+    """
+    if wanted == "auto":
+        return "bfloat16" if _computes_bfloat16(device) else "float32"
+    if wanted not in ("float32", "bfloat16"):
+        raise UsageError(f"unknown precision {wanted!r}: known: auto, float32, bfloat16")
+    return "float32" if wanted == "float32" else "bfloat16"
+
+
+def _computes_bfloat16(device: DeviceKind) -> bool:
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    flags = _cpu_flags()
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+@functools.cache
+def _cpu_flags() -> frozenset[str]:
+    """Feature flags of the processor, as Linux names them; empty elsewhere."""
+    path = Path("/proc/cpuinfo")
+    if not path.exists():
+        return frozenset()
+    line = next((line for line in path.read_text().splitlines() if line.startswith("flags")), "")
+    return frozenset(line.partition(":")[2].split())
+
+
+def hardware(device: DeviceKind) -> dict[str, str]:
+    """Processor, cores, memory and, for "cuda", the card: what stands beside every measurement."""
+    described = {
+        "processor": _processor(),
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "cores": str(cores()),
+        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+    if device == "cuda":
+        described["gpu"] = torch.cuda.get_device_name()
+    return described
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that shape results."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def cores() -> int:
+    """Processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    if path.exists():
+        for line in path.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

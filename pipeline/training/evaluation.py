@@ -1,0 +1,39 @@
+"""Loss and error of a network on a set of images, in eval mode."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from pipeline.training.images import Images, Preparation
+
+EVALUATION_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean cross-entropy in nats and share of wrong answers in percent."""
+
+    loss: float
+    error_percent: float
+
+
+def evaluate(model: nn.Module, images: Images, preparation: Preparation, precision: str) -> Score:
+    """Score `model` on all images with batch-norm statistics as trained; the model's mode is restored after."""
+    was_training = model.training
+    model.eval()
+    device = images.pixels.device
+    loss, wrong = torch.zeros((), device=device), torch.zeros((), device=device, dtype=torch.int64)
+    with torch.inference_mode(), autocast(device.type, precision):
+        for start in range(0, len(images), EVALUATION_BATCH):
+            labels = images.labels[start : start + EVALUATION_BATCH]
+            logits = model(preparation.for_evaluation(images.pixels[start : start + EVALUATION_BATCH])).float()
+            loss += nn.functional.cross_entropy(logits, labels, reduction="sum")
+            wrong += (logits.argmax(dim=1) != labels).sum()
+    model.train(was_training)
+    return Score(float(loss) / len(images), 100 * int(wrong) / len(images))
+
+
+def autocast(device: str, precision: str) -> torch.autocast:
+    """The autocast context of a precision: bfloat16, or none for float32."""
+    return torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16")

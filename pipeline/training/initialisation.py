@@ -1,0 +1,29 @@
+"""Initial weights, set after a network is built: a field of the recipe, the same for every family.
+
+he-normal (the default for all; He et al., 2015): normal with variance 2 / fan_in, so that ReLU networks without batch
+norm (VGG, GoogLeNet) start with signals of constant size at any depth. xavier-uniform (Glorot & Bengio, 2010): what the
+source's D2L protocol applies to convolutions and dense layers. framework: PyTorch's own (uniform, variance
+1 / (3 fan_in)), with its random biases.
+"""
+
+import torch
+from torch import nn
+
+from pipeline.training.recipe import Initialisation
+from pipeline.training.seeding import derive_seed
+
+
+def initialise(model: nn.Module, scheme: Initialisation, seed: int) -> None:
+    """Give every parameter and buffer of `model` (not lazy) its initial value, determined by `scheme` and `seed`."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "initialisation"))
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm1d | nn.BatchNorm2d):
+                module.reset_parameters()
+            if isinstance(module, nn.Conv2d | nn.Linear) and scheme != "framework":
+                if scheme == "he-normal":
+                    nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                else:
+                    nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)

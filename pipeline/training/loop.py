@@ -1,0 +1,213 @@
+"""The training loop: (model, recipe, data, seed, device) -> History, free of MLflow and of the run store.
+
+Every random stream is derived from (seed, purpose, epoch), and state is saved at epoch ends, so a training stopped at
+any instant and continued gives the same weights, bit for bit, as one left alone (same machine, same thread count).
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from pipeline.training.checkpoint import Checkpoints
+from pipeline.training.evaluation import autocast, evaluate
+from pipeline.training.history import Epoch, History, Progress
+from pipeline.training.images import ImageData, Images, Preparation, stratified_subset
+from pipeline.training.initialisation import initialise
+from pipeline.training.optimisation import learning_rate_at, make_optimizer
+from pipeline.training.recipe import Recipe
+from pipeline.training.seeding import derive_seed
+
+PROGRESS_SECONDS = 1.0
+CUDA_CHECK_STEPS = 50
+"""On CUDA the loop reads its divergence flag, and so waits for the device, only this often; the flag holds the step."""
+
+
+class DivergenceError(Exception):
+    """NaN or infinity in a loss, a gradient or a buffer."""
+
+
+def train(
+    model: nn.Module,
+    recipe: Recipe,
+    data: ImageData,
+    seed: int,
+    device: Literal["cpu", "cuda"] = "cpu",
+    *,
+    checkpoints: Checkpoints | None = None,
+    tell: Callable[[Progress], None] = lambda progress: None,
+) -> History:
+    """Train `model` in place by `recipe` (precision resolved) and leave it with its final weights, in eval mode.
+
+    With `recipe.ema_decay`, what is evaluated and left in `model` are the averaged weights. A training whose loss,
+    gradients or buffers become NaN or infinite ends with state "failed" and its reason. With `checkpoints`, it
+    continues from the newest whole one. Raises ValueError where there are fewer training images than one batch.
+    """
+    if len(data.train) < recipe.batch_size:
+        raise ValueError(f"batch_size (={recipe.batch_size}) must be at most the training images (={len(data.train)})")
+    with torch.random.fork_rng(devices=[0] if device == "cuda" else []):
+        return _Training(model, recipe, data, seed, device, checkpoints, tell).run()
+
+
+class _Training:
+    """State of one training; `run` is the story, the other methods its parts."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        data: ImageData,
+        seed: int,
+        device: Literal["cpu", "cuda"],
+        checkpoints: Checkpoints | None,
+        tell: Callable[[Progress], None],
+    ) -> None:
+        self.recipe, self.data, self.seed, self.device = recipe, data, seed, device
+        self.checkpoints, self.tell = checkpoints, tell
+        initialise(model, recipe.initialisation, seed)
+        self.model = model.to(device).to(memory_format=torch.channels_last).train()
+        self.optimizer = make_optimizer(self.model, recipe)
+        self.averaged: AveragedModel | None = None
+        if recipe.ema_decay is not None:
+            average = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
+            self.averaged = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
+        self.preparation = Preparation(recipe, data)
+        sample = torch.from_numpy(stratified_subset(data.train.labels.cpu().numpy(), recipe.train_loss_images))
+        self.train_sample = Images(data.train.pixels[sample], data.train.labels[sample])
+        self.steps = len(data.train) // recipe.batch_size
+        self.history = History()
+
+    def run(self) -> History:
+        self._restore()
+        for epoch in range(len(self.history.epochs), self.recipe.epochs):
+            try:
+                gradient_norm = self._train_epoch(epoch)
+                self._observe(epoch, gradient_norm)
+            except DivergenceError as error:
+                self.history.state, self.history.reason = "failed", f"diverged: {error}"
+                break
+            self.tell(self._progress(epoch, self.steps, self.history.images_per_second[-1]))
+            if self.checkpoints is not None and self.checkpoints.due() and epoch + 1 < self.recipe.epochs:
+                self.checkpoints.save(epoch + 1, self._state())
+        if self.averaged is not None:
+            self.model.load_state_dict(self.averaged.module.state_dict())
+        self.model.eval()
+        return self.history
+
+    def _train_epoch(self, epoch: int) -> float:
+        """One pass over the training images; returns the mean gradient norm."""
+        recipe, images = self.recipe, self.data.train
+        torch.manual_seed(derive_seed(self.seed, "dropout", epoch))
+        order_stream = torch.Generator().manual_seed(derive_seed(self.seed, "order", epoch))
+        order = torch.randperm(len(images), generator=order_stream).to(images.labels.device)
+        stream = torch.Generator(images.labels.device).manual_seed(derive_seed(self.seed, "augmentation", epoch))
+        watch = _DivergenceWatch(self.device)
+        norms = torch.zeros((), device=images.labels.device)
+        started = told = time.perf_counter()
+        for step in range(self.steps):
+            rate = learning_rate_at(epoch * self.steps + step, recipe.epochs * self.steps, recipe)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
+            batch = self.preparation.for_training(images.pixels[chosen], stream)  # (batch, C, side, side)
+            with autocast(self.device, recipe.precision):
+                logits = self.model(batch)  # (batch, classes)
+            loss = nn.functional.cross_entropy(
+                logits.float(), images.labels[chosen], label_smoothing=recipe.label_smoothing
+            )
+            self.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            norm = nn.utils.get_total_norm(p.grad for p in self.model.parameters() if p.grad is not None)
+            watch.look(step, loss, norm)
+            self.optimizer.step()
+            norms += norm
+            if self.averaged is not None:
+                self.averaged.update_parameters(self.model)
+            now = time.perf_counter()
+            if now - told >= PROGRESS_SECONDS:
+                told = now
+                self.tell(self._progress(epoch, step + 1, (step + 1) * recipe.batch_size / (now - started)))
+        watch.check()
+        seconds = time.perf_counter() - started
+        self.history.train_seconds += seconds
+        self.history.images_per_second.append(self.steps * recipe.batch_size / seconds)
+        return float(norms) / self.steps
+
+    def _observe(self, epoch: int, gradient_norm: float) -> None:
+        """Add the epoch's losses and error to the history."""
+        started = time.perf_counter()
+        model = self.model if self.averaged is None else self.averaged.module
+        for name, buffer in model.named_buffers():
+            if buffer.is_floating_point() and not torch.isfinite(buffer).all():
+                raise DivergenceError(f"{name} is not finite after epoch {epoch + 1}")
+        train = evaluate(model, self.train_sample, self.preparation, self.recipe.precision)
+        validation = evaluate(model, self.data.validation, self.preparation, self.recipe.precision)
+        if not (math.isfinite(train.loss) and math.isfinite(validation.loss)):
+            raise DivergenceError(f"loss in eval mode is not finite after epoch {epoch + 1}")
+        self.history.epochs.append(
+            Epoch(
+                epoch=epoch + 1,
+                train_loss=train.loss,
+                validation_loss=validation.loss,
+                validation_error_percent=validation.error_percent,
+                learning_rate=self.optimizer.param_groups[0]["lr"],
+                gradient_norm=gradient_norm,
+            )
+        )
+        self.history.evaluation_seconds += time.perf_counter() - started
+
+    def _progress(self, epoch: int, step: int, images_per_second: float) -> Progress:
+        return Progress(epoch + 1, self.recipe.epochs, step, self.steps, images_per_second, tuple(self.history.epochs))
+
+    def _state(self) -> dict[str, Any]:
+        """Everything a continuation needs, as tensors and plain values."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "averaged": None if self.averaged is None else self.averaged.state_dict(),
+            "history": dataclasses.asdict(self.history),
+        }
+
+    def _restore(self) -> None:
+        state = None if self.checkpoints is None else self.checkpoints.load(self.device)
+        if state is None:
+            return
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["averaged"])
+        history = state["history"]
+        self.history = History(**{**history, "epochs": [Epoch(**epoch) for epoch in history["epochs"]]})
+        self.history.starts += 1
+
+
+class _DivergenceWatch:
+    """Remembers the first step whose loss or gradient norm is not finite.
+
+    On CPU every step is checked at once; on CUDA the flag stays on the device and is read every CUDA_CHECK_STEPS steps.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.first = torch.full((), -1, device=device)
+
+    def look(self, step: int, loss: Tensor, norm: Tensor) -> None:
+        if self.device == "cpu":
+            for name, value in (("loss", loss), ("gradient norm", norm)):
+                if not math.isfinite(value.item()):
+                    raise DivergenceError(f"{name} is {value.item()} at step {step + 1} of its epoch")
+            return
+        finite = torch.isfinite(loss.detach()) & torch.isfinite(norm)
+        self.first = torch.where((self.first < 0) & ~finite, step, self.first)
+        if (step + 1) % CUDA_CHECK_STEPS == 0:
+            self.check()
+
+    def check(self) -> None:
+        first = int(self.first)
+        if first >= 0:
+            raise DivergenceError(f"loss or gradient norm is not finite at step {first + 1} of its epoch")
