@@ -1,0 +1,117 @@
+"""Numbers for readers, and text made harmless for the format it is written into.
+
+Humane forms lose digits on purpose; the exact value stands beside them (`exact`), in a title attribute or a CSV.
+"""
+
+import math
+import re
+
+from markupsafe import Markup
+
+from pipeline.evidence.records import Interval
+
+_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_MARKDOWN_SPECIAL = re.compile(r"[\\`*_{}\[\]|~#$]")
+_LINE_BREAKS = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
+_FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
+ABSENT = "–"
+
+
+def quantity(value: float | None) -> str:
+    """A count with three significant digits and an SI prefix: 44,426 as 44.4k, 7,547,232,256 as 7.55G."""
+    if value is None:
+        return ABSENT
+    for factor, prefix in _PREFIXES:
+        if abs(value) >= factor * 0.9995:
+            return f"{_three_digits(value / factor)}{prefix}"
+    return f"{value:,.0f}" if float(value).is_integer() else _three_digits(value)
+
+
+def memory(value: float | None) -> str:
+    """Bytes in binary units with three significant digits: 33,792 as 33.0 KiB."""
+    if value is None:
+        return ABSENT
+    for factor, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if abs(value) >= factor:
+            return f"{_three_digits(value / factor)} {unit}"
+    return f"{value:,.0f} B"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in the unit that suits them: 0.00042 as 420 µs, 75 as 75.0 s, 5,400 as 1.50 h."""
+    if seconds is None:
+        return ABSENT
+    for factor, unit in ((3600, "h"), (120, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if seconds >= factor * 0.9995:
+            return f"{_three_digits(seconds / (60 if unit == 'min' else factor))} {unit}"
+    return f"{seconds:g} s"
+
+
+def decimals(value: float | None, places: int = 2) -> str:
+    """A number with a fixed count of decimals, for columns that are compared down the page."""
+    return ABSENT if value is None else f"{value:.{places}f}"
+
+
+def exact(value: float | None, unit: str = "") -> str:
+    """The full number with thousands separators, for titles."""
+    if value is None:
+        return ""
+    number = f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+    return f"{number} {unit}".strip()
+
+
+def spread(interval: Interval | None) -> str:
+    """Half the width of an interval as "± 0.31"; empty where there is none (a single seed)."""
+    if interval is None or interval.interval is None:
+        return ""
+    low, high = interval.interval
+    return f"± {(high - low) / 2:.2f}"
+
+
+def share(part: float, whole: float) -> str:
+    """`part` of `whole` in percent, with two significant digits: 3.1 %, 31 %."""
+    if whole <= 0:
+        return ABSENT
+    percent = 100 * part / whole
+    return f"{percent:.0f} %" if percent >= 9.95 or percent == 0 else f"{percent:.2g} %"
+
+
+def shape(sizes: tuple[int, ...]) -> str:
+    """Sizes with a multiplication sign: (6, 28, 28) as 6×28×28."""
+    return "×".join(map(str, sizes))
+
+
+def listing(words: list[str]) -> str:
+    """Words as prose: "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def shorten(text: str, length: int) -> str:
+    """At most `length` characters on one line, ending in an ellipsis where some were dropped."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
+def markdown(value: object) -> str:
+    """Any value as Markdown text that stays text, also inside a table cell; markup that was made here passes.
+
+    HTML characters become entities, Markdown's own are escaped, and line breaks become spaces.
+    """
+    if isinstance(value, Markup):
+        return str(value)
+    text = _LINE_BREAKS.sub(" ", str(value))
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKDOWN_SPECIAL.sub(r"\\\g<0>", text)
+
+
+def csv_cell(value: object) -> object:
+    """Text that a spreadsheet would take for a formula gets a leading apostrophe; all else is unchanged."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_START) else value
+
+
+def _three_digits(value: float) -> str:
+    """Three significant digits, and never an exponent below 1,000,000."""
+    if value == 0:
+        return "0"
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.{max(0, 2 - math.floor(math.log10(abs(rounded))))}f}"
