@@ -40,6 +40,11 @@ class Workspace:
         return self.root / "runs"
 
     @property
+    def locks(self) -> Path:
+        """Locks of the stages; dropped by the operating system when their holders end."""
+        return self.root / "runs" / ".locks"
+
+    @property
     def mlflow(self) -> Path:
         """MLflow's database and artifacts."""
         return self.root / "mlruns"

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from pipeline.errors import UsageError, unknown_name
-from search_spaces._base import Family, Reference, SourceProtocol
+from search_spaces._base import Family, Reference
 from search_spaces._ledger import Ledger, Price, TooSmallError
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "Ledger",
     "Price",
     "Reference",
-    "SourceProtocol",
     "TooSmallError",
     "family",
     "instantiate",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import nn
 
@@ -18,24 +18,14 @@ DEEPEST = 200
 
 
 @dataclass(frozen=True)
-class SourceProtocol:
-    """How *Dive into Deep Learning* trains a network; see the recipe `d2l` for what is common to all."""
-
-    learning_rate: float
-    resolution: int
-    initialisation: Literal["xavier-uniform", "framework"] = "xavier-uniform"
-
-
-@dataclass(frozen=True)
 class Reference:
     """A published (or, for `-small`, our own) network, with its recorded counts.
 
     Attributes:
         config: the family's Config.
-        resolution: in pixels, at which `macs` was recorded and at which the network is used.
+        resolution: in pixels, at which `macs` was recorded; images smaller than this are scaled up to it.
         params, macs: recorded counts for 1 channel and 10 classes.
         source: where the network, or the count, comes from.
-        d2l: the source's own protocol, where it trains this network.
         torchvision: the torchvision builder that makes the same network (3 channels, 1,000 classes).
     """
 
@@ -44,7 +34,6 @@ class Reference:
     params: int
     macs: int
     source: str
-    d2l: SourceProtocol | None = None
     torchvision: str | None = None
 
 

@@ -15,7 +15,6 @@ from pipeline.schema import STRICT
 from search_spaces._base import (
     Family,
     Reference,
-    SourceProtocol,
     check_kernels,
     check_share,
     check_widths,
@@ -107,7 +106,7 @@ def _convolutions(config: Config) -> list[tuple[int, int, int, int]]:
 
 
 REFERENCES = {
-    "alexnet": Reference(Config(), 224, 46_764_746, 938_146_176, "D2L 8.1", d2l=SourceProtocol(0.01, 224, "framework")),
+    "alexnet": Reference(Config(), 224, 46_764_746, 938_146_176, "D2L 8.1"),
     "alexnet-small": Reference(
         Config(
             widths=(16, 32, 48, 48, 48),

@@ -15,7 +15,6 @@ from pipeline.schema import STRICT
 from search_spaces._base import (
     Family,
     Reference,
-    SourceProtocol,
     check_depths,
     check_widths,
     choose,
@@ -148,7 +147,6 @@ REFERENCES = {
         758_226,
         129_077_168,
         "D2L 8.7",
-        d2l=SourceProtocol(0.01, 96, "framework"),
     ),
     "densenet121": Reference(
         Config(32, (6, 12, 24, 16), bottleneck=4), 96, 6_957_834, 505_931_776, "torchvision", torchvision="densenet121"

@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from pipeline.schema import STRICT
-from search_spaces._base import Family, Reference, SourceProtocol, check_widths, choose, pooling_head, require
+from search_spaces._base import Family, Reference, check_widths, choose, pooling_head, require
 from search_spaces._ledger import Ledger
 
 if TYPE_CHECKING:
@@ -185,7 +185,6 @@ REFERENCES = {
         5_977_530,
         276_066_304,
         "D2L 8.4",
-        d2l=SourceProtocol(0.01, 96),
     ),
     "googlenet-small": Reference(
         Config(

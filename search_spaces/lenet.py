@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from torch import nn
 
 from pipeline.schema import STRICT
-from search_spaces._base import Family, Reference, SourceProtocol, check_kernels, check_widths, choose, require
+from search_spaces._base import Family, Reference, check_kernels, check_widths, choose, require
 from search_spaces._ledger import Ledger
 
 if TYPE_CHECKING:
@@ -96,11 +96,9 @@ def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
 
 
 REFERENCES = {
-    "lenet": Reference(Config(), 28, 61_706, 416_520, "D2L 7.6", d2l=SourceProtocol(0.1, 28)),
+    "lenet": Reference(Config(), 28, 61_706, 416_520, "D2L 7.6"),
     "bn-lenet": Reference(Config(norm=True), 28, 62_158, 416_520, "D2L 8.5 with LeNet's padding"),
-    "bn-lenet-source": Reference(
-        Config(norm=True, first_padding=0), 28, 44_878, 281_640, "D2L 8.5", d2l=SourceProtocol(0.1, 28)
-    ),
+    "bn-lenet-source": Reference(Config(norm=True, first_padding=0), 28, 44_878, 281_640, "D2L 8.5"),
     "lenet-small": Reference(
         Config(widths=(16, 32), activation="relu", pool="max", norm=True), 28, 120_886, 1_700_520, "this project"
     ),

@@ -14,7 +14,6 @@ from pipeline.schema import STRICT
 from search_spaces._base import (
     Family,
     Reference,
-    SourceProtocol,
     check_kernels,
     check_share,
     check_widths,
@@ -142,7 +141,7 @@ def _walk_block(ledger: Ledger, width: int, kernel: int, stride: int, padding: i
 
 
 REFERENCES = {
-    "nin": Reference(Config(), 224, 1_992_166, 762_297_352, "D2L 8.3", d2l=SourceProtocol(0.05, 224)),
+    "nin": Reference(Config(), 224, 1_992_166, 762_297_352, "D2L 8.3"),
     "nin-small": Reference(
         Config(widths=(16, 32, 64), kernels=(5, 3, 3), first_stride=1, norm=True, logits_relu=False),
         28,

@@ -15,7 +15,7 @@ from torch import nn
 
 from pipeline.schema import STRICT
 from search_spaces import _residual
-from search_spaces._base import Family, Reference, SourceProtocol, check_depths, check_widths, choose, require
+from search_spaces._base import Family, Reference, check_depths, check_widths, choose, require
 from search_spaces._ledger import Ledger
 from search_spaces._residual import Residual, Stage, Stem
 
@@ -128,7 +128,6 @@ REFERENCES = {
         179_290,
         40_293_152,
         "D2L 8.8",
-        d2l=SourceProtocol(0.05, 96, "framework"),
     ),
     "regnet-small": Reference(
         Config((1, 2, 3), (16, 32, 80), (8, 8, 8), (1.0, 1.0, 1.0), stem="small", stem_width=16),

@@ -14,7 +14,7 @@ from torch import nn
 
 from pipeline.schema import STRICT
 from search_spaces import _residual
-from search_spaces._base import Family, Reference, SourceProtocol, check_depths, check_widths, choose, require
+from search_spaces._base import Family, Reference, check_depths, check_widths, choose, require
 from search_spaces._ledger import Ledger
 from search_spaces._residual import Residual, Stage, Stem
 
@@ -98,7 +98,7 @@ def _published_widths(block: str) -> tuple[int, ...]:
 _18, _34, _101, _152 = (2, 2, 2, 2), (3, 4, 6, 3), (3, 4, 23, 3), (3, 8, 36, 3)
 
 REFERENCES = {
-    "resnet18": Reference(_d2l(_18, "basic"), 96, 11_178_378, 318_657_536, "D2L 8.6", d2l=SourceProtocol(0.01, 96)),
+    "resnet18": Reference(_d2l(_18, "basic"), 96, 11_178_378, 318_657_536, "D2L 8.6"),
     "plain18": Reference(_d2l(_18, "basic", shortcut=False), 96, 11_005_450, 315_118_592, "D2L 8.6 without shortcuts"),
     "resnet34": Reference(_d2l(_34, "basic"), 96, 21_290_250, 658_396_160, "ResNet paper, table 1, D2L's block"),
     "resnet50": Reference(

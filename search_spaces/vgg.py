@@ -13,7 +13,6 @@ from pipeline.schema import STRICT
 from search_spaces._base import (
     Family,
     Reference,
-    SourceProtocol,
     check_depths,
     check_share,
     check_widths,
@@ -105,7 +104,6 @@ REFERENCES = {
         43_093_322,
         512_155_648,
         "D2L 8.2.3",
-        d2l=SourceProtocol(0.01, 224),
     ),
     "vgg-small": Reference(
         Config((1, 1, 2), (16, 32, 64), dense_widths=(128,), norm=True), 28, 135_722, 3_800_576, "this project"

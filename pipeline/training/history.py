@@ -37,7 +37,7 @@ class History:
     starts: int = 1
 
 
-@dataclass(frozen=True)
+@record(frozen=True, config=STRICT)
 class Progress:
     """How far a training is: `step` of `steps` in epoch `epoch` (from 1) of `epochs`."""
 

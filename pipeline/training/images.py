@@ -36,7 +36,6 @@ class ImageData:
     validation: Images
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    classes: int
 
 
 def load_images(pixels: np.ndarray, labels: np.ndarray, count: int | None, device: str) -> Images:

@@ -1,0 +1,141 @@
+"""How the project's processes begin and end: one-line errors, exit codes, signals, locks, no orphans.
+
+Exit codes are those of pipeline.errors, and 130 / 143 when interrupted by SIGINT / SIGTERM; what was finished stays.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import filelock
+import psutil
+
+from pipeline.errors import ConvstudyError, StorageError
+
+POLL_SECONDS = 0.5
+ORPHAN_SECONDS = 15.0
+"""How long a stage waits for a predecessor that is about to notice that its parent is gone."""
+
+
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM arrived; a BaseException, so that nothing on the way mistakes it for a failed run."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal.Signals(signal_number).name)
+        self.exit_code = 128 + signal_number
+
+
+def run_and_exit(action: Callable[[], object], debug: bool = False) -> NoReturn:
+    """Call `action`, tell what goes wrong in one line (with a traceback if `debug`), and exit with the right code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    code = 0
+    try:
+        action()
+    except ConvstudyError as error:
+        if debug:
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        code = StorageError.exit_code
+    except Interrupted as error:
+        print(f"interrupted by {error}; what was finished is kept, the same command continues", file=sys.stderr)
+        code = error.exit_code
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def run_stage(name: str, locks: Path, action: Callable[[], object]) -> NoReturn:
+    """Run a DVC stage: as `run_and_exit`, under the stage's own lock, and ending when the DVC that called it ends.
+
+    A killed `dvc repro` leaves its child running, and a second one beside it would write the same files.
+    """
+
+    def locked() -> None:
+        with only_one(name, locks, patience_seconds=ORPHAN_SECONDS):
+            action()
+
+    if "DVC_STAGE" in os.environ:
+        die_with(_calling_dvc())
+    run_and_exit(locked, debug=bool(os.environ.get("CONVSTUDY_DEBUG")))
+
+
+@contextmanager
+def only_one(name: str, locks: Path, patience_seconds: float) -> Iterator[None]:
+    """Hold the lock `name`; raises StorageError naming the holder when another process keeps it for so long.
+
+    The operating system drops the lock when its holder ends, however it ends: there is none to delete by hand.
+    """
+    locks.mkdir(parents=True, exist_ok=True)
+    path = locks / f"{name.replace('/', '-')}.lock"
+    owner = path.with_suffix(".pid")
+    try:
+        with filelock.FileLock(path, timeout=patience_seconds):
+            owner.write_text(f"{os.getpid()}\n")
+            yield
+    except filelock.Timeout as error:
+        holder = owner.read_text().strip() if owner.exists() else "unknown"
+        raise StorageError(f"{name} is already running in process {holder}; wait for it or stop it") from error
+
+
+def die_with(process: psutil.Process | None) -> None:
+    """End this process soon after `process` has ended; does nothing for None."""
+    if process is None:
+        return
+
+    def watch() -> None:
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(POLL_SECONDS)
+        for child in psutil.Process().children(recursive=True):
+            with _suppressed_if_gone():
+                child.kill()
+        os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=_unless_gone, args=(watch,), name="die-with-parent", daemon=True).start()
+
+
+def die_with_parent() -> None:
+    """End this process soon after the process that started it has ended (used by workers)."""
+    die_with(psutil.Process(os.getppid()))
+
+
+def _unless_gone(watch: Callable[[], None]) -> None:
+    try:
+        watch()
+    except psutil.NoSuchProcess:
+        os._exit(128 + signal.SIGTERM)
+
+
+@contextmanager
+def _suppressed_if_gone() -> Iterator[None]:
+    try:
+        yield
+    except psutil.NoSuchProcess:
+        return
+
+
+def _calling_dvc() -> psutil.Process | None:
+    """The nearest ancestor that is a DVC command, if there is one."""
+    for ancestor in psutil.Process().parents():
+        if any(Path(part).name.startswith("dvc") for part in ancestor.cmdline()[:3]):
+            return ancestor
+    return None
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    for other in (signal.SIGINT, signal.SIGTERM):  # a second signal must not break the clean-up of the first
+        signal.signal(other, signal.SIG_IGN)
+    raise Interrupted(number)

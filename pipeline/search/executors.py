@@ -1,0 +1,74 @@
+"""Where trainings run: workers behind a small protocol.
+
+`submit(job)` gives a `concurrent.futures.Future`, `cancel(job)` ends its worker, `capacity` says how many run at once.
+On one machine these are processes of pebble's pool: a worker that is killed or hangs costs its own job only.
+"""
+
+import multiprocessing
+import warnings
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+import torch
+from pebble import ProcessPool
+
+from pipeline.machine import DeviceKind, cores
+from pipeline.process import die_with_parent
+from pipeline.search.jobs import Job, run_job
+
+
+class Executor(Protocol):
+    """What a driver needs of a pool of workers."""
+
+    @property
+    def capacity(self) -> int:
+        """Jobs that run at the same time."""
+        ...
+
+    def submit(self, job: Job) -> "Future[None]":
+        """Queue a job; the future ends when it has, and raises what it raised."""
+        ...
+
+    def cancel(self, job: Job) -> None:
+        """End a job, running or queued; does nothing for one that has ended."""
+        ...
+
+    def close(self) -> None:
+        """End all workers at once."""
+        ...
+
+
+class ProcessExecutor:
+    """Workers on this machine: on CPU one thread and one process each, as many as cores; on CUDA one process."""
+
+    def __init__(self, device: DeviceKind, workers: int | None = None) -> None:
+        self.capacity = workers or (cores() if device == "cpu" else 1)
+        self._pool: Any = ProcessPool(
+            max_workers=self.capacity,
+            initializer=_start_worker,
+            context=multiprocessing.get_context("spawn"),
+        )
+        self._futures: dict[str, Any] = {}
+
+    def submit(self, job: Job) -> "Future[None]":
+        """As `Executor.submit`; a worker that dies fails the future with pebble's ProcessExpired."""
+        future: Any = self._pool.schedule(run_job, args=[job])
+        self._futures[job.run] = future
+        return future  # type: ignore[no-any-return]
+
+    def cancel(self, job: Job) -> None:
+        """As `Executor.cancel`; the worker of a running job is killed."""
+        future = self._futures.pop(job.run, None)
+        if future is not None:
+            future.cancel()
+
+    def close(self) -> None:
+        """As `Executor.close`."""
+        self._pool.stop()
+        self._pool.join()
+
+
+def _start_worker() -> None:
+    die_with_parent()
+    torch.set_num_threads(1)
+    warnings.simplefilter("default")

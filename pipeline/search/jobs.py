@@ -1,0 +1,211 @@
+"""One job of a worker: train a registered run in its folder, score it on test data if that was asked for.
+
+A job speaks to the driver through the run's folder alone: `progress.json` while it runs, records when it is done. A
+job whose run is finished by someone else in the meantime finds the result and leaves it.
+"""
+
+import datetime
+import functools
+import hashlib
+import json
+import platform
+import resource
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import safetensors.torch
+import torch
+from torch import nn
+
+import search_spaces
+from pipeline.data.arrays import open_test_data, open_training_data
+from pipeline.data.manifest import load_manifest
+from pipeline.errors import DataError, StorageError
+from pipeline.evidence.records import Measurement, Result, RunHeader, RunSpec, TestScore
+from pipeline.evidence.store import RunFolder, RunStore
+from pipeline.files import write_atomic
+from pipeline.machine import hardware, versions
+from pipeline.schema import parse
+from pipeline.training.checkpoint import Checkpoints
+from pipeline.training.evaluation import evaluate
+from pipeline.training.history import History, Progress
+from pipeline.training.images import ImageData, Preparation, load_images
+from pipeline.training.loop import train
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs: where the run is registered, where its data lie, and what is wanted besides training."""
+
+    store: Path
+    run: str
+    data_folder: Path
+    test: bool = False
+    keep_weights: bool = False
+    checkpoint_seconds: float = 30.0
+
+
+def run_job(job: Job) -> None:
+    """Train the run unless it is finished, then test it unless that is done or not wanted.
+
+    Raises DataError where the data set is not the one the run was registered for.
+    """
+    folder = RunStore(job.store).folder(job.run)
+    with filelock.FileLock(folder.lock):
+        header = folder.header()
+        if header is None:
+            raise StorageError(f"run {job.run} is not registered in {job.store}")
+        result = folder.result()
+        if result is None or (job.test and needs_weights(folder)):
+            result = _train(job, folder, header)
+        if job.test and result.state == "complete" and folder.test_score() is None:
+            folder.write(_test(job, folder, header, result))
+        if not job.keep_weights:
+            folder.weights.unlink(missing_ok=True)
+
+
+def needs_weights(folder: RunFolder) -> bool:
+    """Whether a test score is missing whose weights are gone: the run is then trained again, to the same weights."""
+    result = folder.result()
+    complete = result is not None and result.state == "complete"
+    return complete and folder.test_score() is None and not folder.weights.exists()
+
+
+def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
+    spec, started = header.spec, time.perf_counter()
+    data = _training_data(
+        job.data_folder, spec.data, spec.recipe.train_images, spec.recipe.validation_images, spec.device
+    )
+    model = _build(spec)
+    checkpoints = Checkpoints(folder.path, job.checkpoint_seconds)
+    history = train(
+        model,
+        spec.recipe,
+        data,
+        spec.seed,
+        spec.device,
+        checkpoints=checkpoints,
+        tell=lambda progress: _write_progress(folder, progress),
+    )
+    complete = history.state == "complete"
+    weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
+    result = Result(
+        schema="result/1",
+        run=header.run,
+        state=history.state,
+        reason=history.reason,
+        history=tuple(history.epochs),
+        weights_sha256=hash_weights(weights) if complete else None,
+    )
+    earlier = folder.result()
+    if earlier is not None and earlier != result:
+        raise StorageError(f"run {header.run} was trained again and gave another result: is {folder.path} from here?")
+    if complete:
+        write_atomic(folder.weights, lambda file: file.write(safetensors.torch.save(weights)))
+    folder.write(_measurement(header, history, time.perf_counter() - started))
+    folder.write(result)
+    checkpoints.clear()
+    folder.progress.unlink(missing_ok=True)
+    return result
+
+
+def _test(job: Job, folder: RunFolder, header: RunHeader, result: Result) -> TestScore:
+    spec = header.spec
+    weights = safetensors.torch.load_file(folder.weights)
+    if hash_weights(weights) != result.weights_sha256:
+        raise StorageError(f"{folder.weights} does not hold the weights of {folder.path / 'result.json'}")
+    model = _build(spec)
+    model.load_state_dict(weights)
+    model = model.to(spec.device).to(memory_format=torch.channels_last)
+    manifest = load_manifest(job.data_folder)
+    test = open_test_data(job.data_folder)
+    images = load_images(test.images, test.labels, None, spec.device)
+    preparation = Preparation(spec.recipe, ImageData(images, images, manifest.mean, manifest.std))
+    score = evaluate(model, images, preparation, spec.recipe.precision)
+    return TestScore(
+        schema="test/1",
+        run=header.run,
+        test_error_percent=score.error_percent,
+        test_loss=score.loss,
+        images=len(images),
+        test_data=manifest.splits["test"].images_sha256,
+        weights_sha256=hash_weights(weights),
+    )
+
+
+@functools.lru_cache(maxsize=2)
+def _training_data(
+    folder: Path, fingerprint: str, train_images: int | None, validation_images: int | None, device: str
+) -> ImageData:
+    """The verified splits in memory; kept by the worker for its next job."""
+    data = open_training_data(folder)
+    if data.manifest.fingerprint != fingerprint:
+        raise DataError(
+            f"{folder} holds data {data.manifest.fingerprint}, the run was planned for {fingerprint}: "
+            "plan again, or prepare the former data"
+        )
+    return ImageData(
+        load_images(data.train.images, data.train.labels, train_images, device),
+        load_images(data.validation.images, data.validation.labels, validation_images, device),
+        data.manifest.mean,
+        data.manifest.std,
+    )
+
+
+def _build(spec: RunSpec) -> nn.Module:
+    family = search_spaces.family(spec.family)
+    config = parse(family.config, spec.config, f"config of {spec.family}")
+    return search_spaces.instantiate(family, config, spec.resolution, spec.channels, spec.classes)
+
+
+def hash_weights(weights: dict[str, torch.Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes of all tensors, in order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = weights[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def read_progress(folder: RunFolder) -> Progress | None:
+    """How far a training in flight is; None when it has not begun or is done."""
+    try:
+        value: dict[str, Any] = json.loads(folder.progress.read_text())
+    except (OSError, ValueError):  # absent, or read in the very moment of its first writing
+        return None
+    return parse(Progress, value, str(folder.progress))
+
+
+def _write_progress(folder: RunFolder, progress: Progress) -> None:
+    """Replace progress.json without waiting for the disk: it is worth nothing after a crash."""
+    temporary = folder.progress.with_suffix(".tmp")
+    temporary.write_text(json.dumps(asdict(progress)))
+    temporary.replace(folder.progress)
+
+
+def _measurement(header: RunHeader, history: History, wall_seconds: float) -> Measurement:
+    device = header.spec.device
+    if device == "cuda":
+        peak, kind = torch.cuda.max_memory_allocated(), "cuda allocator"
+    else:
+        unit = 1 if platform.system() == "Darwin" else 1024  # bytes there, KiB on Linux
+        peak, kind = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "resident set"
+    return Measurement(
+        schema="measurement/1",
+        run=header.run,
+        images_per_second=tuple(history.images_per_second),
+        train_seconds=history.train_seconds,
+        evaluation_seconds=history.evaluation_seconds,
+        wall_seconds=wall_seconds,
+        peak_memory_bytes=peak,
+        peak_memory_kind=kind,  # type: ignore[arg-type]
+        threads=torch.get_num_threads(),
+        attempts=history.starts,
+        finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        hardware=hardware(device),
+        versions=versions(),
+    )

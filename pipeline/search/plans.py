@@ -1,0 +1,145 @@
+"""Plans: what is to be trained and priced, resolved from params.yaml into one small JSON per group of networks.
+
+A DVC stage depends on its own plan file only, so that changing one network's entry re-runs that network's group and
+what depends on it, and nothing else.
+"""
+
+from dataclasses import replace
+from typing import Any, Literal
+
+from pydantic.dataclasses import dataclass
+
+import search_spaces
+from pipeline.data.manifest import Manifest
+from pipeline.errors import UsageError
+from pipeline.schema import STRICT, parse, to_json
+from pipeline.settings import Entry, Profile, Settings, changed
+from pipeline.training.recipe import Recipe
+from search_spaces import Family, Reference
+
+
+@dataclass(frozen=True, config=STRICT)
+class PlannedNetwork:
+    """One network to train. `recipe` has the first rate of the grid until a rate is chosen; precision may be "auto"."""
+
+    name: str
+    family: str
+    config: dict[str, Any]
+    resolution: int
+    recipe: Recipe
+    choice_recipe: Recipe
+    rates: tuple[float, ...]
+
+
+@dataclass(frozen=True, config=STRICT)
+class RunPlan:
+    """What the stage `run` trains for one group; channels and classes are those of the data."""
+
+    schema: Literal["run-plan/1"]
+    group: str
+    profile: str
+    data: str
+    channels: int
+    classes: int
+    networks: tuple[PlannedNetwork, ...]
+    seeds: tuple[int, ...]
+    keep_weights: bool
+    checkpoint_seconds: float
+
+
+@dataclass(frozen=True, config=STRICT)
+class PricedNetwork:
+    """One network to profile."""
+
+    name: str
+    family: str
+    config: dict[str, Any]
+    resolution: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class ProfilePlan:
+    """What the stage `profile` measures for one group."""
+
+    schema: Literal["profile-plan/1"]
+    group: str
+    channels: int
+    classes: int
+    networks: tuple[PricedNetwork, ...]
+    latency_seconds: float
+
+
+def plan_runs(settings: Settings, profile_name: str, manifest: Manifest) -> dict[str, RunPlan]:
+    """One plan per family, empty where the profile trains none of it; raises UsageError for any impossible entry."""
+    profile = settings.profile_named(profile_name)
+    for family in profile.networks:
+        search_spaces.family(family)
+    return {
+        family: RunPlan(
+            schema="run-plan/1",
+            group=family,
+            profile=profile_name,
+            data=manifest.name,
+            channels=manifest.image_shape[0],
+            classes=len(manifest.class_names),
+            networks=tuple(
+                plan_network(name, entry, family, profile, settings, manifest)
+                for name, entry in profile.networks.get(family, {}).items()
+            ),
+            seeds=tuple(range(1, profile.seeds + 1)),
+            keep_weights=profile.keep_weights,
+            checkpoint_seconds=profile.checkpoint_seconds,
+        )
+        for family in search_spaces.names()
+    }
+
+
+def plan_profile(plan: RunPlan, latency_seconds: float) -> ProfilePlan:
+    """The profiling that goes with a run plan: unchanged when only recipes, rates or seeds change."""
+    return ProfilePlan(
+        schema="profile-plan/1",
+        group=plan.group,
+        channels=plan.channels,
+        classes=plan.classes,
+        networks=tuple(PricedNetwork(n.name, n.family, n.config, n.resolution) for n in plan.networks),
+        latency_seconds=latency_seconds,
+    )
+
+
+def plan_network(
+    name: str, entry: Entry, expected_family: str | None, profile: Profile, settings: Settings, manifest: Manifest
+) -> PlannedNetwork:
+    """Resolve one entry: its Config, its recipe, the rates to try; raises UsageError for anything impossible."""
+    family, config, reference = resolve_network(name, entry.config)
+    if expected_family is not None and family.name != expected_family:
+        raise UsageError(f"network {name!r} belongs to the family {family.name}, not {expected_family}")
+    recipe = settings.recipe_named(profile.recipe, name, profile.changes, entry.recipe)
+    rates = entry.rates or profile.rates or (recipe.learning_rate,)
+    recipe = replace(recipe, learning_rate=rates[0])
+    resolution = recipe.resolution or native_resolution(reference, manifest.image_shape[-1])
+    search_spaces.price(family, config, resolution, manifest.image_shape[0], len(manifest.class_names))
+    return PlannedNetwork(
+        name=name,
+        family=family.name,
+        config=to_json(config),
+        resolution=resolution,
+        recipe=recipe,
+        choice_recipe=changed(recipe, profile.choice, f"choice of {name}"),
+        rates=rates,
+    )
+
+
+def resolve_network(name: str, given: dict[str, Any] | None = None) -> tuple[Family, Any, Reference | None]:
+    """A reference's family and Config, or those of a {"family": …, "config": {…}}."""
+    if given is None:
+        family, reference = search_spaces.reference(name)
+        return family, reference.config, reference
+    if set(given) != {"family", "config"} or not isinstance(given["family"], str):
+        raise UsageError(f'config of {name!r} must be {{"family": "…", "config": {{…}}}}, not {given!r:.200}')
+    family = search_spaces.family(given["family"])
+    return family, parse(family.config, given["config"], f"config of {name}"), None
+
+
+def native_resolution(reference: Reference | None, image_side: int) -> int:
+    """Pixels at which a network is used: the images' own side, or the reference's where that is larger."""
+    return image_side if reference is None else max(image_side, reference.resolution)

@@ -1,0 +1,183 @@
+"""The driver's hands: asks workers for runs, watches them, mirrors them live, and gives each outcome once.
+
+Only the process that holds a Runner touches headers, MLflow and the display; workers write inside their run's folder.
+A run that is finished already, whoever asked for it, is not trained again.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pebble import ProcessExpired
+
+from pipeline.errors import ConvstudyError
+from pipeline.evidence.records import Membership, RunHeader, RunSpec
+from pipeline.evidence.store import RunFolder, RunStore
+from pipeline.evidence.tracking import Mirror
+from pipeline.search.display import Active, Display
+from pipeline.search.executors import Executor
+from pipeline.search.jobs import Job, needs_weights, read_progress
+from pipeline.training.history import Progress
+
+WATCH_SECONDS = 0.5
+ATTEMPTS = 2
+"""How often a run is begun whose worker is killed from outside; it goes on from its last checkpoint."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run that is wanted, for whom, and whether it is to be scored on test data once trained."""
+
+    spec: RunSpec
+    name: str
+    member: Membership
+    test: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a requested run ended; a run that failed for a passing reason has no result in its folder."""
+
+    request: Request
+    folder: RunFolder
+    state: Literal["complete", "failed"]
+    reason: str | None
+
+
+@dataclass
+class _InFlight:
+    request: Request
+    header: RunHeader
+    job: Job
+    attempt: int = 1
+    progress: Progress | None = None
+    mirrored: bool = False
+
+
+class Runner:
+    """Runs requests through an executor; use as a context, so that workers and mirror end with it."""
+
+    def __init__(
+        self,
+        store: RunStore,
+        data_folder: Path,
+        data_name: str,
+        executor: Executor,
+        mirror: Mirror,
+        display: Display,
+        keep_weights: bool = False,
+        checkpoint_seconds: float = 30.0,
+    ) -> None:
+        self.store, self.data_folder, self.data_name = store, data_folder, data_name
+        self.executor, self.mirror, self.display = executor, mirror, display
+        self.keep_weights, self.checkpoint_seconds = keep_weights, checkpoint_seconds
+        self._finished: list[Outcome] = []
+        self._in_flight: dict[Future[None], _InFlight] = {}
+
+    def __enter__(self) -> "Runner":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.executor.close()
+        for flight in self._in_flight.values():
+            if flight.mirrored:
+                self.mirror.interrupted(flight.header)
+        self.mirror.close()
+
+    def submit(self, request: Request) -> None:
+        """Ask for a run; its outcome comes out of `outcomes`."""
+        folder = self.store.register(request.spec, request.name, self.data_name, request.member)
+        result = folder.result()
+        if result is not None and not (request.test and folder.test_score() is None and result.state == "complete"):
+            self.mirror.finished(folder)
+            self._finished.append(Outcome(request, folder, result.state, result.reason))
+            return
+        if result is not None and needs_weights(folder):
+            self.display.line(f"{request.name}: weights of run {folder.run} are gone; it is trained again for its test")
+        header = folder.header()
+        assert header is not None
+        job = Job(
+            store=self.store.root,
+            run=folder.run,
+            data_folder=self.data_folder,
+            test=request.test,
+            keep_weights=self.keep_weights and request.test,
+            checkpoint_seconds=self.checkpoint_seconds,
+        )
+        self._start(_InFlight(request, header, job))
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Outcomes in the order in which runs end, until none is left; more may be submitted on the way.
+
+        Raises what concerns all runs alike: unusable data, a disk that refuses.
+        """
+        while self._finished or self._in_flight:
+            while self._finished:
+                outcome = self._finished.pop(0)
+                self.display.finished(_tell(outcome))
+                yield outcome
+            done, _ = wait(self._in_flight, timeout=WATCH_SECONDS, return_when=FIRST_COMPLETED)
+            for future in done:
+                self._end(future, self._in_flight.pop(future))
+            self._watch()
+
+    def _start(self, flight: _InFlight) -> None:
+        self._in_flight[self.executor.submit(flight.job)] = flight
+
+    def _end(self, future: "Future[None]", flight: _InFlight) -> None:
+        folder = self.store.folder(flight.job.run)
+        error = future.exception()
+        if error is None:
+            result = folder.result()
+            assert result is not None, f"worker left no result for run {folder.run}"
+            self.mirror.finished(folder)
+            self._finished.append(Outcome(flight.request, folder, result.state, result.reason))
+        elif isinstance(error, ProcessExpired) and flight.attempt < ATTEMPTS:
+            self.display.line(f"{flight.request.name}: worker ended (exit code {error.exitcode}); going on")
+            self._start(
+                _InFlight(flight.request, flight.header, flight.job, flight.attempt + 1, mirrored=flight.mirrored)
+            )
+        elif isinstance(error, ProcessExpired | torch.OutOfMemoryError):
+            reason = "out_of_memory" if isinstance(error, torch.OutOfMemoryError) else "worker ended unexpectedly"
+            self.mirror.interrupted(flight.header)
+            self._finished.append(Outcome(flight.request, folder, "failed", reason))
+        elif isinstance(error, ConvstudyError | OSError):
+            raise error
+        else:
+            raise RuntimeError(f"run {folder.run} of {flight.request.name} failed by a fault of ours") from error
+
+    def _watch(self) -> None:
+        """Show and mirror how far the runs in flight are."""
+        active = []
+        for flight in self._in_flight.values():
+            progress = read_progress(self.store.folder(flight.job.run))
+            if progress is None:
+                continue
+            if not flight.mirrored:
+                self.mirror.started(flight.header)
+                flight.mirrored = True
+            if flight.progress is None or progress.history != flight.progress.history:
+                self.mirror.epochs(flight.header, progress.history)
+            flight.progress = progress
+            share = (progress.epoch - 1 + progress.step / progress.steps) / progress.epochs
+            active.append(Active(flight.request.name, share, progress.images_per_second))
+        self.display.update(active)
+
+
+def _tell(outcome: Outcome) -> str:
+    request = outcome.request
+    what = f"{request.name} rate {request.spec.recipe.learning_rate:g} seed {request.spec.seed}"
+    if outcome.state == "failed":
+        return f"{what}: failed, {outcome.reason}"
+    result, measurement, score = outcome.folder.result(), outcome.folder.measurement(), outcome.folder.test_score()
+    assert result is not None
+    told = f"{what}: validation error {result.history[-1].validation_error_percent:.2f} %"
+    if request.test and score is not None:
+        told += f", test error {score.test_error_percent:.2f} %"
+    if measurement is not None and measurement.images_per_second:
+        mean = sum(measurement.images_per_second) / len(measurement.images_per_second)
+        told += f", {measurement.train_seconds:.1f} s at {mean:,.0f} images/s"
+    return told

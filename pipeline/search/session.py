@@ -1,0 +1,32 @@
+"""A Runner for this workspace: its store, workers, mirror and display put together."""
+
+from pipeline.data.manifest import Manifest
+from pipeline.evidence.store import RunStore
+from pipeline.evidence.tracking import Mirror, code_commit
+from pipeline.machine import DeviceKind
+from pipeline.search.display import Display
+from pipeline.search.executors import ProcessExecutor
+from pipeline.search.runner import Runner
+from pipeline.workspace import Workspace
+
+
+def open_runner(
+    place: Workspace,
+    manifest: Manifest,
+    device: DeviceKind,
+    display: Display,
+    workers: int | None = None,
+    keep_weights: bool = False,
+    checkpoint_seconds: float = 30.0,
+) -> Runner:
+    """Workers on this machine (as many as cores on CPU), MLflow's mirror, and the workspace's run store."""
+    return Runner(
+        store=RunStore(place.runs),
+        data_folder=place.prepared_data / manifest.name,
+        data_name=manifest.name,
+        executor=ProcessExecutor(device, workers),
+        mirror=Mirror.open(place.mlflow, display.line, code_commit(place.root)),
+        display=display,
+        keep_weights=keep_weights,
+        checkpoint_seconds=checkpoint_seconds,
+    )

@@ -1,0 +1,124 @@
+"""params.yaml, strictly read: which data, which recipes, and what each profile trains."""
+
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic.dataclasses import dataclass
+
+from pipeline.errors import UsageError, unknown_name
+from pipeline.schema import STRICT, parse, to_json
+from pipeline.training.recipe import Recipe
+
+
+@dataclass(frozen=True, config=STRICT)
+class DataSettings:
+    """The data set of the study: `name` as prepared from `source`; see `convstudy prepare`."""
+
+    source: str = "fashion-mnist"
+    name: str = "fashion-mnist"
+    seed: int = 0
+    image_size: int | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Entry:
+    """One network of a profile: a reference by its name, or any Config, with its own changes.
+
+    Attributes:
+        config: {"family": …, "config": {…}} for a network that is not a reference.
+        recipe: fields that differ from the profile's recipe.
+        rates: the learning-rate grid, where it differs from the profile's.
+    """
+
+    config: dict[str, Any] | None = None
+    recipe: dict[str, Any] = field(default_factory=dict)
+    rates: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Profile:
+    """What one size of the study trains, and how.
+
+    Attributes:
+        recipe: the name of a recipe, changed by `changes`.
+        rates: learning rates tried per network, each by one run of seed 0 on validation data; a single rate is used
+            as it is, and with an empty grid the recipe's own.
+        choice: fields in which the rate-choosing runs differ (shorter, on fewer images).
+        seeds: how many seeds each network is then trained with, from 1 on.
+        networks: family -> network name -> entry.
+        latency_seconds: time spent on each latency; 0: none is measured.
+        keep_weights: whether final weights stay in the run store after the test.
+    """
+
+    networks: dict[str, dict[str, Entry]]
+    recipe: str = "common"
+    changes: dict[str, Any] = field(default_factory=dict)
+    rates: tuple[float, ...] = (0.02, 0.06, 0.2)
+    choice: dict[str, Any] = field(default_factory=dict)
+    seeds: int = 3
+    latency_seconds: float = 0.2
+    keep_weights: bool = True
+    checkpoint_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ValueError(f"seeds (={self.seeds}) must be at least 1")
+        for rate in self.rates:
+            if not 0 < rate < float("inf"):
+                raise ValueError(f"rates (={self.rates}) must be positive and finite")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Settings:
+    """All of params.yaml.
+
+    A recipe is a mapping of fields of `Recipe`; under its key `networks` it may hold further fields for networks by
+    name, as a protocol that gives each network its own learning rate and resolution does.
+    """
+
+    profile: str
+    data: DataSettings
+    recipes: dict[str, dict[str, Any]]
+    profiles: dict[str, Profile]
+
+    def profile_named(self, name: str | None = None) -> Profile:
+        """The profile of that name (default: the one in force); raises UsageError naming the nearest one."""
+        wanted = name or self.profile
+        if wanted not in self.profiles:
+            raise unknown_name("profile", wanted, self.profiles)
+        return self.profiles[wanted]
+
+    def recipe_named(self, name: str, network: str | None = None, *changes: dict[str, Any]) -> Recipe:
+        """A recipe, as it is for a network, with some fields changed.
+
+        Raises UsageError naming the nearest recipe, or a wrong field.
+        """
+        if name not in self.recipes:
+            raise unknown_name("recipe", name, self.recipes)
+        fields = dict(self.recipes[name])
+        by_network = fields.pop("networks", {})
+        for change in (by_network.get(network, {}), *changes):
+            fields.update(change)
+        return parse(Recipe, fields, f"recipe {name}")
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings in a params.yaml; raises UsageError for a missing file, bad YAML, anything unknown or impossible."""
+    try:
+        value = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    settings = parse(Settings, value, path.name)
+    for name, fields in settings.recipes.items():
+        for network in (None, *fields.get("networks", {})):
+            settings.recipe_named(name, network)
+    return settings
+
+
+def changed(recipe: Recipe, changes: dict[str, Any], where: str) -> Recipe:
+    """A recipe with some fields changed; raises UsageError naming a wrong one."""
+    return parse(Recipe, {**to_json(recipe), **changes}, where)
