@@ -158,12 +158,13 @@ def compare(groups: Sequence[GroupRecord], profiles: Iterable[CostProfile]) -> t
     for group in sorted(groups, key=lambda group: group.group):
         key = (group.data.name, group.profile, group.data.fingerprint)
         summaries.setdefault(key, group.data)
+        trained.setdefault(key, [])
         for record in group.networks:
             matching = [index for index, profile in enumerate(profiles) if _prices(profile, record)]
             joined.update(matching)
             cost = profiles[matching[0]] if matching else None
             label = record.name if names.count(record.name) == 1 else f"{record.name} ({group.group})"
-            trained.setdefault(key, []).append(_trained(_unique(label, labels), group.group, record, cost))
+            trained[key].append(_trained(_unique(label, labels), group.group, record, cost))
     comparisons = [_ranked(summaries[key], key[1], networks) for key, networks in sorted(trained.items())]
     unused = [profile for index, profile in enumerate(profiles) if index not in joined]
     if unused:

@@ -272,7 +272,9 @@ def _specification(chart: alt.LayerChart | alt.FacetChart, height: int) -> dict[
     sized = chart.properties(
         width="container", height=height, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
     )
-    specification: dict[str, Any] = sized.to_dict()
+    specification: dict[str, Any] = sized.to_dict(
+        validate=False
+    )  # a test validates; here it would take most of the time
     specification.pop("config", None)
     return specification
 

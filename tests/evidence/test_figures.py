@@ -3,6 +3,7 @@ import json
 import re
 from typing import Literal
 
+import altair as alt
 import numpy as np
 import pytest
 import vl_convert
@@ -98,6 +99,11 @@ def test_an_interval_from_two_seeds_may_exceed_the_axis_without_breaking_it() ->
     assert figure is not None
     assert all(row["low"] > 0 and row["high"] <= 100 for row in figure.rows)
     assert figure.png().startswith(b"\x89PNG")
+
+
+def test_specifications_follow_the_schema_of_vega_lite(figures: tuple[Figure, ...]) -> None:
+    for figure in figures:
+        alt.LayerChart.from_dict(figure.specifications[0], validate=True)
 
 
 def test_specifications_compile_without_a_warning(

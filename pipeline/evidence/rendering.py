@@ -1,0 +1,157 @@
+"""The report as one HTML file and as Markdown: templates filled with what `comparison` and `provenance` found.
+
+The HTML page loads nothing and runs only what it carries: its Content-Security-Policy allows its own two scripts and
+its style sheet by their hashes and no connection at all; Vega evaluates expressions with its interpreter, so no eval is
+needed. Text is escaped by the template engine, in Markdown as well as in HTML; nothing is marked safe that holds data.
+"""
+
+import base64
+import functools
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipeline.evidence import formatting
+from pipeline.evidence.comparison import COSTS, Comparison, Network
+from pipeline.evidence.figure import Figure, theme
+from pipeline.evidence.figures import figures_of
+from pipeline.evidence.provenance import Provenance, learning_rates, provenance_of
+from pipeline.evidence.statistics import AT_CHANCE_LEVEL
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "reports" / "templates"
+
+
+@dataclass(frozen=True)
+class Section:
+    """One comparison with all that is shown of it. `anchor` is unique in the report, and a prefix of its figures."""
+
+    anchor: str
+    comparison: Comparison
+    figures: tuple[Figure, ...]
+    provenance: Provenance
+
+    @property
+    def scatters(self) -> tuple[Figure, ...]:
+        """Error against each cost."""
+        return tuple(figure for figure in self.figures if figure.kind == "scatter")
+
+    @property
+    def curves(self) -> tuple[Figure, ...]:
+        """Small multiples by epoch."""
+        return tuple(figure for figure in self.figures if figure.kind == "curves")
+
+    @property
+    def batches(self) -> tuple[str, ...]:
+        """Batch sizes whose latency was measured for some network, ascending."""
+        costs = [network.cost.latency_seconds for network in self.comparison.networks if network.cost]
+        return tuple(sorted({batch for cost in costs if cost for batch in cost}, key=int))
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """Learning rates that were tried for some network."""
+        return learning_rates(self.comparison)
+
+    def fronts(self, network: Network) -> list[str]:
+        """The costs on whose Pareto front a network lies."""
+        return [cost.short for cost in COSTS if network in self.comparison.front(cost)]
+
+
+def sections_of(comparisons: Sequence[Comparison]) -> tuple[Section, ...]:
+    """Comparisons with their figures and provenance."""
+    sections = []
+    for number, comparison in enumerate(comparisons, start=1):
+        anchor = f"comparison-{number}"
+        prefix = f"{anchor}-" if len(comparisons) > 1 else ""
+        sections.append(Section(anchor, comparison, figures_of(comparison, prefix), provenance_of(comparison)))
+    return tuple(sections)
+
+
+def render_html(sections: Sequence[Section]) -> str:
+    """The report as one self-contained page."""
+    library, style, script = _library(), _source("report.css"), _source("report.js")
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {_hash(library)} {_hash(script)}",
+            f"style-src {_hash(style)}",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+    return (
+        _environment(html=True)
+        .get_template("report.html.j2")
+        .render(
+            **_names(sections),
+            policy=policy,
+            style=Markup(style),  # noqa: S704 (our own file)
+            script=Markup(script),  # noqa: S704 (our own file)
+            library=Markup(library),  # noqa: S704 (Vega, Vega-Lite and Vega-Embed as vl-convert ships them)
+            charts=_charts(sections),
+        )
+    )
+
+
+def render_markdown(sections: Sequence[Section]) -> str:
+    """The report as Markdown, its figures beside it under `figures/`."""
+    return _environment(html=False).get_template("REPORT.md.j2").render(**_names(sections))
+
+
+def _charts(sections: Sequence[Section]) -> Markup:
+    """Everything the page's script draws, as JSON that cannot end its script element."""
+    figures = [figure for section in sections for figure in section.figures]
+    charts = {
+        "themes": {"light": theme("light"), "dark": theme("dark")},
+        "figures": [
+            {"id": figure.identifier, "specifications": figure.specifications, "rows": figure.rows}
+            for figure in figures
+        ],
+    }
+    text = json.dumps(charts, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
+
+
+def _names(sections: Sequence[Section]) -> dict[str, Any]:
+    return {"sections": sections, "costs": COSTS, "at_chance_level": AT_CHANCE_LEVEL}
+
+
+def _environment(html: bool) -> Environment:
+    """Templates with every value escaped for the format, undefined names refused, and the project's number formats."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=html,  # noqa: S701 (Markdown has its own escaping in `finalize`)
+        finalize=None if html else formatting.markdown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    named = ("quantity", "memory", "duration", "decimals", "exact", "spread", "share", "shape", "listing", "shorten")
+    environment.filters.update({name: getattr(formatting, name) for name in named})
+    return environment
+
+
+@functools.cache
+def _library() -> str:
+    """Vega, Vega-Lite and Vega-Embed with its expression interpreter, in one script; the same in every report."""
+    library: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    assert "</script" not in library
+    assert "\r" not in library, "a parser would normalise line ends, and the hash would no longer fit"
+    return library
+
+
+def _source(name: str) -> str:
+    return (TEMPLATES / name).read_text()
+
+
+def _hash(source: str) -> str:
+    """The source expression by which a Content-Security-Policy allows exactly this inline text."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"

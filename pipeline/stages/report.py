@@ -1,0 +1,68 @@
+"""The stage `report`: reads the records of a results folder and writes the report, its figures and its tables there.
+
+Read:    runs/<group>.json (GroupRecord), profiles/*.json (lists of CostProfile)
+Written: figures/*.png, networks.csv, curves.csv, metrics.json, REPORT.md, report.html
+"""
+
+import argparse
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from pipeline.errors import UsageError
+from pipeline.evidence.comparison import compare
+from pipeline.evidence.records import CostProfile, GroupRecord
+from pipeline.evidence.rendering import render_html, render_markdown, sections_of
+from pipeline.evidence.tables import curves_csv, metrics, networks_csv
+from pipeline.files import write_atomic, write_json, write_text
+from pipeline.schema import read_record
+from pipeline.workspace import workspace
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write the report of a results folder, by default the workspace's, and print where it is."""
+    parser = argparse.ArgumentParser(prog="report", description="Write report.html, REPORT.md, figures and tables.")
+    parser.add_argument(
+        "results", nargs="?", type=Path, help="folder with runs/ and profiles/ (default: the workspace's)"
+    )
+    arguments = parser.parse_args(argv)
+    print(write_report(arguments.results or workspace().results))
+
+
+def write_report(results: Path) -> Path:
+    """Write everything the report consists of into `results`, and return the path of its page.
+
+    Everything is worked out before anything is written, so that a failure leaves the last report as it was.
+
+    Raises:
+        UsageError: there is neither a group record nor a cost profile.
+        StorageError: a record does not fit its schema, or the disk refuses.
+    """
+    groups = [read_record(GroupRecord, path) for path in sorted((results / "runs").glob("*.json"))]
+    lists = [read_record(list[CostProfile], path) for path in sorted((results / "profiles").glob("*.json"))]
+    profiles = [profile for profiles in lists for profile in profiles]
+    if not groups and not profiles:
+        raise UsageError(f"nothing to report: {results} has no runs/*.json and no profiles/*.json")
+    comparisons = compare(groups, profiles)
+    sections = sections_of(comparisons)
+    pictures = {figure.identifier: figure.png() for section in sections for figure in section.figures}
+    texts = {
+        "networks.csv": networks_csv(comparisons),
+        "curves.csv": curves_csv(comparisons),
+        "REPORT.md": render_markdown(sections),
+        "report.html": render_html(sections),
+    }
+    for identifier, picture in pictures.items():
+        write_atomic(results / "figures" / f"{identifier}.png", partial(_write, picture))
+    write_json(results / "metrics.json", metrics(comparisons))
+    for name, text in texts.items():
+        write_text(results / name, text)
+    return results / "report.html"
+
+
+def _write(content: bytes, file: IO[bytes]) -> None:
+    file.write(content)
+
+
+if __name__ == "__main__":
+    main()
