@@ -59,10 +59,10 @@ def read_listed(source: str, listing: Listing, options: FolderOptions, scratch: 
     groups = [group_of[item] for item in items]
     if len(codes) < 2:
         problems.append(Problem(source, None, f"it has {len(codes)} classes", "at least 2 are needed", skippable=False))
-    elif items:
+    else:
         given = {split for split, _ in listing.classes} | {item.split for item in listing.items}
         splits = _split(labels, splits, groups, given, options.seed, problems)
-    problems += _too_small(labels, splits, listing.class_names)
+        problems += _too_small(labels, splits, listing.class_names)
     _refuse(source, problems, options.skip_bad)
     for problem in problems:
         tell(f"left out: {problem}")
@@ -162,7 +162,8 @@ def _too_small(labels: Labels, splits: Codes, class_names: tuple[str, ...]) -> l
         if counts.min() < SMALLEST_PART:
             shares = ", ".join(f"{count} for {split}" for split, count in zip(SPLITS, counts, strict=True))
             reason = f"too few usable images: {counts.sum()} ({shares}; each split needs {SMALLEST_PART})"
-            problems.append(Problem(name, name, reason, "add images or remove the class", skippable=False))
+            fix = "add images (or smaller groups), or remove the class"
+            problems.append(Problem(name, name, reason, fix, skippable=False))
     return problems
 
 

@@ -20,8 +20,8 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
-LARGEST_PIXELS = 2**26
-"""67 million: decoded with alpha, an image of that size takes about half a gigabyte."""
+LARGEST_PIXELS = 50_000_000
+"""Of an image to be decoded, which then takes at most 16 bytes a pixel, 800 MB (WebP; the others take half)."""
 
 GRAY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 
