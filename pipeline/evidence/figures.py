@@ -55,12 +55,12 @@ def error_against(comparison: Comparison, cost: Cost, prefix: str = "") -> Figur
         for point, place in zip(points, places, strict=True)
     ]
     drawn = [point.network for point in points]
-    error_axis = alt.Y("y:Q", title=f"{comparison.measure} error (%)", scale=_scale(y_scale), axis=_axis(y_scale, "~g"))
+    error_axis = alt.Y("y:Q", title=f"{comparison.measure} error (%)", scale=_scale(y_scale), axis=_axis(y_scale))
     cost_axis = alt.X(
         "x:Q",
         title=f"{cost.noun}{unit_name}",
         scale=_scale(x_scale),
-        axis=_axis(x_scale, "~g" if unit_name else "~s"),
+        axis=_axis(x_scale, None if unit_name else "~s"),
     )
     return Figure(
         kind="scatter",
@@ -89,7 +89,7 @@ def learning_curves(comparison: Comparison, measure: CurveMeasure, prefix: str =
     error = measure == "validation_error_percent"
     told = "validation error (%)" if error else "training loss (nats)"
     epoch_axis = alt.X("epoch:Q", title=None, scale=_scale(x_scale), axis=_axis(x_scale, "d"))
-    value_axis = alt.Y("mean:Q", title=None, scale=_scale(y_scale), axis=_axis(y_scale, "~g"))
+    value_axis = alt.Y("mean:Q", title=None, scale=_scale(y_scale), axis=_axis(y_scale))
     colour = alt.Color("family:N", scale=alt.Scale(domain=family_domain(n.family for n in drawn.values())), legend=None)
     return Figure(
         kind="curves",
@@ -283,8 +283,10 @@ def _scale(scale: Scale) -> alt.Scale:
     return alt.Scale(type=scale.kind, domain=list(scale.domain), nice=False)
 
 
-def _axis(scale: Scale, number_format: str) -> alt.Axis:
-    return alt.Axis(values=list(scale.ticks), format=number_format, labelOverlap="greedy")
+def _axis(scale: Scale, number_format: str | None = None) -> alt.Axis:
+    """An axis with plain numbers, unless told otherwise (d3's "g" would write 80 as 8e+1 on a linear axis)."""
+    plain = "~g" if scale.kind == "log" else "~f"
+    return alt.Axis(values=list(scale.ticks), format=number_format or plain, labelOverlap="greedy")
 
 
 def _by_width(key: str) -> alt.ExprRef:

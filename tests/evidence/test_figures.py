@@ -116,6 +116,18 @@ def test_specifications_compile_without_a_warning(
     assert "WARN" not in "".join(capfd.readouterr())
 
 
+@pytest.mark.parametrize("errors", [(54, 80), (7, 90), (7.18, 7.23), (0.4, 0.9), (0.02, 40)])
+def test_axes_are_labelled_with_plain_numbers(errors: tuple[float, float]) -> None:
+    cheap, dear = (network(str(error), macs=10**index, error=error) for index, error in enumerate(errors, 6))
+    (comparison,) = compare([group((cheap, dear))], [])
+    for figure in figures_of(comparison):
+        whole = {**figure.specifications[0], "width": 400, "datasets": {"rows": list(figure.rows)}}
+        svg = vl_convert.vegalite_to_svg(json.dumps(whole))
+        labels = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+        assert len(labels) >= 5
+        assert not [label for label in labels if re.fullmatch(r".*\de[+-]?\d+", label)]
+
+
 def test_the_same_records_give_the_same_figures(study: Comparison, figures: tuple[Figure, ...]) -> None:
     assert json.dumps([vars(figure) for figure in figures_of(study)]) == json.dumps(
         [vars(figure) for figure in figures]
