@@ -15,7 +15,6 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-import filelock
 import psutil
 
 from pipeline.errors import ConvstudyError, StorageError
@@ -79,6 +78,8 @@ def only_one(name: str, locks: Path, patience_seconds: float) -> Iterator[None]:
 
     The operating system drops the lock when its holder ends, however it ends: there is none to delete by hand.
     """
+    import filelock  # slow to import, and only stages need it
+
     locks.mkdir(parents=True, exist_ok=True)
     path = locks / f"{name.replace('/', '-')}.lock"
     owner = path.with_suffix(".pid")

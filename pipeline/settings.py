@@ -1,5 +1,7 @@
 """params.yaml, strictly read: which data, which recipes, and what each profile trains."""
 
+import re
+import sys
 from dataclasses import field
 from pathlib import Path
 from typing import Any
@@ -8,8 +10,11 @@ import yaml
 from pydantic.dataclasses import dataclass
 
 from pipeline.errors import UsageError, unknown_name
+from pipeline.files import write_text
+from pipeline.process import run_and_exit
 from pipeline.schema import STRICT, parse, to_json
 from pipeline.training.recipe import Recipe
+from pipeline.workspace import workspace
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -122,3 +127,16 @@ def read_settings(path: Path) -> Settings:
 def changed(recipe: Recipe, changes: dict[str, Any], where: str) -> Recipe:
     """A recipe with some fields changed; raises UsageError naming a wrong one."""
     return parse(Recipe, {**to_json(recipe), **changes}, where)
+
+
+def choose_profile(path: Path, name: str) -> None:
+    """Set the profile in force in a params.yaml, leaving its comments alone; raises UsageError for an unknown one."""
+    read_settings(path).profile_named(name)
+    text = path.read_text()
+    chosen = re.sub(r"^profile:.*$", f"profile: {name}", text, count=1, flags=re.MULTILINE)
+    if chosen != text:
+        write_text(path, chosen)
+
+
+if __name__ == "__main__":
+    run_and_exit(lambda: choose_profile(workspace().params_file, sys.argv[1]))

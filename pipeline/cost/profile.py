@@ -78,3 +78,36 @@ def profile_network(
         device=device,
         threads=threads,
     )
+
+
+def describe(profile: CostProfile) -> str:
+    """The profile as text: the totals with their conventions, then the per-layer table."""
+    uncounted = ", ".join(f"{n} {name}" for name, n in profile.uncounted_operators.items()) or "none"
+    lines = [
+        f"{profile.name} ({profile.family}) for {profile.channels} x {profile.resolution} x {profile.resolution} "
+        f"images, {profile.classes} classes",
+        f"parameters        {profile.params:,} (of which dense {profile.params_dense:,})",
+        f"MACs              {profile.macs:,} (multiply-accumulates of convolutions and dense layers, one image)",
+        f"fvcore's total    {profile.fvcore_total:,} (adds norms and adaptive pools; not counted by it: {uncounted})",
+        f"activations       {profile.activations:,} (elements of all convolution outputs)",
+        f"saved for backward {profile.saved_bytes_per_sample / 2**20:.2f} MiB an image (float32)",
+    ]
+    if profile.latency_seconds is not None:
+        lines += [
+            f"latency           {1e3 * seconds:.3f} ms at batch {batch} (float32, {profile.device}, "
+            f"{profile.threads} thread)"
+            for batch, seconds in profile.latency_seconds.items()
+        ]
+        lines.append(f"throughput        {profile.images_per_second:,.0f} images/s at batch {BATCHES[-1]}")
+    if profile.train_memory_bytes is not None:
+        lines.append(
+            f"training memory   {profile.train_memory_bytes / 2**20:.1f} MiB at batch {profile.train_memory_batch} "
+            f"({profile.train_memory_kind})"
+        )
+    lines += ["", f"{'layer':<28} {'kind':<18} {'output':<16} {'params':>12} {'MACs':>15} {'activations':>12}"]
+    lines += [
+        f"{layer.name:<28} {layer.kind:<18} {'x'.join(map(str, layer.output)):<16} {layer.params:>12,} "
+        f"{layer.macs:>15,} {layer.activations:>12,}"
+        for layer in profile.layers
+    ]
+    return "\n".join(lines)

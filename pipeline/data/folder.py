@@ -176,10 +176,8 @@ def _refuse(source: str, problems: list[Problem], skip_bad: bool) -> None:
     fatal = [problem for problem in problems if not (skip_bad and problem.skippable)]
     if not fatal:
         return
-    lines = sorted(str(problem) for problem in fatal)
-    hint = (
-        ""
-        if skip_bad or not any(problem.skippable for problem in fatal)
-        else ("\nMend these, or leave out the files that cannot be used with --skip-bad.")
-    )
-    raise DataError("\n  ".join([f"{source} has {len(fatal)} problems:", *lines]) + hint)
+    title = f"{source!r} has {len(fatal)} problem{'s' * (len(fatal) > 1)}:"
+    message = "\n  ".join([title, *sorted(str(problem) for problem in fatal)])
+    if not skip_bad and any(problem.skippable for problem in fatal):
+        message += "\nMend these, or leave out the files that cannot be used with --skip-bad."
+    raise DataError(message)

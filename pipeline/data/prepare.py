@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,12 +17,11 @@ from filelock import FileLock, Timeout
 from pipeline.data.folder import FolderOptions, read_listed
 from pipeline.data.listing import list_folder, list_table
 from pipeline.data.manifest import SPLITS, Manifest
+from pipeline.data.obtain import Tell
 from pipeline.data.sources import IDX_SOURCES, NAMED, Request
 from pipeline.data.writing import write_arrays
 from pipeline.errors import StorageError, UsageError, unknown_name
 from pipeline.files import fsync_folder
-
-Tell = Callable[[str], None]
 
 LARGEST_SIDE = 512
 

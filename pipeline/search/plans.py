@@ -4,6 +4,7 @@ A DVC stage depends on its own plan file only, so that changing one network's en
 what depends on it, and nothing else.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -12,6 +13,8 @@ from pydantic.dataclasses import dataclass
 import search_spaces
 from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError
+from pipeline.evidence.records import RunSpec
+from pipeline.machine import DeviceKind, resolve_precision
 from pipeline.schema import STRICT, parse, to_json
 from pipeline.settings import Entry, Profile, Settings, changed
 from pipeline.training.recipe import Recipe
@@ -75,23 +78,35 @@ def plan_runs(settings: Settings, profile_name: str, manifest: Manifest) -> dict
     for family in profile.networks:
         search_spaces.family(family)
     return {
-        family: RunPlan(
-            schema="run-plan/1",
-            group=family,
-            profile=profile_name,
-            data=manifest.name,
-            channels=manifest.image_shape[0],
-            classes=len(manifest.class_names),
-            networks=tuple(
-                plan_network(name, entry, family, profile, settings, manifest)
-                for name, entry in profile.networks.get(family, {}).items()
-            ),
-            seeds=tuple(range(1, profile.seeds + 1)),
-            keep_weights=profile.keep_weights,
-            checkpoint_seconds=profile.checkpoint_seconds,
-        )
+        family: plan_group(family, profile.networks.get(family, {}), settings, profile_name, manifest, family)
         for family in search_spaces.names()
     }
+
+
+def plan_group(
+    group: str,
+    entries: Mapping[str, Entry],
+    settings: Settings,
+    profile_name: str,
+    manifest: Manifest,
+    family: str | None = None,
+) -> RunPlan:
+    """The plan of some networks under a profile; `family`, if given, is the one that all must belong to."""
+    profile = settings.profile_named(profile_name)
+    return RunPlan(
+        schema="run-plan/1",
+        group=group,
+        profile=profile_name,
+        data=manifest.name,
+        channels=manifest.image_shape[0],
+        classes=len(manifest.class_names),
+        networks=tuple(
+            plan_network(name, entry, family, profile, settings, manifest) for name, entry in entries.items()
+        ),
+        seeds=tuple(range(1, profile.seeds + 1)),
+        keep_weights=profile.keep_weights,
+        checkpoint_seconds=profile.checkpoint_seconds,
+    )
 
 
 def plan_profile(plan: RunPlan, latency_seconds: float) -> ProfilePlan:
@@ -143,3 +158,27 @@ def resolve_network(name: str, given: dict[str, Any] | None = None) -> tuple[Fam
 def native_resolution(reference: Reference | None, image_side: int) -> int:
     """Pixels at which a network is used: the images' own side, or the reference's where that is larger."""
     return image_side if reference is None else max(image_side, reference.resolution)
+
+
+def run_spec(
+    family: str,
+    config: dict[str, Any],
+    resolution: int,
+    recipe: Recipe,
+    seed: int,
+    manifest: Manifest,
+    device: DeviceKind,
+) -> RunSpec:
+    """The address of one run on a data set: resolution and precision resolved."""
+    precision = resolve_precision(recipe.precision, device)
+    return RunSpec(
+        family=family,
+        config=config,
+        channels=manifest.image_shape[0],
+        classes=len(manifest.class_names),
+        resolution=resolution,
+        recipe=replace(recipe, resolution=resolution, precision=precision),
+        data=manifest.fingerprint,
+        seed=seed,
+        device=device,
+    )

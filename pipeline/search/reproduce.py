@@ -14,13 +14,13 @@ from pipeline.evidence.records import (
     Membership,
     NetworkRecord,
     RateTrial,
-    RunSpec,
+    Role,
     SeedRun,
 )
 from pipeline.evidence.statistics import flags_of, mean_interval
-from pipeline.machine import DeviceKind, resolve_precision
+from pipeline.machine import DeviceKind
 from pipeline.schema import parse
-from pipeline.search.plans import PlannedNetwork, RunPlan
+from pipeline.search.plans import PlannedNetwork, RunPlan, run_spec
 from pipeline.search.runner import Outcome, Request, Runner
 from pipeline.training.recipe import Recipe
 
@@ -37,18 +37,14 @@ def reproduce(plan: RunPlan, manifest: Manifest, runner: Runner, device: DeviceK
 
     def train_seeds(network: PlannedNetwork, rate: float | None) -> None:
         chosen[network.name] = rate
-        if rate is not None:
-            recipe = replace(network.recipe, learning_rate=rate)
-            for seed in plan.seeds:
-                runner.submit(_request(plan, network, recipe, seed, manifest, device, "seed"))
+        for request in seed_requests(network, rate, plan.seeds, manifest, device) if rate is not None else ():
+            runner.submit(request)
 
     for network in plan.networks:
+        for request in rate_requests(network, manifest, device):
+            runner.submit(request)
         if len(network.rates) == 1:
             train_seeds(network, network.rates[0])
-        else:
-            for rate in network.rates:
-                recipe = replace(network.choice_recipe, learning_rate=rate)
-                runner.submit(_request(plan, network, recipe, CHOICE_SEED, manifest, device, "learning-rate"))
     for outcome in runner.outcomes():
         network, spec = networks[outcome.request.name], outcome.request.spec
         if outcome.request.member.role == "seed":
@@ -79,21 +75,26 @@ def planned_requests(plan: RunPlan, manifest: Manifest, device: DeviceKind) -> l
         request
         for network in plan.networks
         for request in (
-            *(
-                _request(
-                    plan,
-                    network,
-                    replace(network.choice_recipe, learning_rate=rate),
-                    CHOICE_SEED,
-                    manifest,
-                    device,
-                    "learning-rate",
-                )
-                for rate in (network.rates if len(network.rates) > 1 else ())
-            ),
-            *(_request(plan, network, network.recipe, seed, manifest, device, "seed") for seed in plan.seeds),
+            *rate_requests(network, manifest, device),
+            *seed_requests(network, network.rates[0], plan.seeds, manifest, device),
         )
     ]
+
+
+def rate_requests(network: PlannedNetwork, manifest: Manifest, device: DeviceKind) -> list[Request]:
+    """One short run a learning rate; none where there is nothing to choose."""
+    if len(network.rates) == 1:
+        return []
+    recipes = (replace(network.choice_recipe, learning_rate=rate) for rate in network.rates)
+    return [_request(network, recipe, CHOICE_SEED, manifest, device, "learning-rate") for recipe in recipes]
+
+
+def seed_requests(
+    network: PlannedNetwork, rate: float, seeds: Sequence[int], manifest: Manifest, device: DeviceKind
+) -> list[Request]:
+    """One run a seed at the chosen rate, each to be tested."""
+    recipe = replace(network.recipe, learning_rate=rate)
+    return [_request(network, recipe, seed, manifest, device, "seed") for seed in seeds]
 
 
 def choose_rate(trials: Sequence[RateTrial]) -> float | None:
@@ -106,42 +107,13 @@ def choose_rate(trials: Sequence[RateTrial]) -> float | None:
     return min(scored)[1] if scored else None
 
 
-def make_spec(
-    network: PlannedNetwork,
-    recipe: Recipe,
-    seed: int,
-    channels: int,
-    classes: int,
-    manifest: Manifest,
-    device: DeviceKind,
-) -> RunSpec:
-    """The address of one run, its precision resolved for the device."""
-    return RunSpec(
-        family=network.family,
-        config=network.config,
-        channels=channels,
-        classes=classes,
-        resolution=network.resolution,
-        recipe=replace(recipe, resolution=network.resolution, precision=resolve_precision(recipe.precision, device)),
-        data=manifest.fingerprint,
-        seed=seed,
-        device=device,
-    )
-
-
 def _request(
-    plan: RunPlan,
-    network: PlannedNetwork,
-    recipe: Recipe,
-    seed: int,
-    manifest: Manifest,
-    device: DeviceKind,
-    role: str,
+    network: PlannedNetwork, recipe: Recipe, seed: int, manifest: Manifest, device: DeviceKind, role: Role
 ) -> Request:
     return Request(
-        spec=make_spec(network, recipe, seed, plan.channels, plan.classes, manifest, device),
+        spec=run_spec(network.family, network.config, network.resolution, recipe, seed, manifest, device),
         name=network.name,
-        member=Membership(EXPERIMENT, network.name, role),  # type: ignore[arg-type]
+        member=Membership(EXPERIMENT, network.name, role),
         test=role == "seed",
     )
 

@@ -1,5 +1,7 @@
 """A Runner for this workspace: its store, workers, mirror and display put together."""
 
+from pathlib import Path
+
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking import Mirror, code_commit
@@ -18,11 +20,15 @@ def open_runner(
     workers: int | None = None,
     keep_weights: bool = False,
     checkpoint_seconds: float = 30.0,
+    data_folder: Path | None = None,
 ) -> Runner:
-    """Workers on this machine (as many as cores on CPU), MLflow's mirror, and the workspace's run store."""
+    """Workers on this machine (as many as cores on CPU), MLflow's mirror, and the workspace's run store.
+
+    `data_folder` is where the data lie if not in the workspace.
+    """
     return Runner(
         store=RunStore(place.runs),
-        data_folder=place.prepared_data / manifest.name,
+        data_folder=data_folder or place.prepared_data / manifest.name,
         data_name=manifest.name,
         executor=ProcessExecutor(device, workers),
         mirror=Mirror.open(place.mlflow, display.line, code_commit(place.root)),

@@ -2,41 +2,32 @@
 
 import sys
 
-from pipeline.data.manifest import load_manifest
+from pipeline.data.manifest import load_manifest, summary
 from pipeline.errors import RunsFailedError
 from pipeline.evidence.records import GroupRecord
 from pipeline.files import write_json
-from pipeline.machine import resolve_device
 from pipeline.process import run_stage
 from pipeline.schema import read_record, to_json
-from pipeline.search.display import Display
+from pipeline.search.campaign import run_plan
 from pipeline.search.plans import RunPlan
-from pipeline.search.reproduce import planned_requests, reproduce
-from pipeline.search.session import open_runner
 from pipeline.workspace import Workspace, workspace
 
 
 def main(group: str) -> None:
-    """Write reports/results/runs/<group>.json, a GroupRecord."""
-    place = workspace()
-    record = run_group(place, read_record(RunPlan, place.plans / "run" / f"{group}.json"))
-    write_json(place.results / "runs" / f"{group}.json", to_json(record))
+    """Write reports/results/runs/<group>.json, a GroupRecord.
 
-
-def run_group(place: Workspace, plan: RunPlan, workers: int | None = None, quiet: bool = False) -> GroupRecord:
-    """Train a plan in the workspace; failed runs stay in the record with their reasons.
-
-    Raises RunsFailedError where the plan has networks and not one of their runs was completed.
+    Raises RunsFailedError, and writes nothing, where not one run was completed.
     """
-    device = resolve_device()
-    manifest = load_manifest(place.prepared_data / plan.data)
-    display = Display(_title(place, plan.group), len(planned_requests(plan, manifest, device)), quiet=quiet)
-    with open_runner(place, manifest, device, display, workers, plan.keep_weights, plan.checkpoint_seconds) as runner:
-        record = reproduce(plan, manifest, runner, device)
-    runs = [run for network in record.networks for run in network.runs]
-    if record.networks and not any(run.state == "complete" for run in runs):
-        raise RunsFailedError(f"no run of group {plan.group} was completed")
-    return record
+    place = workspace()
+    plan = read_record(RunPlan, place.plans / "run" / f"{group}.json")
+    if plan.networks:
+        record = run_plan(place, plan, _title(place, group))
+        if not any(run.state == "complete" for network in record.networks for run in network.runs):
+            raise RunsFailedError(f"no run of group {group} was completed")
+    else:  # this profile trains none of the family
+        manifest = load_manifest(place.prepared_data / plan.data)
+        record = GroupRecord("group/1", plan.group, plan.profile, summary(manifest), ())
+    write_json(place.results / "runs" / f"{group}.json", to_json(record))
 
 
 def _title(place: Workspace, group: str) -> str:

@@ -5,15 +5,58 @@ the run's hash; nothing else may change a result.
 """
 
 from dataclasses import field
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from pipeline.schema import STRICT
-from pipeline.training.augmentation import Augmentation
 
 Initialisation = Literal["he-normal", "xavier-uniform", "framework"]
 Precision = Literal["auto", "float32", "bfloat16"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Flip:
+    """Mirror an image left-right or top-bottom with a probability."""
+
+    op: Literal["horizontal-flip", "vertical-flip"]
+    probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"probability (={self.probability}) must be in [0, 1]")
+
+
+@dataclass(frozen=True, config=STRICT)
+class RandomResizedCrop:
+    """Cut a box of random area share and aspect ratio at a random place and scale it to the full image."""
+
+    op: Literal["random-resized-crop"]
+    scale: tuple[float, float] = (0.08, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale[0] <= self.scale[1] <= 1:
+            raise ValueError(f"scale (={self.scale}) must be 0 < low <= high <= 1")
+        if not 0 < self.ratio[0] <= self.ratio[1]:
+            raise ValueError(f"ratio (={self.ratio}) must be 0 < low <= high")
+
+
+@dataclass(frozen=True, config=STRICT)
+class ColourJitter:
+    """Scale brightness, contrast or saturation by a factor in [1 - amount, 1 + amount], or turn the hue by +-amount."""
+
+    op: Literal["brightness", "contrast", "saturation", "hue"]
+    amount: float
+
+    def __post_init__(self) -> None:
+        limit = 0.5 if self.op == "hue" else 1.0
+        if not 0 <= self.amount <= limit:
+            raise ValueError(f"amount (={self.amount}) of {self.op} must be in [0, {limit}]")
+
+
+Augmentation = Annotated[Flip | RandomResizedCrop | ColourJitter, Field(discriminator="op")]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -27,7 +70,7 @@ class Recipe:
         validation_images: size of the validation sample scored after each epoch; None: all.
         train_loss_images: size of the fixed training sample on which the loss is measured in eval mode.
         resolution: side in pixels to which images are resized (bilinear) on the device; None: as they are.
-        augmentations: drawn per sample, applied in this order to training batches only.
+        augmentations: drawn per sample, for training batches only; colour in the order given, then geometry.
         initialisation: of weights; biases start at 0 and norms at (1, 0), except under "framework".
         optimizer: "sgd" (momentum, optional Nesterov) or "adamw"; Adam is "adamw" with weight_decay 0.
         learning_rate: the peak of the schedule.

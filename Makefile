@@ -1,0 +1,50 @@
+# Every target installs what it needs into .venv. Two commands matter: `make study` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+PROFILE ?=
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help install study test lint format ui soak clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+install: .venv/.installed ## Install exact versions into .venv
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; found " + sys.version)'
+	@echo "installing into .venv (a few minutes; PyTorch is large)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+study: install ## Run the study (PROFILE=smoke|quick|full|gpu; default: the one in params.yaml)
+	@if [ -n "$(PROFILE)" ]; then $(BIN)/python -m pipeline.settings "$(PROFILE)"; fi
+	@$(BIN)/dvc repro --quiet
+	@echo
+	@echo "report:    reports/results/report.html  (and reports/results/REPORT.md)"
+	@echo "all runs:  make ui  (MLflow at http://127.0.0.1:5000)"
+
+test: install ## Run the fast tests
+	@$(BIN)/python -m pytest
+
+lint: install ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: install ## Format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+ui: install ## Browse all runs in MLflow, on this machine only
+	@$(BIN)/convstudy ui
+
+soak: install ## Run the long forms of the reliability tests
+	@$(BIN)/python -m pytest -m soak
+
+clean: ## Remove what was made: environment, caches, results; runs/ and data/ stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache *.egg-info plans reports/results

@@ -1,0 +1,367 @@
+"""convstudy <verb>: parses, calls, prints. Nothing heavy is imported before a verb needs it.
+
+Exit codes: 0 done; 2 impossible request; 3 data unusable; 4 storage; 5 some runs failed; 130 / 143 interrupted.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline import __version__
+from pipeline.errors import RunsFailedError, UsageError
+
+app = typer.Typer(
+    name="convstudy",
+    help="Searches convolutional architectures and reproduces, with statistics, what is claimed about them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_CLICK_USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
+"""The base of typer's complaints about a command line: click's UsageError, of whichever click typer carries."""
+
+Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for stdout.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Network = Annotated[str, typer.Argument(metavar="NAME|CONFIG.json", help="A reference, or a file with a Config.")]
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def prepare(
+    source: Annotated[
+        str, typer.Argument(help="A named source, a folder of class folders, or a CSV.")
+    ] = "fashion-mnist",
+    name: Annotated[str | None, typer.Option(help="The data set's name; default: the source's.")] = None,
+    image_size: Annotated[str, typer.Option(help="Side in pixels, or auto: the images' own, or 32.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable files out.")] = False,
+    group_by: Annotated[str | None, typer.Option(metavar="REGEX", help="Its first group stays in one split.")] = None,
+    given: Annotated[Path | None, typer.Option("--from", help="A folder with a named source's files.")] = None,
+    json_file: Json = None,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Obtain, check and split images into data/prepared."""
+    from pipeline.data.prepare import prepare as prepare_data
+    from pipeline.schema import to_json
+    from pipeline.workspace import workspace
+
+    if image_size != "auto" and not image_size.isdecimal():
+        raise UsageError(f"--image-size (={image_size}) must be a number of pixels, or auto")
+    place = workspace()
+    manifest = prepare_data(
+        source,
+        place.raw_data,
+        place.prepared_data,
+        name=name,
+        image_size=None if image_size == "auto" else int(image_size),
+        seed=seed,
+        skip_bad=skip_bad,
+        group_by=group_by,
+        given_folder=given,
+        tell=_teller(quiet, json_file),
+    )
+    _write(json_file, {**to_json(manifest), "fingerprint": manifest.fingerprint})
+
+
+@app.command()
+def architectures(json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -> None:
+    """List the reference networks: name, family, resolution, parameters, MACs."""
+    import search_spaces
+
+    rows = [
+        {
+            "name": name,
+            "family": family.name,
+            "resolution": reference.resolution,
+            "params": reference.params,
+            "macs": reference.macs,
+            "source": reference.source,
+        }
+        for name, (family, reference) in search_spaces.references().items()
+    ]
+    if json_file is None and not quiet:
+        print(f"{'name':<24} {'family':<10} {'pixels':>6} {'params':>13} {'MACs':>16}  source")
+        for row in rows:
+            print(
+                f"{row['name']:<24} {row['family']:<10} {row['resolution']:>6} {row['params']:>13,} "
+                f"{row['macs']:>16,}  {row['source']}"
+            )
+    _write(json_file, rows)
+
+
+@app.command()
+def profile(
+    network: Network,
+    resolution: Annotated[int | None, typer.Option(min=1, help="In pixels; default: the reference's, or 28.")] = None,
+    channels: Annotated[int, typer.Option(min=1)] = 1,
+    classes: Annotated[int, typer.Option(min=1)] = 10,
+    device: Device = "auto",
+    no_latency: Annotated[bool, typer.Option("--no-latency", help="Count only; time nothing.")] = False,
+    json_file: Json = None,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Price one network: parameters, MACs, activations, memory, latency, layer by layer."""
+    from pipeline.cost.profile import describe, profile_network
+    from pipeline.machine import resolve_device
+    from pipeline.schema import to_json
+    from pipeline.search.plans import resolve_network
+
+    name, given = _read_network(network)
+    family, config, reference = resolve_network(name, given)
+    priced = profile_network(
+        name,
+        family,
+        config,
+        resolution or (reference.resolution if reference else 28),
+        channels,
+        classes,
+        resolve_device(device),
+        latency=not no_latency,
+    )
+    if json_file is None and not quiet:
+        print(describe(priced))
+    _write(json_file, to_json(priced))
+
+
+@app.command()
+def train(
+    network: Network,
+    data: Annotated[str | None, typer.Option(help="A prepared data set, by name or folder.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+    train_images: Annotated[int | None, typer.Option(min=1, help="A stratified subset of so many.")] = None,
+    recipe: Annotated[str, typer.Option(help="A recipe of params.yaml.")] = "common",
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate; default: the recipe's.")] = None,
+    seed: Annotated[int, typer.Option()] = 1,
+    device: Device = "auto",
+    workdir: Annotated[Path | None, typer.Option(help="Where runs/ and mlruns/ are kept; default: here.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="Score the test split once, after training.")] = False,
+    json_file: Json = None,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train one network once; the same command continues an interrupted run, or finds a finished one."""
+    from pipeline.data.manifest import load_manifest
+    from pipeline.machine import resolve_device
+    from pipeline.search.single import single_request, train_single
+    from pipeline.settings import read_settings
+    from pipeline.workspace import Workspace, workspace
+
+    home = workspace()
+    settings = read_settings(home.params_file)
+    folder = _data_folder(home.prepared_data, data or settings.data.name)
+    manifest = load_manifest(folder)
+    changes = {"epochs": epochs, "train_images": train_images, "learning_rate": lr}
+    name, given = _read_network(network)
+    request = single_request(
+        name,
+        given,
+        settings,
+        recipe,
+        {key: value for key, value in changes.items() if value is not None},
+        manifest,
+        seed,
+        resolve_device(device),
+        test,
+    )
+    place = Workspace(workdir.resolve()) if workdir else home
+    trained = train_single(place, folder, manifest, request, quiet)
+    _write(json_file, trained)
+    if trained["state"] == "failed":
+        raise RunsFailedError(f"{name}: {trained['reason']}")
+
+
+@app.command()
+def reproduce(
+    names: Annotated[list[str] | None, typer.Argument(help="References; default: the profile's.")] = None,
+    profile: Annotated[str | None, typer.Option(help="A profile of params.yaml; default: the one in force.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds per network; default: the profile's.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trainings at once; default: one per core.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, hours and disk.")] = False,
+    json_file: Json = None,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train networks under one protocol: learning rate chosen on validation data, n seeds, one test each."""
+    from pipeline.schema import to_json
+    from pipeline.search.campaign import estimate_campaign, plan_campaign, run_plan, tabulate
+    from pipeline.settings import read_settings
+    from pipeline.workspace import workspace
+
+    place = workspace()
+    plan = plan_campaign(place, read_settings(place.params_file), names or [], profile, seeds)
+    if dry_run:
+        text, value = estimate_campaign(place, plan, workers)
+        if json_file is None:
+            print(text)
+        _write(json_file, value)
+        return
+    record = run_plan(place, plan, "reproduce", workers, quiet)
+    if json_file is None and not quiet:
+        print(tabulate(record))
+    _write(json_file, to_json(record))
+    failed = [f"{network.name} seed {run.seed}" for network in record.networks for run in network.runs if run.reason]
+    if failed:
+        raise RunsFailedError(f"{len(failed)} runs failed: {', '.join(failed)}")
+
+
+@app.command("contact-sheet")
+def contact_sheet(
+    recipe: Annotated[str, typer.Argument(help="A recipe of params.yaml with augmentations.")] = "augmented",
+    output: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("contact-sheet.png"),
+    data: Annotated[str | None, typer.Option(help="A prepared data set, by name or folder.")] = None,
+    seed: Annotated[int, typer.Option()] = 0,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draw what a recipe's augmentations do to real training images."""
+    from pipeline.evidence.contact_sheet import write_contact_sheet
+    from pipeline.settings import read_settings
+    from pipeline.workspace import workspace
+
+    place = workspace()
+    settings = read_settings(place.params_file)
+    folder = _data_folder(place.prepared_data, data or settings.data.name)
+    write_contact_sheet(folder, settings.recipe_named(recipe), seed, output)
+    _teller(quiet, None)(f"{output}: one image a row, the original first, then as training may see it")
+
+
+@app.command()
+def report(json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -> None:
+    """Write the report again from the records in reports/results."""
+    from pipeline.stages.report import write_report
+    from pipeline.workspace import workspace
+
+    page = write_report(workspace().results)
+    _teller(quiet, json_file)(f"{page}")
+    _write(json_file, {"report": str(page)})
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Browse the runs in MLflow's UI, on this machine only."""
+    from pipeline.evidence.tracking_ui import serve_ui
+    from pipeline.workspace import workspace
+
+    _teller(quiet, None)(f"MLflow UI: http://127.0.0.1:{port} (Ctrl-C ends it)")
+    serve_ui(workspace().mlflow, port=port)
+
+
+@app.command()
+def replay(json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -> None:
+    """Rebuild MLflow from the run store, without doubles."""
+    from pipeline.evidence.rebuild import rebuild_mlflow
+    from pipeline.workspace import workspace
+
+    summary = rebuild_mlflow(workspace(), _teller(quiet, json_file))
+    if json_file is None and not quiet:
+        print(", ".join(f"{count} {what}" for what, count in summary.items()))
+    _write(json_file, summary)
+
+
+@app.command()
+def doctor(json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -> None:
+    """Say what is installed, which device is used, and how data and stores are."""
+    from pipeline.evidence.doctor import examine
+    from pipeline.workspace import workspace
+
+    findings = examine(workspace())
+    if json_file is None and not quiet:
+        for section, facts in findings.items():
+            print(section)
+            for key, value in facts.items():
+                print(f"  {key:<20} {value}")
+    _write(json_file, findings)
+
+
+@app.command()
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what can go and how large it is.")] = False,
+    weights: Annotated[bool, typer.Option("--weights", help="Weights of finished runs may go, too.")] = False,
+    json_file: Json = None,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Remove what no finished run needs: leftovers, runs of older engines, on demand weights."""
+    from pipeline.evidence.collect import collect
+    from pipeline.workspace import workspace
+
+    found = collect(workspace().runs, weights=weights, remove=not dry_run)
+    if json_file is None and not quiet:
+        verb = "can go" if dry_run else "removed"
+        for item in found:
+            print(f"{item['bytes']:>14,} bytes  {item['path']}  ({item['why']})")
+        print(f"{verb}: {len(found)} items, {sum(item['bytes'] for item in found):,} bytes")
+    _write(json_file, found)
+
+
+def main() -> None:
+    """Entry point: run the verb; tell errors in one line; exit with the contract's codes."""
+    from pipeline.process import run_and_exit
+
+    run_and_exit(_call, debug="--debug" in sys.argv[1:])
+
+
+def _call() -> None:
+    try:
+        app(standalone_mode=False)
+    except _CLICK_USAGE_ERROR as error:  # unknown verb or option, missing argument, value of the wrong type
+        raise UsageError(" ".join(error.format_message().split())) from error
+
+
+def _read_network(text: str) -> tuple[str, dict[str, Any] | None]:
+    """(name, None) of a reference, or (file's stem, its JSON)."""
+    if not text.endswith(".json"):
+        return text, None
+    path = Path(text)
+    try:
+        value = json.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"cannot read {text}: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{text} is not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise UsageError(f'{text} must hold {{"family": "…", "config": {{…}}}}')
+    return path.stem, value
+
+
+def _data_folder(prepared: Path, data: str) -> Path:
+    """The folder of a prepared data set, given by name or as a folder."""
+    return Path(data) if (Path(data) / "manifest.json").exists() else prepared / data
+
+
+def _teller(quiet: bool, json_file: Path | None) -> Callable[[str], None]:
+    """Where lines for the user go: standard output, unless JSON goes there; nowhere if quiet."""
+    if quiet:
+        return lambda line: None
+    stream = sys.stderr if json_file == Path("-") else sys.stdout
+    return lambda line: print(line, file=stream, flush=True)
+
+
+def _write(target: Path | None, value: Any) -> None:
+    """The verb's JSON to a file, to standard output for "-", or nowhere."""
+    if target == Path("-"):
+        print(json.dumps(value, indent=2, allow_nan=False))
+    elif target is not None:
+        from pipeline.files import write_json
+
+        write_json(target, value)

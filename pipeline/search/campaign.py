@@ -1,0 +1,91 @@
+"""A plan carried out or estimated in the workspace: by the stage `run`, and by `convstudy reproduce`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from pipeline.data.manifest import load_manifest
+from pipeline.evidence.records import GroupRecord, NetworkRecord
+from pipeline.evidence.store import RunStore
+from pipeline.machine import cores, resolve_device
+from pipeline.search.display import Display
+from pipeline.search.estimate import describe, estimate
+from pipeline.search.plans import RunPlan, plan_group
+from pipeline.search.reproduce import planned_requests, reproduce
+from pipeline.search.session import open_runner
+from pipeline.settings import Entry, Settings
+from pipeline.workspace import Workspace
+
+
+def plan_campaign(
+    place: Workspace, settings: Settings, names: Sequence[str], profile_name: str | None, seeds: int | None
+) -> RunPlan:
+    """One plan for all networks: those named, with their entries in the profile if any, or all of the profile's."""
+    profile_name = profile_name or settings.profile
+    profile = settings.profile_named(profile_name)
+    entries = {name: entry for group in profile.networks.values() for name, entry in group.items()}
+    wanted = {name: entries.get(name, Entry()) for name in names} if names else entries
+    manifest = load_manifest(place.prepared_data / settings.data.name)
+    plan = plan_group("reproduce", wanted, settings, profile_name, manifest)
+    return replace(plan, seeds=tuple(range(1, seeds + 1))) if seeds else plan
+
+
+def estimate_campaign(place: Workspace, plan: RunPlan, workers: int | None) -> tuple[str, Any]:
+    """What the plan would train, what is finished, hours and disk: as text, and as JSON."""
+    device = resolve_device()
+    manifest = load_manifest(place.prepared_data / plan.data)
+    workers = workers or (cores() if device == "cpu" else 1)
+    store = RunStore(place.runs)
+    estimates = [
+        (
+            network.name,
+            estimate(
+                planned_requests(replace(plan, networks=(network,)), manifest, device),
+                manifest,
+                store,
+                workers,
+                plan.keep_weights,
+            ),
+        )
+        for network in plan.networks
+    ]
+    text = f"profile {plan.profile} on {device} with {workers} trainings at once (an estimate)\n{describe(estimates)}"
+    value = {
+        "profile": plan.profile,
+        "device": device,
+        "workers": workers,
+        "networks": [{"name": name, **asdict(item)} for name, item in estimates],
+        "hours": sum(item.hours for _, item in estimates),
+        "disk_bytes": sum(item.disk_bytes for _, item in estimates),
+    }
+    return text, value
+
+
+def run_plan(
+    place: Workspace, plan: RunPlan, title: str, workers: int | None = None, quiet: bool = False
+) -> GroupRecord:
+    """Train a plan in the workspace; failed runs stay in the record with their reasons."""
+    device = resolve_device()
+    manifest = load_manifest(place.prepared_data / plan.data)
+    display = Display(title, len(planned_requests(plan, manifest, device)), quiet=quiet)
+    with open_runner(place, manifest, device, display, workers, plan.keep_weights, plan.checkpoint_seconds) as runner:
+        return reproduce(plan, manifest, runner, device)
+
+
+def tabulate(record: GroupRecord) -> str:
+    """One line a network: rate, test error with its interval, seeds, flags."""
+    lines = [f"{'network':<24} {'params':>11} {'MACs':>13} {'rate':>7}  {'test error %':<26} flags"]
+    lines += [_row(network) for network in record.networks]
+    return "\n".join(lines)
+
+
+def _row(network: NetworkRecord) -> str:
+    error = network.test_error_percent
+    told = "none"
+    if error is not None:
+        between = f" [{error.interval[0]:.2f}, {error.interval[1]:.2f}]" if error.interval else ""
+        told = f"{error.mean:.2f}{between} (n={error.n})"
+    return (
+        f"{network.name:<24} {network.params:>11,} {network.macs:>13,} {network.recipe.learning_rate:>7g}  "
+        f"{told:<26} {'; '.join(network.flags)}"
+    )

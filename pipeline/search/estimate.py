@@ -1,0 +1,136 @@
+"""What a plan would cost before it is started: runs to train, hours and disk on this machine.
+
+Speed comes from measurements in the run store where this machine has trained the same network at the same size, else
+from a few training steps timed now (small batches, random images). It is an estimate: evaluation is counted as a third
+of training per image (a forward pass is about a third of forward and backward).
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+import search_spaces
+from pipeline.data.manifest import Manifest
+from pipeline.evidence.records import RunSpec
+from pipeline.evidence.store import RunStore
+from pipeline.machine import hardware
+from pipeline.schema import parse
+from pipeline.search.runner import Request
+from pipeline.training.evaluation import autocast
+
+CALIBRATION_BATCH = 16
+FORWARD_SHARE = 1 / 3
+RECORD_BYTES = 16_000
+"""About what a run's JSON records take."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """`hours` of wall time with `workers` at once; `disk_bytes` of kept weights and records."""
+
+    runs: int
+    finished: int
+    hours: float
+    disk_bytes: int
+    workers: int
+
+
+def estimate(
+    requests: Sequence[Request], manifest: Manifest, store: RunStore, workers: int, keep_weights: bool
+) -> Estimate:
+    """The cost of those requests that are not in the run store yet."""
+    pending = [request for request in requests if not _is_finished(request, store)]
+    speeds = _measured_speeds(store)
+    seconds, disk = 0.0, 0
+    for request in pending:
+        key = _key(request.spec)
+        if key not in speeds:
+            speeds[key] = _timed_speed(request.spec)
+        seconds += _images(request, manifest) / speeds[key]
+        disk += RECORD_BYTES + (4 * _params(request.spec) if keep_weights and request.test else 0)
+    return Estimate(len(requests), len(requests) - len(pending), seconds / workers / 3600, disk, workers)
+
+
+def _is_finished(request: Request, store: RunStore) -> bool:
+    folder = store.folder(request.spec.hash)
+    result = folder.result()
+    return result is not None and (not request.test or result.state == "failed" or folder.test_score() is not None)
+
+
+def _images(request: Request, manifest: Manifest) -> float:
+    """Training-image equivalents of a run: forward and backward of one image is 1, a forward pass alone a third."""
+    recipe, counts = request.spec.recipe, {name: split.count for name, split in manifest.splits.items()}
+    trained = min(recipe.train_images or counts["train"], counts["train"])
+    sample = min(recipe.train_loss_images, trained)
+    validated = min(recipe.validation_images or counts["validation"], counts["validation"])
+    tested = counts["test"] if request.test else 0
+    return recipe.epochs * trained + FORWARD_SHARE * (recipe.epochs * (sample + validated) + tested)
+
+
+def _measured_speeds(store: RunStore) -> dict[str, float]:
+    """Training images per second by network, from this machine's own measurements."""
+    speeds: dict[str, float] = {}
+    for folder in store:
+        header, measurement = folder.header(), folder.measurement()
+        if header is None or measurement is None or not measurement.images_per_second:
+            continue
+        if measurement.hardware == hardware(header.spec.device):
+            rates = measurement.images_per_second
+            speeds[_key(header.spec)] = sum(rates) / len(rates)
+    return speeds
+
+
+def _key(spec: RunSpec) -> str:
+    return f"{spec.device} {spec.recipe.precision} {spec.resolution} {spec.family} {spec.config}"
+
+
+def _params(spec: RunSpec) -> int:
+    family = search_spaces.family(spec.family)
+    config = parse(family.config, spec.config, f"config of {spec.family}")
+    return search_spaces.price(family, config, spec.resolution, spec.channels, spec.classes).params
+
+
+def _timed_speed(spec: RunSpec) -> float:
+    """Images per second of forward and backward on random images, one thread on CPU; the first step is not counted."""
+    family = search_spaces.family(spec.family)
+    config = parse(family.config, spec.config, f"config of {spec.family}")
+    model = search_spaces.instantiate(family, config, spec.resolution, spec.channels, spec.classes)
+    model = model.to(spec.device).to(memory_format=torch.channels_last)
+    images = torch.rand(CALIBRATION_BATCH, spec.channels, spec.resolution, spec.resolution, device=spec.device)
+    labels = torch.zeros(CALIBRATION_BATCH, dtype=torch.int64, device=spec.device)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return CALIBRATION_BATCH / min(_step_seconds(model, images, labels, spec.recipe.precision) for _ in range(3))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _step_seconds(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, precision: str) -> float:
+    started = time.perf_counter()
+    with autocast(images.device.type, precision):
+        logits = model(images.contiguous(memory_format=torch.channels_last))
+    nn.functional.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
+    if images.device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def describe(estimates: Iterable[tuple[str, Estimate]]) -> str:
+    """One line a group, and their sum."""
+    lines = [f"{'group':<12} {'runs':>5} {'finished':>9} {'hours':>8} {'disk':>10}"]
+    total_runs = total_finished = total_disk = 0
+    total_hours = 0.0
+    for name, item in estimates:
+        lines.append(_row(name, item.runs, item.finished, item.hours, item.disk_bytes))
+        total_runs, total_finished = total_runs + item.runs, total_finished + item.finished
+        total_hours, total_disk = total_hours + item.hours, total_disk + item.disk_bytes
+    lines.append(_row("all", total_runs, total_finished, total_hours, total_disk))
+    return "\n".join(lines)
+
+
+def _row(name: str, runs: int, finished: int, hours: float, disk_bytes: int) -> str:
+    return f"{name:<12} {runs:>5} {finished:>9} {hours:>8.2f} {disk_bytes / 2**20:>6.0f} MiB"

@@ -1,0 +1,80 @@
+"""One training, as `convstudy train` runs it: through the same store, worker and mirror as the study."""
+
+from pathlib import Path
+from typing import Any
+
+import search_spaces
+from pipeline.data.manifest import Manifest
+from pipeline.errors import RunsFailedError
+from pipeline.evidence.records import Membership
+from pipeline.evidence.store import RunFolder
+from pipeline.machine import DeviceKind
+from pipeline.schema import to_json
+from pipeline.search.display import Display
+from pipeline.search.plans import native_resolution, resolve_network, run_spec
+from pipeline.search.runner import Request
+from pipeline.search.session import open_runner
+from pipeline.settings import Settings
+from pipeline.workspace import Workspace
+
+
+def single_request(
+    name: str,
+    given: dict[str, Any] | None,
+    settings: Settings,
+    recipe_name: str,
+    changes: dict[str, Any],
+    manifest: Manifest,
+    seed: int,
+    device: DeviceKind,
+    test: bool,
+) -> Request:
+    """The request for one network under a recipe with some fields changed; raises UsageError for what is impossible."""
+    family, config, reference = resolve_network(name, given)
+    recipe = settings.recipe_named(recipe_name, name, changes)
+    resolution = recipe.resolution or native_resolution(reference, manifest.image_shape[-1])
+    search_spaces.price(family, config, resolution, manifest.image_shape[0], len(manifest.class_names))
+    return Request(
+        spec=run_spec(family.name, to_json(config), resolution, recipe, seed, manifest, device),
+        name=name,
+        member=Membership("train", name, "single"),
+        test=test,
+    )
+
+
+def train_single(
+    place: Workspace, data_folder: Path, manifest: Manifest, request: Request, quiet: bool = False
+) -> dict[str, Any]:
+    """Train (or find) the run and return what `convstudy train --json` writes; the state says whether it failed."""
+    display = Display("train", 1, quiet=quiet)
+    with open_runner(place, manifest, request.spec.device, display, 1, True, data_folder=data_folder) as runner:
+        runner.submit(request)
+        outcomes = list(runner.outcomes())
+    outcome = outcomes[0]
+    if outcome.state == "failed" and outcome.folder.result() is None:
+        raise RunsFailedError(f"{request.name}: {outcome.reason}")
+    return describe_run(request.name, outcome.folder)
+
+
+def describe_run(name: str, folder: RunFolder) -> dict[str, Any]:
+    """The JSON of one finished run."""
+    header, result = folder.header(), folder.result()
+    assert header is not None and result is not None
+    measurement, score = folder.measurement(), folder.test_score()
+    described = {
+        "name": name,
+        "family": header.spec.family,
+        "config": header.spec.config,
+        "recipe": to_json(header.spec.recipe),
+        "data": header.data_name,
+        "seed": header.spec.seed,
+        "run": header.run,
+        "state": result.state,
+        "reason": result.reason,
+        "history": [to_json(epoch) for epoch in result.history],
+        "weights_sha256": result.weights_sha256,
+        "measurement": None if measurement is None else to_json(measurement),
+    }
+    if score is not None:
+        described["test_error_percent"] = score.test_error_percent
+    return described
