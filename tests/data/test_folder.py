@@ -34,7 +34,7 @@ def problems_of(folder: Path, tmp_path: Path, **options: object) -> list[str]:
         prepare_folder(folder, tmp_path, **options)
     title, *lines = str(caught.value).splitlines()
     lines = [line.strip() for line in lines if line.startswith("  ")]
-    assert f"has {len(lines)} problems" in title
+    assert f"has {len(lines)} problem" in title
     assert all(": " in line and "; " in line for line in lines)
     assert not (tmp_path / "prepared" / folder.name).exists()
     return lines
