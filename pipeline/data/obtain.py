@@ -87,7 +87,7 @@ def obtain(
     names = ", ".join(f"{file}.gz" for file in files.md5)
     raise DataError(
         "\n  ".join([f"{files.name} could not be obtained. Tried:", *faults])
-        + f"\nPut {names} into {kept}, or name the folder that holds them with --raw FOLDER, and prepare again."
+        + f"\nPut {names} into {kept}, or name the folder that holds them with --from FOLDER, and prepare again."
     )
 
 

@@ -120,7 +120,7 @@ def _options(
     if source in NAMED and (skip_bad or group_by is not None):
         raise UsageError(f"--skip-bad and --group-by are for images of your own, not for {source}")
     if source not in IDX_SOURCES and given_folder is not None:
-        raise UsageError(f"--raw is for the files of {', '.join(IDX_SOURCES)}, not for {source!r}")
+        raise UsageError(f"--from is for the files of {', '.join(IDX_SOURCES)}, not for {source!r}")
     try:
         pattern = None if group_by is None else re.compile(group_by)
     except re.error as error:

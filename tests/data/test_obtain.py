@@ -239,7 +239,7 @@ def test_when_all_fail_every_attempt_and_what_to_do_are_said(
     assert "apt-get is not installed" in attempts[3]
     assert "Connection refused" in attempts[4]
     assert "t10k-labels-idx1-ubyte.gz into" in message.splitlines()[-1]
-    assert "--raw FOLDER" in message
+    assert "--from FOLDER" in message
     assert sum("fashion-mnist: " in line for line in told) >= 5
     assert caught.value.exit_code == 3
 

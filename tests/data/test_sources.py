@@ -177,7 +177,7 @@ def test_without_files_or_network_the_error_says_where_to_put_which_files(
 
 
 def test_a_raw_folder_is_only_for_sources_that_look_there(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--raw is for the files of fashion-mnist, mnist, kmnist, not for 'cifar10'"):
+    with pytest.raises(UsageError, match="--from is for the files of fashion-mnist, mnist, kmnist, not for 'cifar10'"):
         prepare("cifar10", tmp_path / "raw", tmp_path / "prepared", given_folder=tmp_path)
 
 
