@@ -25,6 +25,7 @@ from pipeline.evidence.tracking_content import (
     epoch_points,
     network_entry,
     network_status,
+    reason_tag,
     refusal_tag,
     run_entry,
 )
@@ -91,7 +92,11 @@ class Mirror:
 
     def interrupted(self, header: RunHeader) -> None:
         """A run was stopped before its end; it may continue another day."""
-        self._attempt(lambda store: self._kill(store, header.run))
+        self._attempt(lambda store: self._drop(store, header.run, "KILLED"))
+
+    def failed(self, header: RunHeader, reason: str) -> None:
+        """A run failed without a result, for a passing reason (memory, say); it may be tried again another day."""
+        self._attempt(lambda store: self._drop(store, header.run, "FAILED", reason))
 
     def network(self, experiment: str, record: NetworkRecord, figures: Sequence[Path] = ()) -> None:
         """A network's record is written: its parent run gets costs, summary scores and figures, and ends."""
@@ -144,7 +149,7 @@ class Mirror:
     def _finish(self, store: MlflowStore, folder: RunFolder) -> None:
         header, ending = folder.header(), read_ending(folder)
         if header is None or ending is None:
-            self._kill(store, folder.run)
+            self._drop(store, folder.run, "KILLED")
             return
         weights = small_weights(folder, WEIGHTS_LIMIT_BYTES)
         for member in header.members:
@@ -152,9 +157,11 @@ class Mirror:
             settle_run(store, run_entry(header, member), ending, parent_id, weights=weights)
         self._live.pop(header.run, None)
 
-    def _kill(self, store: MlflowStore, run: str) -> None:
+    def _drop(self, store: MlflowStore, run: str, status: Status, reason: str | None = None) -> None:
         for live in self._live.get(run, []):
-            store.end(live.run_id, "KILLED", _now_ms())
+            if reason is not None:
+                store.log(live.run_id, tags=reason_tag(reason))
+            store.end(live.run_id, status, _now_ms())
         self._live.pop(run, None)
 
     def _parent(self, store: MlflowStore, experiment: str, parent: str) -> str:
@@ -171,19 +178,20 @@ class Mirror:
         entry = network_entry(experiment, record.name)
         run = obtain(store, entry, None, _now_ms())
         settle_network(store, run, record, figures, _now_ms())
-        status = _status(store, run.info.experiment_id, run.info.run_id)
-        if status == "RUNNING":
-            self._parents[entry.key] = (run.info.experiment_id, run.info.run_id)
-        else:
-            store.end(run.info.run_id, status, _now_ms())
-            self._parents.pop(entry.key, None)
+        self._parents[entry.key] = (run.info.experiment_id, run.info.run_id)
+        with store.lock:
+            status = _status(store, run.info.experiment_id, run.info.run_id)
+            if status != "RUNNING":
+                store.end(run.info.run_id, status, _now_ms())
+                self._parents.pop(entry.key)
 
     def _close(self, store: MlflowStore) -> None:
         for run in list(self._live):
-            self._kill(store, run)
+            self._drop(store, run, "KILLED")
         for experiment_id, run_id in self._parents.values():
-            status = _status(store, experiment_id, run_id)
-            store.end(run_id, "KILLED" if status == "RUNNING" else status, _now_ms())
+            with store.lock:
+                status = _status(store, experiment_id, run_id)
+                store.end(run_id, "KILLED" if status == "RUNNING" else status, _now_ms())
 
 
 def _status(store: MlflowStore, experiment_id: str, parent_id: str) -> Status:

@@ -20,7 +20,10 @@ Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 Role = Literal["parent", "learning-rate", "seed", "single"]
 
 EXPERIMENT_PREFIX = "convstudy/"
+GROUP_EXPERIMENT = "run"
+"""The experiment of the runs that a GroupRecord rests on: the stage that writes it."""
 KEY, RUN, ROLE, PARENT_ID = "convstudy.key", "convstudy.run", "convstudy.role", "mlflow.parentRunId"
+REASON, WEIGHTS = "convstudy.reason", "convstudy.weights_sha256"
 EPOCH = "epoch"
 """The metric that marks an epoch as logged: written last, in one transaction with the epoch's other points."""
 
@@ -112,9 +115,9 @@ def run_ending(result: Result, measurement: Measurement | None, score: TestScore
     tags: dict[str, str] = {}
     end_ms, start_ms = written_ms, written_ms
     if result.reason is not None:
-        tags["convstudy.reason"] = result.reason
+        tags[REASON] = result.reason
     if result.weights_sha256 is not None:
-        tags["convstudy.weights_sha256"] = result.weights_sha256
+        tags[WEIGHTS] = result.weights_sha256
     if score is not None:
         points += [
             Point("test_error_percent", score.test_error_percent, last),
@@ -184,6 +187,11 @@ def network_status(children: Sequence[tuple[str, str]]) -> Status:
     if statuses == {"FAILED"} or any(role != "learning-rate" and status == "FAILED" for role, status in children):
         return "FAILED"
     return "KILLED" if "KILLED" in statuses else "FINISHED"
+
+
+def reason_tag(reason: str) -> dict[str, str]:
+    """The tag that says why a run failed."""
+    return _cut({REASON: reason})
 
 
 def refusal_tag(refused: Sequence[str]) -> dict[str, str]:

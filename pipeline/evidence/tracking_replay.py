@@ -19,6 +19,7 @@ from pipeline.errors import StorageError
 from pipeline.evidence.records import GroupRecord, Membership, NetworkRecord, RunHeader
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.evidence.tracking_content import (
+    GROUP_EXPERIMENT,
     KEY,
     PARENT_ID,
     ROLE,
@@ -73,18 +74,20 @@ class _Part:
 def replay(
     runs: RunStore,
     folder: Path,
-    records: Iterable[GroupRecord] = (),
-    tell: Callable[[str], object] = print,
+    records: Iterable[GroupRecord],
+    tell: Callable[[str], object],
     figures: Figures | None = None,
 ) -> ReplaySummary:
-    """Rebuild MLflow's store in `folder` from the run store, and its networks' summaries from the records.
+    """Rebuild MLflow's store in `folder` from the run store, and the summaries of its networks from the records.
 
-    A record belongs to the experiment that bears the name of its group. `tell` hears of unreadable runs. Raises
-    StorageError when MLflow's store cannot be written.
+    A network's record is the one of its name that rests on most of its runs (the later one of equals). `tell` hears of
+    unreadable runs. Raises StorageError when MLflow's store cannot be written.
     """
     counts: Counter[str] = Counter()
     ended, known = _scan(runs, tell, counts)
-    networks = {network_entry(record.group, each.name).key: each for record in records for each in record.networks}
+    networks: dict[tuple[str, str], list[NetworkRecord]] = defaultdict(list)
+    for network in (network for group in records for network in group.networks):
+        networks[GROUP_EXPERIMENT, network.name].append(network)
     store = open_store(folder)
     try:
         experiments = {store.experiment(name): (name, parents) for name, parents in ended.items()}
@@ -133,7 +136,7 @@ def _listing(store: MlflowStore, experiment_id: str, counts: Counter[str]) -> "d
     for run in store.runs(experiment_id):
         key = run.data.tags.get(KEY)
         if key in listing:
-            store.client.delete_run(run.info.run_id)
+            store.delete(run)
             counts["doubles"] += 1
         elif key is not None:
             listing[key] = run
@@ -154,7 +157,7 @@ class _Experiment:
         self,
         parents: Mapping[str, list[_Part]],
         known: Mapping[str, RunFolder],
-        networks: Mapping[str, NetworkRecord],
+        networks: Mapping[tuple[str, str], Sequence[NetworkRecord]],
         figures: Figures,
     ) -> None:
         """Settle the networks that have finished runs, then end what is left RUNNING."""
@@ -162,13 +165,14 @@ class _Experiment:
         ends: list[tuple[Run, int]] = []
         for parent, parts in parents.items():
             endings = [(part, ending) for part in parts if (ending := self._ending(part.folder)) is not None]
-            if endings:
-                run = self._network(parent, endings, children)
-                end_ms = max(ending.end_ms for _, ending in endings)
-                ends.append((run, end_ms))
-                record = networks.get(network_entry(self.name, parent).key)
-                if record is not None:
-                    settle_network(self.store, run, record, figures.get((self.name, parent), ()), end_ms)
+            if not endings:
+                continue
+            run = self._network(parent, endings, children)
+            end_ms = max(ending.end_ms for _, ending in endings)
+            ends.append((run, end_ms))
+            record = _record_of({part.header.run for part, _ in endings}, networks.get((self.name, parent), ()))
+            if record is not None:
+                settle_network(self.store, run, record, figures.get((self.name, parent), ()), end_ms)
 
         for key, run in self.listing.items():
             if run.data.tags.get(ROLE) == "parent":
@@ -212,6 +216,14 @@ class _Experiment:
             self.tell(str(error))
             self.counts["unreadable"] += 1
             return None
+
+
+def _record_of(runs: set[str], records: Sequence[NetworkRecord]) -> NetworkRecord | None:
+    shares = [
+        len(runs & {*(rate.run for rate in record.rates), *(run.run for run in record.runs)}) for record in records
+    ]
+    best = max(shares, default=0)
+    return records[len(shares) - 1 - shares[::-1].index(best)] if best else None
 
 
 def _in_training(folder: RunFolder | None) -> bool:

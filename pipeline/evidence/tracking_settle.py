@@ -5,6 +5,7 @@ that says something else is deleted (MLflow keeps it in its trash) and made anew
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +14,8 @@ from pipeline.evidence.store import RunFolder
 from pipeline.evidence.tracking_content import (
     EPOCH,
     PARENT_ID,
+    REASON,
+    WEIGHTS,
     Ending,
     Entry,
     Point,
@@ -48,7 +51,8 @@ def read_ending(folder: RunFolder) -> Ending | None:
 def obtain(store: MlflowStore, entry: Entry, parent_id: str | None, start_ms: int) -> "Run":
     """The MLflow run of an entry: the one there is, else (or if that one says something else) a new one."""
     run, _ = _find_or_create(store, entry, parent_id, start_ms, None)
-    _complete(store, run, entry)
+    store.log(run.info.run_id, params=_missing_params(run, entry))
+    _name_data(store, run, entry)
     return run
 
 
@@ -61,29 +65,33 @@ def settle_run(
     weights: Path | None = None,
 ) -> Change:
     """Give an entry's run its ending; `found` is the run where the caller has it from a listing."""
+    entry = replace(entry, tags={**entry.tags, **ending.tags})
     if found is not None and not _contradicts(found, entry, ending):
         run, created = found, False
     else:
         run, created = _find_or_create(store, entry, parent_id, ending.start_ms, ending)
-    changed = _complete(store, run, entry)
 
     points, refused = epoch_points(ending.history, logged_epoch(run))
     points += [point for point in ending.points if point.key not in run.data.metrics]
-    wanted = {**entry.tags, **ending.tags, **refusal_tag(refused), PARENT_ID: parent_id}
+    wanted = {**entry.tags, **refusal_tag(refused), PARENT_ID: parent_id}
     tags = {key: text for key, text in wanted.items() if run.data.tags.get(key) != text}
-    if points or tags:
-        store.log(run.info.run_id, points, ending.at, tags=tags)
+    params = _missing_params(run, entry)
+    store.log(run.info.run_id, points, ending.at, params, tags)
+    changed = bool(points or params or tags)
+    changed |= _name_data(store, run, entry)
+    if REASON in run.data.tags and REASON not in wanted:
+        store.client.delete_tag(run.info.run_id, REASON)
         changed = True
     if weights is not None:
-        changed |= _log_weights(store, run, weights, ending.tags.get("convstudy.weights_sha256", ""))
+        changed |= _log_weights(store, run, weights, ending.tags.get(WEIGHTS, ""))
     if run.info.status != ending.status:
         store.end(run.info.run_id, ending.status, ending.end_ms)
         changed = True
     return "created" if created else "updated" if changed else "unchanged"
 
 
-def settle_network(store: MlflowStore, run: "Run", record: NetworkRecord, figures: Sequence[Path], now_ms: int) -> bool:
-    """Give a network's parent run its costs, summary scores and figures; whether anything was new."""
+def settle_network(store: MlflowStore, run: "Run", record: NetworkRecord, figures: Sequence[Path], now_ms: int) -> None:
+    """Give a network's parent run its costs, summary scores and figures, where it does not have them."""
     known = run.data.metrics
     points = [Point(name, value, 0) for name, value in network_points(record).items() if known.get(name) != value]
     tags = {key: text for key, text in network_tags(record).items() if run.data.tags.get(key) != text}
@@ -92,9 +100,7 @@ def settle_network(store: MlflowStore, run: "Run", record: NetworkRecord, figure
         for path in figures:
             store.client.log_artifact(run.info.run_id, str(path), "figures")
         tags[_FIGURES_TAG] = digest
-    if points or tags:
-        store.log(run.info.run_id, points, lambda step: now_ms, tags=tags)
-    return bool(points or tags)
+    store.log(run.info.run_id, points, lambda step: now_ms, tags=tags)
 
 
 def logged_epoch(run: "Run") -> int:
@@ -116,19 +122,19 @@ def _find_or_create(
     with store.lock:
         found = store.find(entry)
         if found is not None and _contradicts(found, entry, ending):
-            store.client.delete_run(found.info.run_id)
+            store.delete(found)
             found = None
         return found or store.create(entry, parent_id, start_ms), found is None
 
 
-def _complete(store: MlflowStore, run: "Run", entry: Entry) -> bool:
-    """Log what a run lacks that was known when it began: all of it, or what a kill in between cut off."""
-    missing = {key: text for key, text in entry.params.items() if key not in run.data.params}
-    if missing:
-        store.log(run.info.run_id, params=missing)
-    named = run.inputs is not None and bool(run.inputs.dataset_inputs)
-    if entry.data is None or named:
-        return bool(missing)
+def _missing_params(run: "Run", entry: Entry) -> dict[str, str]:
+    """What a run lacks of its parameters: all when it is new, or what a kill in between cut off."""
+    return {key: text for key, text in entry.params.items() if key not in run.data.params}
+
+
+def _name_data(store: MlflowStore, run: "Run", entry: Entry) -> bool:
+    if entry.data is None or (run.inputs is not None and run.inputs.dataset_inputs):
+        return False
     store.log_data(run.info.run_id, *entry.data)
     return True
 

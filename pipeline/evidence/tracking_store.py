@@ -206,6 +206,12 @@ class MlflowStore:
         if run.info.status != "RUNNING":
             self.client.update_run(run.info.run_id, status="RUNNING")
 
+    def delete(self, run: "Run") -> None:
+        """Move a run to MLflow's trash, where none is RUNNING either."""
+        if run.info.status == "RUNNING":
+            self.client.set_terminated(run.info.run_id, status="KILLED")
+        self.client.delete_run(run.info.run_id)
+
     def end(self, run_id: str, status: Status, end_ms: int) -> None:
         """Set a run's final status."""
         self.client.set_terminated(run_id, status=status, end_time=end_ms)

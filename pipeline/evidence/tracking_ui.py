@@ -28,7 +28,6 @@ def ui_command(folder: Path, host: str = "127.0.0.1", port: int = 5000) -> list[
         *("--workers", "1"),
         *("--allowed-hosts", ",".join(f"{name}:{port}" for name in names)),
         *("--cors-allowed-origins", ",".join(f"http://{name}:{port}" for name in names)),
-        *("--x-frame-options", "DENY"),
     ]
 
 
