@@ -12,15 +12,16 @@ experiment convstudy/<experiment>       a stage's experiment, as named by a Memb
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
 from pipeline.errors import StorageError
-from pipeline.evidence.records import Epoch, NetworkRecord, RunHeader
+from pipeline.evidence.records import Epoch, Membership, NetworkRecord, RunHeader
 from pipeline.evidence.store import RunFolder
 from pipeline.evidence.tracking_content import (
     ROLE,
+    Entry,
     Status,
     epoch_points,
     network_entry,
@@ -52,11 +53,22 @@ def code_commit(root: Path) -> str | None:
 
 @dataclass
 class _Live:
-    """A child run that this process keeps running; `logged` is the last epoch written."""
+    """A child run that this process keeps running, known before it is created; `logged` is the last epoch written."""
 
+    member: Membership
+    entry: Entry
+    run_id: str | None = None
+    logged: int = -1
+    refused: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Parent:
+    """A network's run as this process knows it, to be ended by its record or at the close."""
+
+    experiment_id: str
     run_id: str
-    logged: int
-    refused: list[str]
+    status: str
 
 
 class Mirror:
@@ -67,7 +79,7 @@ class Mirror:
     ) -> None:
         self._folder, self._store, self._tell, self._commit = folder, store, tell, commit
         self._live: dict[str, list[_Live]] = {}
-        self._parents: dict[str, tuple[str, str]] = {}
+        self._parents: dict[str, _Parent] = {}
 
     @classmethod
     def open(cls, folder: Path, tell: Callable[[str], object], commit: str | None = None) -> "Mirror":
@@ -127,20 +139,24 @@ class Mirror:
             self._tell(_off(f"{self._folder}: {reason(error)}"))
 
     def _start(self, store: MlflowStore, header: RunHeader) -> list[_Live]:
-        live = []
-        for member in header.members:
-            parent_id = self._parent(store, member.experiment, member.parent)
-            run = obtain(store, run_entry(header, member, self._commit), parent_id, _now_ms())
-            store.reopen(run)
-            live.append(_Live(run.info.run_id, logged_epoch(run), []))
-        self._live[header.run] = live
-        return live
+        lives = [_Live(member, run_entry(header, member, self._commit)) for member in header.members]
+        self._live[header.run] = lives
+        for live in lives:
+            parent = self._parent(store, live.member.experiment, live.member.parent)
+            if parent.status != "RUNNING":
+                store.reopen(parent.run_id)
+                parent.status = "RUNNING"
+            run = obtain(store, live.entry, parent.run_id, _now_ms())
+            live.run_id, live.logged = run.info.run_id, logged_epoch(run)
+            if run.info.status != "RUNNING":
+                store.reopen(run.info.run_id)
+        return lives
 
     def _follow(self, store: MlflowStore, header: RunHeader, history: Sequence[Epoch]) -> None:
         now_ms = _now_ms()
         for live in self._live.get(header.run) or self._start(store, header):
             points, refused = epoch_points(history, live.logged)
-            if points:
+            if points and live.run_id is not None:
                 live.refused += refused
                 tags = refusal_tag(live.refused) if refused else {}
                 store.log(live.run_id, points, lambda step: now_ms, tags=tags)
@@ -153,24 +169,28 @@ class Mirror:
             return
         weights = small_weights(folder, WEIGHTS_LIMIT_BYTES)
         for member in header.members:
-            parent_id = self._parent(store, member.experiment, member.parent)
-            settle_run(store, run_entry(header, member), ending, parent_id, weights=weights)
+            parent = self._parent(store, member.experiment, member.parent)
+            settle_run(store, run_entry(header, member), ending, parent.run_id, weights=weights)
         self._live.pop(header.run, None)
 
     def _drop(self, store: MlflowStore, run: str, status: Status, reason: str | None = None) -> None:
         for live in self._live.get(run, []):
-            if reason is not None:
-                store.log(live.run_id, tags=reason_tag(reason))
-            store.end(live.run_id, status, _now_ms())
+            self._parent(store, live.member.experiment, live.member.parent)
+            if live.run_id is None:  # interrupted while it was created
+                found = store.find(live.entry)
+                live.run_id = found.info.run_id if found is not None else None
+            if live.run_id is not None:
+                if reason is not None:
+                    store.log(live.run_id, tags=reason_tag(reason))
+                store.end(live.run_id, status, _now_ms())
         self._live.pop(run, None)
 
-    def _parent(self, store: MlflowStore, experiment: str, parent: str) -> str:
+    def _parent(self, store: MlflowStore, experiment: str, parent: str) -> _Parent:
         entry = network_entry(experiment, parent)
         if entry.key not in self._parents:
             run = obtain(store, entry, None, _now_ms())
-            store.reopen(run)
-            self._parents[entry.key] = (store.experiment(experiment), run.info.run_id)
-        return self._parents[entry.key][1]
+            self._parents[entry.key] = _Parent(run.info.experiment_id, run.info.run_id, run.info.status)
+        return self._parents[entry.key]
 
     def _close_network(
         self, store: MlflowStore, experiment: str, record: NetworkRecord, figures: Sequence[Path]
@@ -178,25 +198,25 @@ class Mirror:
         entry = network_entry(experiment, record.name)
         run = obtain(store, entry, None, _now_ms())
         settle_network(store, run, record, figures, _now_ms())
-        self._parents[entry.key] = (run.info.experiment_id, run.info.run_id)
-        with store.lock:
-            status = _status(store, run.info.experiment_id, run.info.run_id)
-            if status != "RUNNING":
-                store.end(run.info.run_id, status, _now_ms())
-                self._parents.pop(entry.key)
+        self._parents[entry.key] = _Parent(run.info.experiment_id, run.info.run_id, run.info.status)
+        if self._end_parent(store, self._parents[entry.key]) != "RUNNING":
+            del self._parents[entry.key]
 
     def _close(self, store: MlflowStore) -> None:
         for run in list(self._live):
             self._drop(store, run, "KILLED")
-        for experiment_id, run_id in self._parents.values():
-            with store.lock:
-                status = _status(store, experiment_id, run_id)
-                store.end(run_id, "KILLED" if status == "RUNNING" else status, _now_ms())
+        for parent in self._parents.values():
+            if self._end_parent(store, parent) == "RUNNING":
+                store.end(parent.run_id, "KILLED", _now_ms())
 
-
-def _status(store: MlflowStore, experiment_id: str, parent_id: str) -> Status:
-    children = store.children(experiment_id, parent_id)
-    return network_status([(child.data.tags.get(ROLE, ""), child.info.status) for child in children])
+    def _end_parent(self, store: MlflowStore, parent: _Parent) -> Status:
+        """End a network by what became of its runs, unless one is running; its status by then."""
+        with store.lock:
+            children = store.children(parent.experiment_id, parent.run_id)
+            status = network_status([(child.data.tags.get(ROLE, ""), child.info.status) for child in children])
+            if status not in ("RUNNING", parent.status):
+                store.end(parent.run_id, status, _now_ms())
+        return status
 
 
 def _now_ms() -> int:

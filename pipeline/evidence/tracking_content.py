@@ -180,8 +180,9 @@ def network_status(children: Sequence[tuple[str, str]]) -> Status:
     """A parent's status from the (role, status) of its children.
 
     A learning rate that diverges is an answer of the grid, no failure of the network; it counts only if all failed.
+    A network without runs was killed before its first.
     """
-    statuses = {status for _, status in children}
+    statuses = {status for _, status in children} or {"KILLED"}
     if "RUNNING" in statuses:
         return "RUNNING"
     if statuses == {"FAILED"} or any(role != "learning-rate" and status == "FAILED" for role, status in children):

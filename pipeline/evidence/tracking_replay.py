@@ -188,11 +188,12 @@ class _Experiment:
             children[run.data.tags.get(PARENT_ID, "")].append((run.data.tags.get(ROLE, ""), status))
 
         for run, end_ms in ends:
-            its = children[run.info.run_id]
-            final = network_status(its) if its else "KILLED"
+            final = network_status(children[run.info.run_id])
+            if final == run.info.status:
+                continue
             if final == "RUNNING":
-                self.store.reopen(run)
-            elif final != run.info.status:
+                self.store.reopen(run.info.run_id)
+            else:
                 self.store.end(run.info.run_id, final, end_ms)
 
     def _network(

@@ -201,10 +201,9 @@ class MlflowStore:
         data = Dataset(name, fingerprint[:36], source_type="convstudy", source=fingerprint)
         self.client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
 
-    def reopen(self, run: "Run") -> None:
+    def reopen(self, run_id: str) -> None:
         """Set an ended run running again."""
-        if run.info.status != "RUNNING":
-            self.client.update_run(run.info.run_id, status="RUNNING")
+        self.client.update_run(run_id, status="RUNNING")
 
     def delete(self, run: "Run") -> None:
         """Move a run to MLflow's trash, where none is RUNNING either."""

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tracking_runs import (
@@ -15,8 +16,11 @@ from tracking_runs import (
     empty_store,
     end,
     epoch,
+    fill,
+    mirror_live,
     network_record,
     query,
+    record_of,
     refuse,
     register,
     shown,
@@ -25,6 +29,7 @@ from tracking_runs import (
 
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking import Mirror, code_commit
+from pipeline.evidence.tracking_store import MlflowStore
 
 pytestmark = pytest.mark.filterwarnings(NOLOAD)
 
@@ -130,6 +135,28 @@ def test_runs_end_killed_when_the_driver_fails(failure: BaseException, runs: Run
     assert set(statuses(folder).values()) == {"KILLED"}
 
 
+@pytest.mark.parametrize("calls", range(1, 5))
+def test_an_interrupt_while_runs_are_created_leaves_none_running(
+    calls: int, runs: RunStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C just after the n-th new run of MLflow: parent and child of the first run, then those of the second."""
+    create, left = MlflowStore.create, [calls]
+
+    def create_and_be_interrupted(*arguments: Any) -> Any:
+        created = create(*arguments)
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        return created
+
+    monkeypatch.setattr(MlflowStore, "create", create_and_be_interrupted)
+    with pytest.raises(KeyboardInterrupt), Mirror.open(folder, refuse) as mirror:
+        for parent in ("resnet18", "resnet34"):
+            mirror.started(register(runs, parent=parent, config={"name": parent})[1])
+    found = statuses(folder)
+    assert len(found) == calls and set(found.values()) == {"KILLED"}
+
+
 def test_a_passing_failure_is_told_until_the_run_succeeds(runs: RunStore, folder: Path) -> None:
     run, header = register(runs)
     with Mirror.open(folder, refuse) as mirror:
@@ -216,3 +243,15 @@ def test_code_commit_is_that_of_the_repository_or_none(tmp_path: Path) -> None:
         subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
     commit = code_commit(tmp_path)
     assert commit is not None and len(commit) == 40
+
+
+def test_runs_that_were_finished_before_leave_their_networks_as_they_are(runs: RunStore, folder: Path) -> None:
+    fill(runs)
+    mirror_live(runs, folder)
+    before = query(folder, "SELECT * FROM runs")
+    with Mirror.open(folder, refuse) as mirror:
+        for run in runs:
+            mirror.finished(run)
+        mirror.network("run", record_of(runs))
+        assert query(folder, "SELECT * FROM runs") == before
+    assert query(folder, "SELECT * FROM runs") == before
