@@ -23,13 +23,13 @@ install: .venv/.installed ## Install exact versions into .venv
 
 study: install ## Run the study (PROFILE=smoke|quick|full|gpu; default: the one in params.yaml)
 	@if [ -n "$(PROFILE)" ]; then $(BIN)/python -m pipeline.settings "$(PROFILE)"; fi
-	@$(BIN)/dvc repro --quiet
+	@$(BIN)/dvc repro
 	@echo
 	@echo "report:    reports/results/report.html  (and reports/results/REPORT.md)"
 	@echo "all runs:  make ui  (MLflow at http://127.0.0.1:5000)"
 
 test: install ## Run the fast tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto
 
 lint: install ## Check style and types
 	@$(BIN)/ruff check .

@@ -17,7 +17,6 @@ from pipeline.errors import RunsFailedError, UsageError
 app = typer.Typer(
     name="convstudy",
     help="Searches convolutional architectures and reproduces, with statistics, what is claimed about them.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -34,10 +33,15 @@ Network = Annotated[str, typer.Argument(metavar="NAME|CONFIG.json", help="A refe
 
 
 @app.callback(invoke_without_command=True)
-def _version(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+def _without_verb(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
     if version:
         print(__version__)
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command()

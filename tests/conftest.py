@@ -4,9 +4,16 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from pipeline.data.obtain import fashion_mnist, obtain
 from pipeline.data.prepare import prepare
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """One thread, as in a worker: results do not depend on the machine's cores, and tests may run side by side."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

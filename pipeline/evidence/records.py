@@ -48,13 +48,16 @@ class RunSpec:
         return sha256_text(canonical_json(to_json(self)))[:20]
 
 
+Role = Literal["learning-rate", "seed", "single"]
+
+
 @dataclass(frozen=True, config=STRICT)
 class Membership:
     """For whom a run was trained: the stage that asked, the group it stands in, and its part there."""
 
     experiment: str
     parent: str
-    role: Literal["learning-rate", "seed", "single"]
+    role: Role
 
 
 @dataclass(frozen=True, config=STRICT)

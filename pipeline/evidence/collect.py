@@ -1,0 +1,72 @@
+"""What may be removed from the run store: leftovers of ended processes, runs of older engines, on demand weights."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from pipeline.errors import StorageError
+from pipeline.evidence.records import PROTOCOL_VERSION
+from pipeline.evidence.store import RunFolder
+
+
+def collect(runs: Path, weights: bool, remove: bool) -> list[dict[str, Any]]:
+    """Find, and with `remove` delete, what no finished run needs; a run in training is left alone.
+
+    Returns path, bytes and why of each item. Weights that were removed are made again, by training, if a test of
+    their run is asked for later.
+    """
+    found = []
+    for path in sorted(runs.iterdir()) if runs.exists() else ():
+        if not path.is_dir() or path.name.startswith("."):
+            continue
+        lock = filelock.FileLock(path / ".lock")
+        try:
+            with lock.acquire(blocking=False):
+                for item, why in _removable(RunFolder(path), weights):
+                    found.append({"path": str(item), "bytes": _bytes(item), "why": why})
+                    if remove:
+                        _delete(item)
+        except filelock.Timeout:
+            continue
+    return found
+
+
+def _removable(folder: RunFolder, weights: bool) -> Iterator[tuple[Path, str]]:
+    try:
+        header, result = folder.header(), folder.result()
+    except StorageError:
+        yield folder.path, "unreadable: another schema, or damaged"
+        return
+    if header is None:
+        yield folder.path, "no run.json: not a run"
+        return
+    if header.spec.protocol != PROTOCOL_VERSION:
+        yield folder.path, f"of engine version {header.spec.protocol}; now {PROTOCOL_VERSION}"
+        return
+    for pattern in (".*.tmp", "*.tmp"):
+        for path in sorted(folder.path.glob(pattern)):
+            yield path, "temporary file of an ended process"
+    if result is not None:
+        for path in sorted((*folder.path.glob("checkpoint-*"), *folder.path.glob("progress.json"))):
+            yield path, "checkpoint of a finished run"
+        if weights and folder.weights.exists():
+            yield folder.weights, "weights of a finished run"
+
+
+def _bytes(path: Path) -> int:
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size
+
+
+def _delete(path: Path) -> None:
+    try:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot remove {path}: {error.strerror}") from error

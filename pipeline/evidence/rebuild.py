@@ -1,0 +1,16 @@
+"""`convstudy replay`: MLflow made again from the workspace's run store and records."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+from pipeline.evidence.records import GroupRecord
+from pipeline.evidence.store import RunStore
+from pipeline.evidence.tracking_replay import replay
+from pipeline.schema import read_record
+from pipeline.workspace import Workspace
+
+
+def rebuild_mlflow(place: Workspace, tell: Callable[[str], None]) -> dict[str, int]:
+    """Make MLflow equal to the run store; returns how many runs were created, updated, unchanged and so on."""
+    records = [read_record(GroupRecord, path) for path in sorted((place.results / "runs").glob("*.json"))]
+    return asdict(replay(RunStore(place.runs), place.mlflow, records, tell))

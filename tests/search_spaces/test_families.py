@@ -1,0 +1,283 @@
+"""Contract tests: every family in search_spaces/, every Config it samples, every reference it has."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import optuna
+import pytest
+import torch
+import torchvision
+from optuna.trial import FixedTrial
+from torch import nn
+
+import search_spaces
+from pipeline.cost.counts import count_with_torch, layer_table
+from pipeline.errors import UsageError
+from pipeline.schema import parse, to_json
+from search_spaces import Family, Reference
+
+FAMILIES = search_spaces.names()
+REFERENCES = sorted(search_spaces.references())
+WITH_TWIN = [name for name in REFERENCES if search_spaces.reference(name)[1].torchvision]
+PROMISED = """
+lenet bn-lenet bn-lenet-source alexnet vgg11 vgg13 vgg16 vgg19 vgg11-narrow nin googlenet plain18 resnet18 resnet34
+resnet50 resnet101 resnet152 resnet18-torchvision resnet34-torchvision resnet50-torchvision resnet101-torchvision
+resnet152-torchvision resnext50-32x4d densenet densenet121 regnetx32
+"""
+SAMPLES = 200
+TRAINED_SAMPLES = 15
+
+
+def sampled(family: Family, count: int, seed: int = 0) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """`count` random Configs with the parameters that were drawn."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    for _ in range(count):
+        trial = study.ask()
+        yield family.sample(trial), trial.params
+
+
+@pytest.fixture(autouse=True)
+def quiet_optuna() -> None:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def test_the_nine_families_are_found() -> None:
+    assert FAMILIES == ("alexnet", "densenet", "googlenet", "lenet", "nin", "regnet", "resnet", "resnext", "vgg")
+
+
+def test_every_name_of_the_contract_is_a_reference() -> None:
+    assert set(PROMISED.split()) <= set(REFERENCES)
+    assert {f"{family}-small" for family in FAMILIES} <= set(REFERENCES)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_sampled_networks_build_and_are_priced_alike_by_both_paths(name: str) -> None:
+    family = search_spaces.family(name)
+    for position, (config, drawn) in enumerate(sampled(family, SAMPLES)):
+        price = search_spaces.price(family, config, 28)
+        model = search_spaces.instantiate(family, config, 28, device="meta")
+        assert sum(p.numel() for p in model.parameters()) == price.params, drawn
+        layers = layer_table(model, 1, 28)
+        assert sum(layer.params for layer in layers if layer.kind == "Linear") == price.params_dense, drawn
+        assert sum(layer.macs for layer in layers) == price.macs, drawn
+        assert sum(layer.activations for layer in layers) == price.activations, drawn
+        if position % 10 == 0:  # PyTorch's own counter is slow, and agrees with the table or does not
+            assert count_with_torch(model, 1, 28) == price.macs, drawn
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_fixed_parameters_give_the_same_config_and_configs_survive_json(name: str) -> None:
+    family = search_spaces.family(name)
+    for config, drawn in sampled(family, SAMPLES):
+        assert family.sample(FixedTrial(drawn)) == config
+        assert parse(family.config, json.loads(json.dumps(to_json(config))), name) == config
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_sampled_networks_train_at_their_smallest_input_with_finite_gradients(name: str) -> None:
+    family = search_spaces.family(name)
+    torch.manual_seed(0)
+    for config, drawn in sampled(family, TRAINED_SAMPLES, seed=1):
+        side = search_spaces.smallest_resolution(family, config)
+        model = search_spaces.instantiate(family, config, side)
+        logits = model(torch.randn(4, 1, side, side))
+        assert logits.shape == (4, 10), drawn
+        nn.functional.cross_entropy(logits, torch.arange(4)).backward()  # type: ignore[no-untyped-call]
+        gradients = [p.grad for p in model.parameters()]
+        assert all(g is not None and torch.isfinite(g).all() for g in gradients), drawn
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_one_pixel_less_than_the_smallest_input_is_refused_and_the_smallest_is_named(name: str) -> None:
+    family = search_spaces.family(name)
+    for config, _ in sampled(family, 20, seed=2):
+        side = search_spaces.smallest_resolution(family, config)
+        search_spaces.price(family, config, side)
+        if side > 1:
+            with pytest.raises(UsageError, match=f"its smallest input is {side} pixels"):
+                search_spaces.price(family, config, side - 1)
+            with pytest.raises(RuntimeError):
+                family.build(config, 1, 10).eval()(torch.zeros(1, 1, side - 1, side - 1))
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_references_have_their_recorded_counts(name: str) -> None:
+    family, reference = search_spaces.reference(name)
+    price = search_spaces.price(family, reference.config, reference.resolution)
+    assert (price.params, price.macs) == (reference.params, reference.macs)
+    model = search_spaces.instantiate(family, reference.config, reference.resolution, device="meta")
+    assert sum(p.numel() for p in model.parameters()) == reference.params
+    assert count_with_torch(model, 1, reference.resolution) == reference.macs
+
+
+@pytest.mark.parametrize("name", WITH_TWIN)
+def test_references_that_torchvision_has_match_its_metadata(name: str) -> None:
+    family, reference = search_spaces.reference(name)
+    assert reference.torchvision is not None
+    weights = torchvision.models.get_model_weights(reference.torchvision)
+    published = next(iter(weights)).meta
+    price = search_spaces.price(family, reference.config, 224, channels=3, classes=1000)
+    assert price.params == published["num_params"]
+    assert price.macs / 1e9 == pytest.approx(published["_ops"], abs=0.0015)  # published to 3 decimals
+
+
+@pytest.mark.parametrize("name", [n for n in WITH_TWIN if search_spaces.reference(n)[1].params < 50e6])
+def test_references_that_torchvision_has_give_equal_outputs(name: str) -> None:
+    """Same weights in the same order must give the same logits: the wiring is equal, not only the counts."""
+    family, reference = search_spaces.reference(name)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        theirs = torchvision.models.get_model(reference.torchvision, weights=None, num_classes=10).eval()
+        ours = search_spaces.instantiate(family, reference.config, 64, channels=3).eval()
+        order = _torchvision_order(theirs, ours)
+        ours.load_state_dict(order)
+        images = torch.randn(2, 3, 64, 64)
+        with torch.no_grad():
+            torch.testing.assert_close(ours(images), theirs(images), atol=1e-4, rtol=1e-4)
+
+
+def _torchvision_order(theirs: nn.Module, ours: nn.Module) -> dict[str, torch.Tensor]:
+    """torchvision's weights under our names, matched by the order in which layers with parameters run."""
+
+    def in_running_order(model: nn.Module) -> list[nn.Module]:
+        ran: list[nn.Module] = []
+        hooks = [
+            module.register_forward_hook(lambda m, _i, _o: ran.append(m))
+            for module in model.modules()
+            if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d)
+        ]
+        with torch.no_grad():
+            model(torch.zeros(1, 3, 64, 64))
+        for hook in hooks:
+            hook.remove()
+        return ran
+
+    names = {module: name for name, module in ours.named_modules()}
+    state: dict[str, torch.Tensor] = {}
+    for mine, other in zip(in_running_order(ours), in_running_order(theirs), strict=True):
+        for key, tensor in other.state_dict().items():
+            state[f"{names[mine]}.{key}"] = tensor
+    return state
+
+
+def test_d2l_bottleneck_resnets_differ_from_torchvisions_by_biases_and_shortcut_norms() -> None:
+    """A hand count: one bias a convolution output channel more, and 2 norm parameters a shortcut channel less."""
+    widths = (256, 512, 1024, 2048)
+    for name, depths in (("resnet50", (3, 4, 6, 3)), ("resnet101", (3, 4, 23, 3)), ("resnet152", (3, 8, 36, 3))):
+        biases = 64 + sum(d * (w // 4 + w // 4 + w) + w for d, w in zip(depths, widths, strict=True))
+        norms = sum(2 * w for w in widths)
+        d2l, twin = (search_spaces.reference(n)[1] for n in (name, f"{name}-torchvision"))
+        assert d2l.params - twin.params == biases - norms
+
+
+def test_published_counts_are_those_of_the_literature() -> None:
+    counts = {name: reference.params for name, (_, reference) in search_spaces.references().items()}
+    assert counts["lenet"] == 61_706
+    assert counts["bn-lenet-source"] == 44_878
+    assert counts["alexnet"] == 46_764_746
+    assert counts["vgg11"] == 128_806_154
+    assert counts["nin"] == 1_992_166
+    assert counts["googlenet"] == 5_977_530
+    assert counts["resnet18"] == 11_178_378
+    assert counts["densenet"] == 758_226
+    assert counts["regnetx32"] == 179_290
+
+
+@pytest.mark.parametrize(
+    ("growth_rate", "thousands", "million_macs"),
+    [(8, 85, 26), (12, 152, 38), (16, 236, 52), (24, 461, 86), (32, 758, 129), (48, 1570, 239)],
+)
+def test_densenets_of_other_growth_rates_have_the_published_cost(
+    growth_rate: int, thousands: int, million_macs: int
+) -> None:
+    family, reference = search_spaces.reference("densenet")
+    price = search_spaces.price(family, replace(reference.config, growth_rate=growth_rate), 96)
+    assert price.params / 1e3 == pytest.approx(thousands, rel=0.005)
+    assert price.macs / 1e6 == pytest.approx(million_macs, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "smallest"), [("alexnet", 65), ("nin", 67), ("vgg11", 32), ("densenet", 29), ("googlenet", 1)]
+)
+def test_smallest_inputs_are_those_of_the_literature(name: str, smallest: int) -> None:
+    family, reference = search_spaces.reference(name)
+    assert search_spaces.smallest_resolution(family, reference.config) == smallest
+
+
+IMPOSSIBLE = [
+    (
+        "resnext",
+        {"depths": [1], "widths": [64], "groups": 3},
+        r"groups \(=3\) must divide the bottleneck width",
+    ),
+    (
+        "regnet",
+        {"depths": [1], "widths": [20], "group_widths": [16], "bottleneck_ratios": [1.0]},
+        r"group_widths \(=16\)",
+    ),
+    ("resnet", {"depths": [1], "widths": [6], "block": "bottleneck"}, r"widths \(=\(6,\)\) of bottleneck blocks"),
+    ("resnet", {"depths": [1, 1], "widths": [8]}, r"depths \(=\(1, 1\)\) must have 1 entries"),
+    ("resnet", {"depths": [0], "widths": [8]}, r"depths \(=\(0,\)\) must be at least 1"),
+    ("resnet", {"depths": [1], "widths": [10**9]}, r"widths \(=\(1000000000,\)\) must be between 1 and 8192"),
+    ("vgg", {"depths": [], "widths": []}, r"widths \(=\(\)\) must not be empty"),
+    ("vgg", {"depths": [1], "widths": [8], "dropout": 1.0}, r"dropout \(=1.0\) must be in \[0, 1\)"),
+    ("nin", {"pointwise": -1}, r"pointwise \(=-1\) must be between 0 and 8"),
+    ("nin", {"head": "dense"}, r"logits_relu \(=True\) needs head"),
+    ("lenet", {"first_padding": 9}, r"first_padding \(=9\) must be at most half the first kernel \(=5\)"),
+    ("alexnet", {"kernels": [11, 4, 3, 3, 3]}, r"kernels .* must be odd"),
+    ("densenet", {"growth_rate": 8, "depths": [1], "compression": 0.0}, r"compression \(=0.0\) must be in \(0, 1\]"),
+    ("googlenet", {"stages": []}, r"stages \(of 0\)"),
+]
+
+
+@pytest.mark.parametrize(("name", "fields", "told"), IMPOSSIBLE)
+def test_impossible_configs_are_refused_naming_parameter_value_and_rule(
+    name: str, fields: dict[str, Any], told: str
+) -> None:
+    family = search_spaces.family(name)
+    with pytest.raises(UsageError, match=told):
+        parse(family.config, fields, "config")
+    as_tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    with pytest.raises(ValueError, match=told):
+        family.config(**as_tuples)
+
+
+def test_unknown_config_keys_are_refused_with_the_nearest_known_one() -> None:
+    with pytest.raises(UsageError, match=r"config\.growth_rat: unknown key; did you mean 'growth_rate'\?"):
+        parse(search_spaces.family("densenet").config, {"growth_rat": 12, "depths": [2]}, "config")
+
+
+def test_unknown_families_and_networks_are_refused_with_the_nearest_known_one() -> None:
+    with pytest.raises(UsageError, match="did you mean 'resnext'"):
+        search_spaces.family("resnex")
+    with pytest.raises(UsageError, match="did you mean 'densenet121'"):
+        search_spaces.reference("densenet12")
+
+
+def test_a_plain_network_has_no_shortcut_and_a_zeroed_residual_body_is_the_identity() -> None:
+    family, reference = search_spaces.reference("resnet-small")
+    model = search_spaces.instantiate(family, reference.config, 28).eval()
+    block = model[1][0]  # type: ignore[index]
+    nn.init.zeros_(block.body[-1].weight)
+    images = torch.rand(2, 16, 14, 14)
+    with torch.no_grad():
+        assert torch.equal(block(images), images)
+    plain = search_spaces.instantiate(family, replace(reference.config, shortcut=False), 28)
+    assert plain[1][0].shortcut is None  # type: ignore[index]
+
+
+def test_lenets_norms_stand_before_the_activation_and_batchnorm_geometry_is_matched() -> None:
+    def kinds(name: str) -> list[str]:
+        family, reference = search_spaces.reference(name)
+        model = search_spaces.instantiate(family, reference.config, 28)
+        return [type(layer).__name__ for layer in model.children()]
+
+    assert kinds("bn-lenet")[:4] == ["Conv2d", "BatchNorm2d", "Sigmoid", "AvgPool2d"]
+    assert [kind for kind in kinds("bn-lenet") if "Norm" not in kind] == kinds("lenet")
+
+
+def test_a_reference_is_data_that_names_its_source() -> None:
+    for name, (_, reference) in search_spaces.references().items():
+        assert isinstance(reference, Reference) and reference.source, name
