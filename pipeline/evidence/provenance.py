@@ -19,7 +19,6 @@ class Machine:
     latencies: int
     threads: tuple[int, ...]
 
-
     @property
     def summary(self) -> str:
         """The machine in a few words."""

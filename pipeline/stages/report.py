@@ -5,16 +5,15 @@ Written: figures/*.png, networks.csv, curves.csv, metrics.json, REPORT.md, repor
 """
 
 import argparse
-from functools import partial
 from pathlib import Path
-from typing import IO
 
 from pipeline.errors import UsageError
 from pipeline.evidence.comparison import compare
 from pipeline.evidence.records import CostProfile, GroupRecord
 from pipeline.evidence.rendering import render_html, render_markdown, sections_of
 from pipeline.evidence.tables import curves_csv, metrics, networks_csv
-from pipeline.files import write_atomic, write_json, write_text
+from pipeline.files import write_bytes, write_json, write_text
+from pipeline.process import run_stage
 from pipeline.schema import read_record
 from pipeline.workspace import workspace
 
@@ -53,16 +52,15 @@ def write_report(results: Path) -> Path:
         "report.html": render_html(sections),
     }
     for identifier, picture in pictures.items():
-        write_atomic(results / "figures" / f"{identifier}.png", partial(_write, picture))
+        write_bytes(results / "figures" / f"{identifier}.png", picture)
+    for stale in (results / "figures").glob("*.png"):
+        if stale.stem not in pictures:
+            stale.unlink()
     write_json(results / "metrics.json", metrics(comparisons))
     for name, text in texts.items():
         write_text(results / name, text)
     return results / "report.html"
 
 
-def _write(content: bytes, file: IO[bytes]) -> None:
-    file.write(content)
-
-
 if __name__ == "__main__":
-    main()
+    run_stage("report", workspace().locks, main)

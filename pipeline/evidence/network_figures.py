@@ -1,0 +1,24 @@
+"""Learning curves of single networks as PNG files, for the pages of their runs in MLflow."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.evidence.comparison import compare
+from pipeline.evidence.figures import learning_curves
+from pipeline.evidence.records import GroupRecord
+from pipeline.evidence.tracking_content import GROUP_EXPERIMENT
+from pipeline.files import write_bytes
+
+
+def draw_learning_curves(groups: Iterable[GroupRecord], folder: Path) -> dict[tuple[str, str], list[Path]]:
+    """Draw each network that has a completed epoch into `folder`; returns the files by (experiment, network)."""
+    drawn: dict[tuple[str, str], list[Path]] = {}
+    for position, (group, network) in enumerate((group, network) for group in groups for network in group.networks):
+        (comparison,) = compare([replace(group, networks=(network,))], [])
+        figure = learning_curves(comparison, "validation_error_percent")
+        if figure is not None:
+            path = folder / str(position) / "learning-curves.png"
+            write_bytes(path, figure.png())
+            drawn[GROUP_EXPERIMENT, network.name] = [path]
+    return drawn
