@@ -14,11 +14,12 @@ from pipeline.files import write_bytes
 def draw_learning_curves(groups: Iterable[GroupRecord], folder: Path) -> dict[tuple[str, str], list[Path]]:
     """Draw each network that has a completed epoch into `folder`; returns the files by (experiment, network)."""
     drawn: dict[tuple[str, str], list[Path]] = {}
-    for position, (group, network) in enumerate((group, network) for group in groups for network in group.networks):
-        (comparison,) = compare([replace(group, networks=(network,))], [])
+    singles = [replace(group, networks=(network,)) for group in groups for network in group.networks]
+    for position, single in enumerate(singles):
+        (comparison,) = compare([single], [])
         figure = learning_curves(comparison, "validation_error_percent")
         if figure is not None:
             path = folder / str(position) / "learning-curves.png"
             write_bytes(path, figure.png())
-            drawn[GROUP_EXPERIMENT, network.name] = [path]
+            drawn[GROUP_EXPERIMENT, single.networks[0].name] = [path]
     return drawn

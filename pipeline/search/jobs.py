@@ -26,7 +26,7 @@ from pipeline.data.manifest import load_manifest
 from pipeline.errors import DataError, StorageError
 from pipeline.evidence.records import Measurement, Result, RunHeader, RunSpec, TestScore
 from pipeline.evidence.store import RunFolder, RunStore
-from pipeline.files import write_atomic
+from pipeline.files import write_bytes
 from pipeline.machine import hardware, versions
 from pipeline.schema import parse
 from pipeline.training.checkpoint import Checkpoints
@@ -104,7 +104,7 @@ def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
     if earlier is not None and earlier != result:
         raise StorageError(f"run {header.run} was trained again and gave another result: is {folder.path} from here?")
     if complete:
-        write_atomic(folder.weights, lambda file: file.write(safetensors.torch.save(weights)))
+        write_bytes(folder.weights, safetensors.torch.save(weights))
     folder.write(_measurement(header, history, time.perf_counter() - started))
     folder.write(result)
     checkpoints.clear()

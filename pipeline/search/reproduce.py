@@ -18,6 +18,7 @@ from pipeline.evidence.records import (
     SeedRun,
 )
 from pipeline.evidence.statistics import flags_of, mean_interval
+from pipeline.evidence.tracking_content import GROUP_EXPERIMENT
 from pipeline.machine import DeviceKind
 from pipeline.schema import parse
 from pipeline.search.plans import PlannedNetwork, RunPlan, run_spec
@@ -25,7 +26,6 @@ from pipeline.search.runner import Outcome, Request, Runner
 from pipeline.training.recipe import Recipe
 
 CHOICE_SEED = 0
-EXPERIMENT = "run"
 
 
 def reproduce(plan: RunPlan, manifest: Manifest, runner: Runner, device: DeviceKind) -> GroupRecord:
@@ -64,8 +64,6 @@ def reproduce(plan: RunPlan, manifest: Manifest, runner: Runner, device: DeviceK
         )
         for name, network in networks.items()
     )
-    for record in records:
-        runner.mirror.network(EXPERIMENT, record)
     return GroupRecord("group/1", plan.group, plan.profile, summary(manifest), records)
 
 
@@ -113,7 +111,7 @@ def _request(
     return Request(
         spec=run_spec(network.family, network.config, network.resolution, recipe, seed, manifest, device),
         name=network.name,
-        member=Membership(EXPERIMENT, network.name, role),
+        member=Membership(GROUP_EXPERIMENT, network.name, role),
         test=role == "seed",
     )
 
