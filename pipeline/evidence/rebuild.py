@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from pipeline.evidence.network_figures import draw_learning_curves
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking_replay import replay
@@ -13,4 +16,6 @@ from pipeline.workspace import Workspace
 def rebuild_mlflow(place: Workspace, tell: Callable[[str], None]) -> dict[str, int]:
     """Make MLflow equal to the run store; returns how many runs were created, updated, unchanged and so on."""
     records = [read_record(GroupRecord, path) for path in sorted((place.results / "runs").glob("*.json"))]
-    return asdict(replay(RunStore(place.runs), place.mlflow, records, tell))
+    with TemporaryDirectory() as folder:
+        figures = draw_learning_curves(records, Path(folder))
+        return asdict(replay(RunStore(place.runs), place.mlflow, records, tell, figures))

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline.data.manifest import load_manifest
+from pipeline.evidence.network_figures import draw_learning_curves
 from pipeline.evidence.records import GroupRecord, NetworkRecord
 from pipeline.evidence.store import RunStore
+from pipeline.evidence.tracking_content import GROUP_EXPERIMENT
 from pipeline.machine import cores, resolve_device
 from pipeline.search.display import Display
 from pipeline.search.estimate import describe, estimate
@@ -69,7 +73,12 @@ def run_plan(
     manifest = load_manifest(place.prepared_data / plan.data)
     display = Display(title, len(planned_requests(plan, manifest, device)), quiet=quiet)
     with open_runner(place, manifest, device, display, workers, plan.keep_weights, plan.checkpoint_seconds) as runner:
-        return reproduce(plan, manifest, runner, device)
+        record = reproduce(plan, manifest, runner, device)
+        with TemporaryDirectory() as folder:
+            figures = draw_learning_curves([record], Path(folder))
+            for network in record.networks:
+                runner.mirror.network(GROUP_EXPERIMENT, network, figures.get((GROUP_EXPERIMENT, network.name), ()))
+    return record
 
 
 def tabulate(record: GroupRecord) -> str:

@@ -142,7 +142,7 @@ class Runner:
             )
         elif isinstance(error, ProcessExpired | torch.OutOfMemoryError):
             reason = "out_of_memory" if isinstance(error, torch.OutOfMemoryError) else "worker ended unexpectedly"
-            self.mirror.interrupted(flight.header)
+            self.mirror.failed(flight.header, reason)
             self._finished.append(Outcome(flight.request, folder, "failed", reason))
         elif isinstance(error, ConvstudyError | OSError):
             raise error
