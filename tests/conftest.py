@@ -1,6 +1,7 @@
 """What all tests share: Fashion-MNIST itself, obtained once for all sessions, and prepared once for each."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ import torch
 
 from pipeline.data.obtain import fashion_mnist, obtain
 from pipeline.data.prepare import prepare
+from pipeline.workspace import Workspace
+
+CHECKOUT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -19,7 +23,7 @@ def _one_thread() -> None:
 @pytest.fixture(scope="session")
 def raw_fashion_mnist() -> Path:
     """The folder that holds the four .gz files; CONVSTUDY_TEST_CACHE names its parent, else the checkout's data/raw."""
-    cache = Path(os.environ.get("CONVSTUDY_TEST_CACHE") or Path(__file__).parents[1] / "data" / "raw")
+    cache = Path(os.environ.get("CONVSTUDY_TEST_CACHE") or CHECKOUT / "data" / "raw")
     obtain(fashion_mnist(), cache, None, print)
     return cache / "fashion-mnist"
 
@@ -30,3 +34,19 @@ def prepared_fashion_mnist(raw_fashion_mnist: Path, tmp_path_factory: pytest.Tem
     prepared = tmp_path_factory.mktemp("prepared")
     prepare("fashion-mnist", raw_fashion_mnist.parent, prepared)
     return prepared / "fashion-mnist"
+
+
+@pytest.fixture
+def study(prepared_fashion_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """An empty workspace in force (CONVSTUDY_HOME) with the project's params.yaml and Fashion-MNIST prepared."""
+    return make_study(tmp_path / "study", prepared_fashion_mnist, monkeypatch)
+
+
+def make_study(root: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """The same at a place of choice, for fixtures of wider scope."""
+    place = Workspace(root)
+    place.prepared_data.mkdir(parents=True)
+    shutil.copytree(prepared, place.prepared_data / "fashion-mnist", copy_function=os.link)
+    shutil.copy(CHECKOUT / "params.yaml", place.params_file)
+    monkeypatch.setenv("CONVSTUDY_HOME", str(root))
+    return place

@@ -1,16 +1,15 @@
 """Stage `run`: trains the networks of one group; `python -m pipeline.stages.run GROUP`."""
 
 import sys
+from pathlib import Path
 
 from pipeline.data.manifest import load_manifest, summary
 from pipeline.errors import RunsFailedError
 from pipeline.evidence.records import GroupRecord
-from pipeline.files import write_json
+from pipeline.files import read_json, write_json
 from pipeline.process import run_stage
 from pipeline.schema import read_record, to_json
-from pipeline.search.campaign import run_plan
-from pipeline.search.plans import RunPlan
-from pipeline.workspace import Workspace, workspace
+from pipeline.workspace import workspace
 
 
 def main(group: str) -> None:
@@ -19,22 +18,30 @@ def main(group: str) -> None:
     Raises RunsFailedError, and writes nothing, where not one run was completed.
     """
     place = workspace()
-    plan = read_record(RunPlan, place.plans / "run" / f"{group}.json")
-    if plan.networks:
-        record = run_plan(place, plan, _title(place, group))
+    plan_file = place.plans / "run" / f"{group}.json"
+    if has_networks(plan_file):
+        from pipeline.search.campaign import run_plan  # PyTorch is loaded only where something is trained
+        from pipeline.search.plans import RunPlan
+
+        record = run_plan(place, read_record(RunPlan, plan_file), _title(group, plan_file.parent))
         if not any(run.state == "complete" for network in record.networks for run in network.runs):
             raise RunsFailedError(f"no run of group {group} was completed")
-    else:  # this profile trains none of the family
-        manifest = load_manifest(place.prepared_data / plan.data)
-        record = GroupRecord("group/1", plan.group, plan.profile, summary(manifest), ())
+    else:
+        plan = read_json(plan_file)
+        manifest = load_manifest(place.prepared_data / plan["data"])
+        record = GroupRecord("group/1", group, plan["profile"], summary(manifest), ())
     write_json(place.results / "runs" / f"{group}.json", to_json(record))
 
 
-def _title(place: Workspace, group: str) -> str:
-    """The group and its place among the planned ones, as "resnet 7/9"."""
-    plans = sorted((place.plans / "run").glob("*.json"))
-    groups = [plan.stem for plan in plans if read_record(RunPlan, plan).networks]
-    return f"{group} {groups.index(group) + 1}/{len(groups)}" if group in groups else group
+def has_networks(plan_file: Path) -> bool:
+    """Whether the profile trains (or prices) any network of a plan's group."""
+    return bool(read_json(plan_file)["networks"])
+
+
+def _title(group: str, plans: Path) -> str:
+    """The group and its place among those that train something, as "resnet 7/9"."""
+    groups = [path.stem for path in sorted(plans.glob("*.json")) if has_networks(path)]
+    return f"{group} {groups.index(group) + 1}/{len(groups)}"
 
 
 if __name__ == "__main__":

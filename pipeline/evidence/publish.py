@@ -1,0 +1,90 @@
+"""Publishing evidence: records of a real run are copied to reports/published, and README's figures made from them.
+
+`python -m pipeline.evidence.publish NAME` publishes the results of the workspace. Every figure of the README stands
+between two marks and is written here; a test fails when it is not what the published records say.
+"""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from pipeline.errors import UsageError
+from pipeline.evidence.comparison import Comparison, compare
+from pipeline.evidence.records import CostProfile, GroupRecord
+from pipeline.files import write_text
+from pipeline.process import run_and_exit
+from pipeline.schema import read_record
+from pipeline.workspace import Workspace, workspace
+
+FEATURED = "quick"
+"""The published results that the README shows."""
+
+
+def publish(place: Workspace, name: str) -> Path:
+    """Copy the workspace's records, REPORT.md and figures to reports/published/<name>, and renew the README."""
+    if not re.fullmatch(r"[a-z0-9-]+", name):
+        raise UsageError(f"name (={name!r}) must consist of a-z, 0-9 and -")
+    target = place.root / "reports" / "published" / name
+    shutil.rmtree(target, ignore_errors=True)
+    for folder in ("runs", "profiles", "figures"):
+        shutil.copytree(place.results / folder, target / folder)
+    shutil.copy(place.results / "REPORT.md", target / "REPORT.md")
+    readme = place.root / "README.md"
+    write_text(readme, with_generated_parts(readme.read_text(), place.root))
+    return target
+
+
+def with_generated_parts(text: str, root: Path) -> str:
+    """README's text with everything between generated marks made anew from reports/published."""
+    comparison = read_published(root / "reports" / "published" / FEATURED)
+    for name, content in {"results": _results(comparison), "setting": _setting(comparison)}.items():
+        pattern = rf"(<!-- generated: {name} -->\n).*?(\n<!-- end -->)"
+        text, found = re.subn(pattern, lambda match, c=content: match[1] + c + match[2], text, flags=re.DOTALL)  # type: ignore[misc]
+        if found != 1:
+            raise UsageError(f"README.md must hold the marks of the generated part {name!r} once, not {found} times")
+    return text
+
+
+def read_published(folder: Path) -> Comparison:
+    """The one comparison of a published study."""
+    groups = [read_record(GroupRecord, path) for path in sorted((folder / "runs").glob("*.json"))]
+    lists = [read_record(list[CostProfile], path) for path in sorted((folder / "profiles").glob("*.json"))]
+    (comparison,) = compare(groups, [profile for profiles in lists for profile in profiles])
+    return comparison
+
+
+def _results(comparison: Comparison) -> str:
+    rows = [
+        "| network | parameters | MACs | test error, % | 95 % interval | seconds a training |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for network in comparison.scored:  # lowest error first
+        error = comparison.error(network)
+        assert error is not None
+        interval = f"{error.interval[0]:.1f} to {error.interval[1]:.1f}" if error.interval else ""
+        seconds = f"{network.train_seconds.mean:.0f}" if network.train_seconds else ""
+        rows.append(
+            f"| {network.label} | {network.params:,} | {network.macs:,} | {error.mean:.1f} | {interval} | {seconds} |"
+        )
+    return "\n".join(rows)
+
+
+def _setting(comparison: Comparison) -> str:
+    runs = [run for network in comparison.networks for run in network.runs]
+    measured = next(run.measurement for run in runs if run.measurement is not None)
+    record = comparison.networks[0].record
+    assert record is not None
+    recipe = record.recipe
+    seeds = sorted({run.seed for run in runs})
+    hardware = measured.hardware
+    return (
+        f"{len(comparison.networks)} networks, {len(seeds)} seeds each, {recipe.epochs} epochs on "
+        f"{recipe.train_images or 'all'} training images, on {hardware['processor']} "
+        f"({hardware['cores']} cores, {hardware['instruction_set']}) with torch {measured.versions['torch']}. "
+        "Short trainings on a part of the data: a first look, not a ranking."
+    )
+
+
+if __name__ == "__main__":
+    run_and_exit(lambda: print(publish(workspace(), sys.argv[1])))

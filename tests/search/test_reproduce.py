@@ -1,0 +1,312 @@
+"""Reproducing networks with real workers, a real run store and a real MLflow store."""
+
+import dataclasses
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from conftest import make_study
+from small_plans import manifest_of, smoke_plan
+
+from pipeline.data.manifest import write_manifest
+from pipeline.errors import DataError, UsageError
+from pipeline.evidence.doctor import examine
+from pipeline.evidence.rebuild import rebuild_mlflow
+from pipeline.evidence.records import GroupRecord, RateTrial
+from pipeline.evidence.store import RunStore
+from pipeline.evidence.tracking_store import open_store
+from pipeline.files import sha256_file
+from pipeline.machine import hardware
+from pipeline.search.campaign import estimate_campaign, plan_campaign, run_plan
+from pipeline.search.display import Display
+from pipeline.search.plans import RunPlan
+from pipeline.search.reproduce import choose_rate, planned_requests, reproduce
+from pipeline.search.session import open_runner
+from pipeline.settings import read_settings
+from pipeline.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def reproduced(
+    prepared_fashion_mnist: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Workspace, GroupRecord]]:
+    """One network reproduced by the smoke profile; tests read this study and do not change its runs."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        place = make_study(tmp_path_factory.mktemp("reproduced") / "study", prepared_fashion_mnist, monkeypatch)
+        yield place, run_plan(place, smoke_plan(place), "test", quiet=True)
+
+
+def test_a_network_gets_a_rate_by_validation_seeds_and_one_test_each(
+    reproduced: tuple[Workspace, GroupRecord],
+) -> None:
+    place, record = reproduced
+    (network,) = record.networks
+    assert [trial.learning_rate for trial in network.rates] == [0.02, 0.06]
+    errors = [trial.validation_error_percent for trial in network.rates]
+    assert network.recipe.learning_rate == network.rates[errors.index(min(errors))].learning_rate  # type: ignore[type-var]
+    assert [run.seed for run in network.runs] == [1, 2]
+    assert network.test_error_percent is not None and network.test_error_percent.n == 2
+    assert network.test_error_percent.interval is not None
+    store = RunStore(place.runs)
+    assert len(list(store)) == 4
+    for trial in network.rates:  # the choice never saw a test image
+        assert store.folder(trial.run).test_score() is None
+    for run in network.runs:
+        folder = store.folder(run.run)
+        score, result, header = folder.test_score(), folder.result(), folder.header()
+        assert score is not None and score.images == 10_000 and score.test_error_percent == run.test_error_percent
+        assert result is not None and result.weights_sha256 == score.weights_sha256
+        assert header is not None and header.spec.recipe.precision in ("float32", "bfloat16")
+        assert run.measurement is not None and run.measurement.hardware == hardware("cpu")
+        assert not list(folder.path.glob("checkpoint-*")) and not folder.progress.exists()
+
+
+def test_reproducing_again_trains_nothing_and_adding_a_seed_trains_only_that(
+    reproduced: tuple[Workspace, GroupRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, record = reproduced
+    copy = Workspace(tmp_path / "copy")
+    shutil.copytree(place.root, copy.root)
+    monkeypatch.setenv("CONVSTUDY_HOME", str(copy.root))
+    finished = {folder.run: (folder.path / "measurement.json").read_bytes() for folder in RunStore(copy.runs)}
+    again = run_plan(copy, smoke_plan(copy, seeds=(1, 2, 3)), "test", quiet=True)
+    now = {folder.run: (folder.path / "measurement.json").read_bytes() for folder in RunStore(copy.runs)}
+    assert {run: now[run] for run in finished} == finished
+    assert len(now) == len(finished) + 1
+    assert again.networks[0].runs[:2] == record.networks[0].runs
+
+
+def test_mlflow_equals_the_run_store_live_and_after_deleting_and_replaying(
+    reproduced: tuple[Workspace, GroupRecord], tmp_path: Path
+) -> None:
+    place, record = reproduced
+
+    def seen(folder: Path) -> dict[str, tuple[str, str, dict[str, float]]]:
+        store = open_store(folder)
+        return {
+            run.data.tags["convstudy.run"]: (
+                run.info.status,
+                run.data.tags["convstudy.role"],
+                {key: value for key, value in run.data.metrics.items() if not key.startswith("system")},
+            )
+            for experiment in store.experiments()
+            for run in store.runs(experiment)
+            if "convstudy.run" in run.data.tags
+        }
+
+    live = seen(place.mlflow)
+    assert len(live) == 4 and {status for status, _, _ in live.values()} == {"FINISHED"}
+    for run in record.networks[0].runs:
+        metrics = live[run.run][2]
+        assert metrics["validation_error_percent"] == run.history[-1].validation_error_percent
+        assert metrics["test_error_percent"] == run.test_error_percent
+    fresh = Workspace(tmp_path / "fresh")
+    fresh.root.mkdir()
+    fresh.runs.symlink_to(place.runs)
+    assert rebuild_mlflow(fresh, print)["created"] == 4
+    assert seen(fresh.mlflow) == live
+    assert rebuild_mlflow(fresh, print)["unchanged"] == 4
+    assert seen(fresh.mlflow) == live
+
+
+def test_an_estimate_counts_finished_runs_and_uses_measured_speed(reproduced: tuple[Workspace, GroupRecord]) -> None:
+    place, _ = reproduced
+    text, value = estimate_campaign(place, smoke_plan(place, seeds=(1, 2, 3, 4)), workers=2)
+    (network,) = value["networks"]
+    # the seeds are estimated at the first rate of the grid, which may not be the one that was chosen
+    assert network["runs"] == 6 and network["finished"] in (2, 4)
+    assert 0 < value["hours"] < 0.01 and "lenet-small" in text
+    _, larger = estimate_campaign(place, smoke_plan(place, "resnet-small", seeds=tuple(range(1, 9))), workers=2)
+    assert larger["networks"][0]["finished"] == 0 and larger["hours"] > 0
+
+
+def test_a_store_of_mlflow_that_cannot_be_written_does_not_stop_a_training(
+    study: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study.mlflow.write_text("a file where MLflow's folder should be")
+    record = run_plan(study, smoke_plan(study, seeds=(1,)), "test")
+    assert record.networks[0].runs[0].state == "complete"
+    assert "mlruns" in capsys.readouterr().err
+
+
+def test_a_missing_test_is_made_up_by_training_to_the_same_weights(study: Workspace) -> None:
+    plan = smoke_plan(study, seeds=(1,), keep_weights=False)
+    first = run_plan(study, plan, "test", quiet=True).networks[0].runs[0]
+    folder = RunStore(study.runs).folder(first.run)
+    assert not folder.weights.exists()
+    (folder.path / "test.json").unlink()
+    second = run_plan(study, plan, "test", quiet=True).networks[0].runs[0]
+    assert second.test_error_percent == first.test_error_percent and second.history == first.history
+
+
+def test_test_data_shape_neither_the_choice_of_rate_nor_any_training(study: Workspace) -> None:
+    plan = smoke_plan(study, seeds=(1,))
+    first = run_plan(study, plan, "test", quiet=True).networks[0]
+    folder = study.prepared_data / "fashion-mnist"
+    manifest = manifest_of(study)
+    test = manifest.splits["test"]
+    images, labels = np.load(folder / test.images_file), np.load(folder / test.labels_file)
+    for name, array in ((test.images_file, 255 - images), (test.labels_file, np.roll(labels, 1))):
+        (folder / name).unlink()  # a link to the shared data set
+        np.save(folder / name, array)
+    changed = dataclasses.replace(
+        test,
+        images_sha256=sha256_file(folder / test.images_file),
+        labels_sha256=sha256_file(folder / test.labels_file),
+    )
+    (folder / "manifest.json").unlink()
+    (folder / "manifest.sha256").unlink()
+    write_manifest(folder, dataclasses.replace(manifest, splits={**manifest.splits, "test": changed}))
+    shutil.rmtree(study.runs)
+    second = run_plan(study, plan, "test", quiet=True).networks[0]
+    assert second.rates == first.rates
+    assert [(run.run, run.history) for run in second.runs] == [(run.run, run.history) for run in first.runs]
+    assert second.runs[0].test_error_percent != first.runs[0].test_error_percent
+
+
+def test_data_that_changed_since_the_plan_stop_the_run(study: Workspace) -> None:
+    plan, manifest = smoke_plan(study, seeds=(1,)), manifest_of(study)
+    foreign = dataclasses.replace(manifest, mean=(0.5,))
+    with (
+        open_runner(study, manifest, "cpu", Display("test", 3, quiet=True)) as runner,
+        pytest.raises(DataError, match="plan again, or prepare the former data"),
+    ):
+        reproduce(plan, foreign, runner, "cpu")
+
+
+def test_a_corrupted_array_stops_the_run_naming_file_and_checksums(study: Workspace) -> None:
+    path = study.prepared_data / "fashion-mnist" / "train-images.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"train-images\.npy.*expected.*found"):
+        run_plan(study, smoke_plan(study, seeds=(1,)), "test", quiet=True)
+    assert "FAULT" in examine(study)["data"]["fashion-mnist"]
+
+
+def test_a_killed_worker_costs_its_attempt_only(study: Workspace) -> None:
+    plan = _longer(smoke_plan(study, seeds=(1, 2), checkpoint_seconds=0.0), epochs=60)
+    requests = planned_requests(plan, manifest_of(study), "cpu")
+    folders = [RunStore(study.runs).folder(request.spec.hash) for request in requests]
+    killed: list[int] = []
+
+    def kill_one_worker() -> None:
+        _wait_for(lambda: all(list(folder.path.glob("checkpoint-*.pt")) for folder in folders))
+        worker = psutil.Process().children()[-1]
+        worker.kill()
+        killed.append(worker.pid)
+
+    killer = threading.Thread(target=kill_one_worker)
+    with open_runner(
+        study, manifest_of(study), "cpu", Display("test", 2, quiet=True), workers=2, checkpoint_seconds=0.0
+    ) as runner:
+        for request in requests:
+            runner.submit(request)
+        killer.start()
+        outcomes = list(runner.outcomes())
+    killer.join()
+    assert killed and [outcome.state for outcome in outcomes] == ["complete", "complete"]
+    measurements = [folder.measurement() for folder in folders]
+    assert sorted(measurement.attempts for measurement in measurements if measurement) == [1, 2]
+
+
+def _longer(plan: RunPlan, epochs: int) -> RunPlan:
+    """The plan with one learning rate, and trainings long enough to be interrupted."""
+    networks = (
+        dataclasses.replace(network, rates=(0.02,), recipe=dataclasses.replace(network.recipe, epochs=epochs))
+        for network in plan.networks
+    )
+    return dataclasses.replace(plan, networks=tuple(networks))
+
+
+def test_choosing_a_rate_takes_the_lowest_error_the_smaller_rate_of_equals_and_no_failed_one() -> None:
+    def trial(rate: float, error: float | None) -> RateTrial:
+        state = "failed" if error is None else "complete"
+        return RateTrial(rate, "0", state, None, error)  # type: ignore[arg-type]
+
+    assert choose_rate([trial(0.1, 9.0), trial(0.2, 8.0), trial(0.3, None)]) == 0.2
+    assert choose_rate([trial(0.2, 8.0), trial(0.1, 8.0)]) == 0.1
+    assert choose_rate([trial(0.2, None)]) is None
+
+
+def test_a_plan_refuses_unknown_networks_and_impossible_resolutions(study: Workspace) -> None:
+    settings = read_settings(study.params_file)
+    with pytest.raises(UsageError, match="did you mean 'lenet-small'"):
+        plan_campaign(study, settings, ["lenet-smal"], "smoke", None)
+    with pytest.raises(UsageError, match="did you mean 'quick'"):
+        plan_campaign(study, settings, [], "quik", None)
+
+
+DRIVER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import dataclasses
+from pipeline.process import run_and_exit
+from pipeline.search.campaign import run_plan
+from pipeline.workspace import workspace
+from small_plans import smoke_plan
+
+def main():
+    plan = smoke_plan(workspace(), seeds=(1, 2), checkpoint_seconds=0.0)
+    networks = tuple(
+        dataclasses.replace(n, rates=(0.02,), recipe=dataclasses.replace(n.recipe, epochs=4000)) for n in plan.networks
+    )
+    run_plan(workspace(), dataclasses.replace(plan, networks=networks), "test")
+
+if __name__ == "__main__":
+    run_and_exit(main)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_an_interrupted_driver_leaves_no_orphan_and_tells_the_truth(
+    number: signal.Signals, code: int, study: Workspace
+) -> None:
+    script = study.root / "driver.py"
+    script.write_text(DRIVER)
+    process = subprocess.Popen([sys.executable, str(script), str(Path(__file__).parent)], stderr=subprocess.PIPE)
+    store = RunStore(study.runs)
+    _wait_for(lambda: sum(1 for folder in store if list(folder.path.glob("checkpoint-*.pt"))) == 2)
+    _wait_for(lambda: "RUNNING" in _statuses(study))
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert len(workers) >= 2
+    process.send_signal(number)
+    if number != signal.SIGKILL:
+        process.send_signal(number)  # a second signal is harmless
+    assert process.wait(timeout=10) == code
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []
+    if number == signal.SIGKILL:  # nothing can catch that; the next replay tells the truth
+        rebuild_mlflow(study, print)
+    assert set(_statuses(study)) == {"KILLED"}
+    assert all(folder.result() is None for folder in store)
+
+
+def _statuses(place: Workspace) -> list[str]:
+    if not place.mlflow.exists():
+        return []
+    store = open_store(place.mlflow)
+    return [
+        run.info.status
+        for experiment in store.experiments()
+        for run in store.runs(experiment)
+        if "convstudy.run" in run.data.tags
+    ]
+
+
+def _wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)

@@ -1,0 +1,71 @@
+"""How processes begin and end: locks that no kill leaves behind, stages that end with the DVC that called them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.errors import StorageError
+from pipeline.process import only_one
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from pipeline.process import only_one
+with only_one("run-resnet", Path(sys.argv[1]), patience_seconds=0):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_held_lock_is_refused_naming_its_holder_and_free_once_the_holder_is_killed(tmp_path: Path) -> None:
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE)
+    assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+    with (
+        pytest.raises(StorageError, match=f"already running in process {holder.pid}"),
+        only_one("run-resnet", tmp_path, patience_seconds=0.1),
+    ):
+        pass
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with only_one("run-resnet", tmp_path, patience_seconds=1):
+        pass
+    holder.stdout.close()
+
+
+STAGE = """
+import sys, time
+from pathlib import Path
+from pipeline.process import run_stage
+
+def work():
+    Path(sys.argv[1]).write_text(str(__import__("os").getpid()))
+    time.sleep(60)
+
+run_stage("test", Path(sys.argv[1]).parent, work)
+"""
+
+
+def test_a_stage_ends_when_the_dvc_that_called_it_is_killed(tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    dvc = tmp_path / "dvc"  # stands for the command: what is looked for is an ancestor of that name
+    dvc.write_text(f"#!{sys.executable}\nimport subprocess, sys\nsubprocess.run(sys.argv[1:])\n")
+    dvc.chmod(0o755)
+    environment = {**os.environ, "DVC_STAGE": "test"}
+    caller = subprocess.Popen(
+        [sys.executable, str(dvc), "/bin/sh", "-c", f"{sys.executable} -c '{STAGE}' {mark}; true"], env=environment
+    )
+    deadline = time.monotonic() + 30
+    while not mark.exists() or not mark.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    stage = psutil.Process(int(mark.read_text()))
+    caller.kill()
+    caller.wait()
+    _, alive = psutil.wait_procs([stage], timeout=5)
+    assert alive == []
