@@ -2,8 +2,8 @@
 
 Source: Szegedy et al. (2015), in the form of *Dive into Deep Learning* 8.4 (no auxiliary losses, no batch norm).
 `googlenet-small`: at 28 and 32 pixels the source's stem would leave a 4x4 map before the first Inception block, so
-the stem is one 3x3 convolution with stride 1 and one max-pool; two stages of two blocks keep the published branch
-ratios (4:6:1:1 at the start, wider 3x3 later), and every convolution has batch norm, as Inception v2 found to help.
+the stem is one 3x3 convolution with stride 1 and one max-pool; one block works on 14 pixels and two on 7, their 3x3
+branches the widest as in the source, and every convolution has batch norm, as Inception v2 found to help.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -189,16 +189,16 @@ REFERENCES = {
     "googlenet-small": Reference(
         Config(
             stages=(
-                (Inception(8, (12, 16), (2, 4), 4), Inception(16, (16, 24), (4, 12), 8)),
-                (Inception(24, (16, 32), (4, 12), 12), Inception(32, (24, 48), (8, 16), 16)),
+                (Inception(16, (16, 24), (8, 8), 8),),
+                (Inception(24, (24, 40), (8, 16), 16), Inception(32, (32, 64), (8, 16), 16)),
             ),
             stem="small",
             stem_widths=(16,),
             norm=True,
         ),
         28,
-        39_976,
-        3_189_648,
+        54_386,
+        3_507_328,
         "this project",
     ),
 }

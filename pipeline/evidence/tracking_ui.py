@@ -50,6 +50,7 @@ def serve_ui(folder: Path, host: str = "127.0.0.1", port: int = 5000) -> NoRetur
             raise UsageError(f"cannot serve on {host}:{port}: {error.strerror}; choose another port") from error
     if not database_file(folder).exists():
         open_store(folder)
+    sys.stdout.flush()
     try:
         os.execve(command[0], command, ui_environment())  # noqa: S606 (an argument list, no shell)
     except OSError as error:
