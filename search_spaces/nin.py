@@ -88,9 +88,9 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
     layers += [nn.Dropout(config.dropout)] if config.dropout else []
     if config.head == "dense":
         return nn.Sequential(*layers, nn.Flatten(), nn.LazyLinear(num_classes))
-    head = _block(width_in, num_classes, 3, 1, 1, config.pointwise, norm=False)
-    if not config.logits_relu:
-        head.pop()
+    head = _block(width_in, num_classes, 3, 1, 1, config.pointwise, config.norm)
+    if not config.logits_relu:  # the block ends in convolution, (norm,) ReLU: the logits are the convolution's
+        del head[-2 if config.norm else -1 :]
     return nn.Sequential(*layers, *head, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
@@ -105,7 +105,7 @@ def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
     if config.head == "dense":
         ledger.dense(num_classes)
     else:
-        _walk_block(ledger, num_classes, 3, 1, 1, config.pointwise, norm=False)
+        _walk_block(ledger, num_classes, 3, 1, 1, config.pointwise, config.norm, config.logits_relu)
         ledger.global_pool()
 
 
@@ -130,13 +130,16 @@ def _block(
     return layers
 
 
-def _walk_block(ledger: Ledger, width: int, kernel: int, stride: int, padding: int, pointwise: int, norm: bool) -> None:
+def _walk_block(
+    ledger: Ledger, width: int, kernel: int, stride: int, padding: int, pointwise: int, norm: bool, last: bool = True
+) -> None:
+    """`last` says whether the last convolution, too, is followed by what the others are."""
     ledger.conv(width, kernel, stride, padding)
     for _ in range(pointwise):
         if norm:
             ledger.norm()
         ledger.conv(width, 1)
-    if norm:
+    if norm and last:
         ledger.norm()
 
 
@@ -145,7 +148,7 @@ REFERENCES = {
     "nin-small": Reference(
         Config(widths=(16, 32, 64), kernels=(5, 3, 3), first_stride=1, norm=True, logits_relu=False),
         28,
-        41_190,
+        41_230,
         2_822_176,
         "this project",
     ),

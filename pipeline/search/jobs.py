@@ -26,6 +26,7 @@ from pipeline.data.manifest import load_manifest
 from pipeline.errors import DataError, StorageError
 from pipeline.evidence.records import Measurement, Result, RunHeader, RunSpec, TestScore
 from pipeline.evidence.store import RunFolder, RunStore
+from pipeline.evidence.tracking import code_commit
 from pipeline.files import write_bytes
 from pipeline.machine import hardware, versions
 from pipeline.schema import parse
@@ -207,5 +208,12 @@ def _measurement(header: RunHeader, history: History, wall_seconds: float) -> Me
         attempts=history.starts,
         finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         hardware=hardware(device),
-        versions=versions(),
+        versions={**versions(), **_commit()},
     )
+
+
+@functools.cache
+def _commit() -> dict[str, str]:
+    """The commit of the code that trained, where it is known."""
+    commit = code_commit(Path(__file__).parent)
+    return {} if commit is None else {"commit": commit}

@@ -1,0 +1,164 @@
+"""The DVC pipeline as its users meet it: on a clone of the tracked files, with real data, DVC, MLflow and trainings."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+import search_spaces
+from pipeline.evidence.records import GroupRecord
+from pipeline.schema import read_record
+from pipeline.workspace import Workspace
+
+CHECKOUT = Path(__file__).parents[1]
+
+
+def test_the_stages_loop_over_exactly_the_families() -> None:
+    stages = yaml.safe_load((CHECKOUT / "dvc.yaml").read_text())["stages"]
+    for stage in ("profile", "run"):
+        assert tuple(stages[stage]["foreach"]) == search_spaces.names()
+
+
+@pytest.fixture(scope="module")
+def clone(raw_fashion_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A git repository of the checkout's tracked files, with the smoke profile chosen, after its first `dvc repro`."""
+    root = tmp_path_factory.mktemp("clone") / "convstudy"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (CHECKOUT / name).is_file() and not name.startswith(("tests/", "reports/published/")):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(CHECKOUT / name, root / name)
+    place = Workspace(root)
+    shutil.copytree(raw_fashion_mnist, place.raw_data / "fashion-mnist")
+    _edit(place, "profile: quick", "profile: smoke")
+    for command in (
+        ["git", "init", "-q"],
+        ["git", "add", "-A"],
+        ["git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"],
+    ):
+        subprocess.run(command, cwd=root, check=True)
+    _repro(place)
+    return place
+
+
+def test_a_fresh_clone_with_the_committed_lock_file_trains_and_reports(clone: Workspace) -> None:
+    assert (clone.results / "report.html").stat().st_size > 500_000
+    assert "resnet-small" in (clone.results / "REPORT.md").read_text()
+    assert len(list((clone.results / "figures").glob("*.png"))) >= 3
+    for family, networks in (("resnet", 1), ("vgg", 0)):
+        record = read_record(GroupRecord, clone.results / "runs" / f"{family}.json")
+        assert len(record.networks) == networks and record.profile == "smoke"
+    status = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=clone.root, capture_output=True, text=True, check=True
+    ).stdout
+    assert {line[3:] for line in status.splitlines()} <= {"dvc.lock"}
+
+
+def test_nothing_runs_again_when_nothing_changed(clone: Workspace) -> None:
+    assert _stages_run(_repro(clone)) == set()
+
+
+def test_changing_one_networks_entry_runs_only_its_family_and_the_report(clone: Workspace) -> None:
+    before = _measurements(clone)
+    _edit(clone, "resnet: {resnet-small: {}}", "resnet: {resnet-small: {rates: [0.02]}}", once=True)
+    assert _stages_run(_repro(clone)) == {"plan", "run@resnet", "report"}
+    after = _measurements(clone)
+    assert {run: after[run] for run in before} == before  # finished runs were used, not trained again
+
+
+def test_metrics_and_plots_are_what_dvc_users_expect(clone: Workspace) -> None:
+    shown = json.loads(_dvc(clone, "metrics", "show", "--json").stdout)
+    (values,) = (entry["data"] for entry in shown[""]["data"].values())
+    assert {"lenet-small", "resnet-small"} <= set(values)
+    assert 0 < values["lenet-small"]["test_error_percent"] < 100 and values["lenet-small"]["params"] == 120_886
+    assert "lenet-small" in _dvc(clone, "metrics", "diff", "--json").stdout
+    plots = json.loads(_dvc(clone, "plots", "diff", "--json").stdout)
+    assert any("curves.csv" in name for name in plots["data"])
+
+
+def test_an_experiment_with_another_setting_runs(clone: Workspace) -> None:
+    done = _dvc(clone, "exp", "run", "--set-param", "profiles.smoke.seeds=1")
+    assert done.returncode == 0
+    record = read_record(GroupRecord, clone.results / "runs" / "lenet.json")
+    assert len(record.networks[0].runs) == 1
+
+
+def test_a_killed_pipeline_leaves_no_child_and_goes_on(clone: Workspace) -> None:
+    _edit(clone, "seeds: 2\n    latency_seconds: 0.02", "seeds: 3\n    latency_seconds: 0.02")
+    process = subprocess.Popen(
+        [*_dvc_command(), "repro"], cwd=clone.root, env=_environment(), stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    children: list[psutil.Process] = []
+    while not any("pipeline.stages.run" in " ".join(_command_line(child)) for child in children):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+        children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == []
+    _repro(clone)
+    record = read_record(GroupRecord, clone.results / "runs" / "lenet.json")
+    assert [run.state for run in record.networks[0].runs] == ["complete"] * 3
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _edit(place: Workspace, old: str, new: str, once: bool = False) -> None:
+    text = place.params_file.read_text()
+    assert old in text
+    place.params_file.write_text(text.replace(old, new, 1 if once else -1))
+
+
+def _measurements(place: Workspace) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in place.runs.glob("*/measurement.json")}
+
+
+def _environment() -> dict[str, str]:
+    """The clone is what is imported, and this interpreter what `python` means."""
+    return {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": ".",
+        "DVC_NO_ANALYTICS": "1",
+    }
+
+
+def _dvc_command() -> list[str]:
+    return [sys.executable, "-m", "dvc"]
+
+
+def _dvc(place: Workspace, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    done = subprocess.run(
+        [*_dvc_command(), *arguments], cwd=place.root, env=_environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def _repro(place: Workspace) -> str:
+    return _dvc(place, "repro").stdout
+
+
+def _stages_run(output: str) -> set[str]:
+    return set(re.findall(r"Running stage '([^']+)'", output))
