@@ -58,7 +58,7 @@ def test_without_a_verb_the_help_is_shown(convstudy: Convstudy) -> None:
         (["trian"], "Did you mean 'train'"),
         (["train"], "Missing argument"),
         (["train", "lenet-small", "--epochz", "3"], "No such option"),
-        (["train", "lenet-small", "--epochs", "x"], "not a valid integer"),
+        (["train", "lenet-small", "--epochs", "x"], "valid integer"),
         (["train", "resnet81"], "unknown network 'resnet81': did you mean 'resnet18'?"),
         (["train", "lenet-small", "--recipe", "comon"], "unknown recipe 'comon': did you mean 'common'?"),
         (["train", "lenet-small", "--lr", "-1"], "learning_rate (=-1.0) must be positive and finite"),

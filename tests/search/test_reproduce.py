@@ -275,7 +275,7 @@ def test_an_interrupted_driver_leaves_no_orphan_and_tells_the_truth(
 ) -> None:
     script = study.root / "driver.py"
     script.write_text(DRIVER)
-    process = subprocess.Popen([sys.executable, str(script), str(Path(__file__).parent)], stderr=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, str(script), str(Path(__file__).parent)], stderr=subprocess.DEVNULL)
     store = RunStore(study.runs)
     _wait_for(lambda: sum(1 for folder in store if list(folder.path.glob("checkpoint-*.pt"))) == 2)
     _wait_for(lambda: "RUNNING" in _statuses(study))
