@@ -369,3 +369,7 @@ def _write(target: Path | None, value: Any) -> None:
         from pipeline.files import write_json
 
         write_json(target, value)
+
+
+if __name__ == "__main__":
+    main()

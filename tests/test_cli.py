@@ -1,6 +1,7 @@
 """The command line as scripts use it: verbs, JSON, exit codes, one-line errors."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -164,6 +165,20 @@ def test_train_writes_its_result_to_standard_output_alone_and_finds_it_again(
     assert (tmp_path / "w" / "runs" / value["run"] / "result.json").exists() and not study.runs.exists()
     code, out, err = convstudy(*arguments, "--json", "-", "--quiet")
     assert code == 0 and json.loads(out) == value and err == ""
+
+
+def test_results_do_not_depend_on_process_locale_or_hash_seed(study: Workspace, tmp_path: Path) -> None:
+    results = []
+    for environment in (
+        {"PYTHONHASHSEED": "1", "LC_ALL": "C"},
+        {"PYTHONHASHSEED": "2", "LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo"},
+    ):
+        workdir = tmp_path / environment["PYTHONHASHSEED"]
+        command = [sys.executable, "-m", "pipeline.cli", "train", "lenet-small", "--train-images", "256", "--quiet"]
+        subprocess.run([*command, "--workdir", str(workdir)], env={**os.environ, **environment}, check=True)
+        (result,) = workdir.glob("runs/*/result.json")
+        results.append((result.parent.name, result.read_bytes()))
+    assert results[0] == results[1]
 
 
 def test_a_run_that_diverges_is_exit_code_5_with_its_reason_and_complete_json(

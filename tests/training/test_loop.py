@@ -8,6 +8,7 @@ import torch
 from small_data import TINY, small_data, small_network
 from torch import nn
 
+import search_spaces
 from pipeline.search.jobs import hash_weights
 from pipeline.training.evaluation import evaluate
 from pipeline.training.history import Progress
@@ -55,6 +56,15 @@ def test_divergence_is_caught_in_its_step_and_told(prepared_fashion_mnist: Path)
     assert history.state == "failed"
     assert history.reason is not None and "diverged" in history.reason and "at step" in history.reason
     assert len(history.epochs) < recipe.epochs
+
+
+@pytest.mark.soak
+def test_fifty_healthy_trainings_raise_no_false_alarm(prepared_fashion_mnist: Path) -> None:
+    data = small_data(prepared_fashion_mnist, 320, 100)
+    names = [name for name in search_spaces.references() if name.endswith("-small")]
+    for seed in range(50):
+        recipe = replace(TINY, epochs=2, augmentations=())
+        assert train(small_network(names[seed % len(names)]), recipe, data, seed).state == "complete"
 
 
 def test_a_nan_in_a_buffer_is_divergence(prepared_fashion_mnist: Path) -> None:

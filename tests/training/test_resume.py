@@ -34,7 +34,7 @@ from pipeline.training.loop import train
 model = small_network()
 folder = Path(sys.argv[2])
 history = train(
-    model, replace(TINY, epochs=40), small_data(Path(sys.argv[1])), 7,
+    model, replace(TINY, epochs=int(sys.argv[4])), small_data(Path(sys.argv[1])), 7,
     checkpoints=Checkpoints(folder, every_seconds=0.0),
     tell=lambda progress: (folder / "progress").write_text(str(len(progress.history))),
 )
@@ -46,16 +46,14 @@ class _StopError(Exception):
     pass
 
 
-def test_a_training_killed_five_times_ends_as_one_left_alone(prepared_fashion_mnist: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-c",
-        KILLED_TRAINING,
-        str(prepared_fashion_mnist),
-        str(tmp_path),
-        str(Path(__file__).parent),
-    ]
-    delays = torch.rand(KILLS, generator=torch.Generator().manual_seed(0)).tolist()
+@pytest.mark.parametrize("kills", [KILLS, pytest.param(50, marks=pytest.mark.soak)])
+def test_a_training_killed_again_and_again_ends_as_one_left_alone(
+    kills: int, prepared_fashion_mnist: Path, tmp_path: Path
+) -> None:
+    epochs = 8 * kills
+    arguments = [str(path) for path in (prepared_fashion_mnist, tmp_path, Path(__file__).parent)]
+    command = [sys.executable, "-c", KILLED_TRAINING, *arguments, str(epochs)]
+    delays = torch.rand(kills, generator=torch.Generator().manual_seed(0)).tolist()
     for kill, delay in enumerate(delays):
         process = subprocess.Popen(command)
         before = _progress(tmp_path)
@@ -68,7 +66,7 @@ def test_a_training_killed_five_times_ends_as_one_left_alone(prepared_fashion_mn
         assert process.wait() == -signal.SIGKILL, "the training ended before it could be killed"
     assert subprocess.run(command, check=False).returncode == 0
     model = small_network()
-    history = train(model, replace(TINY, epochs=40), small_data(prepared_fashion_mnist), 7)
+    history = train(model, replace(TINY, epochs=epochs), small_data(prepared_fashion_mnist), 7)
     assert history.state == "complete"
     assert (tmp_path / "outcome").read_text() == hash_weights(model.state_dict()) + repr(history.epochs)
 
