@@ -86,6 +86,7 @@ def _machines(networks: tuple[Network, ...]) -> tuple[Machine, ...]:
     threads: dict[str, set[int]] = {}
 
     def note(hardware: dict[str, str], versions: dict[str, str], counts: dict[str, int], used: int | None) -> None:
+        versions = {name: version for name, version in versions.items() if name != "commit"}  # no part of a machine
         key = canonical_json([hardware, versions])
         seen[key] = (hardware, versions)
         counts[key] = counts.get(key, 0) + 1
