@@ -5,6 +5,7 @@ On one machine these are processes of pebble's pool: a worker that is killed or 
 """
 
 import multiprocessing
+import signal
 import warnings
 from concurrent.futures import Future
 from typing import Any, Protocol
@@ -69,6 +70,7 @@ class ProcessExecutor:
 
 
 def _start_worker() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # end at once: what a worker writes is whole or absent at any instant
     die_with_parent()
     torch.set_num_threads(1)
     warnings.simplefilter("default")
