@@ -32,7 +32,7 @@ def _saved_bytes(model: nn.Module, batch: int, channels: int, resolution: int) -
         return tensor
 
     device = next(model.parameters()).device
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         output = model(torch.zeros(batch, channels, resolution, resolution, device=device))
     del output
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())

@@ -88,6 +88,12 @@ class Manifest:
         arrays = [train.images_sha256, train.labels_sha256, validation.images_sha256, validation.labels_sha256]
         return sha256_text(canonical_json([arrays, self.mean, self.std, self.class_names]))[:20]
 
+    @property
+    def test_fingerprint(self) -> str:
+        """20 hexadecimal digits over the images and labels of the test split: a test score counts on these alone."""
+        test = self.splits["test"]
+        return sha256_text(canonical_json([test.images_sha256, test.labels_sha256]))[:20]
+
 
 def load_manifest(folder: Path) -> Manifest:
     """The manifest in `folder`; raises DataError when the data set is not prepared, or the manifest is damaged."""

@@ -46,9 +46,8 @@ def _removable(folder: RunFolder, weights: bool) -> Iterator[tuple[Path, str]]:
     if header.spec.protocol != PROTOCOL_VERSION:
         yield folder.path, f"of engine version {header.spec.protocol}; now {PROTOCOL_VERSION}"
         return
-    for pattern in (".*.tmp", "*.tmp"):
-        for path in sorted(folder.path.glob(pattern)):
-            yield path, "temporary file of an ended process"
+    for path in sorted(folder.path.glob("*.tmp")):
+        yield path, "temporary file of an ended process"
     if result is not None:
         for path in sorted((*folder.path.glob("checkpoint-*"), *folder.path.glob("progress.json"))):
             yield path, "checkpoint of a finished run"

@@ -58,9 +58,10 @@ class RunFolder:
         """What the run cost on this machine."""
         return self._read(Measurement, "measurement.json")
 
-    def test_score(self) -> TestScore | None:
-        """The run's score on the test split."""
-        return self._read(TestScore, "test.json")
+    def test_score(self, test_data: str | None = None) -> TestScore | None:
+        """The run's score on the test split; with `test_data`, only if it was taken on that split."""
+        score = self._read(TestScore, "test.json")
+        return score if score is None or test_data in (None, score.test_data) else None
 
     def write(self, record: RunHeader | Result | Measurement | TestScore) -> None:
         """Atomically write one record under its own name."""

@@ -16,7 +16,7 @@ import search_spaces
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import RunSpec
 from pipeline.evidence.store import RunStore
-from pipeline.machine import hardware
+from pipeline.machine import DeviceKind, hardware
 from pipeline.schema import parse
 from pipeline.search.runner import Request
 from pipeline.training.evaluation import autocast
@@ -42,8 +42,8 @@ def estimate(
     requests: Sequence[Request], manifest: Manifest, store: RunStore, workers: int, keep_weights: bool
 ) -> Estimate:
     """The cost of those requests that are not in the run store yet."""
-    pending = [request for request in requests if not _is_finished(request, store)]
-    speeds = _measured_speeds(store)
+    pending = [request for request in requests if not _is_finished(request, store, manifest.test_fingerprint)]
+    speeds = _measured_speeds(store, pending[0].spec.device) if pending else {}
     seconds, disk = 0.0, 0
     for request in pending:
         key = _key(request.spec)
@@ -54,10 +54,12 @@ def estimate(
     return Estimate(len(requests), len(requests) - len(pending), seconds / workers / 3600, disk, workers)
 
 
-def _is_finished(request: Request, store: RunStore) -> bool:
+def _is_finished(request: Request, store: RunStore, test_data: str) -> bool:
     folder = store.folder(request.spec.hash)
     result = folder.result()
-    return result is not None and (not request.test or result.state == "failed" or folder.test_score() is not None)
+    return result is not None and (
+        not request.test or result.state == "failed" or folder.test_score(test_data) is not None
+    )
 
 
 def _images(request: Request, manifest: Manifest) -> float:
@@ -70,14 +72,15 @@ def _images(request: Request, manifest: Manifest) -> float:
     return recipe.epochs * trained + FORWARD_SHARE * (recipe.epochs * (sample + validated) + tested)
 
 
-def _measured_speeds(store: RunStore) -> dict[str, float]:
+def _measured_speeds(store: RunStore, device: DeviceKind) -> dict[str, float]:
     """Training images per second by network, from this machine's own measurements."""
     speeds: dict[str, float] = {}
+    here = hardware(device)
     for folder in store:
         header, measurement = folder.header(), folder.measurement()
         if header is None or measurement is None or not measurement.images_per_second:
             continue
-        if measurement.hardware == hardware(header.spec.device):
+        if header.spec.device == device and measurement.hardware == here:
             rates = measurement.images_per_second
             speeds[_key(header.spec)] = sum(rates) / len(rates)
     return speeds

@@ -1,7 +1,7 @@
 """Where trainings run: workers behind a small protocol.
 
 `submit(job)` gives a `concurrent.futures.Future`, `cancel(job)` ends its worker, `capacity` says how many run at once.
-On one machine these are processes of pebble's pool: a worker that is killed or hangs costs its own job only.
+On one machine these are processes of pebble's pool: a worker that is killed costs its own attempt only.
 """
 
 import multiprocessing
@@ -44,15 +44,14 @@ class ProcessExecutor:
 
     def __init__(self, device: DeviceKind, workers: int | None = None) -> None:
         self.capacity = workers or (cores() if device == "cpu" else 1)
-        self._pool: Any = ProcessPool(
-            max_workers=self.capacity,
-            initializer=_start_worker,
-            context=multiprocessing.get_context("spawn"),
-        )
+        self._pool = self._new_pool()
         self._futures: dict[str, Any] = {}
 
     def submit(self, job: Job) -> "Future[None]":
-        """As `Executor.submit`; a worker that dies fails the future with pebble's ProcessExpired."""
+        """As `Executor.submit`; a worker that dies fails the future with ProcessExpired or BrokenProcessPool."""
+        if not self._pool.active:  # pebble gives a pool up when a worker dies while none has a job
+            self.close()
+            self._pool = self._new_pool()
         future: Any = self._pool.schedule(run_job, args=[job])
         self._futures[job.run] = future
         return future  # type: ignore[no-any-return]
@@ -67,6 +66,11 @@ class ProcessExecutor:
         """As `Executor.close`."""
         self._pool.stop()
         self._pool.join()
+
+    def _new_pool(self) -> Any:
+        return ProcessPool(
+            max_workers=self.capacity, initializer=_start_worker, context=multiprocessing.get_context("spawn")
+        )
 
 
 def _start_worker() -> None:

@@ -39,11 +39,15 @@ from pipeline.training.loop import train
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker needs: where the run is registered, where its data lie, and what is wanted besides training."""
+    """What a worker needs: where the run is registered, where its data lie, and what is wanted besides training.
+
+    `test_data` is the fingerprint of the test split on which a score counts.
+    """
 
     store: Path
     run: str
     data_folder: Path
+    test_data: str
     test: bool = False
     keep_weights: bool = False
     checkpoint_seconds: float = 30.0
@@ -60,19 +64,21 @@ def run_job(job: Job) -> None:
         if header is None:
             raise StorageError(f"run {job.run} is not registered in {job.store}")
         result = folder.result()
-        if result is None or (job.test and needs_weights(folder)):
+        training = result is None or (job.test and needs_weights(folder, job.test_data))
+        if training:
             result = _train(job, folder, header)
-        if job.test and result.state == "complete" and folder.test_score() is None:
+        assert result is not None
+        if job.test and result.state == "complete" and folder.test_score(job.test_data) is None:
             folder.write(_test(job, folder, header, result))
-        if not job.keep_weights:
+        if training and not job.keep_weights:
             folder.weights.unlink(missing_ok=True)
 
 
-def needs_weights(folder: RunFolder) -> bool:
+def needs_weights(folder: RunFolder, test_data: str) -> bool:
     """Whether a test score is missing whose weights are gone: the run is then trained again, to the same weights."""
     result = folder.result()
     complete = result is not None and result.state == "complete"
-    return complete and folder.test_score() is None and not folder.weights.exists()
+    return complete and folder.test_score(test_data) is None and not folder.weights.exists()
 
 
 def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
@@ -80,6 +86,8 @@ def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
     data = _training_data(
         job.data_folder, spec.data, spec.recipe.train_images, spec.recipe.validation_images, spec.device
     )
+    if spec.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     model = _build(spec)
     checkpoints = Checkpoints(folder.path, job.checkpoint_seconds)
     history = train(
@@ -102,7 +110,7 @@ def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
         weights_sha256=hash_weights(weights) if complete else None,
     )
     earlier = folder.result()
-    if earlier is not None and earlier != result:
+    if earlier is not None and earlier != result and spec.device == "cpu":  # CUDA kernels do not repeat exactly
         raise StorageError(f"run {header.run} was trained again and gave another result: is {folder.path} from here?")
     if complete:
         write_bytes(folder.weights, safetensors.torch.save(weights))
@@ -132,7 +140,7 @@ def _test(job: Job, folder: RunFolder, header: RunHeader, result: Result) -> Tes
         test_error_percent=score.error_percent,
         test_loss=score.loss,
         images=len(images),
-        test_data=manifest.splits["test"].images_sha256,
+        test_data=manifest.test_fingerprint,
         weights_sha256=hash_weights(weights),
     )
 

@@ -6,6 +6,7 @@ A run that is finished already, whoever asked for it, is not trained again.
 
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ from typing import Literal
 import torch
 from pebble import ProcessExpired
 
+from pipeline.data.manifest import Manifest
 from pipeline.errors import ConvstudyError
 from pipeline.evidence.records import Membership, RunHeader, RunSpec
 from pipeline.evidence.store import RunFolder, RunStore
@@ -23,8 +25,11 @@ from pipeline.search.jobs import Job, needs_weights, read_progress
 from pipeline.training.history import Progress
 
 WATCH_SECONDS = 0.5
-ATTEMPTS = 2
-"""How often a run is begun whose worker is killed from outside; it goes on from its last checkpoint."""
+ATTEMPTS = 3
+"""How often a run is begun whose worker dies; it goes on from its last checkpoint.
+
+A worker that dies before any has begun a job takes the attempt of every run in flight with it.
+"""
 
 
 @dataclass(frozen=True)
@@ -64,14 +69,14 @@ class Runner:
         self,
         store: RunStore,
         data_folder: Path,
-        data_name: str,
+        manifest: Manifest,
         executor: Executor,
         mirror: Mirror,
         display: Display,
         keep_weights: bool = False,
         checkpoint_seconds: float = 30.0,
     ) -> None:
-        self.store, self.data_folder, self.data_name = store, data_folder, data_name
+        self.store, self.data_folder, self.manifest = store, data_folder, manifest
         self.executor, self.mirror, self.display = executor, mirror, display
         self.keep_weights, self.checkpoint_seconds = keep_weights, checkpoint_seconds
         self._finished: list[Outcome] = []
@@ -89,13 +94,15 @@ class Runner:
 
     def submit(self, request: Request) -> None:
         """Ask for a run; its outcome comes out of `outcomes`."""
-        folder = self.store.register(request.spec, request.name, self.data_name, request.member)
+        folder = self.store.register(request.spec, request.name, self.manifest.name, request.member)
         result = folder.result()
-        if result is not None and not (request.test and folder.test_score() is None and result.state == "complete"):
+        test_data = self.manifest.test_fingerprint
+        untested = request.test and folder.test_score(test_data) is None
+        if result is not None and not (untested and result.state == "complete"):
             self.mirror.finished(folder)
             self._finished.append(Outcome(request, folder, result.state, result.reason))
             return
-        if result is not None and needs_weights(folder):
+        if result is not None and needs_weights(folder, test_data):
             self.display.line(f"{request.name}: weights of run {folder.run} are gone; it is trained again for its test")
         header = folder.header()
         assert header is not None
@@ -103,8 +110,9 @@ class Runner:
             store=self.store.root,
             run=folder.run,
             data_folder=self.data_folder,
+            test_data=test_data,
             test=request.test,
-            keep_weights=self.keep_weights and request.test,
+            keep_weights=self.keep_weights and request.member.role != "learning-rate",
             checkpoint_seconds=self.checkpoint_seconds,
         )
         self._start(_InFlight(request, header, job))
@@ -125,6 +133,7 @@ class Runner:
             self._watch()
 
     def _start(self, flight: _InFlight) -> None:
+        self.store.folder(flight.job.run).progress.unlink(missing_ok=True)  # of an earlier attempt
         self._in_flight[self.executor.submit(flight.job)] = flight
 
     def _end(self, future: "Future[None]", flight: _InFlight) -> None:
@@ -135,12 +144,12 @@ class Runner:
             assert result is not None, f"worker left no result for run {folder.run}"
             self.mirror.finished(folder)
             self._finished.append(Outcome(flight.request, folder, result.state, result.reason))
-        elif isinstance(error, ProcessExpired) and flight.attempt < ATTEMPTS:
-            self.display.line(f"{flight.request.name}: worker ended (exit code {error.exitcode}); going on")
+        elif isinstance(error, ProcessExpired | BrokenProcessPool) and flight.attempt < ATTEMPTS:
+            self.display.line(f"{flight.request.name}: a worker ended ({error}); going on")
             self._start(
                 _InFlight(flight.request, flight.header, flight.job, flight.attempt + 1, mirrored=flight.mirrored)
             )
-        elif isinstance(error, ProcessExpired | torch.OutOfMemoryError):
+        elif isinstance(error, ProcessExpired | BrokenProcessPool | torch.OutOfMemoryError):
             reason = "out_of_memory" if isinstance(error, torch.OutOfMemoryError) else "worker ended unexpectedly"
             self.mirror.failed(flight.header, reason)
             self._finished.append(Outcome(flight.request, folder, "failed", reason))

@@ -29,9 +29,9 @@ def open_runner(
     return Runner(
         store=RunStore(place.runs),
         data_folder=data_folder or place.prepared_data / manifest.name,
-        data_name=manifest.name,
+        manifest=manifest,
         executor=ProcessExecutor(device, workers),
-        mirror=Mirror.open(place.mlflow, display.line, code_commit(place.root)),
+        mirror=Mirror.open(place.mlflow, display.line, code_commit(Path(__file__).parent)),
         display=display,
         keep_weights=keep_weights,
         checkpoint_seconds=checkpoint_seconds,

@@ -47,11 +47,14 @@ class Checkpoints:
     def load(self, device: str) -> dict[str, Any] | None:
         """The newest whole state, or None; each damaged file is named in a warning, and never used."""
         damaged = False
+        for leftover in self.folder.glob(".checkpoint-*.tmp"):  # of a write that was killed
+            leftover.unlink()
         for path in reversed(self._paths()):
             if _is_whole(path):
                 state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
                 return state
             warnings.warn(f"damaged checkpoint {path}: its SHA-256 does not fit; not used", stacklevel=2)
+            _remove(path)
             damaged = True
         if damaged:
             warnings.warn(f"no whole checkpoint in {self.folder}: training starts from the beginning", stacklevel=2)

@@ -8,6 +8,9 @@ from torch import nn
 from pipeline.training.images import Images, Preparation
 
 EVALUATION_BATCH = 500
+"""Images at once, up to SMALL_SIDE pixels; fewer of larger ones, so that memory does not grow with resolution."""
+
+SMALL_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,12 @@ def evaluate(model: nn.Module, images: Images, preparation: Preparation, precisi
     was_training = model.training
     model.eval()
     device = images.pixels.device
+    batch = max(16, int(EVALUATION_BATCH * min(1.0, (SMALL_SIDE / preparation.side) ** 2)))
     loss, wrong = torch.zeros((), device=device), torch.zeros((), device=device, dtype=torch.int64)
     with torch.inference_mode(), autocast(device.type, precision):
-        for start in range(0, len(images), EVALUATION_BATCH):
-            labels = images.labels[start : start + EVALUATION_BATCH]
-            logits = model(preparation.for_evaluation(images.pixels[start : start + EVALUATION_BATCH])).float()
+        for start in range(0, len(images), batch):
+            labels = images.labels[start : start + batch]
+            logits = model(preparation.for_evaluation(images.pixels[start : start + batch])).float()
             loss += nn.functional.cross_entropy(logits, labels, reduction="sum")
             wrong += (logits.argmax(dim=1) != labels).sum()
     model.train(was_training)
