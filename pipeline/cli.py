@@ -220,6 +220,7 @@ def reproduce(
         print(tabulate(record))
     _write(json_file, to_json(record))
     failed = [f"{network.name} seed {run.seed}" for network in record.networks for run in network.runs if run.reason]
+    failed += [f"{network.name} (no run)" for network in record.networks if not network.runs]
     if failed:
         raise RunsFailedError(f"{len(failed)} runs failed: {', '.join(failed)}")
 

@@ -41,6 +41,12 @@ class Entry:
     recipe: dict[str, Any] = field(default_factory=dict)
     rates: tuple[float, ...] | None = None
 
+    def __post_init__(self) -> None:
+        if self.rates is not None:
+            _check_rates(self.rates)
+            if not self.rates:
+                raise ValueError("rates (=()) of an entry must not be empty; leave them out for the profile's")
+
 
 @dataclass(frozen=True, config=STRICT)
 class Profile:
@@ -70,9 +76,7 @@ class Profile:
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise ValueError(f"seeds (={self.seeds}) must be at least 1")
-        for rate in self.rates:
-            if not 0 < rate < float("inf"):
-                raise ValueError(f"rates (={self.rates}) must be positive and finite")
+        _check_rates(self.rates)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -103,8 +107,7 @@ class Settings:
         if name not in self.recipes:
             raise unknown_name("recipe", name, self.recipes)
         fields = dict(self.recipes[name])
-        by_network = fields.pop("networks", {})
-        for change in (by_network.get(network, {}), *changes):
+        for change in (_by_network(name, fields.pop("networks", {})).get(network or "", {}), *changes):
             fields.update(change)
         return parse(Recipe, fields, f"recipe {name}")
 
@@ -119,9 +122,23 @@ def read_settings(path: Path) -> Settings:
         raise UsageError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     settings = parse(Settings, value, path.name)
     for name, fields in settings.recipes.items():
-        for network in (None, *fields.get("networks", {})):
+        for network in (None, *_by_network(name, fields.get("networks", {}))):
             settings.recipe_named(name, network)
     return settings
+
+
+def _by_network(recipe: str, networks: Any) -> dict[str, dict[str, Any]]:
+    """A recipe's fields for single networks; raises UsageError unless it is a mapping of mappings."""
+    if not isinstance(networks, dict) or not all(isinstance(fields, dict) for fields in networks.values()):
+        raise UsageError(f"recipe {recipe}: networks must map names of networks to fields of a recipe")
+    return networks
+
+
+def _check_rates(rates: tuple[float, ...]) -> None:
+    if not all(0 < rate < float("inf") for rate in rates):
+        raise ValueError(f"rates (={rates}) must be positive and finite")
+    if len(set(rates)) != len(rates):
+        raise ValueError(f"rates (={rates}) must differ from one another")
 
 
 def changed(recipe: Recipe, changes: dict[str, Any], where: str) -> Recipe:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def test_help_and_version_load_neither_torch_nor_mlflow() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for verb in ["prepare", "architectures", "profile", "train", "reproduce", "report", "ui", "doctor", "gc", "replay"]:
-        assert verb in done.stdout
+        assert re.search(rf"^\W*{verb}\b", done.stdout, flags=re.MULTILINE), verb
 
 
 def test_without_a_verb_the_help_is_shown(convstudy: Convstudy) -> None:
@@ -64,6 +65,7 @@ def test_without_a_verb_the_help_is_shown(convstudy: Convstudy) -> None:
         (["train", "lenet-small", "--recipe", "comon"], "unknown recipe 'comon': did you mean 'common'?"),
         (["train", "lenet-small", "--lr", "-1"], "learning_rate (=-1.0) must be positive and finite"),
         (["train", "lenet-small", "--device", "tpu"], "unknown device 'tpu'"),
+        (["train", "lenet-small", "--train-images", "10"], "batch_size (=64) must be at most the training images"),
         (["train", "missing.json"], "cannot read missing.json"),
         (["profile", "alexnet", "--resolution", "64"], "its smallest input is 65 pixels"),
         (["profile", "lenett"], "did you mean 'lenet'"),

@@ -8,8 +8,8 @@ from typing import Any
 import filelock
 
 from pipeline.errors import StorageError
-from pipeline.evidence.records import PROTOCOL_VERSION
 from pipeline.evidence.store import RunFolder
+from pipeline.training import PROTOCOL_VERSION
 
 
 def collect(runs: Path, weights: bool, remove: bool) -> list[dict[str, Any]]:

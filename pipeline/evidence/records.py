@@ -11,11 +11,9 @@ from pydantic.dataclasses import dataclass
 
 from pipeline.files import canonical_json, sha256_text
 from pipeline.schema import STRICT, to_json
+from pipeline.training import PROTOCOL_VERSION
 from pipeline.training.history import Epoch as Epoch
 from pipeline.training.recipe import Recipe
-
-PROTOCOL_VERSION = 1
-"""Raised by hand whenever the training engine changes in a way that changes results."""
 
 
 @dataclass(frozen=True, config=STRICT)

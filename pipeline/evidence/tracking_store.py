@@ -71,7 +71,10 @@ def open_store(folder: Path) -> "MlflowStore":
     """The store under `folder`, created if absent; raises StorageError naming the database when that fails."""
     uri, database = database_uri(folder), database_file(folder)
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    from mlflow import MlflowClient
+    try:
+        from mlflow import MlflowClient
+    except ImportError as error:
+        raise StorageError("MLflow is not installed") from error
 
     logging.getLogger("mlflow").setLevel(logging.CRITICAL)
     try:

@@ -77,6 +77,9 @@ def plan_runs(settings: Settings, profile_name: str, manifest: Manifest) -> dict
     profile = settings.profile_named(profile_name)
     for family in profile.networks:
         search_spaces.family(family)
+    for recipe in settings.recipes.values():
+        for network in recipe.get("networks", {}):
+            search_spaces.reference(network)
     return {
         family: plan_group(family, profile.networks.get(family, {}), settings, profile_name, manifest, family)
         for family in search_spaces.names()
@@ -129,19 +132,30 @@ def plan_network(
     if expected_family is not None and family.name != expected_family:
         raise UsageError(f"network {name!r} belongs to the family {family.name}, not {expected_family}")
     recipe = settings.recipe_named(profile.recipe, name, profile.changes, entry.recipe)
-    rates = entry.rates or profile.rates or (recipe.learning_rate,)
+    rates = entry.rates if entry.rates is not None else profile.rates or (recipe.learning_rate,)
     recipe = replace(recipe, learning_rate=rates[0])
     resolution = recipe.resolution or native_resolution(reference, manifest.image_shape[-1])
     search_spaces.price(family, config, resolution, manifest.image_shape[0], len(manifest.class_names))
+    choice_recipe = changed(recipe, profile.choice, f"choice of {name}")
+    for planned in (recipe, choice_recipe):
+        check_batch(planned, manifest, name)
     return PlannedNetwork(
         name=name,
         family=family.name,
         config=to_json(config),
         resolution=resolution,
         recipe=recipe,
-        choice_recipe=changed(recipe, profile.choice, f"choice of {name}"),
+        choice_recipe=choice_recipe,
         rates=rates,
     )
+
+
+def check_batch(recipe: Recipe, manifest: Manifest, name: str) -> None:
+    """Raise UsageError where a training would have fewer images than one batch."""
+    count = manifest.splits["train"].count
+    images = min(recipe.train_images or count, count)
+    if images < recipe.batch_size:
+        raise UsageError(f"{name}: batch_size (={recipe.batch_size}) must be at most the training images (={images})")
 
 
 def resolve_network(name: str, given: dict[str, Any] | None = None) -> tuple[Family, Any, Reference | None]:

@@ -22,7 +22,7 @@ from pipeline.evidence.tracking_content import GROUP_EXPERIMENT
 from pipeline.machine import DeviceKind
 from pipeline.schema import parse
 from pipeline.search.plans import PlannedNetwork, RunPlan, run_spec
-from pipeline.search.runner import Outcome, Request, Runner
+from pipeline.search.runner import PASSING_REASONS, Outcome, Request, Runner
 from pipeline.training.recipe import Recipe
 
 CHOICE_SEED = 0
@@ -53,6 +53,9 @@ def reproduce(plan: RunPlan, manifest: Manifest, runner: Runner, device: DeviceK
         tried = trials[network.name]
         tried[spec.recipe.learning_rate] = outcome
         if len(tried) == len(network.rates):
+            if any(tried[rate].lost for rate in tried):  # chance must not choose the rate
+                chosen[network.name] = None
+                continue
             train_seeds(network, choose_rate([_rate_trial(tried[rate]) for rate in network.rates]))
     records = tuple(
         _record(
@@ -150,7 +153,8 @@ def _record(
     validation = [run.history[-1].validation_error_percent for run in complete]
     flags = flags_of(validation, plan.classes, failed=len(runs) - len(complete))
     if rate is None:
-        flags = (*flags, "no learning rate trains it")
+        lost = any(trial.reason in PASSING_REASONS for trial in trials)
+        flags = (*flags, "a run for its learning rate was lost" if lost else "no learning rate trains it")
     elif len(network.rates) > 1 and rate in (min(network.rates), max(network.rates)):
         flags = (*flags, "best learning rate at the edge of the grid")
     return NetworkRecord(

@@ -32,6 +32,10 @@ A worker that dies before any has begun a job takes the attempt of every run in 
 """
 
 
+PASSING_REASONS = ("out_of_memory", "worker ended unexpectedly")
+"""Why a run may be lost that would succeed another day; it has no result, and a record that holds one is not final."""
+
+
 @dataclass(frozen=True)
 class Request:
     """A run that is wanted, for whom, and whether it is to be scored on test data once trained."""
@@ -50,6 +54,11 @@ class Outcome:
     folder: RunFolder
     state: Literal["complete", "failed"]
     reason: str | None
+
+    @property
+    def lost(self) -> bool:
+        """Whether the run failed for a passing reason: asked for again, it is tried again."""
+        return self.state == "failed" and self.folder.result() is None
 
 
 @dataclass
@@ -150,7 +159,7 @@ class Runner:
                 _InFlight(flight.request, flight.header, flight.job, flight.attempt + 1, mirrored=flight.mirrored)
             )
         elif isinstance(error, ProcessExpired | BrokenProcessPool | torch.OutOfMemoryError):
-            reason = "out_of_memory" if isinstance(error, torch.OutOfMemoryError) else "worker ended unexpectedly"
+            reason = PASSING_REASONS[0] if isinstance(error, torch.OutOfMemoryError) else PASSING_REASONS[1]
             self.mirror.failed(flight.header, reason)
             self._finished.append(Outcome(flight.request, folder, "failed", reason))
         elif isinstance(error, ConvstudyError | OSError):

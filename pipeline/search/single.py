@@ -5,14 +5,12 @@ from typing import Any
 
 import search_spaces
 from pipeline.data.manifest import Manifest
-from pipeline.errors import RunsFailedError
 from pipeline.evidence.records import Membership
-from pipeline.evidence.store import RunFolder
 from pipeline.machine import DeviceKind
 from pipeline.schema import to_json
 from pipeline.search.display import Display
-from pipeline.search.plans import native_resolution, resolve_network, run_spec
-from pipeline.search.runner import Request
+from pipeline.search.plans import check_batch, native_resolution, resolve_network, run_spec
+from pipeline.search.runner import Outcome, Request
 from pipeline.search.session import open_runner
 from pipeline.settings import Settings
 from pipeline.workspace import Workspace
@@ -34,6 +32,7 @@ def single_request(
     recipe = settings.recipe_named(recipe_name, name, changes)
     resolution = recipe.resolution or native_resolution(reference, manifest.image_shape[-1])
     search_spaces.price(family, config, resolution, manifest.image_shape[0], len(manifest.class_names))
+    check_batch(recipe, manifest, name)
     return Request(
         spec=run_spec(family.name, to_json(config), resolution, recipe, seed, manifest, device),
         name=name,
@@ -51,30 +50,29 @@ def train_single(
         runner.submit(request)
         outcomes = list(runner.outcomes())
     outcome = outcomes[0]
-    if outcome.state == "failed" and outcome.folder.result() is None:
-        raise RunsFailedError(f"{request.name}: {outcome.reason}")
-    return describe_run(request.name, outcome.folder)
+    return describe_run(outcome)
 
 
-def describe_run(name: str, folder: RunFolder) -> dict[str, Any]:
-    """The JSON of one finished run."""
+def describe_run(outcome: Outcome) -> dict[str, Any]:
+    """The JSON of one run; a run lost for a passing reason (its worker was killed, say) has no history."""
+    folder, request = outcome.folder, outcome.request
     header, result = folder.header(), folder.result()
-    assert header is not None and result is not None
+    assert header is not None
     measurement, score = folder.measurement(), folder.test_score()
     described = {
-        "name": name,
+        "name": request.name,
         "family": header.spec.family,
         "config": header.spec.config,
         "recipe": to_json(header.spec.recipe),
         "data": header.data_name,
         "seed": header.spec.seed,
         "run": header.run,
-        "state": result.state,
-        "reason": result.reason,
-        "history": [to_json(epoch) for epoch in result.history],
-        "weights_sha256": result.weights_sha256,
+        "state": outcome.state,
+        "reason": outcome.reason,
+        "history": [to_json(epoch) for epoch in result.history] if result else [],
+        "weights_sha256": result.weights_sha256 if result else None,
         "measurement": None if measurement is None else to_json(measurement),
     }
-    if score is not None:
+    if request.test and score is not None:
         described["test_error_percent"] = score.test_error_percent
     return described

@@ -15,15 +15,21 @@ from pipeline.workspace import workspace
 def main(group: str) -> None:
     """Write reports/results/runs/<group>.json, a GroupRecord.
 
-    Raises RunsFailedError, and writes nothing, where not one run was completed.
+    Raises RunsFailedError, and writes nothing, where a run was lost for a passing reason, or not one was completed.
     """
     place = workspace()
     plan_file = place.plans / "run" / f"{group}.json"
     if has_networks(plan_file):
         from pipeline.search.campaign import run_plan  # PyTorch is loaded only where something is trained
         from pipeline.search.plans import RunPlan
+        from pipeline.search.runner import PASSING_REASONS
 
         record = run_plan(place, read_record(RunPlan, plan_file), _title(group, plan_file.parent))
+        reasons = [trial.reason for network in record.networks for trial in network.rates]
+        reasons += [run.reason for network in record.networks for run in network.runs]
+        lost = [reason for reason in reasons if reason in PASSING_REASONS]
+        if lost:
+            raise RunsFailedError(f"{len(lost)} runs of group {group} were lost ({lost[0]}); run it again")
         if not any(run.state == "complete" for network in record.networks for run in network.runs):
             raise RunsFailedError(f"no run of group {group} was completed")
     else:

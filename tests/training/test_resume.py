@@ -38,6 +38,7 @@ history = train(
     checkpoints=Checkpoints(folder, every_seconds=0.0),
     tell=lambda progress: (folder / "progress").write_text(str(len(progress.history))),
 )
+(folder / "starts").write_text(str(history.starts))
 (folder / "outcome").write_text(hash_weights(model.state_dict()) + repr(history.epochs))
 """
 
@@ -58,6 +59,8 @@ def test_a_training_killed_again_and_again_ends_as_one_left_alone(
         process = subprocess.Popen(command)
         before = _progress(tmp_path)
         _wait_until(lambda before=before: _progress(tmp_path) > before, process)  # type: ignore[misc]
+        for leftover in tmp_path.glob(".checkpoint-*.tmp"):  # of an earlier kill
+            leftover.unlink(missing_ok=True)
         if kill % 2:  # half of the kills inside a checkpoint write
             _wait_until(lambda: any(tmp_path.glob(".checkpoint-*.tmp")), process)
         else:
@@ -68,6 +71,7 @@ def test_a_training_killed_again_and_again_ends_as_one_left_alone(
     model = small_network()
     history = train(model, replace(TINY, epochs=epochs), small_data(prepared_fashion_mnist), 7)
     assert history.state == "complete"
+    assert int((tmp_path / "starts").read_text()) > kills / 2  # it went on, and did not begin again each time
     assert (tmp_path / "outcome").read_text() == hash_weights(model.state_dict()) + repr(history.epochs)
 
 
