@@ -28,7 +28,7 @@ class Display:
         self.title, self.total, self.quiet = title, total, quiet
         self.stream = stream or sys.stderr
         self.live = self.stream.isatty()
-        self.done = 0
+        self.done = self._found = 0
         self._started = self._printed = time.monotonic()
         self._width = 0
 
@@ -38,9 +38,10 @@ class Display:
             self._clear()
             print(text, file=self.stream, flush=True)
 
-    def finished(self, text: str) -> None:
-        """Count one run as done and say how it ended."""
+    def finished(self, text: str, trained: bool = True) -> None:
+        """Count one run as done and say how it ended; one that was found finished says nothing of the time left."""
         self.done += 1
+        self._found += not trained
         self.line(f"[{self.title}] {self.done}/{self.total} {text}")
 
     def update(self, active: Sequence[Active]) -> None:
@@ -62,10 +63,10 @@ class Display:
 
     def _seconds_left(self, active: Sequence[Active]) -> float | None:
         """Extrapolated from the work done since the start, every run counted alike."""
-        done = self.done + sum(run.share for run in active)
+        done = self.done - self._found + sum(run.share for run in active)
         if done < 0.05:
             return None
-        return (time.monotonic() - self._started) * (self.total - done) / done
+        return (time.monotonic() - self._started) * (self.total - self._found - done) / done
 
     def _clear(self) -> None:
         if self._width:

@@ -48,12 +48,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a requested run ended; a run that failed for a passing reason has no result in its folder."""
+    """How a requested run ended; `trained` is False for one that was found finished."""
 
     request: Request
     folder: RunFolder
     state: Literal["complete", "failed"]
     reason: str | None
+    trained: bool = True
 
     @property
     def lost(self) -> bool:
@@ -109,7 +110,7 @@ class Runner:
         untested = request.test and folder.test_score(test_data) is None
         if result is not None and not (untested and result.state == "complete"):
             self.mirror.finished(folder)
-            self._finished.append(Outcome(request, folder, result.state, result.reason))
+            self._finished.append(Outcome(request, folder, result.state, result.reason, trained=False))
             return
         if result is not None and needs_weights(folder, test_data):
             self.display.line(f"{request.name}: weights of run {folder.run} are gone; it is trained again for its test")
@@ -134,7 +135,7 @@ class Runner:
         while self._finished or self._in_flight:
             while self._finished:
                 outcome = self._finished.pop(0)
-                self.display.finished(_tell(outcome))
+                self.display.finished(_tell(outcome), outcome.trained)
                 yield outcome
             done, _ = wait(self._in_flight, timeout=WATCH_SECONDS, return_when=FIRST_COMPLETED)
             for future in done:

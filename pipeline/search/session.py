@@ -1,17 +1,24 @@
 """A Runner for this workspace: its store, workers, mirror and display put together."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking import Mirror, code_commit
 from pipeline.machine import DeviceKind
+from pipeline.process import only_one
 from pipeline.search.display import Display
 from pipeline.search.executors import ProcessExecutor
 from pipeline.search.runner import Runner
 from pipeline.workspace import Workspace
 
+PATIENCE_SECONDS = 5.0
+"""How long a driver waits for one that is about to end."""
 
+
+@contextmanager
 def open_runner(
     place: Workspace,
     manifest: Manifest,
@@ -21,11 +28,29 @@ def open_runner(
     keep_weights: bool = False,
     checkpoint_seconds: float = 30.0,
     data_folder: Path | None = None,
-) -> Runner:
+) -> Iterator[Runner]:
     """Workers on this machine (as many as cores on CPU), MLflow's mirror, and the workspace's run store.
 
-    `data_folder` is where the data lie if not in the workspace.
+    `data_folder` is where the data lie if not in the workspace. Raises StorageError, naming its process, while another
+    driver works in the workspace: headers, MLflow and workers have one master at a time.
     """
+    with (
+        only_one("driver", place.locks, PATIENCE_SECONDS),
+        _runner(place, manifest, device, display, workers, keep_weights, checkpoint_seconds, data_folder) as runner,
+    ):
+        yield runner
+
+
+def _runner(
+    place: Workspace,
+    manifest: Manifest,
+    device: DeviceKind,
+    display: Display,
+    workers: int | None,
+    keep_weights: bool,
+    checkpoint_seconds: float,
+    data_folder: Path | None,
+) -> Runner:
     return Runner(
         store=RunStore(place.runs),
         data_folder=data_folder or place.prepared_data / manifest.name,

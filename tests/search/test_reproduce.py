@@ -1,6 +1,7 @@
 """Reproducing networks with real workers, a real run store and a real MLflow store."""
 
 import dataclasses
+import os
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from conftest import make_study
 from small_plans import manifest_of, smoke_plan
 
 from pipeline.data.manifest import write_manifest
-from pipeline.errors import DataError, UsageError
+from pipeline.errors import DataError, StorageError, UsageError
 from pipeline.evidence.doctor import examine
 from pipeline.evidence.rebuild import rebuild_mlflow
 from pipeline.evidence.records import GroupRecord, RateTrial
@@ -233,6 +234,19 @@ def test_a_worker_killed_before_it_has_a_job_costs_an_attempt_only(study: Worksp
         _wait_for(lambda: len(_workers()) == 2)
         _workers()[0].kill()  # while it still loads PyTorch
         assert [outcome.state for outcome in runner.outcomes()] == ["complete", "complete"]
+
+
+def test_a_second_driver_in_a_workspace_is_refused_naming_the_first(
+    study: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.search.session.PATIENCE_SECONDS", 0.1)
+    display = Display("test", 1, quiet=True)
+    with (
+        open_runner(study, manifest_of(study), "cpu", display, workers=1),
+        pytest.raises(StorageError, match=f"driver is already running in process {os.getpid()}"),
+        open_runner(study, manifest_of(study), "cpu", display, workers=1),
+    ):
+        pass
 
 
 def _workers() -> list[psutil.Process]:
