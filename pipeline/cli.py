@@ -231,6 +231,7 @@ def contact_sheet(
     output: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("contact-sheet.png"),
     data: Annotated[str | None, typer.Option(help="A prepared data set, by name or folder.")] = None,
     seed: Annotated[int, typer.Option()] = 0,
+    json_file: Json = None,
     debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
@@ -243,7 +244,8 @@ def contact_sheet(
     settings = read_settings(place.params_file)
     folder = _data_folder(place.prepared_data, data or settings.data.name)
     write_contact_sheet(folder, settings.recipe_named(recipe), seed, output)
-    _teller(quiet, None)(f"{output}: one image a row, the original first, then as training may see it")
+    _teller(quiet, json_file)(f"{output}: one image a row, the original first, then as training may see it")
+    _write(json_file, {"recipe": recipe, "data": str(folder), "output": str(output)})
 
 
 @app.command()
@@ -260,6 +262,7 @@ def report(json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -
 @app.command()
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
+    json_file: Json = None,
     debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
@@ -267,7 +270,9 @@ def ui(
     from pipeline.evidence.tracking_ui import serve_ui
     from pipeline.workspace import workspace
 
-    _teller(quiet, None)(f"MLflow UI: http://127.0.0.1:{port} (Ctrl-C ends it)")
+    url = f"http://127.0.0.1:{port}"
+    _teller(quiet, json_file)(f"MLflow UI: {url} (Ctrl-C ends it)")
+    _write(json_file, {"url": url})
     serve_ui(workspace().mlflow, port=port)
 
 

@@ -89,6 +89,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def default_workers(device: DeviceKind) -> int:
+    """Trainings at once: one a core on CPU, one on the card."""
+    return cores() if device == "cpu" else 1
+
+
 def _processor() -> str:
     path = Path("/proc/cpuinfo")
     if path.exists():

@@ -83,13 +83,17 @@ def only_one(name: str, locks: Path, patience_seconds: float) -> Iterator[None]:
     locks.mkdir(parents=True, exist_ok=True)
     path = locks / f"{name.replace('/', '-')}.lock"
     owner = path.with_suffix(".pid")
+    lock = filelock.FileLock(path)
     try:
-        with filelock.FileLock(path, timeout=patience_seconds):
-            owner.write_text(f"{os.getpid()}\n")
-            yield
+        lock.acquire(timeout=patience_seconds)
     except filelock.Timeout as error:
         holder = owner.read_text().strip() if owner.exists() else "unknown"
         raise StorageError(f"{name} is already running in process {holder}; wait for it or stop it") from error
+    try:
+        owner.write_text(f"{os.getpid()}\n")
+        yield
+    finally:
+        lock.release()
 
 
 def die_with(process: psutil.Process | None) -> None:

@@ -6,16 +6,14 @@ this machine: preparing the same images twice writes the same bytes.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic.dataclasses import dataclass
 
 from pipeline.errors import ConvstudyError, DataError
+from pipeline.evidence.records import DataSummary
 from pipeline.files import canonical_json, read_json, sha256_file, sha256_text, write_json, write_text
 from pipeline.schema import STRICT, parse, to_json
-
-if TYPE_CHECKING:
-    from pipeline.evidence.records import DataSummary
 
 SplitName = Literal["train", "validation", "test"]
 
@@ -121,10 +119,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     write_text(folder / CHECKSUM_FILE, _checksum_line(folder / MANIFEST_FILE))
 
 
-def summary(manifest: Manifest) -> "DataSummary":
+def summary(manifest: Manifest) -> DataSummary:
     """What a report says of the data set without opening it."""
-    from pipeline.evidence.records import DataSummary  # imports torch, which preparing does without
-
     return DataSummary(
         name=manifest.name,
         source=manifest.source,

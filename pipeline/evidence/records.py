@@ -211,10 +211,10 @@ class LayerCost:
 
 @dataclass(frozen=True, config=STRICT)
 class CostProfile:
-    """What `convstudy profile` tells of one network; conventions in pipeline/cost. Seconds are medians.
+    """What `convstudy profile` tells of one network; conventions in pipeline/cost.
 
-    `latency_seconds` maps batch size to seconds a batch in eval mode; `throughput` is images per second at the
-    largest of them; `train_memory_bytes_per_sample` says in `train_memory_kind` how it was taken.
+    `latency_seconds` maps batch size to seconds a batch in eval mode, `images_per_second` is that of the largest batch;
+    `train_memory_bytes`, at a batch of `train_memory_batch`, was taken as `train_memory_kind` says. None: not measured.
     """
 
     schema: Literal["cost/1"]

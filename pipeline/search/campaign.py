@@ -1,23 +1,20 @@
 """A plan carried out or estimated in the workspace: by the stage `run`, and by `convstudy reproduce`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import search_spaces
-from pipeline.cost.profile import profile_network
 from pipeline.data.manifest import load_manifest
 from pipeline.evidence.network_figures import draw_learning_curves
-from pipeline.evidence.records import CostProfile, GroupRecord, NetworkRecord
+from pipeline.evidence.records import GroupRecord, NetworkRecord
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking_content import GROUP_EXPERIMENT
-from pipeline.machine import cores, resolve_device
-from pipeline.schema import parse
+from pipeline.machine import default_workers, resolve_device
 from pipeline.search.display import Display
-from pipeline.search.estimate import describe, estimate
-from pipeline.search.plans import ProfilePlan, RunPlan, plan_group
+from pipeline.search.estimate import describe, estimate, measured_speeds
+from pipeline.search.plans import RunPlan, plan_group
 from pipeline.search.reproduce import planned_requests, reproduce
 from pipeline.search.session import open_runner
 from pipeline.settings import Entry, Settings
@@ -41,8 +38,9 @@ def estimate_campaign(place: Workspace, plan: RunPlan, workers: int | None) -> t
     """What the plan would train, what is finished, hours and disk: as text, and as JSON."""
     device = resolve_device()
     manifest = load_manifest(place.prepared_data / plan.data)
-    workers = workers or (cores() if device == "cpu" else 1)
+    workers = workers or default_workers(device)
     store = RunStore(place.runs)
+    speeds = measured_speeds(store, device)
     estimates = [
         (
             network.name,
@@ -50,6 +48,7 @@ def estimate_campaign(place: Workspace, plan: RunPlan, workers: int | None) -> t
                 planned_requests(replace(plan, networks=(network,)), manifest, device),
                 manifest,
                 store,
+                speeds,
                 workers,
                 plan.keep_weights,
             ),
@@ -82,23 +81,6 @@ def run_plan(
             for network in record.networks:
                 runner.mirror.network(GROUP_EXPERIMENT, network, figures.get((GROUP_EXPERIMENT, network.name), ()))
     return record
-
-
-def profile_plan(plan: ProfilePlan) -> Iterator[CostProfile]:
-    """Price the networks of a plan, one after another, alone on the machine."""
-    for network in plan.networks:
-        family = search_spaces.family(network.family)
-        yield profile_network(
-            network.name,
-            family,
-            parse(family.config, network.config, f"config of {network.name}"),
-            network.resolution,
-            plan.channels,
-            plan.classes,
-            resolve_device(),
-            latency=plan.latency_seconds > 0,
-            run_seconds=plan.latency_seconds,
-        )
 
 
 def tabulate(record: GroupRecord) -> str:

@@ -18,7 +18,8 @@ from pipeline.evidence.records import RunSpec
 from pipeline.evidence.store import RunStore
 from pipeline.machine import DeviceKind, hardware
 from pipeline.schema import parse
-from pipeline.search.runner import Request
+from pipeline.search.jobs import build_network
+from pipeline.search.runner import Request, finished_result
 from pipeline.training.evaluation import autocast
 
 CALIBRATION_BATCH = 16
@@ -29,21 +30,31 @@ RECORD_BYTES = 16_000
 
 @dataclass(frozen=True)
 class Estimate:
-    """`hours` of wall time with `workers` at once; `disk_bytes` of kept weights and records."""
+    """`hours` of wall time; `disk_bytes` of kept weights and records."""
 
     runs: int
     finished: int
     hours: float
     disk_bytes: int
-    workers: int
 
 
 def estimate(
-    requests: Sequence[Request], manifest: Manifest, store: RunStore, workers: int, keep_weights: bool
+    requests: Sequence[Request],
+    manifest: Manifest,
+    store: RunStore,
+    speeds: dict[str, float],
+    workers: int,
+    keep_weights: bool,
 ) -> Estimate:
-    """The cost of those requests that are not in the run store yet."""
-    pending = [request for request in requests if not _is_finished(request, store, manifest.test_fingerprint)]
-    speeds = _measured_speeds(store, pending[0].spec.device) if pending else {}
+    """The cost of those requests that are not finished, with `workers` at once.
+
+    `speeds` are those of `measured_speeds`; networks that are not among them are timed, and added.
+    """
+    pending = [
+        request
+        for request in requests
+        if finished_result(request, store.folder(request.spec.hash), manifest.test_fingerprint) is None
+    ]
     seconds, disk = 0.0, 0
     for request in pending:
         key = _key(request.spec)
@@ -51,15 +62,7 @@ def estimate(
             speeds[key] = _timed_speed(request.spec)
         seconds += _images(request, manifest) / speeds[key]
         disk += RECORD_BYTES + (4 * _params(request.spec) if keep_weights and request.test else 0)
-    return Estimate(len(requests), len(requests) - len(pending), seconds / workers / 3600, disk, workers)
-
-
-def _is_finished(request: Request, store: RunStore, test_data: str) -> bool:
-    folder = store.folder(request.spec.hash)
-    result = folder.result()
-    return result is not None and (
-        not request.test or result.state == "failed" or folder.test_score(test_data) is not None
-    )
+    return Estimate(len(requests), len(requests) - len(pending), seconds / workers / 3600, disk)
 
 
 def _images(request: Request, manifest: Manifest) -> float:
@@ -72,7 +75,7 @@ def _images(request: Request, manifest: Manifest) -> float:
     return recipe.epochs * trained + FORWARD_SHARE * (recipe.epochs * (sample + validated) + tested)
 
 
-def _measured_speeds(store: RunStore, device: DeviceKind) -> dict[str, float]:
+def measured_speeds(store: RunStore, device: DeviceKind) -> dict[str, float]:
     """Training images per second by network, from this machine's own measurements."""
     speeds: dict[str, float] = {}
     here = hardware(device)
@@ -97,10 +100,8 @@ def _params(spec: RunSpec) -> int:
 
 
 def _timed_speed(spec: RunSpec) -> float:
-    """Images per second of forward and backward on random images, one thread on CPU; the first step is not counted."""
-    family = search_spaces.family(spec.family)
-    config = parse(family.config, spec.config, f"config of {spec.family}")
-    model = search_spaces.instantiate(family, config, spec.resolution, spec.channels, spec.classes)
+    """Images per second of forward and backward on random images, one thread on CPU: the fastest of three steps."""
+    model = build_network(spec)
     model = model.to(spec.device).to(memory_format=torch.channels_last)
     images = torch.rand(CALIBRATION_BATCH, spec.channels, spec.resolution, spec.resolution, device=spec.device)
     labels = torch.zeros(CALIBRATION_BATCH, dtype=torch.int64, device=spec.device)

@@ -1,7 +1,7 @@
 """Where trainings run: workers behind a small protocol.
 
-`submit(job)` gives a `concurrent.futures.Future`, `cancel(job)` ends its worker, `capacity` says how many run at once.
-On one machine these are processes of pebble's pool: a worker that is killed costs its own attempt only.
+`submit(job)` gives a `concurrent.futures.Future`, `close()` ends all workers. On one machine these are processes of
+pebble's pool: a worker that is killed costs its own attempt only.
 """
 
 import multiprocessing
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 from pebble import ProcessPool
 
-from pipeline.machine import DeviceKind, cores
+from pipeline.machine import DeviceKind, default_workers
 from pipeline.process import die_with_parent
 from pipeline.search.jobs import Job, run_job
 
@@ -21,17 +21,8 @@ from pipeline.search.jobs import Job, run_job
 class Executor(Protocol):
     """What a driver needs of a pool of workers."""
 
-    @property
-    def capacity(self) -> int:
-        """Jobs that run at the same time."""
-        ...
-
     def submit(self, job: Job) -> "Future[None]":
         """Queue a job; the future ends when it has, and raises what it raised."""
-        ...
-
-    def cancel(self, job: Job) -> None:
-        """End a job, running or queued; does nothing for one that has ended."""
         ...
 
     def close(self) -> None:
@@ -43,9 +34,8 @@ class ProcessExecutor:
     """Workers on this machine: on CPU one thread and one process each, as many as cores; on CUDA one process."""
 
     def __init__(self, device: DeviceKind, workers: int | None = None) -> None:
-        self.capacity = workers or (cores() if device == "cpu" else 1)
+        self._workers = workers or default_workers(device)
         self._pool = self._new_pool()
-        self._futures: dict[str, Any] = {}
 
     def submit(self, job: Job) -> "Future[None]":
         """As `Executor.submit`; a worker that dies fails the future with ProcessExpired or BrokenProcessPool."""
@@ -53,14 +43,7 @@ class ProcessExecutor:
             self.close()
             self._pool = self._new_pool()
         future: Any = self._pool.schedule(run_job, args=[job])
-        self._futures[job.run] = future
         return future  # type: ignore[no-any-return]
-
-    def cancel(self, job: Job) -> None:
-        """As `Executor.cancel`; the worker of a running job is killed."""
-        future = self._futures.pop(job.run, None)
-        if future is not None:
-            future.cancel()
 
     def close(self) -> None:
         """As `Executor.close`."""
@@ -69,7 +52,7 @@ class ProcessExecutor:
 
     def _new_pool(self) -> Any:
         return ProcessPool(
-            max_workers=self.capacity, initializer=_start_worker, context=multiprocessing.get_context("spawn")
+            max_workers=self._workers, initializer=_start_worker, context=multiprocessing.get_context("spawn")
         )
 
 

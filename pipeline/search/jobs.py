@@ -88,7 +88,7 @@ def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
     )
     if spec.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    model = _build(spec)
+    model = build_network(spec)
     checkpoints = Checkpoints(folder.path, job.checkpoint_seconds)
     history = train(
         model,
@@ -126,7 +126,7 @@ def _test(job: Job, folder: RunFolder, header: RunHeader, result: Result) -> Tes
     weights = safetensors.torch.load_file(folder.weights)
     if hash_weights(weights) != result.weights_sha256:
         raise StorageError(f"{folder.weights} does not hold the weights of {folder.path / 'result.json'}")
-    model = _build(spec)
+    model = build_network(spec)
     model.load_state_dict(weights)
     model = model.to(spec.device).to(memory_format=torch.channels_last)
     manifest = load_manifest(job.data_folder)
@@ -164,7 +164,8 @@ def _training_data(
     )
 
 
-def _build(spec: RunSpec) -> nn.Module:
+def build_network(spec: RunSpec) -> nn.Module:
+    """The network of a run, as it is before its recipe gives it initial weights."""
     family = search_spaces.family(spec.family)
     config = parse(family.config, spec.config, f"config of {spec.family}")
     return search_spaces.instantiate(family, config, spec.resolution, spec.channels, spec.classes)

@@ -16,7 +16,7 @@ from pebble import ProcessExpired
 
 from pipeline.data.manifest import Manifest
 from pipeline.errors import ConvstudyError
-from pipeline.evidence.records import Membership, RunHeader, RunSpec
+from pipeline.evidence.records import Membership, Result, RunHeader, RunSpec
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.evidence.tracking import Mirror
 from pipeline.search.display import Active, Display
@@ -30,7 +30,6 @@ ATTEMPTS = 3
 
 A worker that dies before any has begun a job takes the attempt of every run in flight with it.
 """
-
 
 PASSING_REASONS = ("out_of_memory", "worker ended unexpectedly")
 """Why a run may be lost that would succeed another day; it has no result, and a record that holds one is not final."""
@@ -59,7 +58,7 @@ class Outcome:
     @property
     def lost(self) -> bool:
         """Whether the run failed for a passing reason: asked for again, it is tried again."""
-        return self.state == "failed" and self.folder.result() is None
+        return self.reason in PASSING_REASONS
 
 
 @dataclass
@@ -105,14 +104,13 @@ class Runner:
     def submit(self, request: Request) -> None:
         """Ask for a run; its outcome comes out of `outcomes`."""
         folder = self.store.register(request.spec, request.name, self.manifest.name, request.member)
-        result = folder.result()
         test_data = self.manifest.test_fingerprint
-        untested = request.test and folder.test_score(test_data) is None
-        if result is not None and not (untested and result.state == "complete"):
+        finished = finished_result(request, folder, test_data)
+        if finished is not None:
             self.mirror.finished(folder)
-            self._finished.append(Outcome(request, folder, result.state, result.reason, trained=False))
+            self._finished.append(Outcome(request, folder, finished.state, finished.reason, trained=False))
             return
-        if result is not None and needs_weights(folder, test_data):
+        if needs_weights(folder, test_data):
             self.display.line(f"{request.name}: weights of run {folder.run} are gone; it is trained again for its test")
         header = folder.header()
         assert header is not None
@@ -156,9 +154,8 @@ class Runner:
             self._finished.append(Outcome(flight.request, folder, result.state, result.reason))
         elif isinstance(error, ProcessExpired | BrokenProcessPool) and flight.attempt < ATTEMPTS:
             self.display.line(f"{flight.request.name}: a worker ended ({error}); going on")
-            self._start(
-                _InFlight(flight.request, flight.header, flight.job, flight.attempt + 1, mirrored=flight.mirrored)
-            )
+            flight.attempt += 1
+            self._start(flight)
         elif isinstance(error, ProcessExpired | BrokenProcessPool | torch.OutOfMemoryError):
             reason = PASSING_REASONS[0] if isinstance(error, torch.OutOfMemoryError) else PASSING_REASONS[1]
             self.mirror.failed(flight.header, reason)
@@ -184,6 +181,14 @@ class Runner:
             share = (progress.epoch - 1 + progress.step / progress.steps) / progress.epochs
             active.append(Active(flight.request.name, share, progress.images_per_second))
         self.display.update(active)
+
+
+def finished_result(request: Request, folder: RunFolder, test_data: str) -> Result | None:
+    """The result of a run of which nothing more is wanted: it failed, or it is complete and, if asked, tested."""
+    result = folder.result()
+    if result is None or result.state == "failed" or not request.test:
+        return result
+    return result if folder.test_score(test_data) is not None else None
 
 
 def _tell(outcome: Outcome) -> str:

@@ -34,30 +34,16 @@ def open_runner(
     `data_folder` is where the data lie if not in the workspace. Raises StorageError, naming its process, while another
     driver works in the workspace: headers, MLflow and workers have one master at a time.
     """
-    with (
-        only_one("driver", place.locks, PATIENCE_SECONDS),
-        _runner(place, manifest, device, display, workers, keep_weights, checkpoint_seconds, data_folder) as runner,
-    ):
-        yield runner
-
-
-def _runner(
-    place: Workspace,
-    manifest: Manifest,
-    device: DeviceKind,
-    display: Display,
-    workers: int | None,
-    keep_weights: bool,
-    checkpoint_seconds: float,
-    data_folder: Path | None,
-) -> Runner:
-    return Runner(
-        store=RunStore(place.runs),
-        data_folder=data_folder or place.prepared_data / manifest.name,
-        manifest=manifest,
-        executor=ProcessExecutor(device, workers),
-        mirror=Mirror.open(place.mlflow, display.line, code_commit(Path(__file__).parent)),
-        display=display,
-        keep_weights=keep_weights,
-        checkpoint_seconds=checkpoint_seconds,
-    )
+    with only_one("driver", place.locks, PATIENCE_SECONDS):
+        runner = Runner(
+            store=RunStore(place.runs),
+            data_folder=data_folder or place.prepared_data / manifest.name,
+            manifest=manifest,
+            executor=ProcessExecutor(device, workers),
+            mirror=Mirror.open(place.mlflow, display.line, code_commit(Path(__file__).parent)),
+            display=display,
+            keep_weights=keep_weights,
+            checkpoint_seconds=checkpoint_seconds,
+        )
+        with runner:
+            yield runner

@@ -1,11 +1,13 @@
 """Stage `profile`: what each network of a group costs; `python -m pipeline.stages.profile GROUP`."""
 
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 from pipeline.evidence.records import CostProfile
 from pipeline.files import read_json, write_json
 from pipeline.process import run_stage
-from pipeline.schema import read_record, to_json
+from pipeline.schema import parse, read_record, to_json
 from pipeline.workspace import workspace
 
 
@@ -15,13 +17,33 @@ def main(group: str) -> None:
     plan_file = place.plans / "profile" / f"{group}.json"
     profiles: list[CostProfile] = []
     if read_json(plan_file)["networks"]:
-        from pipeline.search.campaign import profile_plan  # PyTorch is loaded only where something is priced
-        from pipeline.search.plans import ProfilePlan
-
-        for profile in profile_plan(read_record(ProfilePlan, plan_file)):
+        for profile in profile_group(plan_file):
             print(f"profile: {profile.name}: {profile.params:,} parameters, {profile.macs:,} MACs", flush=True)
             profiles.append(profile)
     write_json(place.results / "profiles" / f"{group}.json", to_json(profiles))
+
+
+def profile_group(plan_file: Path) -> Iterator[CostProfile]:
+    """Price the networks of a plan, one after another, alone on the machine."""
+    import search_spaces  # PyTorch is loaded only where something is priced
+    from pipeline.cost.profile import profile_network
+    from pipeline.machine import resolve_device
+    from pipeline.search.plans import ProfilePlan
+
+    plan = read_record(ProfilePlan, plan_file)
+    for network in plan.networks:
+        family = search_spaces.family(network.family)
+        yield profile_network(
+            network.name,
+            family,
+            parse(family.config, network.config, f"config of {network.name}"),
+            network.resolution,
+            plan.channels,
+            plan.classes,
+            resolve_device(),
+            latency=plan.latency_seconds > 0,
+            run_seconds=plan.latency_seconds,
+        )
 
 
 if __name__ == "__main__":
