@@ -96,6 +96,28 @@ def only_one(name: str, locks: Path, patience_seconds: float) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait until the block has ended, then arrive: for writes that must not end half done.
+
+    An exception raised by a signal inside a database transaction keeps that transaction, and its lock, alive for as
+    long as the exception itself: the clean-up that it causes would wait for that lock.
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals are handled by the main thread alone
+        yield
+        return
+    arrived: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    handlers = [signal.signal(number, lambda number, frame: arrived.append(number)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, handlers, strict=True):
+            signal.signal(number, handler)
+        for first in arrived[:1]:
+            signal.raise_signal(first)
+
+
 def die_with(process: psutil.Process | None) -> None:
     """End this process soon after `process` has ended; does nothing for None."""
     if process is None:

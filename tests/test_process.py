@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from pipeline.errors import StorageError
-from pipeline.process import only_one
+from pipeline.process import only_one, uninterrupted
 
 HOLDER = """
 import sys, time
@@ -69,3 +69,19 @@ def test_a_stage_ends_when_the_dvc_that_called_it_is_killed(tmp_path: Path) -> N
     caller.wait()
     _, alive = psutil.wait_procs([stage], timeout=5)
     assert alive == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_until_an_uninterrupted_block_has_ended_and_then_arrives_once(number: signal.Signals) -> None:
+    told: list[str] = []
+    former = signal.signal(number, lambda *_: told.append("arrived"))
+    try:
+        with uninterrupted():
+            signal.raise_signal(number)
+            signal.raise_signal(number)
+            told.append("block ended")
+        assert told == ["block ended", "arrived"]
+        signal.raise_signal(number)  # the former handler is in force again
+        assert told == ["block ended", "arrived", "arrived"]
+    finally:
+        signal.signal(number, former)

@@ -40,6 +40,7 @@ from pipeline.evidence.tracking_settle import (
     small_weights,
 )
 from pipeline.evidence.tracking_store import MlflowStore, open_store, reason, tracking_errors
+from pipeline.process import uninterrupted
 
 
 def code_commit(root: Path) -> str | None:
@@ -131,7 +132,8 @@ class Mirror:
         if self._store is None:
             return
         try:
-            write(self._store)
+            with uninterrupted():
+                write(self._store)
         except StorageError as error:
             self._tell(f"MLflow does not show a run: {error}")
         except tracking_errors() as error:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -207,7 +208,7 @@ def test_a_killed_worker_costs_its_attempt_only(study: Workspace) -> None:
 
     def kill_one_worker() -> None:
         _wait_for(lambda: all(list(folder.path.glob("checkpoint-*.pt")) for folder in folders))
-        worker = psutil.Process().children()[-1]
+        worker = _workers()[-1]
         worker.kill()
         killed.append(worker.pid)
 
@@ -250,7 +251,15 @@ def test_a_second_driver_in_a_workspace_is_refused_naming_the_first(
 
 
 def _workers() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+    """Child processes that are workers: multiprocessing's resource tracker is a child too."""
+    return [child for child in psutil.Process().children() if "spawn_main" in _command(child)]
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
 
 
 def _longer(plan: RunPlan, epochs: int) -> RunPlan:
@@ -309,22 +318,33 @@ def test_an_interrupted_driver_leaves_no_orphan_and_tells_the_truth(
 ) -> None:
     script = study.root / "driver.py"
     script.write_text(DRIVER)
-    process = subprocess.Popen([sys.executable, str(script), str(Path(__file__).parent)], stderr=subprocess.DEVNULL)
     store = RunStore(study.runs)
-    _wait_for(lambda: sum(1 for folder in store if list(folder.path.glob("checkpoint-*.pt"))) == 2)
-    _wait_for(lambda: "RUNNING" in _statuses(study))
-    workers = psutil.Process(process.pid).children(recursive=True)
-    assert len(workers) >= 2
-    process.send_signal(number)
-    if number != signal.SIGKILL:
-        process.send_signal(number)  # a second signal is harmless
-    assert process.wait(timeout=10) == code
+    with _driver(script) as process:
+        _wait_for(lambda: sum(1 for folder in store if list(folder.path.glob("checkpoint-*.pt"))) == 2)
+        _wait_for(lambda: "RUNNING" in _statuses(study))
+        workers = psutil.Process(process.pid).children(recursive=True)
+        assert len(workers) >= 2
+        process.send_signal(number)
+        if number != signal.SIGKILL:
+            process.send_signal(number)  # a second signal is harmless
+        assert process.wait(timeout=10) == code
     _, alive = psutil.wait_procs(workers, timeout=10)
     assert alive == []
     if number == signal.SIGKILL:  # nothing can catch that; the next replay tells the truth
         rebuild_mlflow(study, print)
     assert set(_statuses(study)) == {"KILLED"}
     assert all(folder.result() is None for folder in store)
+
+
+@contextmanager
+def _driver(script: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A driver in a process of its own, which does not outlive its test."""
+    command = [sys.executable, str(script), str(Path(__file__).parent)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def _statuses(place: Workspace) -> list[str]:
