@@ -160,6 +160,9 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train one network once; the same command continues an interrupted run, or finds a finished one."""
+    from pipeline.process import prepare_workers
+
+    prepare_workers()
     from pipeline.data.manifest import load_manifest
     from pipeline.machine import resolve_device
     from pipeline.search.single import single_request, train_single
@@ -202,6 +205,10 @@ def reproduce(
     quiet: Quiet = False,
 ) -> None:
     """Train networks under one protocol: learning rate chosen on validation data, n seeds, one test each."""
+    from pipeline.process import prepare_workers
+
+    if not dry_run:
+        prepare_workers()
     from pipeline.schema import to_json
     from pipeline.search.campaign import estimate_campaign, plan_campaign, run_plan, tabulate
     from pipeline.settings import read_settings

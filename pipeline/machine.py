@@ -1,5 +1,6 @@
 """What this machine is and can do: hardware and versions for the records, the device and precision for training."""
 
+import ctypes
 import functools
 import importlib.metadata
 import os
@@ -11,6 +12,8 @@ import psutil
 import torch
 
 from pipeline.errors import UsageError
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 DeviceKind = Literal["cpu", "cuda"]
 PACKAGES = ("convstudy", "torch", "torchvision", "optuna", "mlflow", "fvcore", "numpy", "pandas")
@@ -87,6 +90,20 @@ def versions() -> dict[str, str]:
 def cores() -> int:
     """Processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def keep_freed_memory() -> bool:
+    """Let glibc keep what is freed for the next step, instead of giving it back; whether this process now does.
+
+    By default blocks over 32 MiB are mapped anew for each tensor, and each page of them is cleared by the system at its
+    first touch. Training asks for the same blocks again every step; at the source's resolutions that took up to 30 % of
+    a step (benchmarks/NOTES.md). Results do not change.
+    """
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+    except OSError:  # macOS, or another C library
+        return False
+    return bool(libc.mallopt(_M_MMAP_THRESHOLD, 2**30) and libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
 
 
 def default_workers(device: DeviceKind) -> int:

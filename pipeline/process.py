@@ -3,6 +3,7 @@
 Exit codes are those of pipeline.errors, and 130 / 143 when interrupted by SIGINT / SIGTERM; what was finished stays.
 """
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -11,6 +12,8 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -68,7 +71,9 @@ def run_stage(name: str, locks: Path, action: Callable[[], object]) -> NoReturn:
             action()
 
     if "DVC_STAGE" in os.environ:
-        die_with(_calling_dvc())
+        caller = _calling_dvc()
+        if caller is not None:
+            die_with(caller.pid)
     run_and_exit(locked, debug=bool(os.environ.get("CONVSTUDY_DEBUG")))
 
 
@@ -118,12 +123,11 @@ def uninterrupted() -> Iterator[None]:
             signal.raise_signal(first)
 
 
-def die_with(process: psutil.Process | None) -> None:
-    """End this process soon after `process` has ended; does nothing for None."""
-    if process is None:
-        return
+def die_with(pid: int) -> None:
+    """End this process, and its children, soon after the process `pid` has ended."""
 
     def watch() -> None:
+        process = psutil.Process(pid)
         while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
             time.sleep(POLL_SECONDS)
         for child in psutil.Process().children(recursive=True):
@@ -131,12 +135,25 @@ def die_with(process: psutil.Process | None) -> None:
                 child.kill()
         os._exit(128 + signal.SIGTERM)
 
-    threading.Thread(target=_unless_gone, args=(watch,), name="die-with-parent", daemon=True).start()
+    threading.Thread(target=_unless_gone, args=(watch,), name=f"die-with-{pid}", daemon=True).start()
 
 
-def die_with_parent() -> None:
-    """End this process soon after the process that started it has ended (used by workers)."""
-    die_with(psutil.Process(os.getppid()))
+def prepare_workers() -> None:
+    """Begin to load what workers need, in a process beside this one; called before this one loads the same."""
+    if isinstance(worker_context(), ForkServerContext):
+        forkserver.ensure_running()
+
+
+def worker_context() -> ForkServerContext | SpawnContext:
+    """How workers start: forked from a server that has loaded PyTorch once, so that one is there within milliseconds.
+
+    On macOS, whose own libraries do not survive a fork, each loads PyTorch anew.
+    """
+    if sys.platform == "darwin":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pipeline.search.jobs"])
+    return context
 
 
 def _unless_gone(watch: Callable[[], None]) -> None:

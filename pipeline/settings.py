@@ -57,6 +57,8 @@ class Profile:
         rates: learning rates tried per network, each by one run of seed 0 on validation data; a single rate is used
             as it is, and with an empty grid the recipe's own.
         choice: fields in which the rate-choosing runs differ (shorter, on fewer images).
+        reduction: of those runs, the best 1 / reduction go on at epoch 1, reduction, reduction^2, ... (successive
+            halving); null: all train in full.
         seeds: how many seeds each network is then trained with, from 1 on.
         networks: family -> network name -> entry.
         latency_seconds: time spent on each latency; 0: none is measured.
@@ -68,6 +70,7 @@ class Profile:
     changes: dict[str, Any] = field(default_factory=dict)
     rates: tuple[float, ...] = (0.02, 0.06, 0.2)
     choice: dict[str, Any] = field(default_factory=dict)
+    reduction: int | None = 2
     seeds: int = 3
     latency_seconds: float = 0.2
     keep_weights: bool = True
@@ -76,6 +79,8 @@ class Profile:
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise ValueError(f"seeds (={self.seeds}) must be at least 1")
+        if self.reduction is not None and self.reduction < 2:
+            raise ValueError(f"reduction (={self.reduction}) must be at least 2, or null")
         _check_rates(self.rates)
 
 

@@ -103,7 +103,7 @@ def dense_head(widths: Sequence[int], num_classes: int, dropout: float = 0.0) ->
     layers: list[nn.Module] = [nn.Flatten()]
     for position, width in enumerate(widths):
         before = widths[position - 1] if position else None
-        layers += [_dense(before, width), nn.ReLU()]
+        layers += [_dense(before, width), nn.ReLU(inplace=True)]
         layers += [nn.Dropout(dropout)] if dropout else []
     layers.append(_dense(widths[-1] if widths else None, num_classes))
     return nn.Sequential(*layers)

@@ -92,7 +92,7 @@ class ResidualBlock(nn.Module):
             layers += [
                 nn.Conv2d(width, out, kernel, step, kernel // 2, groups=groups, bias=network.conv_bias),
                 nn.BatchNorm2d(out),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
             ]
             width = out
         self.body = nn.Sequential(*layers[:-1])
@@ -107,7 +107,7 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Add the shortcut to the body's output, then ReLU."""
         y: Tensor = self.body(x)
-        return nn.functional.relu(y if self.shortcut is None else y + self.shortcut(x))
+        return nn.functional.relu(y if self.shortcut is None else y + self.shortcut(x), inplace=True)
 
 
 def _convolutions(stage: Stage, stride: int) -> list[tuple[int, int, int, int]]:
@@ -130,4 +130,4 @@ def _stem(network: Residual, in_channels: int) -> nn.Sequential:
     kernel, stride, pooled = _STEMS[network.stem]
     convolution = nn.Conv2d(in_channels, network.stem_width, kernel, stride, kernel // 2, bias=network.conv_bias)
     pool = [nn.MaxPool2d(3, 2, padding=1)] if pooled else []
-    return nn.Sequential(convolution, nn.BatchNorm2d(network.stem_width), nn.ReLU(), *pool)
+    return nn.Sequential(convolution, nn.BatchNorm2d(network.stem_width), nn.ReLU(inplace=True), *pool)

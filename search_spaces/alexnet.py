@@ -82,7 +82,7 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
     layers: list[nn.Module] = []
     width_in = in_channels
     for position, (width, kernel, stride, padding) in enumerate(_convolutions(config)):
-        layers += [nn.Conv2d(width_in, width, kernel, stride, padding), nn.ReLU()]
+        layers += [nn.Conv2d(width_in, width, kernel, stride, padding), nn.ReLU(inplace=True)]
         layers += [nn.MaxPool2d(3, 2)] if position in POOLED_AFTER else []
         width_in = width
     return nn.Sequential(*layers, *dense_head(config.dense_widths, num_classes, config.dropout))

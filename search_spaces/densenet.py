@@ -76,7 +76,7 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
     layers: list[nn.Module] = [
         nn.Conv2d(in_channels, config.stem_width, kernel, stride, kernel // 2, bias=config.conv_bias),
         nn.BatchNorm2d(config.stem_width),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.MaxPool2d(3, 2, padding=1),
     ]
     width = config.stem_width
@@ -87,7 +87,7 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
             width = kept
         layers.append(DenseBlock(width, depth, config))
         width += depth * config.growth_rate
-    return nn.Sequential(*layers, nn.BatchNorm2d(width), nn.ReLU(), *pooling_head(width, num_classes))
+    return nn.Sequential(*layers, nn.BatchNorm2d(width), nn.ReLU(inplace=True), *pooling_head(width, num_classes))
 
 
 def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
@@ -134,7 +134,7 @@ def _layer(width_in: int, config: Config) -> nn.Sequential:
 def _preactivated(width_in: int, width: int, kernel: int, config: Config) -> list[nn.Module]:
     """Batch norm, ReLU, convolution."""
     convolution = nn.Conv2d(width_in, width, kernel, padding=kernel // 2, bias=config.conv_bias)
-    return [nn.BatchNorm2d(width_in), nn.ReLU(), convolution]
+    return [nn.BatchNorm2d(width_in), nn.ReLU(inplace=True), convolution]
 
 
 _STEMS = {"imagenet": (7, 2), "pooled": (3, 1)}

@@ -151,7 +151,7 @@ def _stem(config: Config, in_channels: int) -> list[nn.Module]:
 
 def _conv(width_in: int, width: int, kernel: int, norm: bool, stride: int = 1) -> nn.Sequential:
     convolution = nn.Conv2d(width_in, width, kernel, stride, kernel // 2)
-    return nn.Sequential(convolution, *([nn.BatchNorm2d(width)] if norm else []), nn.ReLU())
+    return nn.Sequential(convolution, *([nn.BatchNorm2d(width)] if norm else []), nn.ReLU(inplace=True))
 
 
 def _divide(width: int, three_share: float, reduction: float) -> Inception:

@@ -126,7 +126,7 @@ def _block(
     ):
         layers.append(convolution)
         layers += [nn.BatchNorm2d(width)] if norm else []
-        layers.append(nn.ReLU())
+        layers.append(nn.ReLU(inplace=True))
     return layers
 
 

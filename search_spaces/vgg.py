@@ -67,7 +67,7 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
         for _ in range(depth):
             layers.append(nn.Conv2d(width_in, width, 3, padding=1))
             layers += [nn.BatchNorm2d(width)] if config.norm else []
-            layers.append(nn.ReLU())
+            layers.append(nn.ReLU(inplace=True))
             width_in = width
         layers.append(nn.MaxPool2d(2))
     return nn.Sequential(*layers, *dense_head(config.dense_widths, num_classes, config.dropout))

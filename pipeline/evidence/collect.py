@@ -48,7 +48,7 @@ def _removable(folder: RunFolder, weights: bool) -> Iterator[tuple[Path, str]]:
         return
     for path in sorted(folder.path.glob("*.tmp")):
         yield path, "temporary file of an ended process"
-    if result is not None:
+    if result is not None and result.state != "stopped":
         for path in sorted((*folder.path.glob("checkpoint-*"), *folder.path.glob("progress.json"))):
             yield path, "checkpoint of a finished run"
         if weights and folder.weights.exists():

@@ -25,7 +25,7 @@ def write_contact_sheet(data_folder: Path, recipe: Recipe, seed: int, output: Pa
     if not recipe.augmentations:
         raise UsageError("the recipe has no augmentations to show")
     train = open_training_data(data_folder).train
-    images = load_images(train.images, train.labels, ROWS, "cpu").pixels.float() / 255  # (ROWS, C, H, W)
+    images = load_images(train.images, train.labels, ROWS, "cpu").take(slice(None))[0].float() / 255  # (ROWS, C, H, W)
     side = recipe.resolution or images.shape[-1]
     stream = torch.Generator().manual_seed(seed)
     columns = [resize(images, side), *(augment(images, recipe.augmentations, side, stream) for _ in range(DRAWS))]

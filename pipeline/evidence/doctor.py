@@ -58,7 +58,8 @@ def _runs(runs: Path) -> str:
     for folder in RunStore(runs):
         try:
             folder.header()
-            if folder.result() is None:
+            result = folder.result()
+            if result is None or result.state == "stopped":
                 unfinished += 1
             else:
                 finished += 1

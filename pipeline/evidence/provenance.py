@@ -42,13 +42,16 @@ class Provenance:
     """Attributes are as their names say.
 
     `recipe` holds the fields in which all networks agree, `differing` the others, by field and network.
-    `train_seconds` sums the trainings of all seeds, the search for learning rates excluded.
+    `train_seconds` sums the trainings of all seeds, the search for learning rates excluded. That search trained
+    `rate_epochs` of the `rate_horizon` epochs that training every rate in full would have taken.
     """
 
     machines: tuple[Machine, ...]
     seeds: tuple[int, ...]
     runs: int
     rate_runs: int
+    rate_epochs: int
+    rate_horizon: int
     train_seconds: float
     recipe: dict[str, str]
     differing: dict[str, dict[str, str]]
@@ -60,11 +63,14 @@ def provenance_of(comparison: Comparison) -> Provenance:
     networks = comparison.networks
     runs = [run for network in networks for run in network.runs]
     recipe, differing = _protocol(networks)
+    trials = [trial for network in networks if network.record for trial in network.record.rates]
     return Provenance(
         machines=_machines(networks),
         seeds=tuple(sorted({run.seed for run in runs})),
         runs=len(runs),
-        rate_runs=sum(len(network.record.rates) for network in networks if network.record),
+        rate_runs=len(trials),
+        rate_epochs=sum(trial.epochs for trial in trials),
+        rate_horizon=sum(trial.horizon for trial in trials),
         train_seconds=sum(run.measurement.train_seconds for run in runs if run.measurement),
         recipe=recipe,
         differing=differing,

@@ -70,13 +70,19 @@ class RunHeader:
     members: tuple[Membership, ...] = ()
 
 
+RunState = Literal["complete", "failed", "stopped"]
+
+
 @dataclass(frozen=True, config=STRICT)
 class Result:
-    """`result.json`: the outcome of a run. `weights_sha256` covers the names, shapes and bytes of all tensors."""
+    """`result.json`: the outcome of a run. `weights_sha256` covers the names, shapes and bytes of all tensors.
+
+    A run is "stopped" when it was asked for no more than its first epochs; asked for more, it goes on.
+    """
 
     schema: Literal["result/1"]
     run: str
-    state: Literal["complete", "failed"]
+    state: RunState
     reason: str | None
     history: tuple[Epoch, ...]
     weights_sha256: str | None
@@ -131,13 +137,15 @@ class Interval:
 
 @dataclass(frozen=True, config=STRICT)
 class RateTrial:
-    """One learning rate of the grid, scored on validation data by a short run."""
+    """One learning rate of the grid, scored on validation data after the `epochs` it trained, of `horizon` planned."""
 
     learning_rate: float
     run: str
-    state: Literal["complete", "failed"]
+    state: RunState
     reason: str | None
     validation_error_percent: float | None
+    epochs: int
+    horizon: int
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -23,7 +23,7 @@ EXPERIMENT_PREFIX = "convstudy/"
 GROUP_EXPERIMENT = "run"
 """The experiment of the runs that a GroupRecord rests on: the stage that writes it."""
 KEY, RUN, ROLE, PARENT_ID = "convstudy.key", "convstudy.run", "convstudy.role", "mlflow.parentRunId"
-REASON, WEIGHTS = "convstudy.reason", "convstudy.weights_sha256"
+STATE, REASON, WEIGHTS = "convstudy.state", "convstudy.reason", "convstudy.weights_sha256"
 EPOCH = "epoch"
 """The metric that marks an epoch as logged: written last, in one transaction with the epoch's other points."""
 
@@ -57,7 +57,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended: its status and all that is known only then. Times are milliseconds since 1970."""
+    """How a run ended: its status and all that is known only then. Times are milliseconds since 1970.
+
+    A run that was stopped early because others were better has FINISHED: MLflow has no word of its own for it, and it
+    neither failed nor was killed; the tag convstudy.state tells it apart.
+    """
 
     status: Literal["FINISHED", "FAILED"]
     history: tuple[Epoch, ...]
@@ -112,7 +116,7 @@ def run_ending(result: Result, measurement: Measurement | None, score: TestScore
     """How a run ended; `written_ms`, the age of its result, dates a run without a measurement."""
     last = len(result.history)
     points: list[Point] = []
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = {STATE: result.state}
     end_ms, start_ms = written_ms, written_ms
     if result.reason is not None:
         tags[REASON] = result.reason
@@ -133,7 +137,7 @@ def run_ending(result: Result, measurement: Measurement | None, score: TestScore
         end_ms = _milliseconds(measurement.finished_at) or written_ms
         start_ms = end_ms - round(1000 * measurement.wall_seconds)
     return Ending(
-        "FINISHED" if result.state == "complete" else "FAILED",
+        "FAILED" if result.state == "failed" else "FINISHED",
         result.history,
         tuple(point for point in points if math.isfinite(point.value)),
         _cut(tags),

@@ -1,10 +1,11 @@
 """Where trainings run: workers behind a small protocol.
 
 `submit(job)` gives a `concurrent.futures.Future`, `close()` ends all workers. On one machine these are processes of
-pebble's pool: a worker that is killed costs its own attempt only.
+pebble's pool: a worker that is killed costs its own attempt only. On Linux they are forked from a server process that
+has loaded PyTorch once, so that a worker (and the successor of one that was killed) starts at once.
 """
 
-import multiprocessing
+import os
 import signal
 import warnings
 from concurrent.futures import Future
@@ -13,8 +14,8 @@ from typing import Any, Protocol
 import torch
 from pebble import ProcessPool
 
-from pipeline.machine import DeviceKind, default_workers
-from pipeline.process import die_with_parent
+from pipeline.machine import DeviceKind, default_workers, keep_freed_memory
+from pipeline.process import die_with, worker_context
 from pipeline.search.jobs import Job, run_job
 
 
@@ -52,12 +53,13 @@ class ProcessExecutor:
 
     def _new_pool(self) -> Any:
         return ProcessPool(
-            max_workers=self._workers, initializer=_start_worker, context=multiprocessing.get_context("spawn")
+            max_workers=self._workers, initializer=_start_worker, initargs=[os.getpid()], context=worker_context()
         )
 
 
-def _start_worker() -> None:
+def _start_worker(driver: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # end at once: what a worker writes is whole or absent at any instant
-    die_with_parent()
+    die_with(driver)  # not with the parent: the server that forked it lives as long as its workers
+    keep_freed_memory()
     torch.set_num_threads(1)
     warnings.simplefilter("default")

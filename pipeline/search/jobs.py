@@ -39,9 +39,10 @@ from pipeline.training.loop import train
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker needs: where the run is registered, where its data lie, and what is wanted besides training.
+    """What a worker needs: where the run is registered, where its data lie, and what is wanted of it.
 
-    `test_data` is the fingerprint of the test split on which a score counts.
+    `test_data` is the fingerprint of the test split on which a score counts; `until` the epoch at which to stop, if
+    not the last.
     """
 
     store: Path
@@ -49,6 +50,7 @@ class Job:
     data_folder: Path
     test_data: str
     test: bool = False
+    until: int | None = None
     keep_weights: bool = False
     checkpoint_seconds: float = 30.0
 
@@ -64,7 +66,7 @@ def run_job(job: Job) -> None:
         if header is None:
             raise StorageError(f"run {job.run} is not registered in {job.store}")
         result = folder.result()
-        training = result is None or (job.test and needs_weights(folder, job.test_data))
+        training = not reaches(result, job.until) or (job.test and needs_weights(folder, job.test_data))
         if training:
             result = _train(job, folder, header)
         assert result is not None
@@ -72,6 +74,13 @@ def run_job(job: Job) -> None:
             folder.write(_test(job, folder, header, result))
         if training and not job.keep_weights:
             folder.weights.unlink(missing_ok=True)
+
+
+def reaches(result: Result | None, until: int | None) -> bool:
+    """Whether a run has got as far as it is wanted: to its end, or stopped at the epoch `until` or later."""
+    if result is None or result.state != "stopped":
+        return result is not None
+    return until is not None and len(result.history) >= until
 
 
 def needs_weights(folder: RunFolder, test_data: str) -> bool:
@@ -97,6 +106,7 @@ def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
         spec.seed,
         spec.device,
         checkpoints=checkpoints,
+        until=job.until,
         tell=lambda progress: _write_progress(folder, progress),
     )
     complete = history.state == "complete"
@@ -110,15 +120,23 @@ def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
         weights_sha256=hash_weights(weights) if complete else None,
     )
     earlier = folder.result()
-    if earlier is not None and earlier != result and spec.device == "cpu":  # CUDA kernels do not repeat exactly
+    if earlier is not None and spec.device == "cpu" and not _continues(earlier, result):  # CUDA does not repeat exactly
         raise StorageError(f"run {header.run} was trained again and gave another result: is {folder.path} from here?")
     if complete:
         write_bytes(folder.weights, safetensors.torch.save(weights))
     folder.write(_measurement(header, history, time.perf_counter() - started))
     folder.write(result)
-    checkpoints.clear()
+    if history.state != "stopped":
+        checkpoints.clear()
     folder.progress.unlink(missing_ok=True)
     return result
+
+
+def _continues(earlier: Result, result: Result) -> bool:
+    """Whether a result agrees with what was written of the same run before."""
+    if earlier.state == "stopped":
+        return result.history[: len(earlier.history)] == earlier.history[: len(result.history)]
+    return result == earlier
 
 
 def _test(job: Job, folder: RunFolder, header: RunHeader, result: Result) -> TestScore:

@@ -32,6 +32,7 @@ class PlannedNetwork:
     recipe: Recipe
     choice_recipe: Recipe
     rates: tuple[float, ...]
+    reduction: int | None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -147,6 +148,7 @@ def plan_network(
         recipe=recipe,
         choice_recipe=choice_recipe,
         rates=rates,
+        reduction=profile.reduction,
     )
 
 

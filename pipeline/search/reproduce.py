@@ -1,15 +1,19 @@
 """Reproduce: each network under one protocol, its learning rate chosen on validation data, then n seeds and the test.
 
 The rate-choosing runs have seed 0; the seeds that are reported start at 1, so no reported run took part in the choice.
+Rates are compared by successive halving: those that begin badly are not trained to their end.
 Test images are read once per seed, after its training has ended.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import search_spaces
 from pipeline.data.manifest import Manifest, summary
 from pipeline.evidence.records import (
+    Epoch,
     GroupRecord,
     Membership,
     NetworkRecord,
@@ -21,6 +25,7 @@ from pipeline.evidence.statistics import flags_of, mean_interval
 from pipeline.evidence.tracking_content import GROUP_EXPERIMENT
 from pipeline.machine import DeviceKind
 from pipeline.schema import parse
+from pipeline.search.halving import Curve, best, going_on, rungs
 from pipeline.search.plans import PlannedNetwork, RunPlan, run_spec
 from pipeline.search.runner import PASSING_REASONS, Outcome, Request, Runner
 from pipeline.training.recipe import Recipe
@@ -31,7 +36,7 @@ CHOICE_SEED = 0
 def reproduce(plan: RunPlan, manifest: Manifest, runner: Runner, device: DeviceKind) -> GroupRecord:
     """Train what the plan says; a network whose runs all fail stays in the record, with the reasons."""
     networks = {network.name: network for network in plan.networks}
-    trials: dict[str, dict[float, Outcome]] = {name: {} for name in networks}
+    choices = {network.name: _Choice(network, manifest, device) for network in plan.networks}
     seeds: dict[str, dict[int, Outcome]] = {name: {} for name in networks}
     chosen: dict[str, float | None] = {}
 
@@ -41,7 +46,7 @@ def reproduce(plan: RunPlan, manifest: Manifest, runner: Runner, device: DeviceK
             runner.submit(request)
 
     for network in plan.networks:
-        for request in rate_requests(network, manifest, device):
+        for request in choices[network.name].next_requests():
             runner.submit(request)
         if len(network.rates) == 1:
             train_seeds(network, network.rates[0])
@@ -50,24 +55,72 @@ def reproduce(plan: RunPlan, manifest: Manifest, runner: Runner, device: DeviceK
         if outcome.request.member.role == "seed":
             seeds[network.name][spec.seed] = outcome
             continue
-        tried = trials[network.name]
-        tried[spec.recipe.learning_rate] = outcome
-        if len(tried) == len(network.rates):
-            if any(tried[rate].lost for rate in tried):  # chance must not choose the rate
-                chosen[network.name] = None
-                continue
-            train_seeds(network, choose_rate([_rate_trial(tried[rate]) for rate in network.rates]))
+        choice = choices[network.name]
+        if not choice.tell(outcome):
+            continue  # others of its rung are still training
+        requests = choice.next_requests()
+        for request in requests:
+            runner.submit(request)
+        if not requests:
+            for stopped in choice.stopped():
+                runner.stop(stopped)
+            train_seeds(network, choice.rate())
     records = tuple(
         _record(
             network,
             plan,
             chosen[name],
-            [_rate_trial(trials[name][rate]) for rate in network.rates if rate in trials[name]],
+            choices[name].trials(),
             [_seed_run(seeds[name][seed]) for seed in sorted(seeds[name])],
         )
         for name, network in networks.items()
     )
     return GroupRecord("group/1", plan.group, plan.profile, summary(manifest), records)
+
+
+class _Choice:
+    """The choice of one network's learning rate: which runs it needs next, and what they have told."""
+
+    def __init__(self, network: PlannedNetwork, manifest: Manifest, device: DeviceKind) -> None:
+        self._request = partial(_rate_request, network, manifest=manifest, device=device)
+        self._reduction, self._epochs = network.reduction, network.choice_recipe.epochs
+        self._rungs = rungs(self._epochs, network.reduction)
+        self._outcomes: dict[float, Outcome | None] = dict.fromkeys(network.rates if len(network.rates) > 1 else ())
+        self._awaited: set[float] = set()
+
+    def next_requests(self) -> list[Request]:
+        """What is to be trained now; nothing when a rate is chosen, none trains, or a run was lost."""
+        if self._lost:
+            return []
+        wanted = going_on(self._curves(), self._rungs, self._reduction)
+        self._awaited = set(wanted)
+        return [self._request(rate, until=until) for rate, until in wanted.items()]
+
+    def tell(self, outcome: Outcome) -> bool:
+        """Take in an outcome; whether it was the last one awaited."""
+        rate = outcome.request.spec.recipe.learning_rate
+        self._outcomes[rate] = outcome
+        self._awaited.discard(rate)
+        return not self._awaited
+
+    def rate(self) -> float | None:
+        """The rate of the lowest error; None where no rate trains, or a run was lost: chance must not choose."""
+        return None if self._lost else best(self._curves(), self._epochs)
+
+    def stopped(self) -> list[Outcome]:
+        """The runs that did not go on to the end."""
+        return [outcome for outcome in self._outcomes.values() if outcome and outcome.state == "stopped"]
+
+    def trials(self) -> list[RateTrial]:
+        """What is recorded of the rates."""
+        return [_rate_trial(outcome) for outcome in self._outcomes.values() if outcome]
+
+    @property
+    def _lost(self) -> bool:
+        return any(outcome is not None and outcome.lost for outcome in self._outcomes.values())
+
+    def _curves(self) -> dict[float, Curve]:
+        return {rate: _curve(outcome) for rate, outcome in self._outcomes.items()}
 
 
 def planned_requests(plan: RunPlan, manifest: Manifest, device: DeviceKind) -> list[Request]:
@@ -83,11 +136,14 @@ def planned_requests(plan: RunPlan, manifest: Manifest, device: DeviceKind) -> l
 
 
 def rate_requests(network: PlannedNetwork, manifest: Manifest, device: DeviceKind) -> list[Request]:
-    """One short run a learning rate; none where there is nothing to choose."""
+    """What choosing a rate trains if the smaller rates are the better ones; none where there is nothing to choose."""
     if len(network.rates) == 1:
         return []
-    recipes = (replace(network.choice_recipe, learning_rate=rate) for rate in network.rates)
-    return [_request(network, recipe, CHOICE_SEED, manifest, device, "learning-rate") for recipe in recipes]
+    until = dict.fromkeys(network.rates, 0)
+    for place, rung in enumerate(rungs(network.choice_recipe.epochs, network.reduction)):
+        kept = math.ceil(len(network.rates) / (network.reduction or 1) ** place)
+        until |= dict.fromkeys(network.rates[:kept], rung)
+    return [_rate_request(network, rate, manifest, device, epochs) for rate, epochs in until.items()]
 
 
 def seed_requests(
@@ -98,14 +154,10 @@ def seed_requests(
     return [_request(network, recipe, seed, manifest, device, "seed") for seed in seeds]
 
 
-def choose_rate(trials: Sequence[RateTrial]) -> float | None:
-    """The rate of the lowest validation error, the smaller one of equals; None where every run failed."""
-    scored = [
-        (trial.validation_error_percent, trial.learning_rate)
-        for trial in trials
-        if trial.validation_error_percent is not None
-    ]
-    return min(scored)[1] if scored else None
+def _rate_request(network: PlannedNetwork, rate: float, manifest: Manifest, device: DeviceKind, until: int) -> Request:
+    recipe = replace(network.choice_recipe, learning_rate=rate)
+    request = _request(network, recipe, CHOICE_SEED, manifest, device, "learning-rate")
+    return replace(request, until=until) if until < recipe.epochs else request
 
 
 def _request(
@@ -119,14 +171,29 @@ def _request(
     )
 
 
+def _history(outcome: Outcome) -> tuple[Epoch, ...]:
+    """The epochs that were asked for, even if another asker had the run trained further."""
+    result = outcome.folder.result()
+    return result.history[: outcome.request.until] if result else ()
+
+
+def _curve(outcome: Outcome | None) -> Curve:
+    if outcome is None:
+        return Curve()
+    return Curve(tuple(epoch.validation_error_percent for epoch in _history(outcome)), outcome.state == "failed")
+
+
 def _rate_trial(outcome: Outcome) -> RateTrial:
-    result = outcome.folder.result() if outcome.state == "complete" else None
+    history, failed = _history(outcome), outcome.state == "failed"
+    recipe = outcome.request.spec.recipe
     return RateTrial(
-        learning_rate=outcome.request.spec.recipe.learning_rate,
+        learning_rate=recipe.learning_rate,
         run=outcome.folder.run,
-        state=outcome.state,
+        state=outcome.state if failed or outcome.request.until is None else "stopped",
         reason=outcome.reason,
-        validation_error_percent=result.history[-1].validation_error_percent if result else None,
+        validation_error_percent=None if failed or not history else history[-1].validation_error_percent,
+        epochs=len(history),
+        horizon=recipe.epochs,
     )
 
 
@@ -135,7 +202,7 @@ def _seed_run(outcome: Outcome) -> SeedRun:
     return SeedRun(
         run=outcome.folder.run,
         seed=outcome.request.spec.seed,
-        state=outcome.state,
+        state="complete" if outcome.state == "complete" else "failed",
         reason=outcome.reason,
         history=result.history if result else (),
         test_error_percent=score.test_error_percent if score and outcome.state == "complete" else None,

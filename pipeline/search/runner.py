@@ -4,24 +4,25 @@ Only the process that holds a Runner touches headers, MLflow and the display; wo
 A run that is finished already, whoever asked for it, is not trained again.
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from pebble import ProcessExpired
 
 from pipeline.data.manifest import Manifest
 from pipeline.errors import ConvstudyError
-from pipeline.evidence.records import Membership, Result, RunHeader, RunSpec
+from pipeline.evidence.records import Membership, Result, RunHeader, RunSpec, RunState
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.evidence.tracking import Mirror
 from pipeline.search.display import Active, Display
 from pipeline.search.executors import Executor
-from pipeline.search.jobs import Job, needs_weights, read_progress
+from pipeline.search.jobs import Job, needs_weights, reaches, read_progress
+from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.history import Progress
 
 WATCH_SECONDS = 0.5
@@ -37,21 +38,25 @@ PASSING_REASONS = ("out_of_memory", "worker ended unexpectedly")
 
 @dataclass(frozen=True)
 class Request:
-    """A run that is wanted, for whom, and whether it is to be scored on test data once trained."""
+    """A run that is wanted, for whom, and what of it: scored on test data once trained, or only its first epochs."""
 
     spec: RunSpec
     name: str
     member: Membership
     test: bool = False
+    until: int | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a requested run ended; `trained` is False for one that was found finished."""
+    """How a requested run ended; `trained` is False for one that was found finished.
+
+    "stopped": it has come as far as was asked, and waits.
+    """
 
     request: Request
     folder: RunFolder
-    state: Literal["complete", "failed"]
+    state: RunState
     reason: str | None
     trained: bool = True
 
@@ -72,7 +77,10 @@ class _InFlight:
 
 
 class Runner:
-    """Runs requests through an executor; use as a context, so that workers and mirror end with it."""
+    """Runs requests through an executor; use as a context, so that workers and mirror end with it.
+
+    The mirror is opened when the first workers are at work: MLflow takes seconds to load.
+    """
 
     def __init__(
         self,
@@ -80,22 +88,30 @@ class Runner:
         data_folder: Path,
         manifest: Manifest,
         executor: Executor,
-        mirror: Mirror,
+        open_mirror: Callable[[], Mirror],
         display: Display,
         keep_weights: bool = False,
         checkpoint_seconds: float = 30.0,
     ) -> None:
         self.store, self.data_folder, self.manifest = store, data_folder, manifest
-        self.executor, self.mirror, self.display = executor, mirror, display
+        self.executor, self.display = executor, display
+        self._open_mirror = open_mirror
         self.keep_weights, self.checkpoint_seconds = keep_weights, checkpoint_seconds
         self._finished: list[Outcome] = []
         self._in_flight: dict[Future[None], _InFlight] = {}
+
+    @functools.cached_property
+    def mirror(self) -> Mirror:
+        """MLflow as this runner writes it."""
+        return self._open_mirror()
 
     def __enter__(self) -> "Runner":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.executor.close()
+        if "mirror" not in self.__dict__:
+            return
         for flight in self._in_flight.values():
             if flight.mirrored:
                 self.mirror.interrupted(flight.header)
@@ -107,7 +123,6 @@ class Runner:
         test_data = self.manifest.test_fingerprint
         finished = finished_result(request, folder, test_data)
         if finished is not None:
-            self.mirror.finished(folder)
             self._finished.append(Outcome(request, folder, finished.state, finished.reason, trained=False))
             return
         if needs_weights(folder, test_data):
@@ -120,6 +135,7 @@ class Runner:
             data_folder=self.data_folder,
             test_data=test_data,
             test=request.test,
+            until=request.until,
             keep_weights=self.keep_weights and request.member.role != "learning-rate",
             checkpoint_seconds=self.checkpoint_seconds,
         )
@@ -133,12 +149,19 @@ class Runner:
         while self._finished or self._in_flight:
             while self._finished:
                 outcome = self._finished.pop(0)
+                if not outcome.lost and outcome.state != "stopped":
+                    self.mirror.finished(outcome.folder)
                 self.display.finished(_tell(outcome), outcome.trained)
                 yield outcome
             done, _ = wait(self._in_flight, timeout=WATCH_SECONDS, return_when=FIRST_COMPLETED)
             for future in done:
                 self._end(future, self._in_flight.pop(future))
             self._watch()
+
+    def stop(self, outcome: Outcome) -> None:
+        """Say that a stopped run will not be asked to go on: its checkpoints are removed, MLflow shows it as ended."""
+        Checkpoints(outcome.folder.path).clear()
+        self.mirror.finished(outcome.folder)
 
     def _start(self, flight: _InFlight) -> None:
         self.store.folder(flight.job.run).progress.unlink(missing_ok=True)  # of an earlier attempt
@@ -150,7 +173,6 @@ class Runner:
         if error is None:
             result = folder.result()
             assert result is not None, f"worker left no result for run {folder.run}"
-            self.mirror.finished(folder)
             self._finished.append(Outcome(flight.request, folder, result.state, result.reason))
         elif isinstance(error, ProcessExpired | BrokenProcessPool) and flight.attempt < ATTEMPTS:
             self.display.line(f"{flight.request.name}: a worker ended ({error}); going on")
@@ -184,8 +206,10 @@ class Runner:
 
 
 def finished_result(request: Request, folder: RunFolder, test_data: str) -> Result | None:
-    """The result of a run of which nothing more is wanted: it failed, or it is complete and, if asked, tested."""
+    """The result of a run of which nothing more is wanted: it failed, or got as far as asked and, if asked, tested."""
     result = folder.result()
+    if not reaches(result, request.until):
+        return None
     if result is None or result.state == "failed" or not request.test:
         return result
     return result if folder.test_score(test_data) is not None else None
@@ -196,6 +220,8 @@ def _tell(outcome: Outcome) -> str:
     what = f"{request.name} rate {request.spec.recipe.learning_rate:g} seed {request.spec.seed}"
     if outcome.state == "failed":
         return f"{what}: failed, {outcome.reason}"
+    if request.until is not None:
+        what += f", {request.until} of {request.spec.recipe.epochs} epochs"
     result, measurement, score = outcome.folder.result(), outcome.folder.measurement(), outcome.folder.test_score()
     assert result is not None
     told = f"{what}: validation error {result.history[-1].validation_error_percent:.2f} %"

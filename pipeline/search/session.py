@@ -40,7 +40,7 @@ def open_runner(
             data_folder=data_folder or place.prepared_data / manifest.name,
             manifest=manifest,
             executor=ProcessExecutor(device, workers),
-            mirror=Mirror.open(place.mlflow, display.line, code_commit(Path(__file__).parent)),
+            open_mirror=lambda: Mirror.open(place.mlflow, display.line, code_commit(Path(__file__).parent)),
             display=display,
             keep_weights=keep_weights,
             checkpoint_seconds=checkpoint_seconds,

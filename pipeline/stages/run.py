@@ -7,7 +7,7 @@ from pipeline.data.manifest import load_manifest, summary
 from pipeline.errors import RunsFailedError
 from pipeline.evidence.records import GroupRecord
 from pipeline.files import read_json, write_json
-from pipeline.process import run_stage
+from pipeline.process import prepare_workers, run_stage
 from pipeline.schema import read_record, to_json
 from pipeline.workspace import workspace
 
@@ -20,6 +20,7 @@ def main(group: str) -> None:
     place = workspace()
     plan_file = place.plans / "run" / f"{group}.json"
     if has_networks(plan_file):
+        prepare_workers()  # PyTorch loads there while it loads here
         from pipeline.search.campaign import run_plan  # PyTorch is loaded only where something is trained
         from pipeline.search.plans import RunPlan
         from pipeline.search.runner import PASSING_REASONS

@@ -25,13 +25,13 @@ def evaluate(model: nn.Module, images: Images, preparation: Preparation, precisi
     """Score `model` on all images with batch-norm statistics as trained; the model's mode is restored after."""
     was_training = model.training
     model.eval()
-    device = images.pixels.device
+    device = images.device
     batch = max(16, int(EVALUATION_BATCH * min(1.0, (SMALL_SIDE / preparation.side) ** 2)))
     loss, wrong = torch.zeros((), device=device), torch.zeros((), device=device, dtype=torch.int64)
     with torch.inference_mode(), autocast(device.type, precision):
         for start in range(0, len(images), batch):
-            labels = images.labels[start : start + batch]
-            logits = model(preparation.for_evaluation(images.pixels[start : start + batch])).float()
+            pixels, labels = images.take(slice(start, start + batch))
+            logits = model(preparation.for_evaluation(pixels)).float()
             loss += nn.functional.cross_entropy(logits, labels, reduction="sum")
             wrong += (logits.argmax(dim=1) != labels).sum()
     model.train(was_training)

@@ -26,10 +26,13 @@ class Epoch:
 
 @dataclass
 class History:
-    """What a training did: its outcome, one Epoch an epoch, and what it cost in time."""
+    """What a training did: its outcome, one Epoch an epoch, and what it cost in time.
+
+    "stopped": it ended where it was asked to, before the last epoch of its schedule, and can be continued.
+    """
 
     epochs: list[Epoch] = field(default_factory=list)
-    state: Literal["complete", "failed"] = "complete"
+    state: Literal["complete", "failed", "stopped"] = "complete"
     reason: str | None = None
     images_per_second: list[float] = field(default_factory=list)
     train_seconds: float = 0.0

@@ -1,9 +1,10 @@
-"""Images for a training: in memory on the device as uint8, prepared batch by batch.
+"""Images for a training: uint8 on the device (on CPU: mapped from disk), prepared batch by batch.
 
-A batch is cut, scaled to [0, 1], augmented (training only), resized and normalised on the device; a DataLoader with PIL
+A batch is cut, scaled to [0, 1], augmented (training only), normalised and resized on the device; a DataLoader with PIL
 transforms does the same work one image at a time and is far slower at these sizes.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,13 +20,38 @@ SUBSET_SEED = 0
 
 @dataclass(frozen=True)
 class Images:
-    """`pixels` (N, C, H, W) uint8 and `labels` (N,) int64, on one device."""
+    """N images with their labels on one device: all that is stored, or with `rows` (N,) only those.
 
-    pixels: Tensor
-    labels: Tensor
+    `stored_pixels` (M, C, H, W) uint8 may, on CPU, be mapped from a file: a batch is copied when it is taken, and
+    nothing else is. `stored_labels` (M,) int64.
+    """
+
+    stored_pixels: Tensor
+    stored_labels: Tensor
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.stored_labels if self.rows is None else self.rows)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the images are."""
+        return self.stored_pixels.device
+
+    @property
+    def labels(self) -> Tensor:
+        """(N,) int64."""
+        return self.stored_labels if self.rows is None else self.stored_labels[self.rows]
+
+    def take(self, chosen: Tensor | slice) -> tuple[Tensor, Tensor]:
+        """Pixels (n, C, H, W) and labels (n,) of some images, by their places from 0 to N."""
+        rows = chosen if self.rows is None else self.rows[chosen]
+        return self.stored_pixels[rows], self.stored_labels[rows]
+
+    def subset(self, count: int) -> "Images":
+        """A stratified subset of `count` images as one block; all of them where there are no more."""
+        chosen = stratified_subset(self.labels.cpu().numpy(), count)
+        return Images(*self.take(torch.from_numpy(chosen).to(self.device)))
 
 
 @dataclass(frozen=True)
@@ -39,13 +65,26 @@ class ImageData:
 
 
 def load_images(pixels: np.ndarray, labels: np.ndarray, count: int | None, device: str) -> Images:
-    """Copy a split (or a stratified subset of `count`) into memory on the device."""
-    if count is not None and count < len(labels):
-        chosen = stratified_subset(labels, count)
+    """A split (or a stratified subset of `count`) for a training: on CPU as it is mapped, on CUDA copied to the card.
+
+    `pixels` mapped read-only may be given: they are never written to.
+    """
+    chosen = stratified_subset(labels, count) if count is not None and count < len(labels) else None
+    if device == "cpu":
+        rows = None if chosen is None else torch.from_numpy(chosen)
+        return Images(_shared(pixels), torch.from_numpy(np.array(labels, dtype=np.int64)), rows)
+    if chosen is not None:
         pixels, labels = pixels[chosen], labels[chosen]
     return Images(
         torch.from_numpy(np.array(pixels)).to(device), torch.from_numpy(np.array(labels, dtype=np.int64)).to(device)
     )
+
+
+def _shared(array: np.ndarray) -> Tensor:
+    """The tensor over an array's own memory."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+        return torch.from_numpy(array)
 
 
 def stratified_subset(labels: np.ndarray, count: int) -> np.ndarray:
@@ -66,22 +105,24 @@ class Preparation:
     """Turns uint8 batches into network inputs: (n, C, H, W) uint8 -> (n, C, side, side) float, channels_last."""
 
     def __init__(self, recipe: Recipe, data: ImageData) -> None:
-        device = data.train.pixels.device
-        self.side = recipe.resolution or data.train.pixels.shape[-1]
+        device = data.train.device
+        self.side = recipe.resolution or data.train.stored_pixels.shape[-1]
         self.augmentations = recipe.augmentations
         self.mean = torch.tensor(data.mean, device=device).view(1, -1, 1, 1)
         self.std = torch.tensor(data.std, device=device).view(1, -1, 1, 1)
+        self._scale, self._shift = 1 / (255 * self.std), self.mean / self.std
 
     def for_training(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
-        """Augment, resize, normalise."""
-        images = pixels.float() / 255
-        if self.augmentations:
-            return self._normalise(augment(images, self.augmentations, self.side, generator))
-        return self._normalise(resize(images, self.side))
+        """Augment, normalise and resize."""
+        if not self.augmentations:
+            return self.for_evaluation(pixels)
+        images = augment(pixels.float() / 255, self.augmentations, self.side, generator)
+        return _channels_last((images - self.mean) / self.std)
 
     def for_evaluation(self, pixels: Tensor) -> Tensor:
-        """Resize and normalise."""
-        return self._normalise(resize(pixels.float() / 255, self.side))
+        """Normalise and resize; in this order, since there are fewer pixels before (resizing is linear)."""
+        return _channels_last(resize(pixels.float().mul_(self._scale).sub_(self._shift), self.side))
 
-    def _normalise(self, images: Tensor) -> Tensor:
-        return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+def _channels_last(images: Tensor) -> Tensor:
+    return images.contiguous(memory_format=torch.channels_last)

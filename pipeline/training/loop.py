@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.evaluation import autocast, evaluate
 from pipeline.training.history import Epoch, History, Progress
-from pipeline.training.images import ImageData, Images, Preparation, stratified_subset
+from pipeline.training.images import ImageData, Preparation
 from pipeline.training.initialisation import initialise
 from pipeline.training.optimisation import learning_rate_at, make_optimizer
 from pipeline.training.recipe import Recipe
@@ -40,18 +40,26 @@ def train(
     device: Literal["cpu", "cuda"] = "cpu",
     *,
     checkpoints: Checkpoints | None = None,
+    until: int | None = None,
     tell: Callable[[Progress], None] = lambda progress: None,
 ) -> History:
     """Train `model` in place by `recipe` (precision resolved) and leave it with its final weights, in eval mode.
 
+    With `until`, training stops after so many epochs of the recipe's schedule, leaves a checkpoint, and has the state
+    "stopped"; called again with more, it goes on as if it had never stopped.
+
     With `recipe.ema_decay`, what is evaluated and left in `model` are the averaged weights. A training whose loss,
     gradients or buffers become NaN or infinite ends with state "failed" and its reason. With `checkpoints`, it
-    continues from the newest whole one. Raises ValueError where there are fewer training images than one batch.
+    continues from the newest whole one. Raises ValueError where there are fewer training images than one batch, or
+    `until` is not an epoch of the recipe.
     """
     if len(data.train) < recipe.batch_size:
         raise ValueError(f"batch_size (={recipe.batch_size}) must be at most the training images (={len(data.train)})")
+    until = recipe.epochs if until is None else until
+    if not 1 <= until <= recipe.epochs:
+        raise ValueError(f"until (={until}) must be an epoch of the recipe, from 1 to {recipe.epochs}")
     with torch.random.fork_rng(devices=[0] if device == "cuda" else []):
-        return _Training(model, recipe, data, seed, device, checkpoints, tell).run()
+        return _Training(model, recipe, data, seed, device, checkpoints, tell).run(until)
 
 
 class _Training:
@@ -77,14 +85,14 @@ class _Training:
             average = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
             self.averaged = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
         self.preparation = Preparation(recipe, data)
-        sample = torch.from_numpy(stratified_subset(data.train.labels.cpu().numpy(), recipe.train_loss_images))
-        self.train_sample = Images(data.train.pixels[sample], data.train.labels[sample])
+        self.train_sample = data.train.subset(recipe.train_loss_images)
         self.steps = len(data.train) // recipe.batch_size
         self.history = History()
 
-    def run(self) -> History:
+    def run(self, until: int) -> History:
         self._restore()
-        for epoch in range(len(self.history.epochs), self.recipe.epochs):
+        stopping = until < self.recipe.epochs
+        for epoch in range(len(self.history.epochs), until):
             try:
                 gradient_norm = self._train_epoch(epoch)
                 self._observe(epoch, gradient_norm)
@@ -92,8 +100,12 @@ class _Training:
                 self.history.state, self.history.reason = "failed", f"diverged: {error}"
                 break
             self.tell(self._progress(epoch, self.steps, self.history.images_per_second[-1]))
-            if self.checkpoints is not None and self.checkpoints.due() and epoch + 1 < self.recipe.epochs:
+            last = epoch + 1 == until
+            self.history.state = "stopped" if last and stopping else "complete"
+            if self.checkpoints is not None and (stopping if last else self.checkpoints.due()):
                 self.checkpoints.save(epoch + 1, self._state())
+        if stopping and len(self.history.epochs) >= until:
+            self.history.state = "stopped"
         if self.averaged is not None:
             self.model.load_state_dict(self.averaged.module.state_dict())
         self.model.eval()
@@ -104,22 +116,20 @@ class _Training:
         recipe, images = self.recipe, self.data.train
         torch.manual_seed(derive_seed(self.seed, "dropout", epoch))
         order_stream = torch.Generator().manual_seed(derive_seed(self.seed, "order", epoch))
-        order = torch.randperm(len(images), generator=order_stream).to(images.labels.device)
-        stream = torch.Generator(images.labels.device).manual_seed(derive_seed(self.seed, "augmentation", epoch))
+        order = torch.randperm(len(images), generator=order_stream).to(images.device)
+        stream = torch.Generator(images.device).manual_seed(derive_seed(self.seed, "augmentation", epoch))
         watch = _DivergenceWatch(self.device)
-        norms = torch.zeros((), device=images.labels.device)
+        norms = torch.zeros((), device=images.device)
         started = told = time.perf_counter()
         for step in range(self.steps):
             rate = learning_rate_at(epoch * self.steps + step, recipe.epochs * self.steps, recipe)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-            chosen = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
-            batch = self.preparation.for_training(images.pixels[chosen], stream)  # (batch, C, side, side)
+            pixels, labels = images.take(order[step * recipe.batch_size : (step + 1) * recipe.batch_size])
+            batch = self.preparation.for_training(pixels, stream)  # (batch, C, side, side)
             with autocast(self.device, recipe.precision):
                 logits = self.model(batch)  # (batch, classes)
-            loss = nn.functional.cross_entropy(
-                logits.float(), images.labels[chosen], label_smoothing=recipe.label_smoothing
-            )
+            loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             norm = nn.utils.get_total_norm(p.grad for p in self.model.parameters() if p.grad is not None)
@@ -183,7 +193,10 @@ class _Training:
             self.averaged.load_state_dict(state["averaged"])
         history = state["history"]
         self.history = History(**{**history, "epochs": [Epoch(**epoch) for epoch in history["epochs"]]})
-        self.history.starts += 1
+        if self.history.state == "stopped":  # it ended as planned: to continue is no further attempt
+            self.history.state = "complete"
+        else:
+            self.history.starts += 1
 
 
 class _DivergenceWatch:

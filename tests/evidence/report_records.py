@@ -133,9 +133,9 @@ def network(
         macs=macs,
         activations=macs // 90,
         rates=(
-            RateTrial(0.03, "r1", "complete", None, error + (1 if error < 8 else 0)),
-            RateTrial(0.1, "r2", "complete", None, error + (0 if error < 8 else 1)),
-            RateTrial(0.3, "r3", "failed", "diverged: loss is NaN in epoch 1", None),
+            RateTrial(0.03, "r1", "complete", None, error + (1 if error < 8 else 0), 2, 2),
+            RateTrial(0.1, "r2", "complete", None, error + (0 if error < 8 else 1), 2, 2),
+            RateTrial(0.3, "r3", "failed", "diverged: loss is NaN in epoch 1", None, 0, 2),
         ),
         recipe=Recipe(epochs=epochs, learning_rate=0.1 if error < 8 else 0.03, precision="float32"),
         runs=tuple(runs),

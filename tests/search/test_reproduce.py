@@ -22,7 +22,7 @@ from pipeline.data.manifest import write_manifest
 from pipeline.errors import DataError, StorageError, UsageError
 from pipeline.evidence.doctor import examine
 from pipeline.evidence.rebuild import rebuild_mlflow
-from pipeline.evidence.records import GroupRecord, RateTrial
+from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking_store import open_store
 from pipeline.files import sha256_file
@@ -30,7 +30,7 @@ from pipeline.machine import hardware
 from pipeline.search.campaign import estimate_campaign, plan_campaign, run_plan
 from pipeline.search.display import Display
 from pipeline.search.plans import RunPlan
-from pipeline.search.reproduce import choose_rate, planned_requests, reproduce
+from pipeline.search.reproduce import planned_requests, reproduce
 from pipeline.search.session import open_runner
 from pipeline.settings import read_settings
 from pipeline.workspace import Workspace
@@ -117,6 +117,32 @@ def test_mlflow_equals_the_run_store_live_and_after_deleting_and_replaying(
     assert seen(fresh.mlflow) == live
     assert rebuild_mlflow(fresh, print)["unchanged"] == 4
     assert seen(fresh.mlflow) == live
+
+
+def test_rates_that_begin_badly_are_stopped_and_a_larger_grid_trains_them_on(study: Workspace) -> None:
+    plan = smoke_plan(study, seeds=(1,))
+    (network,) = plan.networks
+    halved = dataclasses.replace(
+        network,
+        rates=(0.001, 0.02, 0.06, 0.1),
+        choice_recipe=dataclasses.replace(network.choice_recipe, epochs=2),
+        reduction=2,
+    )
+    (record,) = run_plan(study, dataclasses.replace(plan, networks=(halved,)), "test", quiet=True).networks
+    stopped = [trial for trial in record.rates if trial.state == "stopped"]
+    assert sorted(trial.epochs for trial in record.rates) == [1, 1, 2, 2] and len(stopped) == 2
+    assert record.recipe.learning_rate not in [trial.learning_rate for trial in stopped]
+    store = RunStore(study.runs)
+    for trial in stopped:
+        assert not list(store.folder(trial.run).path.glob("checkpoint-*"))
+    assert set(_statuses(study)) == {"FINISHED"}
+    mirrored = rebuild_mlflow(study, print)
+    assert mirrored["unchanged"] == 5 and mirrored["created"] == 0
+
+    full = dataclasses.replace(halved, reduction=None)
+    (again,) = run_plan(study, dataclasses.replace(plan, networks=(full,)), "test", quiet=True).networks
+    assert [trial.epochs for trial in again.rates] == [2, 2, 2, 2]
+    assert {trial.run for trial in again.rates} == {trial.run for trial in record.rates}
 
 
 def test_an_estimate_counts_finished_runs_and_uses_measured_speed(reproduced: tuple[Workspace, GroupRecord]) -> None:
@@ -251,15 +277,8 @@ def test_a_second_driver_in_a_workspace_is_refused_naming_the_first(
 
 
 def _workers() -> list[psutil.Process]:
-    """Child processes that are workers: multiprocessing's resource tracker is a child too."""
-    return [child for child in psutil.Process().children() if "spawn_main" in _command(child)]
-
-
-def _command(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except (psutil.NoSuchProcess, psutil.ZombieProcess):
-        return ""
+    """The children of the server from which workers are forked."""
+    return [worker for child in psutil.Process().children() for worker in child.children()]
 
 
 def _longer(plan: RunPlan, epochs: int) -> RunPlan:
@@ -269,16 +288,6 @@ def _longer(plan: RunPlan, epochs: int) -> RunPlan:
         for network in plan.networks
     )
     return dataclasses.replace(plan, networks=tuple(networks))
-
-
-def test_choosing_a_rate_takes_the_lowest_error_the_smaller_rate_of_equals_and_no_failed_one() -> None:
-    def trial(rate: float, error: float | None) -> RateTrial:
-        state = "failed" if error is None else "complete"
-        return RateTrial(rate, "0", state, None, error)  # type: ignore[arg-type]
-
-    assert choose_rate([trial(0.1, 9.0), trial(0.2, 8.0), trial(0.3, None)]) == 0.2
-    assert choose_rate([trial(0.2, 8.0), trial(0.1, 8.0)]) == 0.1
-    assert choose_rate([trial(0.2, None)]) is None
 
 
 def test_a_plan_refuses_unknown_networks_and_impossible_resolutions(study: Workspace) -> None:
@@ -329,6 +338,8 @@ def test_an_interrupted_driver_leaves_no_orphan_and_tells_the_truth(
             process.send_signal(number)  # a second signal is harmless
         assert process.wait(timeout=10) == code
     _, alive = psutil.wait_procs(workers, timeout=10)
+    for left in alive:
+        left.kill()
     assert alive == []
     if number == signal.SIGKILL:  # nothing can catch that; the next replay tells the truth
         rebuild_mlflow(study, print)

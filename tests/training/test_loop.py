@@ -97,7 +97,7 @@ def test_evaluation_is_in_eval_mode_and_restores_the_mode(prepared_fashion_mnist
 
 def test_validation_labels_do_not_shape_training(prepared_fashion_mnist: Path) -> None:
     data = small_data(prepared_fashion_mnist)
-    shuffled = replace(data, validation=replace(data.validation, labels=data.validation.labels.flip(0)))
+    shuffled = replace(data, validation=replace(data.validation, stored_labels=data.validation.stored_labels.flip(0)))
     models = [small_network(), small_network()]
     train(models[0], TINY, data, seed=0)
     train(models[1], TINY, shuffled, seed=0)
@@ -119,11 +119,11 @@ def test_bfloat16_trains_to_about_the_same_loss_as_float32(prepared_fashion_mnis
 
 def test_images_are_upscaled_on_the_device_to_the_recipes_resolution(prepared_fashion_mnist: Path) -> None:
     data = small_data(prepared_fashion_mnist)
-    prepared = Preparation(replace(TINY, resolution=56), data).for_evaluation(data.train.pixels[:4])
+    prepared = Preparation(replace(TINY, resolution=56), data).for_evaluation(data.train.take(slice(4))[0])
     assert prepared.shape == (4, 1, 56, 56)
-    native = Preparation(TINY, data).for_evaluation(data.train.pixels)
+    native = Preparation(TINY, data).for_evaluation(data.train.take(slice(None))[0])
     assert native.shape == (160, 1, 28, 28)
-    expected = (data.train.pixels.float() / 255 - data.mean[0]) / data.std[0]
+    expected = (data.train.take(slice(None))[0].float() / 255 - data.mean[0]) / data.std[0]
     torch.testing.assert_close(native, expected)
 
 
@@ -145,7 +145,7 @@ def test_a_linear_model_trains_to_the_closed_form_gradient(prepared_fashion_mnis
     started = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
     train(started, replace(recipe, learning_rate=1e-30), data, seed=0)
     train(model, recipe, data, seed=0)
-    images = Preparation(recipe, data).for_evaluation(data.train.pixels).flatten(1)
+    images = Preparation(recipe, data).for_evaluation(data.train.take(slice(None))[0]).flatten(1)
     with torch.no_grad():
         errors = started(images).softmax(1) - nn.functional.one_hot(data.train.labels, 10)
     expected = started[1].weight - 0.5 * errors.T @ images / 32

@@ -230,3 +230,22 @@ def test_a_pickle_payload_in_a_checkpoint_runs_nothing(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="weights_only"):
         checkpoints.load("cpu")
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_training_stopped_at_each_epoch_as_planned_ends_as_one_left_alone(
+    prepared_fashion_mnist: Path, tmp_path: Path
+) -> None:
+    data = small_data(prepared_fashion_mnist)
+    left_alone, stopped = small_network(), small_network()
+    whole = train(left_alone, TINY, data, 7)
+    states = []
+    for until in range(1, TINY.epochs + 1):
+        stopped = small_network()
+        history = train(stopped, TINY, data, 7, checkpoints=Checkpoints(tmp_path, every_seconds=1e9), until=until)
+        states.append(history.state)
+        assert history.epochs == whole.epochs[:until]
+    assert states == ["stopped"] * (TINY.epochs - 1) + ["complete"]
+    assert hash_weights(stopped.state_dict()) == hash_weights(left_alone.state_dict())
+    assert history.starts == 1
+    with pytest.raises(ValueError, match=r"until \(=9\) must be an epoch of the recipe, from 1 to 3"):
+        train(small_network(), TINY, data, 7, until=9)
