@@ -232,6 +232,26 @@ def reproduce(
         raise RunsFailedError(f"{len(failed)} runs failed: {', '.join(failed)}")
 
 
+@app.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="Benchmarks; default: all (hours).")] = None,
+    repeats: Annotated[int, typer.Option(min=2, help="How often each arm is measured.")] = 5,
+    data: Annotated[str, typer.Option(help="A prepared data set, by name or folder.")] = "fashion-mnist",
+    json_file: Json = None,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure this project beside what one would use instead, on this machine, in one go."""
+    from benchmarks import run_benchmarks
+    from pipeline.schema import to_json
+    from pipeline.workspace import workspace
+
+    place = workspace()
+    folder = _data_folder(place.prepared_data, data)
+    done = run_benchmarks(names or [], repeats, folder, place.results / "benchmarks", _teller(quiet, json_file))
+    _write(json_file, [to_json(benchmark) for benchmark in done])
+
+
 @app.command("contact-sheet")
 def contact_sheet(
     recipe: Annotated[str, typer.Argument(help="A recipe of params.yaml with augmentations.")] = "augmented",

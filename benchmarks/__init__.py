@@ -1,0 +1,36 @@
+"""Side-by-side measurements against what a user would use instead: one module a benchmark, each with `run(options)`.
+
+`convstudy bench [NAME ...]` runs them and writes reports/results/benchmarks/<name>.json. What was measured and did not
+help stands in NOTES.md.
+"""
+
+import importlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.records import Benchmark, finish, table
+from pipeline.errors import UsageError, unknown_name
+
+NAMES = ("throughput", "packing", "limit", "overhead", "data", "growth", "rates", "accuracy", "study")
+
+
+def run_benchmarks(
+    names: Sequence[str], repeats: int, data: Path, results: Path, tell: Callable[[str], None]
+) -> list[Benchmark]:
+    """Run benchmarks one after another, and write each record as soon as it is there.
+
+    Raises UsageError for an unknown name, or where the extra that a benchmark needs is not installed.
+    """
+    for name in names:
+        if name not in NAMES:
+            raise unknown_name("benchmark", name, NAMES)
+    done = []
+    for name in names or NAMES:
+        module = importlib.import_module(f"benchmarks.{name}")
+        try:
+            rows, findings = module.run(data, repeats, tell)
+        except ModuleNotFoundError as error:
+            raise UsageError(f"{name} needs the package {error.name}: pip install 'convstudy[bench]'") from error
+        done.append(finish(name, rows, findings, results))
+        tell(table(done[-1]))
+    return done
