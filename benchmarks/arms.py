@@ -5,6 +5,7 @@ plain SGD at a constant rate, for the same epochs; it first trains two batches t
 """
 
 import multiprocessing
+import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -155,7 +156,7 @@ def _use_threads(case: Case) -> None:
         torch.set_num_threads(case.threads)
 
 
-def _pil_images(case: Case) -> tuple[nn.Module, PilImages, PilImages]:
+def _pil_images(case: Case, judged_images: int = JUDGED_IMAGES) -> tuple[nn.Module, PilImages, PilImages]:
     """The network with its first weights, the images to train on, and those to be judged by."""
     family, reference = search_spaces.reference(case.network)
     resolution = native_resolution(reference, 28)
@@ -164,9 +165,18 @@ def _pil_images(case: Case) -> tuple[nn.Module, PilImages, PilImages]:
     initialise(network, "he-normal", case.seed)
     transforms = transform(resolution, data.manifest.mean, data.manifest.std)
     chosen = stratified_subset(data.train.labels, case.images)
-    judged = stratified_subset(data.validation.labels, JUDGED_IMAGES)
+    judged = stratified_subset(data.validation.labels, judged_images)
     return (
         network,
         PilImages(data.train.images[chosen], data.train.labels[chosen], transforms),
         PilImages(data.validation.images[judged], data.validation.labels[judged], transforms),
     )
+
+
+def textbook_seconds(case: Case) -> tuple[float, float]:
+    """Seconds an image of the textbook's trainer: in training, and in evaluation."""
+    network, images, validation = _pil_images(case, judged_images=4000)
+    (seconds,) = textbook_trainer.train(network, images, case.batch_size, case.learning_rate, 1)
+    started = time.perf_counter()
+    textbook_trainer.error_percent(network, validation)
+    return seconds / len(images), (time.perf_counter() - started) / len(validation)

@@ -1,0 +1,66 @@
+"""The quick study's reproduction against the textbook's way: every rate and seed in full, one after another.
+
+Ours is run for real, in an empty workspace. The textbook's way would take long: its time is estimated from its speed in
+training and in evaluation, measured for each network in the same repeat.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.arms import Case, processes, textbook_seconds
+from benchmarks.records import Row, row, told
+from pipeline.data.manifest import load_manifest
+from pipeline.search.plans import plan_runs
+from pipeline.settings import read_settings
+from pipeline.workspace import workspace
+
+PROFILE = "quick"
+IMAGES = 3200
+
+
+def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
+    """Both ways, one after the other in each repeat."""
+    series: dict[str, list[float]] = {"convstudy": [], "textbook, estimated": []}
+    for repeat in range(repeats):
+        series["convstudy"].append(_reproduce(data))
+        series["textbook, estimated"].append(_textbook(data))
+        tell(f"study {repeat + 1}/{repeats}: " + ", ".join(f"{arm} {v[-1]:.0f} s" for arm, v in series.items()))
+    rows = [row(f"reproduction, profile {PROFILE}", "s", series, "lower")]
+    return rows, [f"the reproduction takes {told(rows[0].ratios['textbook, estimated'])} times less"]
+
+
+def _reproduce(data: Path) -> float:
+    with TemporaryDirectory() as folder:
+        place = Path(folder)
+        shutil.copytree(data, place / "data" / "prepared" / data.name)
+        shutil.copy(workspace().params_file, place / "params.yaml")
+        started = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "pipeline.cli", "reproduce", "--profile", PROFILE, "--quiet"],
+            env={**os.environ, "CONVSTUDY_HOME": folder},
+            check=True,
+        )
+        return time.perf_counter() - started
+
+
+def _textbook(data: Path) -> float:
+    manifest = load_manifest(data)
+    plans = plan_runs(read_settings(workspace().params_file), PROFILE, manifest)
+    total = 0.0
+    with processes(["textbook"]) as pools:
+        for plan in plans.values():
+            for network in plan.networks:
+                case = Case(network.name, IMAGES, network.recipe.batch_size, data)
+                train, evaluate = pools["textbook"].submit(textbook_seconds, case).result()
+                recipe, seeds = network.recipe, len(plan.seeds)
+                trainings = seeds + (len(network.rates) if len(network.rates) > 1 else 0)
+                validated = recipe.validation_images or manifest.splits["validation"].count
+                epoch = (recipe.train_images or manifest.splits["train"].count) * train + validated * evaluate
+                total += trainings * recipe.epochs * epoch + seeds * manifest.splits["test"].count * evaluate
+    return total
