@@ -2,11 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PROFILE ?=
+BENCH ?=
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install study test lint format ui soak clean
+.PHONY: help install study test lint format ui soak bench clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +46,10 @@ ui: install ## Browse all runs in MLflow, on this machine only
 
 soak: install ## Run the long forms of the reliability tests
 	@$(BIN)/python -m pytest -m soak
+
+bench: install ## Measure this project beside what one would use instead (BENCH=throughput …; default: all, hours)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'lightning>=2.5'
+	@$(BIN)/convstudy bench $(BENCH)
 
 clean: ## Remove what was made: environment, caches, results; runs/ and data/ stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache *.egg-info plans reports/results

@@ -151,7 +151,10 @@ class Runner:
                 outcome = self._finished.pop(0)
                 if not outcome.lost and outcome.state != "stopped":
                     self.mirror.finished(outcome.folder)
-                self.display.finished(_tell(outcome), outcome.trained)
+                if outcome.state == "stopped":  # it counts as done when it is said that it will not go on
+                    self.display.line(_tell(outcome))
+                else:
+                    self.display.finished(_tell(outcome), outcome.trained)
                 yield outcome
             done, _ = wait(self._in_flight, timeout=WATCH_SECONDS, return_when=FIRST_COMPLETED)
             for future in done:
@@ -162,6 +165,7 @@ class Runner:
         """Say that a stopped run will not be asked to go on: its checkpoints are removed, MLflow shows it as ended."""
         Checkpoints(outcome.folder.path).clear()
         self.mirror.finished(outcome.folder)
+        self.display.finished(f"{_name(outcome)}: stopped, others began better", outcome.trained)
 
     def _start(self, flight: _InFlight) -> None:
         self.store.folder(flight.job.run).progress.unlink(missing_ok=True)  # of an earlier attempt
@@ -216,8 +220,7 @@ def finished_result(request: Request, folder: RunFolder, test_data: str) -> Resu
 
 
 def _tell(outcome: Outcome) -> str:
-    request = outcome.request
-    what = f"{request.name} rate {request.spec.recipe.learning_rate:g} seed {request.spec.seed}"
+    request, what = outcome.request, _name(outcome)
     if outcome.state == "failed":
         return f"{what}: failed, {outcome.reason}"
     if request.until is not None:
@@ -231,3 +234,8 @@ def _tell(outcome: Outcome) -> str:
         mean = sum(measurement.images_per_second) / len(measurement.images_per_second)
         told += f", {measurement.train_seconds:.1f} s at {mean:,.0f} images/s"
     return told
+
+
+def _name(outcome: Outcome) -> str:
+    spec = outcome.request.spec
+    return f"{outcome.request.name} rate {spec.recipe.learning_rate:g} seed {spec.seed}"

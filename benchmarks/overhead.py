@@ -1,0 +1,156 @@
+"""Overhead: what the pipeline costs beside the bare training loop, and what starting its parts costs."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+import search_spaces
+from benchmarks.records import Row, row, told
+from pipeline.data.arrays import open_training_data
+from pipeline.data.manifest import Manifest
+from pipeline.machine import keep_freed_memory
+from pipeline.search.display import Display
+from pipeline.search.runner import Request, Runner
+from pipeline.search.session import open_runner
+from pipeline.search.single import single_request
+from pipeline.settings import read_settings
+from pipeline.stages.report import write_report
+from pipeline.training.images import ImageData, load_images
+from pipeline.training.loop import train
+from pipeline.workspace import Workspace, workspace
+
+NETWORK = "resnet-small"
+IMAGES, EPOCHS = 6000, 10
+"""A training of 20 seconds or more on one core."""
+PRICED = 200
+
+
+def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
+    """The loop bare and in the pipeline, then the parts."""
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    manifest = open_training_data(data).manifest
+    whole, bare, start = [], [], []
+    with TemporaryDirectory() as folder:
+        place = Workspace(Path(folder))
+        with open_runner(place, manifest, "cpu", Display("bench", 1, quiet=True), 1, True, data_folder=data) as runner:
+            _run(runner, _request(manifest, 0, 256, 1))  # the worker starts, MLflow's store is made
+            for seed in range(1, repeats + 1):
+                request = _request(manifest, seed, IMAGES, EPOCHS)
+                bare.append(_bare(request, data))
+                whole.append(_run(runner, request)[0])
+                seconds, trained = _run(runner, _request(manifest, seed, 256, 1))
+                start.append(seconds - trained)
+                tell(
+                    f"overhead {seed}/{repeats}: bare {bare[-1]:.1f} s, whole {whole[-1]:.1f} s, rest {start[-1]:.3f} s"
+                )
+    rows = [
+        row(
+            f"{NETWORK}, {EPOCHS} epochs of {IMAGES} images", "s", {"bare loop": bare, "whole pipeline": whole}, "lower"
+        ),
+        row("a training by a warm worker, all but the training itself", "s", {"convstudy": start}, None),
+        row(
+            "convstudy --help",
+            "s",
+            {"convstudy": [_seconds("-m", "pipeline.cli", "--help") for _ in range(repeats)]},
+            None,
+        ),
+        row("import of the driver", "s", {"convstudy": [_seconds("-c", DRIVER) for _ in range(repeats)]}, None),
+        row("import of torch", "s", {"torch": [_seconds("-c", "import torch") for _ in range(repeats)]}, None),
+        row("a cold worker, until it is there", "s", {"convstudy": [_cold_worker() for _ in range(repeats)]}, None),
+        row("pricing of one design", "s", {"convstudy": [_pricing() for _ in range(repeats)]}, None),
+        row("report of the published study", "s", {"convstudy": [_report() for _ in range(repeats)]}, None),
+        row("dvc repro, per stage that changed", "s", {"dvc": [_dvc() for _ in range(repeats)]}, None),
+    ]
+    ratio = rows[0].ratios["whole pipeline"]
+    return rows, [f"the whole pipeline takes {told(ratio)} times as long as the bare loop"]
+
+
+DRIVER = "import pipeline.search.campaign, pipeline.search.session"
+
+
+def _request(manifest: Manifest, seed: int, images: int, epochs: int) -> Request:
+    changes = {"epochs": epochs, "train_images": images, "validation_images": 500, "train_loss_images": 500}
+    settings = read_settings(workspace().params_file)
+    return single_request(NETWORK, None, settings, "common", changes, manifest, seed, "cpu", False)
+
+
+def _bare(request: Request, data: Path) -> float:
+    spec, opened = request.spec, open_training_data(data)
+    family, reference = search_spaces.reference(NETWORK)
+    started = time.perf_counter()
+    images = ImageData(
+        load_images(opened.train.images, opened.train.labels, spec.recipe.train_images, "cpu"),
+        load_images(opened.validation.images, opened.validation.labels, spec.recipe.validation_images, "cpu"),
+        opened.manifest.mean,
+        opened.manifest.std,
+    )
+    network = search_spaces.instantiate(family, reference.config, spec.resolution, spec.channels, spec.classes)
+    train(network, replace(spec.recipe), images, spec.seed)
+    return time.perf_counter() - started
+
+
+def _run(runner: Runner, request: Request) -> tuple[float, float]:
+    """Seconds from asking for a run to its outcome, and those in which it was trained and evaluated."""
+    started = time.perf_counter()
+    runner.submit(request)
+    (outcome,) = runner.outcomes()
+    seconds = time.perf_counter() - started
+    measured = outcome.folder.measurement()
+    assert measured is not None
+    return seconds, measured.train_seconds + measured.evaluation_seconds
+
+
+def _seconds(*arguments: str) -> float:
+    started = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def _cold_worker() -> float:
+    """In a process of its own, since a second pool would find the server of workers running."""
+    code = (
+        "import time; from pipeline.process import worker_context; from pebble import ProcessPool; import os\n"
+        "started = time.perf_counter()\n"
+        "with ProcessPool(1, context=worker_context()) as pool: pool.schedule(os.getpid).result()\n"
+        "print(time.perf_counter() - started)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def _pricing() -> float:
+    designs = [(family, reference.config) for family, reference in search_spaces.references().values()]
+    started = time.perf_counter()
+    for place in range(PRICED):
+        family, config = designs[place % len(designs)]
+        search_spaces.price(family, config, 224, 1, 10)
+    return (time.perf_counter() - started) / PRICED
+
+
+def _report() -> float:
+    with TemporaryDirectory() as folder:
+        results = Path(folder) / "results"
+        shutil.copytree(workspace().root / "reports" / "published" / "quick", results)
+        started = time.perf_counter()
+        write_report(results)
+        return time.perf_counter() - started
+
+
+def _dvc(stages: int = 5) -> float:
+    with TemporaryDirectory() as folder:
+        Path(folder, "dvc.yaml").write_text(
+            "stages:\n" + "".join(f"  s{n}:\n    cmd: echo {n} > {n}\n    outs: ['{n}']\n" for n in range(stages))
+        )
+        dvc = Path(sys.executable).with_name("dvc")
+        subprocess.run([dvc, "init", "--no-scm", "--quiet"], cwd=folder, check=True)
+        started = time.perf_counter()
+        subprocess.run([dvc, "repro", "--quiet"], cwd=folder, check=True)
+        return (time.perf_counter() - started) / stages
