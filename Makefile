@@ -7,10 +7,10 @@ export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install study test lint format ui soak bench clean
+.PHONY: help install study test lint format ui soak bench gpu-bundle clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 install: .venv/.installed ## Install exact versions into .venv
 
@@ -50,6 +50,10 @@ soak: install ## Run the long forms of the reliability tests
 bench: install ## Measure this project beside what one would use instead (BENCH=throughput …; default: all, hours)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'lightning>=2.5'
 	@$(BIN)/convstudy bench $(BENCH)
+
+gpu-bundle: install ## Pack code, data and wheels for a machine with a GPU and PyTorch alone
+	@$(BIN)/python -m pipeline.stages.prepare
+	@$(BIN)/python -m gpu.build
 
 clean: ## Remove what was made: environment, caches, results; runs/ and data/ stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache *.egg-info plans reports/results

@@ -21,15 +21,19 @@ FEATURED = "quick"
 """The published results that the README shows."""
 
 
-def publish(place: Workspace, name: str) -> Path:
-    """Copy the workspace's records, REPORT.md and figures to reports/published/<name>, and renew the README."""
+def publish(place: Workspace, name: str, results: Path | None = None) -> Path:
+    """Copy records, REPORT.md and figures to reports/published/<name>, and renew the README.
+
+    They are those of the workspace, or of another folder of results. A picture of the report that is there stays.
+    """
+    results = results or place.results
     if not re.fullmatch(r"[a-z0-9-]+", name):
         raise UsageError(f"name (={name!r}) must consist of a-z, 0-9 and -")
     target = place.root / "reports" / "published" / name
-    shutil.rmtree(target, ignore_errors=True)
     for folder in ("runs", "profiles", "figures"):
-        shutil.copytree(place.results / folder, target / folder)
-    shutil.copy(place.results / "REPORT.md", target / "REPORT.md")
+        shutil.rmtree(target / folder, ignore_errors=True)
+        shutil.copytree(results / folder, target / folder)
+    shutil.copy(results / "REPORT.md", target / "REPORT.md")
     readme = place.root / "README.md"
     write_text(readme, with_generated_parts(readme.read_text(), place.root))
     return target

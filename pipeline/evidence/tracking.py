@@ -91,6 +91,11 @@ class Mirror:
             tell(_off(str(error)))
             return cls(folder, None, tell, commit)
 
+    @classmethod
+    def off(cls, folder: Path) -> "Mirror":
+        """A mirror that writes nothing."""
+        return cls(folder, None, lambda line: None, None)
+
     def started(self, header: RunHeader) -> None:
         """A run begins, or continues: its children are created (or found) and set running."""
         self._attempt(lambda store: self._start(store, header))

@@ -11,9 +11,9 @@ from pipeline.evidence.network_figures import draw_learning_curves
 from pipeline.evidence.records import GroupRecord, NetworkRecord
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking_content import GROUP_EXPERIMENT
-from pipeline.machine import default_workers, resolve_device
+from pipeline.machine import resolve_device
 from pipeline.search.display import Display
-from pipeline.search.estimate import describe, estimate, measured_speeds
+from pipeline.search.estimate import describe, estimate, measured_speeds, trainings_at_once
 from pipeline.search.plans import RunPlan, plan_group
 from pipeline.search.reproduce import planned_requests, reproduce
 from pipeline.search.session import open_runner
@@ -38,7 +38,7 @@ def estimate_campaign(place: Workspace, plan: RunPlan, workers: int | None) -> t
     """What the plan would train, what is finished, hours and disk: as text, and as JSON."""
     device = resolve_device()
     manifest = load_manifest(place.prepared_data / plan.data)
-    workers = workers or default_workers(device)
+    workers = workers or trainings_at_once(planned_requests(plan, manifest, device), device)
     store = RunStore(place.runs)
     speeds = measured_speeds(store, device)
     estimates = [
@@ -73,7 +73,9 @@ def run_plan(
     """Train a plan in the workspace; failed runs stay in the record with their reasons."""
     device = resolve_device()
     manifest = load_manifest(place.prepared_data / plan.data)
-    display = Display(title, len(planned_requests(plan, manifest, device)), quiet=quiet)
+    requests = planned_requests(plan, manifest, device)
+    workers = workers or trainings_at_once(requests, device)
+    display = Display(title, len(requests), quiet=quiet)
     with open_runner(place, manifest, device, display, workers, plan.keep_weights, plan.checkpoint_seconds) as runner:
         record = reproduce(plan, manifest, runner, device)
         with TemporaryDirectory() as folder:

@@ -13,10 +13,11 @@ import torch
 from torch import nn
 
 import search_spaces
+from pipeline.cost.memory import OPTIMIZER_COPIES, saved_bytes_per_sample
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import RunSpec
 from pipeline.evidence.store import RunStore
-from pipeline.machine import DeviceKind, hardware
+from pipeline.machine import DeviceKind, cores, default_workers, hardware
 from pipeline.schema import parse
 from pipeline.search.jobs import build_network
 from pipeline.search.runner import Request, finished_result
@@ -26,6 +27,11 @@ CALIBRATION_BATCH = 16
 FORWARD_SHARE = 1 / 3
 RECORD_BYTES = 16_000
 """About what a run's JSON records take."""
+PACKED = 6
+CUDA_PROCESS_BYTES = 2 * 2**30
+"""CUDA's context and libraries, and the data set, in each process."""
+ACTIVATION_SLACK = 2
+"""Gradients of activations, and workspaces, beside what is saved for backward; like the other two, not yet measured."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,27 @@ def estimate(
         seconds += _images(request, manifest) / speeds[key]
         disk += RECORD_BYTES + (4 * _params(request.spec) if keep_weights and request.test else 0)
     return Estimate(len(requests), len(requests) - len(pending), seconds / workers / 3600, disk)
+
+
+def trainings_at_once(requests: Sequence[Request], device: DeviceKind) -> int:
+    """How many of these trainings run side by side: one a core on CPU, as many as fit into its memory on a card."""
+    if device == "cpu" or not requests:
+        return default_workers(device)
+    free, _ = torch.cuda.mem_get_info()
+    return fitting(free, max(training_bytes(request.spec) for request in requests), cores())
+
+
+def fitting(free_bytes: int, bytes_each: int, cores: int) -> int:
+    """Trainings that fit into a card's free memory, at least one; each is fed by a core, and PACKED bounds them."""
+    return max(1, min(free_bytes // bytes_each, cores, PACKED))
+
+
+def training_bytes(spec: RunSpec) -> int:
+    """What a training takes on a card: weights with their copies, activations of a batch, and the process itself."""
+    with torch.device("meta"):
+        saved = saved_bytes_per_sample(build_network(spec), spec.channels, spec.resolution)
+    weights = 4 * OPTIMIZER_COPIES * _params(spec)
+    return CUDA_PROCESS_BYTES + weights + ACTIVATION_SLACK * spec.recipe.batch_size * saved
 
 
 def _images(request: Request, manifest: Manifest) -> float:

@@ -28,11 +28,13 @@ def open_runner(
     keep_weights: bool = False,
     checkpoint_seconds: float = 30.0,
     data_folder: Path | None = None,
+    mirrored: bool = True,
 ) -> Iterator[Runner]:
     """Workers on this machine (as many as cores on CPU), MLflow's mirror, and the workspace's run store.
 
-    `data_folder` is where the data lie if not in the workspace. Raises StorageError, naming its process, while another
-    driver works in the workspace: headers, MLflow and workers have one master at a time.
+    `data_folder` is where the data lie if not in the workspace; not `mirrored`, MLflow is left alone. Raises
+    StorageError, naming its process, while another driver works in the workspace: headers, MLflow and workers have one
+    master at a time.
     """
     with only_one("driver", place.locks, PATIENCE_SECONDS):
         runner = Runner(
@@ -40,10 +42,14 @@ def open_runner(
             data_folder=data_folder or place.prepared_data / manifest.name,
             manifest=manifest,
             executor=ProcessExecutor(device, workers),
-            open_mirror=lambda: Mirror.open(place.mlflow, display.line, code_commit(Path(__file__).parent)),
+            open_mirror=lambda: _open_mirror(place, display) if mirrored else Mirror.off(place.mlflow),
             display=display,
             keep_weights=keep_weights,
             checkpoint_seconds=checkpoint_seconds,
         )
         with runner:
             yield runner
+
+
+def _open_mirror(place: Workspace, display: Display) -> Mirror:
+    return Mirror.open(place.mlflow, display.line, code_commit(Path(__file__).parent))

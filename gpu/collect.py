@@ -1,0 +1,38 @@
+"""Takes in what a machine with a GPU brought back: `python -m gpu.collect records.tar.gz NAME`.
+
+Its runs join the run store (so that `convstudy replay` shows them in MLflow), and its report is published as
+reports/published/NAME, with the hardware that each run recorded.
+"""
+
+import shutil
+import sys
+import tarfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pipeline.errors import UsageError
+from pipeline.evidence.publish import publish
+from pipeline.process import run_and_exit
+from pipeline.stages.report import write_report
+from pipeline.workspace import Workspace, workspace
+
+
+def collect(archive: Path, name: str, place: Workspace) -> Path:
+    """Add the archive's runs to the store, write its report and publish it; runs that are there already stay."""
+    with TemporaryDirectory() as folder:
+        try:
+            with tarfile.open(archive) as packed:
+                packed.extractall(folder, filter="data")
+        except (OSError, tarfile.TarError) as error:
+            raise UsageError(f"cannot read {archive}: {error}") from error
+        brought = Workspace(Path(folder))
+        for run in sorted(brought.runs.glob("*")):
+            if not (place.runs / run.name / "result.json").exists():
+                shutil.copytree(run, place.runs / run.name, dirs_exist_ok=True)
+        (brought.results / "profiles").mkdir(parents=True, exist_ok=True)
+        write_report(brought.results)
+        return publish(place, name, brought.results)
+
+
+if __name__ == "__main__":
+    run_and_exit(lambda: print(collect(Path(sys.argv[1]), sys.argv[2], workspace())))

@@ -1,0 +1,83 @@
+"""The archive for a machine with a GPU, run on CPU by an interpreter that has PyTorch and little else."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from gpu.build import build
+from gpu.collect import collect
+from gpu.run import AGAIN
+from pipeline.evidence.records import GroupRecord
+from pipeline.evidence.store import RunStore
+from pipeline.schema import read_record
+from pipeline.search.estimate import PACKED, fitting
+from pipeline.workspace import Workspace
+
+CHECKOUT = Path(__file__).parents[1]
+NOT_ON_A_BARE_MACHINE = (
+    "__editable__", "altair", "annotated_types", "convstudy", "dvc", "fvcore", "mlflow", "optuna", "pebble", "psutil",
+    "pydantic", "rich", "safetensors", "statsmodels", "typer", "typing_inspection", "yaml", "_yaml", "vl_convert",
+)  # fmt: skip
+
+
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or sys.platform != "linux", reason="the archive is for Linux, x86-64"
+)
+def test_the_bundle_runs_in_pieces_without_dvc_and_mlflow_and_its_records_are_taken_in(
+    study: Workspace, tmp_path: Path
+) -> None:
+    for part in ("pipeline", "search_spaces", "gpu", "pyproject.toml", "requirements.lock"):
+        (study.root / part).symlink_to(CHECKOUT / part)
+    archive = tmp_path / "dist" / "bundle.tar.gz"
+    build(archive, f"{sys.version_info.major}.{sys.version_info.minor}")
+    there = tmp_path / "there"
+    with tarfile.open(archive) as packed:
+        packed.extractall(there, filter="data")
+
+    records = tmp_path / "records.tar.gz"
+    assert _run(there, tmp_path, records, minutes=0.02) == AGAIN
+    assert _run(there, tmp_path, records, minutes=5) == 0
+    runs = [folder for folder in RunStore(there / "runs") if folder.result() is not None]
+    assert len(runs) == 8  # two networks, two rates and two seeds each
+    assert not (there / "mlruns").exists()
+    before = {run.run: (run.path / "measurement.json").stat().st_mtime_ns for run in runs}
+    assert _run(there, tmp_path, records, minutes=5) == 0
+    assert {run.run: (run.path / "measurement.json").stat().st_mtime_ns for run in runs} == before
+
+    for part in ("README.md", "reports"):
+        copy = shutil.copytree if (CHECKOUT / part).is_dir() else shutil.copy
+        copy(CHECKOUT / part, study.root / part)
+    published = collect(records, "brought-back", study)
+    group = read_record(GroupRecord, published / "runs" / "resnet.json")
+    assert group.profile == "smoke" and group.networks[0].test_error_percent is not None
+    assert group.networks[0].test_error_percent.n == 2
+    assert {folder.run for folder in RunStore(study.runs)} == {run.run for run in runs}
+
+
+def _run(there: Path, tmp_path: Path, records: Path, minutes: float) -> int:
+    """The script, by the interpreter below the virtual environment, which sees only what a bare machine would have."""
+    bare = tmp_path / "bare"
+    if not bare.exists():
+        bare.mkdir()
+        for path in Path(sysconfig.get_path("purelib")).iterdir():
+            if not path.name.lower().startswith(NOT_ON_A_BARE_MACHINE):
+                (bare / path.name).symlink_to(path)
+    python = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    command = [str(python), "gpu/run.py", "--profile", "smoke", "--minutes", str(minutes), "--output", str(records)]
+    environment = {name: text for name, text in os.environ.items() if name != "CONVSTUDY_HOME"}
+    return subprocess.run(command, cwd=there, env={**environment, "PYTHONPATH": str(bare)}, check=False).returncode
+
+
+def test_trainings_are_packed_by_the_memory_of_the_card_and_the_cores() -> None:
+    gib = 2**30
+    assert fitting(80 * gib, 30 * gib, cores=16) == 2
+    assert fitting(80 * gib, 3 * gib, cores=16) == PACKED
+    assert fitting(80 * gib, 3 * gib, cores=2) == 2
+    assert fitting(10 * gib, 30 * gib, cores=16) == 1
