@@ -9,6 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from benchmarks.records import Benchmark, told
 from pipeline.errors import UsageError
 from pipeline.evidence.comparison import Comparison, compare
 from pipeline.evidence.records import CostProfile, GroupRecord
@@ -42,7 +43,9 @@ def publish(place: Workspace, name: str, results: Path | None = None) -> Path:
 def with_generated_parts(text: str, root: Path) -> str:
     """README's text with everything between generated marks made anew from reports/published."""
     comparison = read_published(root / "reports" / "published" / FEATURED)
-    for name, content in {"results": _results(comparison), "setting": _setting(comparison)}.items():
+    speed = read_record(Benchmark, root / "reports" / "published" / "benchmarks" / "throughput.json")
+    parts = {"results": _results(comparison), "setting": _setting(comparison), "speed": _speed(speed)}
+    for name, content in parts.items():
         pattern = rf"(<!-- generated: {name} -->\n).*?(\n<!-- end -->)"
         text, found = re.subn(pattern, lambda match, c=content: match[1] + c + match[2], text, flags=re.DOTALL)  # type: ignore[misc]
         if found != 1:
@@ -88,6 +91,25 @@ def _setting(comparison: Comparison) -> str:
         f"({hardware['cores']} cores, {hardware['instruction_set']}) with torch {measured.versions['torch']}. "
         "Short trainings on a part of the data: a first look, not a ranking."
     )
+
+
+def _speed(benchmark: Benchmark) -> str:
+    others = list(benchmark.rows[0].ratios)
+    lines = [
+        "| network | images/s |" + "".join(f" times {other} |" for other in others),
+        "|---|--:|" + "--:|" * len(others),
+    ]
+    for row in benchmark.rows:
+        ours = row.median(next(iter(row.arms)))
+        shown = f"{ours:,.0f}" if ours >= 100 else f"{ours:.1f}"
+        lines.append(f"| {row.case} | {shown} |" + "".join(f" {told(row.ratios[other])} |" for other in others))
+    hardware = benchmark.hardware
+    setting = (
+        f"{hardware['processor']} ({hardware['cores']} cores, {hardware['instruction_set']}), "
+        f"torch {benchmark.versions['torch']}; medians, ratios with 95 % intervals."
+    )
+    findings = "".join(f"\n- {finding[:1].upper()}{finding[1:]}." for finding in benchmark.findings)
+    return "\n".join(lines) + f"\n\n{setting}\n{findings}"
 
 
 if __name__ == "__main__":
