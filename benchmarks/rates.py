@@ -25,6 +25,7 @@ from pipeline.workspace import workspace
 from search_spaces import family, instantiate
 
 PROFILE = "quick"
+REDUCTION = 2
 
 
 def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
@@ -47,7 +48,7 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
         series: dict[str, list[float]] = {"halving": [], "full grid": []}
         for seed in range(repeats):
             full, halved = curves[network.name, seed], {rate: Curve() for rate in network.rates}
-            while wanted := going_on(halved, rungs(epochs, network.reduction), network.reduction):
+            while wanted := going_on(halved, rungs(epochs, REDUCTION), REDUCTION):
                 for rate, until in wanted.items():
                     known = full[rate].errors[:until]
                     halved[rate] = Curve(known, len(known) < until)

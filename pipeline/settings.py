@@ -58,7 +58,7 @@ class Profile:
             as it is, and with an empty grid the recipe's own.
         choice: fields in which the rate-choosing runs differ (shorter, on fewer images).
         reduction: of those runs, the best 1 / reduction go on at epoch 1, reduction, reduction^2, ... (successive
-            halving); null: all train in full.
+            halving); null: all train in full, which chooses better rates when runs are short (benchmarks/NOTES.md).
         seeds: how many seeds each network is then trained with, from 1 on.
         networks: family -> network name -> entry.
         latency_seconds: time spent on each latency; 0: none is measured.
@@ -70,7 +70,7 @@ class Profile:
     changes: dict[str, Any] = field(default_factory=dict)
     rates: tuple[float, ...] = (0.02, 0.06, 0.2)
     choice: dict[str, Any] = field(default_factory=dict)
-    reduction: int | None = 2
+    reduction: int | None = None
     seeds: int = 3
     latency_seconds: float = 0.2
     keep_weights: bool = True
