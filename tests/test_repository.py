@@ -7,7 +7,9 @@ import pytest
 import typer.main
 
 from pipeline.cli import app
-from pipeline.evidence.publish import with_generated_parts
+from pipeline.errors import UsageError
+from pipeline.evidence.publish import publish, with_generated_parts
+from pipeline.workspace import Workspace
 
 CHECKOUT = Path(__file__).parents[1]
 README = (CHECKOUT / "README.md").read_text()
@@ -63,3 +65,13 @@ def test_test_data_are_opened_by_the_one_evaluation_alone() -> None:
         "pipeline/data/arrays.py",
         "pipeline/search/jobs.py",
     ]
+
+
+def test_publishing_without_results_leaves_what_is_published(tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    published = tmp_path / "reports" / "published" / "quick" / "runs" / "lenet.json"
+    published.parent.mkdir(parents=True)
+    published.write_text("{}")
+    with pytest.raises(UsageError, match="holds no results to publish"):
+        publish(place, "quick")
+    assert published.read_text() == "{}"

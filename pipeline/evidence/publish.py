@@ -1,7 +1,8 @@
 """Publishing evidence: records of a real run are copied to reports/published, and README's figures made from them.
 
-`python -m pipeline.evidence.publish NAME` publishes the results of the workspace. Every figure of the README stands
-between two marks and is written here; a test fails when it is not what the published records say.
+`python -m pipeline.evidence.publish NAME` publishes the results of the workspace; without a name it renews the README
+alone. Every figure of the README stands between two marks and is written here; a test fails when it is not what the
+published records say.
 """
 
 import re
@@ -26,18 +27,27 @@ def publish(place: Workspace, name: str, results: Path | None = None) -> Path:
     """Copy records, REPORT.md and figures to reports/published/<name>, and renew the README.
 
     They are those of the workspace, or of another folder of results. A picture of the report that is there stays.
+    Raises UsageError, and leaves what is published, where there are no results.
     """
     results = results or place.results
     if not re.fullmatch(r"[a-z0-9-]+", name):
         raise UsageError(f"name (={name!r}) must consist of a-z, 0-9 and -")
+    if not (results / "REPORT.md").exists():
+        raise UsageError(f"{results} holds no results to publish: run the study first")
     target = place.root / "reports" / "published" / name
     for folder in ("runs", "profiles", "figures"):
         shutil.rmtree(target / folder, ignore_errors=True)
         shutil.copytree(results / folder, target / folder)
     shutil.copy(results / "REPORT.md", target / "REPORT.md")
+    renew_readme(place)
+    return target
+
+
+def renew_readme(place: Workspace) -> Path:
+    """Write README's generated parts anew from what is published."""
     readme = place.root / "README.md"
     write_text(readme, with_generated_parts(readme.read_text(), place.root))
-    return target
+    return readme
 
 
 def with_generated_parts(text: str, root: Path) -> str:
@@ -113,4 +123,4 @@ def _speed(benchmark: Benchmark) -> str:
 
 
 if __name__ == "__main__":
-    run_and_exit(lambda: print(publish(workspace(), sys.argv[1])))
+    run_and_exit(lambda: print(publish(workspace(), sys.argv[1]) if sys.argv[1:] else renew_readme(workspace())))
