@@ -2,7 +2,8 @@
 
 The bound of a step is the sum over layers, forward and backward, of the larger of two times: arithmetic over the peak
 measured here for that kind of layer, and bytes moved over the bandwidth measured here. It is optimistic (each tensor is
-read and written once, nothing but layers takes time), so that 100 % cannot be reached.
+read and written once, nothing but layers takes time), so that 100 % cannot be reached. Taken in float32, and in
+bfloat16 (peaks of bfloat16 tensors, half the bytes) where the processor computes in it.
 Source: Williams et al. (2009), "Roofline", per layer.
 """
 
@@ -18,77 +19,87 @@ from torch import Tensor, nn
 import search_spaces
 from benchmarks.arms import SOURCE_NETWORKS
 from benchmarks.records import Row, geometric, row
-from pipeline.machine import keep_freed_memory
+from pipeline.machine import keep_freed_memory, resolve_precision
 from pipeline.search.plans import native_resolution
+from pipeline.training.evaluation import autocast
 from pipeline.training.initialisation import initialise
 from pipeline.training.optimisation import make_optimizer
 from pipeline.training.recipe import Recipe
 
 BATCH_SIZE = 64
-BYTES = 4
+TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 BACKWARD_PASSES = 2
 """A layer with weights does its arithmetic twice more backward: for its input's gradient and its weights'."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What one layer does forward: its kind, MACs, and bytes read and written."""
+    """What one layer does forward: its kind, MACs, and elements read and written."""
 
     kind: str
     macs: int
-    moved: int
+    elements: int
     first: bool
 
 
 @dataclass(frozen=True)
 class Peaks:
-    """MACs per second by kind of layer, and bytes per second."""
+    """MACs per second by kind of layer, bytes per second, and bytes an element."""
 
     macs: dict[str, float]
     bandwidth: float
+    itemsize: int
 
 
 def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
-    """Peaks, then a step of every network of the source, in each repeat."""
+    """Peaks, then a step of every network of the source, in each repeat; all that in every precision."""
     keep_freed_memory()
+    rows, findings = [], []
+    for precision in dict.fromkeys(("float32", resolve_precision("auto", "cpu"))):
+        more, share = _shares(precision, repeats, tell)
+        rows += more
+        findings.append(f"{precision}: geometric mean of the share of the bound that is reached: {100 * share:.0f} %")
+    return rows, findings
+
+
+def _shares(precision: str, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], float]:
     seen: dict[str, dict[str, list[float]]] = {name: {} for name in SOURCE_NETWORKS}
     peaks_seen: dict[str, list[float]] = {}
     shares: dict[str, dict[str, float]] = {}
     for repeat in range(repeats):
-        peaks = measure_peaks()
+        peaks = measure_peaks(precision)
         for kind, value in {**peaks.macs, "bandwidth": peaks.bandwidth}.items():
             peaks_seen.setdefault(kind, []).append((2 if kind != "bandwidth" else 1) * value / 1e9)
         for name, series in seen.items():
             network, images, labels = _prepared(name)
             works = layers(network, images)
             bound = sum(bound_seconds(work, peaks) for work in works)
-            step = _step_seconds(network, images, labels)
+            step = _step_seconds(network, images, labels, precision)
             series.setdefault("bound", []).append(1e3 * bound)
             series.setdefault("step", []).append(1e3 * step)
             shares[name] = {}
             for work in works:
                 shares[name][work.kind] = shares[name].get(work.kind, 0.0) + bound_seconds(work, peaks) / bound
-            tell(f"limit {repeat + 1}/{repeats}, {name}: {100 * bound / step:.0f} % of its bound")
+            tell(f"limit, {precision}, {repeat + 1}/{repeats}, {name}: {100 * bound / step:.0f} % of its bound")
     rows = [
-        row(f"peak of {kind}", "GB/s" if kind == "bandwidth" else "GFLOP/s", {"measured": values})
+        row(f"{precision}, peak of {kind}", "GB/s" if kind == "bandwidth" else "GFLOP/s", {"measured": values})
         for kind, values in peaks_seen.items()
     ]
     reached = []
     for name, series in seen.items():
         largest = sorted(shares[name].items(), key=lambda item: -item[1])[:4]
         parts = ", ".join(f"{kind} {100 * share:.0f} %" for kind, share in largest)
-        item = row(name, "ms a step", series, "lower", f"bound: {parts}")
+        item = row(f"{precision}, {name}", "ms a step", series, "lower", f"bound: {parts}")
         reached.append(1 / item.ratios["step"].mean)
         rows.append(item)
-    share = geometric([math.log(value) for value in reached])
-    return rows, [f"geometric mean of the share of the bound that is reached: {100 * share.mean:.0f} %"]
+    return rows, geometric([math.log(value) for value in reached]).mean
 
 
 def bound_seconds(work: Work, peaks: Peaks) -> float:
     """The least time of a layer in a step, forward and backward; the first layer's input needs no gradient."""
     passes = 1 + (BACKWARD_PASSES if not work.first else BACKWARD_PASSES - 1)
     arithmetic = work.macs / peaks.macs[work.kind] if work.macs else 0.0
-    return passes * max(arithmetic, work.moved / peaks.bandwidth)
+    return passes * max(arithmetic, work.elements * peaks.itemsize / peaks.bandwidth)
 
 
 def layers(network: nn.Module, images: Tensor) -> list[Work]:
@@ -96,7 +107,7 @@ def layers(network: nn.Module, images: Tensor) -> list[Work]:
     works: list[Work] = []
 
     def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        moved = BYTES * (inputs[0].numel() + output.numel() + sum(p.numel() for p in module.parameters()))
+        elements = inputs[0].numel() + output.numel() + sum(p.numel() for p in module.parameters())
         macs, kind = 0, "elementwise"
         if isinstance(module, nn.Conv2d):
             macs = output.numel() * module.weight[0].numel()
@@ -106,7 +117,7 @@ def layers(network: nn.Module, images: Tensor) -> list[Work]:
                 kind = "convolution of one channel"
         elif isinstance(module, nn.Linear):
             macs, kind = len(output) * module.weight.numel(), "product"
-        works.append(Work(kind, macs, moved, first=not works))
+        works.append(Work(kind, macs, elements, first=not works))
 
     handles = [
         module.register_forward_hook(note)
@@ -119,18 +130,19 @@ def layers(network: nn.Module, images: Tensor) -> list[Work]:
     return works
 
 
-def measure_peaks() -> Peaks:
+def measure_peaks(precision: str) -> Peaks:
     """The fastest of several large calls of each kind: what the machine does when the shape suits it."""
+    dtype = TYPES[precision]
 
     def product() -> float:
-        a, b = torch.rand(1536, 1536), torch.rand(1536, 1536)
+        a, b = torch.rand(1536, 1536, dtype=dtype), torch.rand(1536, 1536, dtype=dtype)
         return 1536**3 / _fastest(lambda: a @ b)
 
     def convolution(width: int, side: int, kernel: int, groups: int = 1, channels: int | None = None) -> float:
         channels = channels or width
-        images = torch.rand(32, channels, side, side).contiguous(memory_format=torch.channels_last)
+        images = torch.rand(32, channels, side, side, dtype=dtype).contiguous(memory_format=torch.channels_last)
         layer = nn.Conv2d(channels, width, kernel, padding=kernel // 2, groups=groups)
-        layer = layer.to(memory_format=torch.channels_last)
+        layer = layer.to(dtype).to(memory_format=torch.channels_last)
         with torch.no_grad():
             seconds = _fastest(lambda: layer(images))
         return 32 * side**2 * layer.weight.numel() / seconds
@@ -138,7 +150,7 @@ def measure_peaks() -> Peaks:
     def bandwidth() -> float:
         block = torch.rand(2**26)
         target = torch.empty_like(block)
-        return 2 * block.numel() * BYTES / _fastest(lambda: target.copy_(block))
+        return 2 * block.nbytes / _fastest(lambda: target.copy_(block))
 
     return Peaks(
         {
@@ -149,6 +161,7 @@ def measure_peaks() -> Peaks:
             "convolution of one channel": convolution(64, 112, 7, channels=1),
         },
         bandwidth(),
+        dtype.itemsize,
     )
 
 
@@ -172,13 +185,15 @@ def _prepared(name: str) -> tuple[nn.Module, Tensor, Tensor]:
     return network, images, torch.randint(0, 10, (BATCH_SIZE,))
 
 
-def _step_seconds(network: nn.Module, images: Tensor, labels: Tensor) -> float:
+def _step_seconds(network: nn.Module, images: Tensor, labels: Tensor, precision: str) -> float:
     """The median of a few steps: forward, backward, update."""
     optimizer = make_optimizer(network, Recipe(epochs=1, learning_rate=1e-3))
     seconds = []
     for _ in range(5):
         started = time.perf_counter()
-        loss = nn.functional.cross_entropy(network(images), labels)
+        with autocast("cpu", precision):
+            logits = network(images)
+        loss = nn.functional.cross_entropy(logits.float(), labels)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -71,7 +71,7 @@ def test_the_bound_of_a_network_counts_its_macs_once_forward_and_twice_backward(
 
     works = layers(instantiate(family, lenet.config, 28, 1, 10), torch.rand(2, 1, 28, 28))
     assert sum(work.macs for work in works) == 2 * lenet.macs
-    peaks = Peaks(dict.fromkeys(("product", "convolution kxk", "convolution of one channel"), 1.0), 1e30)
+    peaks = Peaks(dict.fromkeys(("product", "convolution kxk", "convolution of one channel"), 1.0), 1e30, 4)
     first, rest = works[0].macs, sum(work.macs for work in works[1:])
     assert sum(bound_seconds(work, peaks) for work in works) == pytest.approx(2 * first + 3 * rest)
-    assert bound_seconds(Work("elementwise", 0, 100, False), Peaks({}, 10.0)) == pytest.approx(30.0)
+    assert bound_seconds(Work("elementwise", 0, 100, False), Peaks({}, 10.0, 2)) == pytest.approx(60.0)

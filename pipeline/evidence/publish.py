@@ -8,6 +8,7 @@ published records say.
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.records import Benchmark, told
@@ -21,6 +22,8 @@ from pipeline.workspace import Workspace, workspace
 
 FEATURED = "quick"
 """The published results that the README shows."""
+BESIDE_THROUGHPUT = ("packing", "study", "overhead", "limit", "accuracy", "growth")
+"""The benchmarks whose findings the README lists below the table of throughput."""
 
 
 def publish(place: Workspace, name: str, results: Path | None = None) -> Path:
@@ -53,8 +56,10 @@ def renew_readme(place: Workspace) -> Path:
 def with_generated_parts(text: str, root: Path) -> str:
     """README's text with everything between generated marks made anew from reports/published."""
     comparison = read_published(root / "reports" / "published" / FEATURED)
-    speed = read_record(Benchmark, root / "reports" / "published" / "benchmarks" / "throughput.json")
-    parts = {"results": _results(comparison), "setting": _setting(comparison), "speed": _speed(speed)}
+    benchmarks = root / "reports" / "published" / "benchmarks"
+    speed = read_record(Benchmark, benchmarks / "throughput.json")
+    others = [read_record(Benchmark, benchmarks / f"{name}.json") for name in BESIDE_THROUGHPUT]
+    parts = {"results": _results(comparison), "setting": _setting(comparison), "speed": _speed(speed, others)}
     for name, content in parts.items():
         pattern = rf"(<!-- generated: {name} -->\n).*?(\n<!-- end -->)"
         text, found = re.subn(pattern, lambda match, c=content: match[1] + c + match[2], text, flags=re.DOTALL)  # type: ignore[misc]
@@ -103,23 +108,25 @@ def _setting(comparison: Comparison) -> str:
     )
 
 
-def _speed(benchmark: Benchmark) -> str:
-    others = list(benchmark.rows[0].ratios)
+def _speed(benchmark: Benchmark, others: Sequence[Benchmark]) -> str:
+    """The table of throughput and what it comes to, then the findings of the other benchmarks."""
+    arms = list(benchmark.rows[0].ratios)
     lines = [
-        "| network | images/s |" + "".join(f" times {other} |" for other in others),
-        "|---|--:|" + "--:|" * len(others),
+        "| network | images/s |" + "".join(f" times {arm} |" for arm in arms),
+        "|---|--:|" + "--:|" * len(arms),
     ]
     for row in benchmark.rows:
         ours = row.median(next(iter(row.arms)))
         shown = f"{ours:,.0f}" if ours >= 100 else f"{ours:.1f}"
-        lines.append(f"| {row.case} | {shown} |" + "".join(f" {told(row.ratios[other])} |" for other in others))
+        lines.append(f"| {row.case} | {shown} |" + "".join(f" {told(row.ratios[arm])} |" for arm in arms))
     hardware = benchmark.hardware
     setting = (
         f"{hardware['processor']} ({hardware['cores']} cores, {hardware['instruction_set']}), "
         f"torch {benchmark.versions['torch']}; medians, ratios with 95 % intervals."
     )
-    findings = "".join(f"\n- {finding[:1].upper()}{finding[1:]}." for finding in benchmark.findings)
-    return "\n".join(lines) + f"\n\n{setting}\n{findings}"
+    findings = [f"- {finding[:1].upper()}{finding[1:]}." for finding in benchmark.findings]
+    findings += [f"- {other.name.capitalize()}: {finding}." for other in others for finding in other.findings]
+    return "\n".join([*lines, "", setting, "", *findings])
 
 
 if __name__ == "__main__":
