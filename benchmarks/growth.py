@@ -25,7 +25,7 @@ from pipeline.training.recipe import Recipe
 
 IMAGES = (10_000, 100_000, 1_000_000)
 STORED_RUNS = (100, 1_000, 10_000, 100_000)
-MIRRORED_RUNS = (100, 1_000)
+MIRRORED_RUNS = (100, 1_000, 10_000)
 LOOKED_UP = 200
 EPOCH = """
 import json, sys, time
