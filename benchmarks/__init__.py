@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.records import Benchmark, finish, table
 from pipeline.errors import UsageError, unknown_name
 
-NAMES = ("throughput", "packing", "limit", "overhead", "data", "growth", "rates", "accuracy", "study")
+NAMES = ("throughput", "packing", "limit", "overhead", "data", "growth", "searching", "rates", "accuracy", "study")
 
 
 def run_benchmarks(

@@ -3,15 +3,14 @@
 Exit codes: 0 done; 2 impossible request; 3 data unusable; 4 storage; 5 some runs failed; 130 / 143 interrupted.
 """
 
-import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pipeline import __version__
+from pipeline import __version__, cli_search
+from pipeline.cli_options import Debug, Device, Json, Network, Quiet, data_folder, read_network, teller, write
 from pipeline.errors import RunsFailedError, UsageError
 
 app = typer.Typer(
@@ -24,12 +23,6 @@ app = typer.Typer(
 
 _CLICK_USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
 """The base of typer's complaints about a command line: click's UsageError, of whichever click typer carries."""
-
-Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for stdout.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
-Network = Annotated[str, typer.Argument(metavar="NAME|CONFIG.json", help="A reference, or a file with a Config.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -77,9 +70,9 @@ def prepare(
         skip_bad=skip_bad,
         group_by=group_by,
         given_folder=given,
-        tell=_teller(quiet, json_file),
+        tell=teller(quiet, json_file),
     )
-    _write(json_file, {**to_json(manifest), "fingerprint": manifest.fingerprint})
+    write(json_file, {**to_json(manifest), "fingerprint": manifest.fingerprint})
 
 
 @app.command()
@@ -105,7 +98,7 @@ def architectures(json_file: Json = None, debug: Debug = False, quiet: Quiet = F
                 f"{row['name']:<24} {row['family']:<10} {row['resolution']:>6} {row['params']:>13,} "
                 f"{row['macs']:>16,}  {row['source']}"
             )
-    _write(json_file, rows)
+    write(json_file, rows)
 
 
 @app.command()
@@ -126,7 +119,7 @@ def profile(
     from pipeline.schema import to_json
     from pipeline.search.plans import resolve_network
 
-    name, given = _read_network(network)
+    name, given = read_network(network)
     family, config, reference = resolve_network(name, given)
     priced = profile_network(
         name,
@@ -140,7 +133,7 @@ def profile(
     )
     if json_file is None and not quiet:
         print(describe(priced))
-    _write(json_file, to_json(priced))
+    write(json_file, to_json(priced))
 
 
 @app.command()
@@ -171,10 +164,10 @@ def train(
 
     home = workspace()
     settings = read_settings(home.params_file)
-    folder = _data_folder(home.prepared_data, data or settings.data.name)
+    folder = data_folder(home.prepared_data, data or settings.data.name)
     manifest = load_manifest(folder)
     changes = {"epochs": epochs, "train_images": train_images, "learning_rate": lr}
-    name, given = _read_network(network)
+    name, given = read_network(network)
     request = single_request(
         name,
         given,
@@ -188,7 +181,7 @@ def train(
     )
     place = Workspace(workdir.resolve()) if workdir else home
     trained = train_single(place, folder, manifest, request, quiet)
-    _write(json_file, trained)
+    write(json_file, trained)
     if trained["state"] == "failed":
         raise RunsFailedError(f"{name}: {trained['reason']}")
 
@@ -220,12 +213,12 @@ def reproduce(
         text, value = estimate_campaign(place, plan, workers)
         if json_file is None:
             print(text)
-        _write(json_file, value)
+        write(json_file, value)
         return
     record = run_plan(place, plan, "reproduce", workers, quiet)
     if json_file is None and not quiet:
         print(tabulate(record))
-    _write(json_file, to_json(record))
+    write(json_file, to_json(record))
     failed = [f"{network.name} seed {run.seed}" for network in record.networks for run in network.runs if run.reason]
     failed += [f"{network.name} (no run)" for network in record.networks if not network.runs]
     if failed:
@@ -247,9 +240,9 @@ def bench(
     from pipeline.workspace import workspace
 
     place = workspace()
-    folder = _data_folder(place.prepared_data, data)
-    done = run_benchmarks(names or [], repeats, folder, place.results / "benchmarks", _teller(quiet, json_file))
-    _write(json_file, [to_json(benchmark) for benchmark in done])
+    folder = data_folder(place.prepared_data, data)
+    done = run_benchmarks(names or [], repeats, folder, place.results / "benchmarks", teller(quiet, json_file))
+    write(json_file, [to_json(benchmark) for benchmark in done])
 
 
 @app.command("contact-sheet")
@@ -269,10 +262,10 @@ def contact_sheet(
 
     place = workspace()
     settings = read_settings(place.params_file)
-    folder = _data_folder(place.prepared_data, data or settings.data.name)
+    folder = data_folder(place.prepared_data, data or settings.data.name)
     write_contact_sheet(folder, settings.recipe_named(recipe), seed, output)
-    _teller(quiet, json_file)(f"{output}: one image a row, the original first, then as training may see it")
-    _write(json_file, {"recipe": recipe, "data": str(folder), "output": str(output)})
+    teller(quiet, json_file)(f"{output}: one image a row, the original first, then as training may see it")
+    write(json_file, {"recipe": recipe, "data": str(folder), "output": str(output)})
 
 
 @app.command()
@@ -282,8 +275,8 @@ def report(json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -
     from pipeline.workspace import workspace
 
     page = write_report(workspace().results)
-    _teller(quiet, json_file)(f"{page}")
-    _write(json_file, {"report": str(page)})
+    teller(quiet, json_file)(f"{page}")
+    write(json_file, {"report": str(page)})
 
 
 @app.command()
@@ -298,8 +291,8 @@ def ui(
     from pipeline.workspace import workspace
 
     url = f"http://127.0.0.1:{port}"
-    _teller(quiet, json_file)(f"MLflow UI: {url} (Ctrl-C ends it)")
-    _write(json_file, {"url": url})
+    teller(quiet, json_file)(f"MLflow UI: {url} (Ctrl-C ends it)")
+    write(json_file, {"url": url})
     serve_ui(workspace().mlflow, port=port)
 
 
@@ -309,10 +302,10 @@ def replay(json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -
     from pipeline.evidence.rebuild import rebuild_mlflow
     from pipeline.workspace import workspace
 
-    summary = rebuild_mlflow(workspace(), _teller(quiet, json_file))
+    summary = rebuild_mlflow(workspace(), teller(quiet, json_file))
     if json_file is None and not quiet:
         print(", ".join(f"{count} {what}" for what, count in summary.items()))
-    _write(json_file, summary)
+    write(json_file, summary)
 
 
 @app.command()
@@ -327,7 +320,7 @@ def doctor(json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -
             print(section)
             for key, value in facts.items():
                 print(f"  {key:<20} {value}")
-    _write(json_file, findings)
+    write(json_file, findings)
 
 
 @app.command()
@@ -348,7 +341,11 @@ def gc(
         for item in found:
             print(f"{item['bytes']:>14,} bytes  {item['path']}  ({item['why']})")
         print(f"{verb}: {len(found)} items, {sum(item['bytes'] for item in found):,} bytes")
-    _write(json_file, found)
+    write(json_file, found)
+
+
+for verb in (cli_search.search, cli_search.studies, cli_search.status, cli_search.finalists):
+    app.command()(verb)
 
 
 def main() -> None:
@@ -363,45 +360,6 @@ def _call() -> None:
         app(standalone_mode=False)
     except _CLICK_USAGE_ERROR as error:  # unknown verb or option, missing argument, value of the wrong type
         raise UsageError(" ".join(error.format_message().split())) from error
-
-
-def _read_network(text: str) -> tuple[str, dict[str, Any] | None]:
-    """(name, None) of a reference, or (file's stem, its JSON)."""
-    if not text.endswith(".json"):
-        return text, None
-    path = Path(text)
-    try:
-        value = json.loads(path.read_text())
-    except OSError as error:
-        raise UsageError(f"cannot read {text}: {error.strerror}") from error
-    except ValueError as error:
-        raise UsageError(f"{text} is not valid JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise UsageError(f'{text} must hold {{"family": "…", "config": {{…}}}}')
-    return path.stem, value
-
-
-def _data_folder(prepared: Path, data: str) -> Path:
-    """The folder of a prepared data set, given by name or as a folder."""
-    return Path(data) if (Path(data) / "manifest.json").exists() else prepared / data
-
-
-def _teller(quiet: bool, json_file: Path | None) -> Callable[[str], None]:
-    """Where lines for the user go: standard output, unless JSON goes there; nowhere if quiet."""
-    if quiet:
-        return lambda line: None
-    stream = sys.stderr if json_file == Path("-") else sys.stdout
-    return lambda line: print(line, file=stream, flush=True)
-
-
-def _write(target: Path | None, value: Any) -> None:
-    """The verb's JSON to a file, to standard output for "-", or nowhere."""
-    if target == Path("-"):
-        print(json.dumps(value, indent=2, allow_nan=False))
-    elif target is not None:
-        from pipeline.files import write_json
-
-        write_json(target, value)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Exit codes are those of pipeline.errors, and 130 / 143 when interrupted by SIGINT / SIGTERM; what was finished stays.
 """
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -23,6 +24,7 @@ import psutil
 from pipeline.errors import ConvstudyError, StorageError
 
 POLL_SECONDS = 0.5
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 ORPHAN_SECONDS = 15.0
 """How long a stage waits for a predecessor that is about to notice that its parent is gone."""
 
@@ -77,6 +79,14 @@ def run_stage(name: str, locks: Path, action: Callable[[], object]) -> NoReturn:
     run_and_exit(locked, debug=bool(os.environ.get("CONVSTUDY_DEBUG")))
 
 
+def hide_arguments(secret: str) -> None:
+    """Take a secret out of what other users of the machine see of this process's command line."""
+    import setproctitle
+
+    shown = [argument.replace(secret, "***") for argument in sys.argv]
+    setproctitle.setproctitle(" ".join(["convstudy", *shown[1:]]))
+
+
 @contextmanager
 def only_one(name: str, locks: Path, patience_seconds: float) -> Iterator[None]:
     """Hold the lock `name`; raises StorageError naming the holder when another process keeps it for so long.
@@ -101,6 +111,20 @@ def only_one(name: str, locks: Path, patience_seconds: float) -> Iterator[None]:
         lock.release()
 
 
+def is_held(name: str, locks: Path) -> bool:
+    """Whether some process holds the lock `name`."""
+    import filelock
+
+    path = locks / f"{name.replace('/', '-')}.lock"
+    if not path.exists():
+        return False
+    try:
+        with filelock.FileLock(path, timeout=0):
+            return False
+    except filelock.Timeout:
+        return True
+
+
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Let SIGINT and SIGTERM wait until the block has ended, then arrive: for writes that must not end half done.
@@ -121,6 +145,29 @@ def uninterrupted() -> Iterator[None]:
             signal.signal(number, handler)
         for first in arrived[:1]:
             signal.raise_signal(first)
+
+
+def die_with_parent() -> None:
+    """Have the system kill this process when its parent ends, even while it is stopped; Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@contextmanager
+def workers_paused() -> Iterator[None]:
+    """Stop this process's workers for a moment, so that what is timed here is timed alone."""
+    server_or_worker = psutil.Process().children()
+    forked = isinstance(worker_context(), ForkServerContext)
+    workers = [worker for server in server_or_worker for worker in server.children()] if forked else server_or_worker
+    try:
+        for worker in workers:
+            with _suppressed_if_gone():
+                worker.suspend()
+        yield
+    finally:
+        for worker in workers:
+            with _suppressed_if_gone():
+                worker.resume()
 
 
 def die_with(pid: int) -> None:

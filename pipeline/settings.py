@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic.dataclasses import dataclass
 
+from pipeline.cost.limits import NO_LIMITS, Limits
 from pipeline.errors import UsageError, unknown_name
 from pipeline.files import write_text
 from pipeline.process import run_and_exit
@@ -49,6 +50,56 @@ class Entry:
 
 
 @dataclass(frozen=True, config=STRICT)
+class FinalistsSettings:
+    """How much a comparison of finalists trains.
+
+    Attributes:
+        seeds: trainings of each network.
+        members: networks of the front at most, far from each other.
+        random_networks: drawn at the cost of each member, one training each; an interval takes 7.
+        random_search: whether a random search of the same compute is made, for its best.
+    """
+
+    seeds: int = 5
+    members: int = 8
+    random_networks: int = 16
+    random_search: bool = True
+
+    def __post_init__(self) -> None:
+        if self.seeds < 2 or self.members < 1 or self.random_networks < 0:
+            raise ValueError(
+                f"finalists (seeds={self.seeds}, members={self.members}, random_networks={self.random_networks}) "
+                "need at least 2 seeds and 1 member"
+            )
+
+
+@dataclass(frozen=True, config=STRICT)
+class SearchEntry:
+    """One search of a profile, of the family whose name it bears or of the design spaces named.
+
+    Attributes:
+        trials: the budget.
+        objectives: the error and any of macs, params, activations, latency.
+        halving: whether only the better networks train to the end.
+        recipe: fields that differ from the profile's recipe.
+    """
+
+    trials: int
+    space: tuple[str, ...] = ()
+    objectives: tuple[str, ...] = ("error", "macs")
+    limits: Limits = NO_LIMITS
+    sampler: str = "auto"
+    halving: bool = True
+    seed: int = 0
+    recipe: dict[str, Any] = field(default_factory=dict)
+    finalists: FinalistsSettings = field(default_factory=FinalistsSettings)
+
+    def __post_init__(self) -> None:
+        if self.trials < 1:
+            raise ValueError(f"trials (={self.trials}) must be at least 1")
+
+
+@dataclass(frozen=True, config=STRICT)
 class Profile:
     """What one size of the study trains, and how.
 
@@ -61,11 +112,13 @@ class Profile:
             halving); null: all train in full, which chooses better rates when runs are short (benchmarks/NOTES.md).
         seeds: how many seeds each network is then trained with, from 1 on.
         networks: family -> network name -> entry.
+        searches: family -> search.
         latency_seconds: time spent on each latency; 0: none is measured.
         keep_weights: whether final weights stay in the run store after the test.
     """
 
     networks: dict[str, dict[str, Entry]]
+    searches: dict[str, SearchEntry] = field(default_factory=dict)
     recipe: str = "common"
     changes: dict[str, Any] = field(default_factory=dict)
     rates: tuple[float, ...] = (0.02, 0.06, 0.2)
@@ -115,6 +168,11 @@ class Settings:
         for change in (_by_network(name, fields.pop("networks", {})).get(network or "", {}), *changes):
             fields.update(change)
         return parse(Recipe, fields, f"recipe {name}")
+
+    def search_recipe(self, profile_name: str | None, changes: dict[str, Any]) -> Recipe:
+        """The recipe of a search under a profile, with some fields changed."""
+        profile = self.profile_named(profile_name)
+        return self.recipe_named(profile.recipe, None, profile.changes, changes)
 
 
 def read_settings(path: Path) -> Settings:

@@ -50,6 +50,11 @@ class Workspace:
         return self.root / "mlruns"
 
     @property
+    def studies(self) -> Path:
+        """Optuna's database of searches, where no other is given."""
+        return self.root / "studies" / "studies.db"
+
+    @property
     def results(self) -> Path:
         """Records and the report, written by `dvc repro`."""
         return self.root / "reports" / "results"

@@ -7,20 +7,27 @@ small-image ones made here) are found by name over all families.
 import functools
 import importlib
 import pkgutil
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from pipeline.errors import UsageError, unknown_name
-from search_spaces._base import Family, Reference
+from search_spaces._base import Answers, Family, Reference
 from search_spaces._ledger import Ledger, Price, TooSmallError
+from search_spaces._space import PART, Design, Parameter, Space
 
 __all__ = [
+    "PART",
+    "Answers",
+    "Design",
     "Family",
     "Ledger",
+    "Parameter",
     "Price",
     "Reference",
+    "Space",
     "TooSmallError",
     "family",
     "instantiate",
@@ -29,6 +36,8 @@ __all__ = [
     "reference",
     "references",
     "smallest_resolution",
+    "space",
+    "space_parts",
 ]
 
 
@@ -60,6 +69,26 @@ def reference(name: str) -> tuple[Family, Reference]:
     if name not in references():
         raise unknown_name("network", name, references())
     return references()[name]
+
+
+@functools.cache
+def space_parts() -> dict[str, tuple[Family, Callable[[Answers], Any]]]:
+    """What can be searched, by name: every family, and the named parts of families."""
+    parts: dict[str, tuple[Family, Callable[[Answers], Any]]] = {}
+    for member in map(family, names()):
+        parts[member.name] = (member, member.sample)
+        parts |= {name: (member, sample) for name, sample in member.subspaces.items()}
+    return parts
+
+
+def space(wanted: Sequence[str]) -> Space:
+    """The space of the networks of all these parts together; raises UsageError naming the nearest one."""
+    for name in wanted:
+        if name not in space_parts():
+            raise unknown_name("design space", name, space_parts())
+    if not wanted or len(set(wanted)) != len(wanted):
+        raise UsageError(f"design spaces (={', '.join(wanted)}) must be named once each, at least one")
+    return Space({name: space_parts()[name] for name in wanted})
 
 
 def price(member: Family, config: Any, resolution: int, channels: int = 1, classes: int = 10) -> Price:

@@ -1,20 +1,29 @@
 """What every family of `search_spaces/` consists of, and the rules their Configs share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
 from torch import nn
 
 from search_spaces._ledger import Ledger
 
-if TYPE_CHECKING:
-    from optuna.trial import BaseTrial
-
 Choice = TypeVar("Choice")
 
 WIDEST = 8192
 DEEPEST = 200
+
+
+class Answers(Protocol):
+    """Who answers the questions of a `sample`; an Optuna trial is one."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
+        """A number from `low` to `high` in steps."""
+        ...
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """One of the choices."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,8 @@ class Family:
 
     Attributes:
         config: frozen dataclass; construction refuses impossible networks with a ValueError.
-        sample: draws a legal Config for 28- and 32-pixel images from an Optuna trial.
+        sample: asks for the parameters of a network for 28- and 32-pixel images, all answers giving a legal Config.
+        subspaces: further such functions by name, each drawing from a part of the family.
         build: (config, in_channels, num_classes) -> module from (N, C, H, W) to logits (N, num_classes). Its first
             dense layer may be lazy; `instantiate` fixes it to a resolution.
         walk: (config, ledger, num_classes) books the same network's cost on a ledger.
@@ -52,10 +62,11 @@ class Family:
     name: str
     title: str
     config: type[Any]
-    sample: Callable[["BaseTrial"], Any]
+    sample: Callable[[Answers], Any]
     build: Callable[[Any, int, int], nn.Module]
     walk: Callable[[Any, Ledger, int], object]
     references: Mapping[str, Reference]
+    subspaces: Mapping[str, Callable[[Answers], Any]] = field(default_factory=dict)
 
 
 def require(condition: bool, message: str) -> None:
@@ -91,11 +102,15 @@ def check_share(name: str, value: float) -> None:
     require(0 <= value < 1, f"{name} (={value}) must be in [0, 1)")
 
 
-def choose(trial: "BaseTrial", name: str, options: Sequence[Choice]) -> Choice:
-    """A categorical draw that keeps the options' type (Optuna's own widens it)."""
-    drawn: Any = trial.suggest_categorical(name, options)  # type: ignore[arg-type]
-    chosen: Choice = drawn
+def choose(answers: Answers, name: str, options: Sequence[Choice]) -> Choice:
+    """A categorical answer that keeps the options' type."""
+    chosen: Choice = answers.suggest_categorical(name, options)
     return chosen
+
+
+def choose_number(answers: Answers, name: str, values: range) -> int:
+    """One number of a range."""
+    return answers.suggest_int(name, values[0], values[-1], step=values.step)
 
 
 def dense_head(widths: Sequence[int], num_classes: int, dropout: float = 0.0) -> nn.Sequential:

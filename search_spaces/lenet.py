@@ -7,17 +7,14 @@ the geometry-matched network, `bn-lenet-source` the source's.
 `lenet-small`: as LeNet, with what later chapters recommend: ReLU, max-pools, batch norm, and twice the channels.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic.dataclasses import dataclass
 from torch import nn
 
 from pipeline.schema import STRICT
-from search_spaces._base import Family, Reference, check_kernels, check_widths, choose, require
+from search_spaces._base import Answers, Family, Reference, check_kernels, check_widths, choose, require
 from search_spaces._ledger import Ledger
-
-if TYPE_CHECKING:
-    from optuna.trial import BaseTrial
 
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}
 POOLS = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
@@ -45,20 +42,20 @@ class Config:
         )
 
 
-def sample(trial: "BaseTrial") -> Config:
-    """Kernels, widths, activation, pool and norm: 18,432 networks; 0.1 to 6 MMACs at 28 pixels over 1,000 draws."""
-    kernels = (choose(trial, "kernel_1", [3, 5]), choose(trial, "kernel_2", [3, 5]))
+def sample(answers: Answers) -> Config:
+    """Kernels, widths, activation, pool and norm: 18,432 networks, 0.1 to 6 MMACs at 28 pixels."""
+    kernels = (choose(answers, "kernel_1", [3, 5]), choose(answers, "kernel_2", [3, 5]))
     return Config(
-        widths=(trial.suggest_int("width_1", 4, 32, step=4), trial.suggest_int("width_2", 8, 64, step=8)),
+        widths=(answers.suggest_int("width_1", 4, 32, step=4), answers.suggest_int("width_2", 8, 64, step=8)),
         kernels=kernels,
         first_padding=kernels[0] // 2,
         dense_widths=(
-            choose(trial, "dense_1", [64, 120, 256]),
-            choose(trial, "dense_2", [32, 84, 128]),
+            choose(answers, "dense_1", [64, 120, 256]),
+            choose(answers, "dense_2", [32, 84, 128]),
         ),
-        activation=choose(trial, "activation", ["sigmoid", "relu"]),
-        pool=choose(trial, "pool", ["average", "max"]),
-        norm=choose(trial, "norm", [False, True]),
+        activation=choose(answers, "activation", ["sigmoid", "relu"]),
+        pool=choose(answers, "pool", ["average", "max"]),
+        norm=choose(answers, "norm", [False, True]),
     )
 
 

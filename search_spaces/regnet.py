@@ -2,25 +2,39 @@
 
 Source: Radosavovic et al. (2020), "Designing Network Design Spaces"; RegNetX-32 as in *Dive into Deep Learning* 8.8
 (convolution biases). The Config is the explicit AnyNetX form, one group width and bottleneck ratio a stage; `sample`
-draws the RegNet parametrisation (w_a slope, w_0 initial width, w_m quantisation step, depth, group width, ratio).
+draws the RegNet parametrisation (w_a slope, w_0 initial width, w_m quantisation step, depth, group width, ratio), and
+the subspaces anynet-a to anynet-e are the ladder of design spaces on which the paper found it.
 `regnet-small`: the RegNet of w_0 16, w_a 20.5, w_m 2.2, depth 6, group width 8, rounded: stages of 1, 2 and 3 blocks,
 with a stride-1 stem so that they work on 14, 7 and 4 pixels.
 """
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from itertools import combinations_with_replacement
+from typing import Literal, get_args
 
 from pydantic.dataclasses import dataclass
 from torch import nn
 
 from pipeline.schema import STRICT
 from search_spaces import _residual
-from search_spaces._base import Family, Reference, check_depths, check_widths, choose, require
+from search_spaces._base import (
+    Answers,
+    Family,
+    Reference,
+    check_depths,
+    check_widths,
+    choose,
+    choose_number,
+    require,
+)
 from search_spaces._ledger import Ledger
 from search_spaces._residual import Residual, Stage, Stem
 
-if TYPE_CHECKING:
-    from optuna.trial import BaseTrial
+AnyNet = Literal["a", "b", "c", "d", "e"]
+STAGES = 4
+WIDTHS, DEPTHS = range(32, 161, 32), range(1, 5)
+RATIOS, GROUP_WIDTHS = (0.5, 1.0), (4, 8, 16)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -59,17 +73,20 @@ class Config:
         return tuple(round(width * ratio) for width, ratio in zip(self.widths, self.bottleneck_ratios, strict=True))
 
 
-def sample(trial: "BaseTrial") -> Config:
-    """RegNets of depth 2 to 8 in at most 4 stages; 0.2 to 15 MMACs at 28 pixels (1,000 draws)."""
+def sample(answers: Answers) -> Config:
+    """RegNets of depth 2 to 8 in at most 4 stages: 8,694 networks, 0.2 to 19 MMACs at 28 pixels.
+
+    There are 16,128 lines to draw; rounding to stages and groups makes nearly half of them one network with another.
+    """
     depths, widths = quantised_line(
-        slope=trial.suggest_float("w_a", 4.0, 32.0, log=True),
-        initial_width=trial.suggest_int("w_0", 8, 32, step=8),
-        step=trial.suggest_float("w_m", 1.5, 3.0),
-        depth=trial.suggest_int("depth", 2, 8),
+        slope=answers.suggest_int("w_a", 4, 32, step=4),
+        initial_width=answers.suggest_int("w_0", 8, 32, step=8),
+        step=choose(answers, "w_m", [1.5, 2.0, 2.5, 3.0]),
+        depth=answers.suggest_int("depth", 2, 8),
         most_stages=4,
     )
-    group_width = choose(trial, "group_width", [4, 8, 16])
-    ratio = choose(trial, "bottleneck_ratio", [0.5, 1.0])
+    group_width = choose(answers, "group_width", [4, 8, 16])
+    ratio = choose(answers, "bottleneck_ratio", [0.5, 1.0])
     multiple = round(group_width / ratio)
     stages = len(widths)
     return Config(
@@ -78,8 +95,49 @@ def sample(trial: "BaseTrial") -> Config:
         group_widths=(group_width,) * stages,
         bottleneck_ratios=(ratio,) * stages,
         stem="small",
-        stem_width=choose(trial, "stem_width", [8, 16, 32]),
+        stem_width=choose(answers, "stem_width", [8, 16, 32]),
     )
+
+
+def _anynet(rung: AnyNet) -> Callable[[Answers], Config]:
+    """Four free stages, and on each further rung of the ladder (section 3 of the paper) one freedom less.
+
+    a: depth, width, bottleneck ratio and group width of every stage are free;
+       207,360,000 networks, 0.9 to 83 MMACs at 28 pixels.
+    b: one ratio for all stages; 25,920,000 networks, 0.9 to 83 MMACs at 28 pixels.
+    c: one group width as well; 960,000 networks, 0.9 to 83 MMACs at 28 pixels.
+    d: widths do not fall; 107,520 networks, 0.9 to 83 MMACs at 28 pixels.
+    e: depths do not fall; 14,700 networks, 0.9 to 83 MMACs at 28 pixels.
+    """
+
+    def sample(answers: Answers) -> Config:
+        stages = range(1, STAGES + 1)
+        if rung in ("d", "e"):
+            widths = _rising(WIDTHS)[answers.suggest_int("widths", 0, len(_rising(WIDTHS)) - 1)]
+        else:
+            widths = tuple(choose_number(answers, f"width_{stage}", WIDTHS) for stage in stages)
+        if rung == "e":
+            depths = _rising(DEPTHS)[answers.suggest_int("depths", 0, len(_rising(DEPTHS)) - 1)]
+        else:
+            depths = tuple(choose_number(answers, f"depth_{stage}", DEPTHS) for stage in stages)
+        shared_ratio = None if rung == "a" else choose(answers, "bottleneck_ratio", RATIOS)
+        shared_group = None if rung in ("a", "b") else choose(answers, "group_width", GROUP_WIDTHS)
+        return Config(
+            depths=depths,
+            widths=widths,
+            group_widths=tuple(shared_group or choose(answers, f"group_width_{s}", GROUP_WIDTHS) for s in stages),
+            bottleneck_ratios=tuple(shared_ratio or choose(answers, f"bottleneck_ratio_{s}", RATIOS) for s in stages),
+            stem="small",
+            stem_width=16,
+        )
+
+    sample.__doc__ = _anynet.__doc__
+    return sample
+
+
+def _rising(values: range) -> list[tuple[int, ...]]:
+    """All ways to give the stages values that do not fall, the smaller ones first."""
+    return list(combinations_with_replacement(values, STAGES))
 
 
 def quantised_line(
@@ -138,4 +196,6 @@ REFERENCES = {
     ),
 }
 
-FAMILY = Family("regnet", "RegNetX", Config, sample, build, walk, REFERENCES)
+SUBSPACES = {f"anynet-{rung}": _anynet(rung) for rung in get_args(AnyNet)}
+
+FAMILY = Family("regnet", "RegNetX", Config, sample, build, walk, REFERENCES, SUBSPACES)

@@ -10,7 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import altair as alt
 import vl_convert
+
+from pipeline.evidence.chart_layout import Scale
 
 FAMILY_ORDER = ("lenet", "alexnet", "vgg", "nin", "googlenet", "resnet", "resnext", "densenet", "regnet")
 """By year of publication; a family keeps its colour whatever else is drawn. Others follow, in order of name."""
@@ -98,3 +101,24 @@ def theme(mode: Literal["light", "dark"], font: str = _PAGE_FONT) -> dict[str, A
             "context": {"color": _CONTEXT[mode], "strokeWidth": 1},
         },
     }
+
+
+def specification(chart: alt.LayerChart | alt.FacetChart, height: int) -> dict[str, Any]:
+    """The chart as Vega-Lite that fills its container; its look is left to the theme."""
+    sized = chart.properties(
+        width="container", height=height, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
+    )
+    written: dict[str, Any] = sized.to_dict(validate=False)  # a test validates; here it would take most of the time
+    written.pop("config", None)
+    return written
+
+
+def vega_scale(scale: Scale) -> alt.Scale:
+    """A scale worked out here, as Vega-Lite has it."""
+    return alt.Scale(type=scale.kind, domain=list(scale.domain), nice=False)
+
+
+def vega_axis(scale: Scale, number_format: str | None = None) -> alt.Axis:
+    """An axis with plain numbers, unless told otherwise (d3's "g" would write 80 as 8e+1 on a linear axis)."""
+    plain = "~g" if scale.kind == "log" else "~f"
+    return alt.Axis(values=list(scale.ticks), format=number_format or plain, labelOverlap="greedy")

@@ -12,7 +12,7 @@ import altair as alt
 
 from pipeline.evidence.chart_layout import Box, Scale, place_labels, scale_of
 from pipeline.evidence.comparison import COSTS, Comparison, Cost, Network
-from pipeline.evidence.figure import Figure, family_domain
+from pipeline.evidence.figure import Figure, family_domain, specification, vega_axis, vega_scale
 from pipeline.evidence.formatting import decimals, duration, memory, quantity, shorten, spread
 from pipeline.evidence.records import Interval
 from pipeline.evidence.statistics import AT_CHANCE_LEVEL
@@ -55,12 +55,14 @@ def error_against(comparison: Comparison, cost: Cost, prefix: str = "") -> Figur
         for point, place in zip(points, places, strict=True)
     ]
     drawn = [point.network for point in points]
-    error_axis = alt.Y("y:Q", title=f"{comparison.measure} error (%)", scale=_scale(y_scale), axis=_axis(y_scale))
+    error_axis = alt.Y(
+        "y:Q", title=f"{comparison.measure} error (%)", scale=vega_scale(y_scale), axis=vega_axis(y_scale)
+    )
     cost_axis = alt.X(
         "x:Q",
         title=f"{cost.noun}{unit_name}",
-        scale=_scale(x_scale),
-        axis=_axis(x_scale, None if unit_name else "~s"),
+        scale=vega_scale(x_scale),
+        axis=vega_axis(x_scale, None if unit_name else "~s"),
     )
     return Figure(
         kind="scatter",
@@ -88,8 +90,8 @@ def learning_curves(comparison: Comparison, measure: CurveMeasure, prefix: str =
     y_scale = scale_of([row[key] for row in rows for key in ("low", "high")], ticks=4)
     error = measure == "validation_error_percent"
     told = "validation error (%)" if error else "training loss (nats)"
-    epoch_axis = alt.X("epoch:Q", title=None, scale=_scale(x_scale), axis=_axis(x_scale, "d"))
-    value_axis = alt.Y("mean:Q", title=None, scale=_scale(y_scale), axis=_axis(y_scale))
+    epoch_axis = alt.X("epoch:Q", title=None, scale=vega_scale(x_scale), axis=vega_axis(x_scale, "d"))
+    value_axis = alt.Y("mean:Q", title=None, scale=vega_scale(y_scale), axis=vega_axis(y_scale))
     colour = alt.Color("family:N", scale=alt.Scale(domain=family_domain(n.family for n in drawn.values())), legend=None)
     return Figure(
         kind="curves",
@@ -238,7 +240,7 @@ def _scatter(cost_axis: alt.X, error_axis: alt.Y, networks: Sequence[Network], t
             ],
         ),
     )
-    return _specification(alt.layer(*layers), _SCATTER_HEIGHT)
+    return specification(alt.layer(*layers), _SCATTER_HEIGHT)
 
 
 def _panel(
@@ -264,29 +266,7 @@ def _panel(
             ],
         ),
     )
-    return _specification(alt.layer(*layers).properties(title=alt.TitleParams(title, offset=6)), _PANEL_HEIGHT)
-
-
-def _specification(chart: alt.LayerChart | alt.FacetChart, height: int) -> dict[str, Any]:
-    """The chart as Vega-Lite that fills its container; its look is left to the theme."""
-    sized = chart.properties(
-        width="container", height=height, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
-    )
-    specification: dict[str, Any] = sized.to_dict(
-        validate=False
-    )  # a test validates; here it would take most of the time
-    specification.pop("config", None)
-    return specification
-
-
-def _scale(scale: Scale) -> alt.Scale:
-    return alt.Scale(type=scale.kind, domain=list(scale.domain), nice=False)
-
-
-def _axis(scale: Scale, number_format: str | None = None) -> alt.Axis:
-    """An axis with plain numbers, unless told otherwise (d3's "g" would write 80 as 8e+1 on a linear axis)."""
-    plain = "~g" if scale.kind == "log" else "~f"
-    return alt.Axis(values=list(scale.ticks), format=number_format or plain, labelOverlap="greedy")
+    return specification(alt.layer(*layers).properties(title=alt.TitleParams(title, offset=6)), _PANEL_HEIGHT)
 
 
 def _by_width(key: str) -> alt.ExprRef:

@@ -3,8 +3,11 @@
 Humane forms lose digits on purpose; the exact value stands beside them (`exact`), in a title attribute or a CSV.
 """
 
+import json
 import math
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from markupsafe import Markup
 
@@ -79,6 +82,12 @@ def share(part: float, whole: float) -> str:
 def shape(sizes: tuple[int, ...]) -> str:
     """Sizes with a multiplication sign: (6, 28, 28) as 6×28×28."""
     return "×".join(map(str, sizes))
+
+
+def network(config: Mapping[str, Any]) -> str:
+    """A network as in a CONFIG.json, on one line: resnet depths [1, 2], widths [16, 32]."""
+    fields = ", ".join(f"{name} {json.dumps(value)}" for name, value in config["config"].items())
+    return f"{config['family']} {fields}"
 
 
 def listing(words: list[str]) -> str:

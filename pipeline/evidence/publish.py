@@ -38,9 +38,10 @@ def publish(place: Workspace, name: str, results: Path | None = None) -> Path:
     if not (results / "REPORT.md").exists():
         raise UsageError(f"{results} holds no results to publish: run the study first")
     target = place.root / "reports" / "published" / name
-    for folder in ("runs", "profiles", "figures"):
+    for folder in ("runs", "profiles", "studies", "finalists", "figures"):
         shutil.rmtree(target / folder, ignore_errors=True)
-        shutil.copytree(results / folder, target / folder)
+        if (results / folder).exists():
+            shutil.copytree(results / folder, target / folder)
     shutil.copy(results / "REPORT.md", target / "REPORT.md")
     renew_readme(place)
     return target

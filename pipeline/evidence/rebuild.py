@@ -8,7 +8,9 @@ from tempfile import TemporaryDirectory
 from pipeline.evidence.network_figures import draw_learning_curves
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
+from pipeline.evidence.tracking_content import study_summary
 from pipeline.evidence.tracking_replay import replay
+from pipeline.files import read_json
 from pipeline.schema import read_record
 from pipeline.workspace import Workspace
 
@@ -18,4 +20,6 @@ def rebuild_mlflow(place: Workspace, tell: Callable[[str], None]) -> dict[str, i
     records = [read_record(GroupRecord, path) for path in sorted((place.results / "runs").glob("*.json"))]
     with TemporaryDirectory() as folder:
         figures = draw_learning_curves(records, Path(folder))
-        return asdict(replay(RunStore(place.runs), place.mlflow, records, tell, figures))
+        searched = [(path, read_json(path)) for path in sorted((place.results / "studies").glob("*.json"))]
+        studies = {record["study"]: study_summary(record, {"": [path]}) for path, record in searched if record}
+        return asdict(replay(RunStore(place.runs), place.mlflow, records, tell, figures, studies))

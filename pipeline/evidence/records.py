@@ -46,7 +46,7 @@ class RunSpec:
         return sha256_text(canonical_json(to_json(self)))[:20]
 
 
-Role = Literal["learning-rate", "seed", "single"]
+Role = Literal["learning-rate", "seed", "single", "trial", "finalist"]
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -9,7 +9,7 @@ import base64
 import functools
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from pipeline.evidence.figure import Figure, theme
 from pipeline.evidence.figures import figures_of
 from pipeline.evidence.provenance import Provenance, learning_rates, provenance_of
 from pipeline.evidence.statistics import AT_CHANCE_LEVEL
+from pipeline.evidence.study_figures import study_figures
+from pipeline.evidence.study_records import FinalistsRecord
+from pipeline.evidence.study_view import StudyView, Trait
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "reports" / "templates"
 
@@ -63,6 +66,27 @@ class Section:
         return [cost.short for cost in COSTS if network in self.comparison.front(cost)]
 
 
+@dataclass(frozen=True)
+class StudySection:
+    """One search and all that is shown of it."""
+
+    view: StudyView
+    figures: tuple[Figure, ...]
+    importances: dict[str, float]
+    traits: list[Trait]
+
+
+def study_sections(
+    records: Sequence[dict[str, Any]], finalists: Mapping[str, FinalistsRecord]
+) -> tuple[StudySection, ...]:
+    """Studies that have a trial, with their finalists by study, and what is worked out of them."""
+    sections = []
+    for number, record in enumerate((r for r in records if r and r["trials"]), start=1):
+        view = StudyView(f"search-{number}", record, finalists.get(record["study"]))
+        sections.append(StudySection(view, study_figures(view), view.importances(), view.traits()))
+    return tuple(sections)
+
+
 def sections_of(comparisons: Sequence[Comparison]) -> tuple[Section, ...]:
     """Comparisons with their figures and provenance."""
     sections = []
@@ -73,7 +97,7 @@ def sections_of(comparisons: Sequence[Comparison]) -> tuple[Section, ...]:
     return tuple(sections)
 
 
-def render_html(sections: Sequence[Section]) -> str:
+def render_html(sections: Sequence[Section], studies: Sequence[StudySection] = ()) -> str:
     """The report as one self-contained page."""
     library, style, script = _library(), _source("report.css"), _source("report.js")
     policy = "; ".join(
@@ -90,22 +114,22 @@ def render_html(sections: Sequence[Section]) -> str:
         _environment(html=True)
         .get_template("report.html.j2")
         .render(
-            **_names(sections),
+            **_names(sections, studies),
             policy=policy,
             style=Markup(style),  # noqa: S704 (our own file)
             script=Markup(script),  # noqa: S704 (our own file)
             library=Markup(library),  # noqa: S704 (Vega, Vega-Lite and Vega-Embed as vl-convert ships them)
-            charts=_charts(sections),
+            charts=_charts([*sections, *studies]),
         )
     )
 
 
-def render_markdown(sections: Sequence[Section]) -> str:
+def render_markdown(sections: Sequence[Section], studies: Sequence[StudySection] = ()) -> str:
     """The report as Markdown, its figures beside it under `figures/`."""
-    return _environment(html=False).get_template("REPORT.md.j2").render(**_names(sections))
+    return _environment(html=False).get_template("REPORT.md.j2").render(**_names(sections, studies))
 
 
-def _charts(sections: Sequence[Section]) -> Markup:
+def _charts(sections: Sequence[Section | StudySection]) -> Markup:
     """Everything the page's script draws, as JSON that cannot end its script element."""
     figures = [figure for section in sections for figure in section.figures]
     charts = {
@@ -119,8 +143,8 @@ def _charts(sections: Sequence[Section]) -> Markup:
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
 
 
-def _names(sections: Sequence[Section]) -> dict[str, Any]:
-    return {"sections": sections, "costs": COSTS, "at_chance_level": AT_CHANCE_LEVEL}
+def _names(sections: Sequence[Section], studies: Sequence[StudySection]) -> dict[str, Any]:
+    return {"sections": sections, "studies": studies, "costs": COSTS, "at_chance_level": AT_CHANCE_LEVEL}
 
 
 def _environment(html: bool) -> Environment:
@@ -134,7 +158,19 @@ def _environment(html: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    named = ("quantity", "memory", "duration", "decimals", "exact", "spread", "share", "shape", "listing", "shorten")
+    named = (
+        "quantity",
+        "memory",
+        "duration",
+        "decimals",
+        "exact",
+        "spread",
+        "share",
+        "shape",
+        "listing",
+        "shorten",
+        "network",
+    )
     environment.filters.update({name: getattr(formatting, name) for name in named})
     return environment
 

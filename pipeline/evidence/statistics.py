@@ -8,7 +8,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from scipy.special import stdtrit
+from scipy.special import bdtr, stdtrit
 
 from pipeline.evidence.records import Interval
 
@@ -46,6 +46,25 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
         return Interval(mean, None, 1)
     half_width = float(stdtrit(n - 1, (1 + confidence) / 2)) * statistics.stdev(values) / math.sqrt(n)
     return Interval(mean, (mean - half_width, mean + half_width), n)
+
+
+def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
+    """The median with the narrowest interval of order statistics that covers it with at least `confidence`.
+
+    By the sign test, whatever the distribution; None as interval where there are too few values for any (below 6 at
+    95 %), and None where there is no value at all. `mean` of the result holds the median.
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence (={confidence}) must be between 0 and 1")
+    n = len(values)
+    if n == 0:
+        return None
+    ordered = sorted(values)
+    outside = 0
+    while outside < n // 2 and 1 - 2 * float(bdtr(outside, n, 0.5)) >= confidence:
+        outside += 1
+    interval = (ordered[outside - 1], ordered[n - outside]) if outside else None
+    return Interval(statistics.median(ordered), interval, n)
 
 
 def chance_error_percent(classes: int) -> float:

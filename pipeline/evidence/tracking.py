@@ -5,7 +5,7 @@ alone from then on, and never stops a training. Nothing reads from it, and `conv
 rebuilds it from the run store.
 
 experiment convstudy/<experiment>       a stage's experiment, as named by a Membership
-  <parent>                              a network: costs, summary scores, figures
+  <parent>                              a network, or a study of a search: costs, summary scores, figures
     <parent>, seed 3                    one membership of one run: parameters, curves, scores, weights
 """
 
@@ -17,15 +17,16 @@ from pathlib import Path
 from types import TracebackType
 
 from pipeline.errors import StorageError
-from pipeline.evidence.records import Epoch, Membership, NetworkRecord, RunHeader
+from pipeline.evidence.records import Epoch, Membership, RunHeader
 from pipeline.evidence.store import RunFolder
 from pipeline.evidence.tracking_content import (
     ROLE,
     Entry,
     Status,
+    Summary,
     epoch_points,
-    network_entry,
-    network_status,
+    parent_entry,
+    parent_status,
     reason_tag,
     refusal_tag,
     run_entry,
@@ -35,7 +36,7 @@ from pipeline.evidence.tracking_settle import (
     logged_epoch,
     obtain,
     read_ending,
-    settle_network,
+    settle_parent,
     settle_run,
     small_weights,
 )
@@ -65,7 +66,7 @@ class _Live:
 
 @dataclass
 class _Parent:
-    """A network's run as this process knows it, to be ended by its record or at the close."""
+    """A parent run as this process knows it, to be ended by its record or at the close."""
 
     experiment_id: str
     run_id: str
@@ -104,9 +105,12 @@ class Mirror:
         """The history has grown: the epochs not yet logged, by this process or an earlier one, are written."""
         self._attempt(lambda store: self._follow(store, header, history))
 
-    def finished(self, folder: RunFolder) -> None:
-        """A run has its result, now or long ago: its children get it, their final status, and small weights."""
-        self._attempt(lambda store: self._finish(store, folder))
+    def finished(self, folder: RunFolder, on_front: bool = False) -> None:
+        """A run has its result, now or long ago: its children get it, their final status, and small weights.
+
+        Of a study's trials only those on its front get their weights.
+        """
+        self._attempt(lambda store: self._finish(store, folder, on_front))
 
     def interrupted(self, header: RunHeader) -> None:
         """A run was stopped before its end; it may continue another day."""
@@ -116,9 +120,9 @@ class Mirror:
         """A run failed without a result, for a passing reason (memory, say); it may be tried again another day."""
         self._attempt(lambda store: self._drop(store, header.run, "FAILED", reason))
 
-    def network(self, experiment: str, record: NetworkRecord, figures: Sequence[Path] = ()) -> None:
-        """A network's record is written: its parent run gets costs, summary scores and figures, and ends."""
-        self._attempt(lambda store: self._close_network(store, experiment, record, figures))
+    def parent(self, experiment: str, name: str, summary: Summary) -> None:
+        """The record of a network or a study is written: its parent run gets the summary, and ends."""
+        self._attempt(lambda store: self._close_parent(store, experiment, name, summary))
 
     def close(self) -> None:
         """End all that is open: runs as KILLED, networks by what became of their runs."""
@@ -169,7 +173,7 @@ class Mirror:
                 store.log(live.run_id, points, lambda step: now_ms, tags=tags)
                 live.logged = history[-1].epoch
 
-    def _finish(self, store: MlflowStore, folder: RunFolder) -> None:
+    def _finish(self, store: MlflowStore, folder: RunFolder, on_front: bool) -> None:
         header, ending = folder.header(), read_ending(folder)
         if header is None or ending is None:
             self._drop(store, folder.run, "KILLED")
@@ -177,7 +181,8 @@ class Mirror:
         weights = small_weights(folder, WEIGHTS_LIMIT_BYTES)
         for member in header.members:
             parent = self._parent(store, member.experiment, member.parent)
-            settle_run(store, run_entry(header, member), ending, parent.run_id, weights=weights)
+            shown = weights if on_front or member.role != "trial" else None
+            settle_run(store, run_entry(header, member), ending, parent.run_id, weights=shown)
         self._live.pop(header.run, None)
 
     def _drop(self, store: MlflowStore, run: str, status: Status, reason: str | None = None) -> None:
@@ -193,18 +198,16 @@ class Mirror:
         self._live.pop(run, None)
 
     def _parent(self, store: MlflowStore, experiment: str, parent: str) -> _Parent:
-        entry = network_entry(experiment, parent)
+        entry = parent_entry(experiment, parent)
         if entry.key not in self._parents:
             run = obtain(store, entry, None, _now_ms())
             self._parents[entry.key] = _Parent(run.info.experiment_id, run.info.run_id, run.info.status)
         return self._parents[entry.key]
 
-    def _close_network(
-        self, store: MlflowStore, experiment: str, record: NetworkRecord, figures: Sequence[Path]
-    ) -> None:
-        entry = network_entry(experiment, record.name)
+    def _close_parent(self, store: MlflowStore, experiment: str, name: str, summary: Summary) -> None:
+        entry = parent_entry(experiment, name)
         run = obtain(store, entry, None, _now_ms())
-        settle_network(store, run, record, figures, _now_ms())
+        settle_parent(store, run, summary, _now_ms())
         self._parents[entry.key] = _Parent(run.info.experiment_id, run.info.run_id, run.info.status)
         if self._end_parent(store, self._parents[entry.key]) != "RUNNING":
             del self._parents[entry.key]
@@ -220,7 +223,7 @@ class Mirror:
         """End a network by what became of its runs, unless one is running; its status by then."""
         with store.lock:
             children = store.children(parent.experiment_id, parent.run_id)
-            status = network_status([(child.data.tags.get(ROLE, ""), child.info.status) for child in children])
+            status = parent_status([(child.data.tags.get(ROLE, ""), child.info.status) for child in children])
             if status not in ("RUNNING", parent.status):
                 store.end(parent.run_id, status, _now_ms())
         return status

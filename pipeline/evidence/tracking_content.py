@@ -8,8 +8,9 @@ MLflow would store infinity as 1.797e308.
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.evidence.records import Epoch, Measurement, Membership, NetworkRecord, Result, RunHeader, TestScore
@@ -17,11 +18,14 @@ from pipeline.files import canonical_json, sha256_text
 from pipeline.schema import to_json
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
-Role = Literal["parent", "learning-rate", "seed", "single"]
+Role = Literal["parent", "learning-rate", "seed", "single", "trial", "finalist"]
 
 EXPERIMENT_PREFIX = "convstudy/"
 GROUP_EXPERIMENT = "run"
 """The experiment of the runs that a GroupRecord rests on: the stage that writes it."""
+SEARCH_EXPERIMENT = "search"
+"""The experiment of searches: a parent a study, a child a trial."""
+ANSWERS: tuple[Role, ...] = ("learning-rate", "trial")
 KEY, RUN, ROLE, PARENT_ID = "convstudy.key", "convstudy.run", "convstudy.role", "mlflow.parentRunId"
 STATE, REASON, WEIGHTS = "convstudy.state", "convstudy.reason", "convstudy.weights_sha256"
 EPOCH = "epoch"
@@ -81,8 +85,8 @@ def experiment_name(experiment: str) -> str:
     return EXPERIMENT_PREFIX + _shown(experiment)
 
 
-def network_entry(experiment: str, parent: str) -> Entry:
-    """The parent run of a network."""
+def parent_entry(experiment: str, parent: str) -> Entry:
+    """The parent run of a network, or of a study."""
     tags = {"convstudy.experiment": experiment, "convstudy.parent": parent}
     return _entry(_key("parent", experiment, parent), experiment, "parent", parent, {}, tags)
 
@@ -94,6 +98,8 @@ def run_entry(header: RunHeader, member: Membership, commit: str | None = None) 
         "seed": f"{member.parent}, seed {spec.seed}",
         "learning-rate": f"{member.parent}, learning rate {spec.recipe.learning_rate:g}",
         "single": header.name,
+        "trial": header.name,
+        "finalist": f"{header.name}, seed {spec.seed}",
     }
     fields = ("family", "channels", "classes", "resolution", "seed", "device", "protocol")
     params = {"name": header.name, **{field: _text(getattr(spec, field)) for field in fields}}
@@ -163,8 +169,17 @@ def epoch_points(history: Iterable[Epoch], after: int) -> tuple[list[Point], lis
     return points, refused
 
 
-def network_points(record: NetworkRecord) -> dict[str, float]:
-    """A network's costs and summary scores, as metrics of its parent run."""
+@dataclass(frozen=True)
+class Summary:
+    """What a parent run says of all its children: numbers, tags, and files by the folder they are shown in."""
+
+    points: Mapping[str, float]
+    tags: Mapping[str, str]
+    files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+
+
+def network_summary(record: NetworkRecord, figures: Sequence[Path] = ()) -> Summary:
+    """A network's costs and summary scores, and what a reader must know."""
     points: dict[str, float] = {"params": record.params, "macs": record.macs, "activations": record.activations}
     for name in ("validation_error_percent", "test_error_percent", "train_seconds"):
         summary = getattr(record, name)
@@ -172,24 +187,35 @@ def network_points(record: NetworkRecord) -> dict[str, float]:
             points |= {name: summary.mean, f"{name}_n": summary.n}
             if summary.interval is not None:
                 points |= {f"{name}_low": summary.interval[0], f"{name}_high": summary.interval[1]}
+    tags = {"convstudy.family": record.family, "convstudy.flags": ", ".join(record.flags)}
+    return Summary(_finite(points), _cut(tags), {"figures": figures} if figures else {})
+
+
+def study_summary(record: Mapping[str, Any], files: Mapping[str, Sequence[Path]]) -> Summary:
+    """A study's counts, hypervolume and lowest error, from what `convstudy search --json` writes."""
+    complete = [trial["validation_error_percent"] for trial in record["trials"] if trial["state"] == "complete"]
+    points: dict[str, float] = {name: record[name] for name in ("counted", "refused", "duplicates")}
+    points |= {"front": len(record["front"]), **record["compute"]}
+    points |= {"hypervolume": record["hypervolume"][-1]} if record["hypervolume"] else {}
+    points |= {"validation_error_percent": min(complete)} if complete else {}
+    told = ("state", "space", "data", "objectives", "limits", "budget", "seed", "sampler", "front")
+    return Summary(_finite(points), _cut({f"convstudy.{name}": _text(record[name]) for name in told}), files)
+
+
+def _finite(points: Mapping[str, float]) -> dict[str, float]:
     return {name: float(value) for name, value in points.items() if math.isfinite(value)}
 
 
-def network_tags(record: NetworkRecord) -> dict[str, str]:
-    """What a reader of the parent run must know."""
-    return _cut({"convstudy.family": record.family, "convstudy.flags": ", ".join(record.flags)})
-
-
-def network_status(children: Sequence[tuple[str, str]]) -> Status:
+def parent_status(children: Sequence[tuple[str, str]]) -> Status:
     """A parent's status from the (role, status) of its children.
 
-    A learning rate that diverges is an answer of the grid, no failure of the network; it counts only if all failed.
-    A network without runs was killed before its first.
+    A learning rate that diverges is an answer of the grid, and a network that does one of the search, no failure of
+    their parent; they count only if all failed. A parent without runs was killed before its first.
     """
     statuses = {status for _, status in children} or {"KILLED"}
     if "RUNNING" in statuses:
         return "RUNNING"
-    if statuses == {"FAILED"} or any(role != "learning-rate" and status == "FAILED" for role, status in children):
+    if statuses == {"FAILED"} or any(role not in ANSWERS and status == "FAILED" for role, status in children):
         return "FAILED"
     return "KILLED" if "KILLED" in statuses else "FINISHED"
 

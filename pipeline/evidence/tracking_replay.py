@@ -23,16 +23,19 @@ from pipeline.evidence.tracking_content import (
     KEY,
     PARENT_ID,
     ROLE,
+    SEARCH_EXPERIMENT,
     Ending,
-    network_entry,
-    network_status,
+    Summary,
+    network_summary,
+    parent_entry,
+    parent_status,
     run_entry,
 )
 from pipeline.evidence.tracking_settle import (
     WEIGHTS_LIMIT_BYTES,
     obtain,
     read_ending,
-    settle_network,
+    settle_parent,
     settle_run,
     small_weights,
 )
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
 Figures = Mapping[tuple[str, str], Sequence[Path]]
 """Figures of networks, by (experiment, network)."""
+NO_STUDIES: Mapping[str, Summary] = {}
 
 
 @dataclass(frozen=True)
@@ -77,11 +81,13 @@ def replay(
     records: Iterable[GroupRecord],
     tell: Callable[[str], object],
     figures: Figures | None = None,
+    studies: Mapping[str, Summary] = NO_STUDIES,
 ) -> ReplaySummary:
     """Rebuild MLflow's store in `folder` from the run store, and the summaries of its networks from the records.
 
-    A network's record is the one of its name that rests on most of its runs (the later one of equals). `tell` hears of
-    unreadable runs. Raises StorageError when MLflow's store cannot be written.
+    A network's record is the one of its name that rests on most of its runs (the later one of equals); `studies` are
+    the summaries of searches by name. `tell` hears of unreadable runs. Raises StorageError when MLflow's store cannot
+    be written.
     """
     counts: Counter[str] = Counter()
     ended, known = _scan(runs, tell, counts)
@@ -93,8 +99,13 @@ def replay(
         experiments = {store.experiment(name): (name, parents) for name, parents in ended.items()}
         for experiment_id in {**experiments, **dict.fromkeys(store.experiments())}:
             name, parents = experiments.get(experiment_id, ("", {}))
+            summaries = {
+                parent: summary
+                for parent, parts in parents.items()
+                if (summary := _summary(name, parent, parts, networks, figures or {}, studies)) is not None
+            }
             _Experiment(store, name, _listing(store, experiment_id, counts), tell, counts).replay(
-                parents, known, networks, figures or {}
+                parents, known, summaries
             )
     except tracking_errors() as error:
         raise StorageError(f"cannot rebuild MLflow's database {database_file(folder)}: {reason(error)}") from error
@@ -157,10 +168,9 @@ class _Experiment:
         self,
         parents: Mapping[str, list[_Part]],
         known: Mapping[str, RunFolder],
-        networks: Mapping[tuple[str, str], Sequence[NetworkRecord]],
-        figures: Figures,
+        summaries: Mapping[str, Summary],
     ) -> None:
-        """Settle the networks that have finished runs, then end what is left RUNNING."""
+        """Settle the parents that have finished runs, then end what is left RUNNING."""
         children: dict[str, list[tuple[str, str]]] = defaultdict(list)
         ends: list[tuple[Run, int]] = []
         for parent, parts in parents.items():
@@ -170,9 +180,8 @@ class _Experiment:
             run = self._network(parent, endings, children)
             end_ms = max(ending.end_ms for _, ending in endings)
             ends.append((run, end_ms))
-            record = _record_of({part.header.run for part, _ in endings}, networks.get((self.name, parent), ()))
-            if record is not None:
-                settle_network(self.store, run, record, figures.get((self.name, parent), ()), end_ms)
+            if parent in summaries:
+                settle_parent(self.store, run, summaries[parent], end_ms)
 
         for key, run in self.listing.items():
             if run.data.tags.get(ROLE) == "parent":
@@ -188,7 +197,7 @@ class _Experiment:
             children[run.data.tags.get(PARENT_ID, "")].append((run.data.tags.get(ROLE, ""), status))
 
         for run, end_ms in ends:
-            final = network_status(children[run.info.run_id])
+            final = parent_status(children[run.info.run_id])
             if final == run.info.status:
                 continue
             if final == "RUNNING":
@@ -199,7 +208,7 @@ class _Experiment:
     def _network(
         self, parent: str, endings: Sequence[tuple[_Part, Ending]], children: dict[str, list[tuple[str, str]]]
     ) -> "Run":
-        entry = network_entry(self.name, parent)
+        entry = parent_entry(self.name, parent)
         first_ms = min(ending.start_ms for _, ending in endings)
         run = self.listing.pop(entry.key, None) or obtain(self.store, entry, None, first_ms)
         for part, ending in endings:
@@ -217,6 +226,21 @@ class _Experiment:
             self.tell(str(error))
             self.counts["unreadable"] += 1
             return None
+
+
+def _summary(
+    experiment: str,
+    parent: str,
+    parts: Sequence[_Part],
+    networks: Mapping[tuple[str, str], Sequence[NetworkRecord]],
+    figures: Figures,
+    studies: Mapping[str, Summary],
+) -> Summary | None:
+    """What the records say of a parent, if they know it."""
+    if experiment == SEARCH_EXPERIMENT:
+        return studies.get(parent)
+    record = _record_of({part.header.run for part in parts}, networks.get((experiment, parent), ()))
+    return None if record is None else network_summary(record, figures.get((experiment, parent), ()))
 
 
 def _record_of(runs: set[str], records: Sequence[NetworkRecord]) -> NetworkRecord | None:

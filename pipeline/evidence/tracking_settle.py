@@ -4,12 +4,10 @@ MLflow cannot change a parameter or take back a metric point. So a run that lack
 that says something else is deleted (MLflow keeps it in its trash) and made anew.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pipeline.evidence.records import NetworkRecord
 from pipeline.evidence.store import RunFolder
 from pipeline.evidence.tracking_content import (
     EPOCH,
@@ -19,9 +17,8 @@ from pipeline.evidence.tracking_content import (
     Ending,
     Entry,
     Point,
+    Summary,
     epoch_points,
-    network_points,
-    network_tags,
     refusal_tag,
     run_ending,
 )
@@ -36,7 +33,7 @@ Change = Literal["created", "updated", "unchanged"]
 WEIGHTS_LIMIT_BYTES = 16 * 2**20
 """Larger weights stay in the run store only; MLflow keeps a copy of its own."""
 
-_WEIGHTS_TAG, _FIGURES_TAG = "convstudy.weights_artifact", "convstudy.figures"
+_WEIGHTS_TAG, _FILES_TAG = "convstudy.weights_artifact", "convstudy.figures"
 
 
 def read_ending(folder: RunFolder) -> Ending | None:
@@ -90,16 +87,18 @@ def settle_run(
     return "created" if created else "updated" if changed else "unchanged"
 
 
-def settle_network(store: MlflowStore, run: "Run", record: NetworkRecord, figures: Sequence[Path], now_ms: int) -> None:
-    """Give a network's parent run its costs, summary scores and figures, where it does not have them."""
+def settle_parent(store: MlflowStore, run: "Run", summary: Summary, now_ms: int) -> None:
+    """Give a parent run the numbers, tags and files of its summary, where it does not have them."""
     known = run.data.metrics
-    points = [Point(name, value, 0) for name, value in network_points(record).items() if known.get(name) != value]
-    tags = {key: text for key, text in network_tags(record).items() if run.data.tags.get(key) != text}
-    digest = canonical_json({path.name: sha256_file(path) for path in figures})
-    if figures and run.data.tags.get(_FIGURES_TAG) != digest:
-        for path in figures:
-            store.client.log_artifact(run.info.run_id, str(path), "figures")
-        tags[_FIGURES_TAG] = digest
+    points = [Point(name, value, 0) for name, value in summary.points.items() if known.get(name) != value]
+    tags = {key: text for key, text in summary.tags.items() if run.data.tags.get(key) != text}
+    digests = {folder: {path.name: sha256_file(path) for path in paths} for folder, paths in summary.files.items()}
+    digest = canonical_json(digests)
+    if digests and run.data.tags.get(_FILES_TAG) != digest:
+        for folder, paths in summary.files.items():
+            for path in paths:
+                store.client.log_artifact(run.info.run_id, str(path), folder or None)
+        tags[_FILES_TAG] = digest
     store.log(run.info.run_id, points, lambda step: now_ms, tags=tags)
 
 

@@ -10,7 +10,7 @@ from pipeline.data.manifest import load_manifest
 from pipeline.evidence.network_figures import draw_learning_curves
 from pipeline.evidence.records import GroupRecord, NetworkRecord
 from pipeline.evidence.store import RunStore
-from pipeline.evidence.tracking_content import GROUP_EXPERIMENT
+from pipeline.evidence.tracking_content import GROUP_EXPERIMENT, network_summary
 from pipeline.machine import resolve_device
 from pipeline.search.display import Display
 from pipeline.search.estimate import describe, estimate, measured_speeds, trainings_at_once
@@ -81,7 +81,8 @@ def run_plan(
         with TemporaryDirectory() as folder:
             figures = draw_learning_curves([record], Path(folder))
             for network in record.networks:
-                runner.mirror.network(GROUP_EXPERIMENT, network, figures.get((GROUP_EXPERIMENT, network.name), ()))
+                drawn = figures.get((GROUP_EXPERIMENT, network.name), ())
+                runner.mirror.parent(GROUP_EXPERIMENT, network.name, network_summary(network, drawn))
     return record
 
 

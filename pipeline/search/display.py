@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Protocol, TextIO
 
 LINE_SECONDS = 10.0
 
@@ -21,6 +21,22 @@ class Active:
     images_per_second: float
 
 
+class Shows(Protocol):
+    """What a runner needs of a display."""
+
+    def line(self, text: str) -> None:
+        """Print a line that lasts."""
+        ...
+
+    def finished(self, text: str, trained: bool = True) -> None:
+        """One run is done; `trained` is False for one that was found finished."""
+        ...
+
+    def update(self, active: Sequence[Active]) -> None:
+        """Show what is under way."""
+        ...
+
+
 class Display:
     """Progress of a set of runs on a text stream; `quiet` shows nothing."""
 
@@ -31,6 +47,10 @@ class Display:
         self.done = self._found = 0
         self._started = self._printed = time.monotonic()
         self._width = 0
+
+    def expect(self, total: int) -> None:
+        """So many runs there will be."""
+        self.total = total
 
     def line(self, text: str) -> None:
         """Print a line that lasts."""
@@ -53,7 +73,9 @@ class Display:
         speed = sum(run.images_per_second for run in active)
         runs = ", ".join(f"{run.name} {100 * run.share:.0f} %" for run in active)
         left = self._seconds_left(active)
-        text = f"[{self.title}] {self.done}/{self.total} done; {runs}; {speed:,.0f} images/s; {_duration(left)} left"
+        text = (
+            f"[{self.title}] {self.done}/{self.total} done; {runs}; {speed:,.0f} images/s; {show_duration(left)} left"
+        )
         if self.live:
             self._clear()
             self._width = len(text)
@@ -74,7 +96,8 @@ class Display:
             self._width = 0
 
 
-def _duration(seconds: float | None) -> str:
+def show_duration(seconds: float | None) -> str:
+    """Hours, minutes and seconds, as in 1:02:03."""
     if seconds is None:
         return "unknown time"
     minutes, rest = divmod(round(seconds), 60)

@@ -12,15 +12,23 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 import torch
-from pebble import ProcessPool
+from pebble import CONSTS, ProcessPool
 
 from pipeline.machine import DeviceKind, default_workers, keep_freed_memory
-from pipeline.process import die_with, worker_context
+from pipeline.process import die_with, die_with_parent, worker_context
 from pipeline.search.jobs import Job, run_job
+
+CONSTS.channel_lock_timeout = 10.0
+"""Seconds until pebble mends its pipe when a worker was killed while it held it (60 by default; jobs are small)."""
 
 
 class Executor(Protocol):
-    """What a driver needs of a pool of workers."""
+    """What a driver needs of a pool of workers; a job's future, cancelled, ends the worker that runs it."""
+
+    @property
+    def capacity(self) -> int:
+        """Jobs that run at once; more wait."""
+        ...
 
     def submit(self, job: Job) -> "Future[None]":
         """Queue a job; the future ends when it has, and raises what it raised."""
@@ -37,6 +45,11 @@ class ProcessExecutor:
     def __init__(self, device: DeviceKind, workers: int | None = None) -> None:
         self._workers = workers or default_workers(device)
         self._pool = self._new_pool()
+
+    @property
+    def capacity(self) -> int:
+        """As `Executor.capacity`."""
+        return self._workers
 
     def submit(self, job: Job) -> "Future[None]":
         """As `Executor.submit`; a worker that dies fails the future with ProcessExpired or BrokenProcessPool."""
@@ -59,7 +72,8 @@ class ProcessExecutor:
 
 def _start_worker(driver: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # end at once: what a worker writes is whole or absent at any instant
-    die_with(driver)  # not with the parent: the server that forked it lives as long as its workers
+    die_with(driver)  # the server that forked it may live as long as its workers
+    die_with_parent()
     keep_freed_memory()
     torch.set_num_threads(1)
     warnings.simplefilter("default")

@@ -21,13 +21,15 @@ class Curve:
     failed: bool = False
 
 
-def rungs(epochs: int, reduction: int | None) -> tuple[int, ...]:
-    """The epochs at which trials are compared: 1, r, r^2, ... and the last; the last alone where reduction is None."""
+def rungs(epochs: int, reduction: int | None, first: int = 1) -> tuple[int, ...]:
+    """The epochs at which trials are compared: first, first x r, first x r^2, ... and the last; without r the last."""
     if reduction is None:
         return (epochs,)
     if reduction < 2:
         raise ValueError(f"reduction (={reduction}) must be at least 2")
-    below = [reduction**power for power in range(epochs.bit_length()) if reduction**power < epochs]
+    if not 1 <= first <= epochs:
+        raise ValueError(f"first rung (={first}) must be an epoch, from 1 to {epochs}")
+    below = [first * reduction**power for power in range(epochs.bit_length()) if first * reduction**power < epochs]
     return (*below, epochs)
 
 

@@ -58,8 +58,17 @@ class Job:
 def run_job(job: Job) -> None:
     """Train the run unless it is finished, then test it unless that is done or not wanted.
 
-    Raises DataError where the data set is not the one the run was registered for.
+    Raises DataError where the data set is not the one the run was registered for, MemoryError where memory is short.
     """
+    try:
+        _run(job)
+    except RuntimeError as error:  # PyTorch's allocator has no error class of its own on CPU
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise MemoryError(str(error).splitlines()[0]) from error
+        raise
+
+
+def _run(job: Job) -> None:
     folder = RunStore(job.store).folder(job.run)
     with filelock.FileLock(folder.lock):
         header = folder.header()

@@ -5,10 +5,11 @@ A run that is finished already, whoever asked for it, is not trained again.
 """
 
 import functools
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -19,20 +20,23 @@ from pipeline.errors import ConvstudyError
 from pipeline.evidence.records import Membership, Result, RunHeader, RunSpec, RunState
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.evidence.tracking import Mirror
-from pipeline.search.display import Active, Display
+from pipeline.process import uninterrupted
+from pipeline.search.display import Active, Shows
 from pipeline.search.executors import Executor
 from pipeline.search.jobs import Job, needs_weights, reaches, read_progress
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.history import Progress
 
 WATCH_SECONDS = 0.5
-ATTEMPTS = 3
-"""How often a run is begun whose worker dies; it goes on from its last checkpoint.
+RETRIES = 2
+"""How often a run is begun again whose worker dies, hangs or runs out of memory; it goes on from its last checkpoint.
 
 A worker that dies before any has begun a job takes the attempt of every run in flight with it.
 """
+STALL_SECONDS = 600.0
+"""A worker of whose training nothing is heard for so long has hung, and is killed; the longest silence is a score."""
 
-PASSING_REASONS = ("out_of_memory", "worker ended unexpectedly")
+PASSING_REASONS = ("out_of_memory", "worker ended unexpectedly", "worker hung")
 """Why a run may be lost that would succeed another day; it has no result, and a record that holds one is not final."""
 
 
@@ -49,7 +53,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a requested run ended; `trained` is False for one that was found finished.
+    """How a requested run ended, after how many attempts of this driver; `trained`: False for one found finished.
 
     "stopped": it has come as far as was asked, and waits.
     """
@@ -59,6 +63,7 @@ class Outcome:
     state: RunState
     reason: str | None
     trained: bool = True
+    attempts: int = 1
 
     @property
     def lost(self) -> bool:
@@ -74,6 +79,7 @@ class _InFlight:
     attempt: int = 1
     progress: Progress | None = None
     mirrored: bool = False
+    heard: float = field(default_factory=time.monotonic)
 
 
 class Runner:
@@ -89,21 +95,25 @@ class Runner:
         manifest: Manifest,
         executor: Executor,
         open_mirror: Callable[[], Mirror],
-        display: Display,
+        display: Shows,
         keep_weights: bool = False,
         checkpoint_seconds: float = 30.0,
+        retries: int = RETRIES,
+        stall_seconds: float = STALL_SECONDS,
     ) -> None:
         self.store, self.data_folder, self.manifest = store, data_folder, manifest
         self.executor, self.display = executor, display
         self._open_mirror = open_mirror
         self.keep_weights, self.checkpoint_seconds = keep_weights, checkpoint_seconds
+        self.retries, self.stall_seconds = retries, stall_seconds
         self._finished: list[Outcome] = []
         self._in_flight: dict[Future[None], _InFlight] = {}
 
     @functools.cached_property
     def mirror(self) -> Mirror:
-        """MLflow as this runner writes it."""
-        return self._open_mirror()
+        """MLflow as this runner writes it; opened whole, since an interrupt inside its databases would be lost."""
+        with uninterrupted():
+            return self._open_mirror()
 
     def __enter__(self) -> "Runner":
         return self
@@ -169,33 +179,40 @@ class Runner:
 
     def _start(self, flight: _InFlight) -> None:
         self.store.folder(flight.job.run).progress.unlink(missing_ok=True)  # of an earlier attempt
+        flight.heard = time.monotonic()
         self._in_flight[self.executor.submit(flight.job)] = flight
 
     def _end(self, future: "Future[None]", flight: _InFlight) -> None:
         folder = self.store.folder(flight.job.run)
-        error = future.exception()
-        if error is None:
+        error = None if future.cancelled() else future.exception()
+        if error is None and not future.cancelled():
             result = folder.result()
             assert result is not None, f"worker left no result for run {folder.run}"
-            self._finished.append(Outcome(flight.request, folder, result.state, result.reason))
-        elif isinstance(error, ProcessExpired | BrokenProcessPool) and flight.attempt < ATTEMPTS:
-            self.display.line(f"{flight.request.name}: a worker ended ({error}); going on")
+            outcome = Outcome(flight.request, folder, result.state, result.reason, attempts=flight.attempt)
+            self._finished.append(outcome)
+            return
+        reason = _passing_reason(error)
+        if reason is None:
+            if isinstance(error, ConvstudyError | OSError):
+                raise error
+            raise RuntimeError(f"run {folder.run} of {flight.request.name} failed by a fault of ours") from error
+        if flight.attempt <= self.retries:
+            self.display.line(f"{flight.request.name}: {reason}{f' ({error})' if error else ''}; going on")
             flight.attempt += 1
             self._start(flight)
-        elif isinstance(error, ProcessExpired | BrokenProcessPool | torch.OutOfMemoryError):
-            reason = PASSING_REASONS[0] if isinstance(error, torch.OutOfMemoryError) else PASSING_REASONS[1]
-            self.mirror.failed(flight.header, reason)
-            self._finished.append(Outcome(flight.request, folder, "failed", reason))
-        elif isinstance(error, ConvstudyError | OSError):
-            raise error
-        else:
-            raise RuntimeError(f"run {folder.run} of {flight.request.name} failed by a fault of ours") from error
+            return
+        self.mirror.failed(flight.header, reason)
+        self._finished.append(Outcome(flight.request, folder, "failed", reason, attempts=flight.attempt))
 
     def _watch(self) -> None:
         """Show and mirror how far the runs in flight are."""
         active = []
-        for flight in self._in_flight.values():
+        for future, flight in self._in_flight.items():
             progress = read_progress(self.store.folder(flight.job.run))
+            if progress != flight.progress or not future.running():
+                flight.heard = time.monotonic()
+            elif time.monotonic() - flight.heard > self.stall_seconds:
+                future.cancel()  # kills the worker
             if progress is None:
                 continue
             if not flight.mirrored:
@@ -207,6 +224,15 @@ class Runner:
             share = (progress.epoch - 1 + progress.step / progress.steps) / progress.epochs
             active.append(Active(flight.request.name, share, progress.images_per_second))
         self.display.update(active)
+
+
+def _passing_reason(error: BaseException | None) -> str | None:
+    """Why an attempt was lost, if it may succeed when it is made again; None (no error) means that it was cancelled."""
+    if error is None:
+        return "worker hung"
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return "out_of_memory"
+    return "worker ended unexpectedly" if isinstance(error, ProcessExpired | BrokenProcessPool) else None
 
 
 def finished_result(request: Request, folder: RunFolder, test_data: str) -> Result | None:

@@ -9,9 +9,9 @@ from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking import Mirror, code_commit
 from pipeline.machine import DeviceKind
 from pipeline.process import only_one
-from pipeline.search.display import Display
+from pipeline.search.display import Shows
 from pipeline.search.executors import ProcessExecutor
-from pipeline.search.runner import Runner
+from pipeline.search.runner import RETRIES, Runner
 from pipeline.workspace import Workspace
 
 PATIENCE_SECONDS = 5.0
@@ -23,12 +23,13 @@ def open_runner(
     place: Workspace,
     manifest: Manifest,
     device: DeviceKind,
-    display: Display,
+    display: Shows,
     workers: int | None = None,
     keep_weights: bool = False,
     checkpoint_seconds: float = 30.0,
     data_folder: Path | None = None,
     mirrored: bool = True,
+    retries: int = RETRIES,
 ) -> Iterator[Runner]:
     """Workers on this machine (as many as cores on CPU), MLflow's mirror, and the workspace's run store.
 
@@ -46,10 +47,11 @@ def open_runner(
             display=display,
             keep_weights=keep_weights,
             checkpoint_seconds=checkpoint_seconds,
+            retries=retries,
         )
         with runner:
             yield runner
 
 
-def _open_mirror(place: Workspace, display: Display) -> Mirror:
+def _open_mirror(place: Workspace, display: Shows) -> Mirror:
     return Mirror.open(place.mlflow, display.line, code_commit(Path(__file__).parent))

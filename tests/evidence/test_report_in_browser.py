@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from report_records import hostile_group, hostile_profiles, nine_networks, nine_profiles
+from search_records import finalists_record, study_record
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
@@ -16,7 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from pipeline.evidence.comparison import compare
-from pipeline.evidence.rendering import render_html, sections_of
+from pipeline.evidence.rendering import render_html, sections_of, study_sections
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 MISSING = [name for name, found in (("chromium", CHROMIUM), ("chromedriver", DRIVER)) if not found]
@@ -63,6 +64,15 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     page = tmp_path_factory.mktemp("hostile") / "report.html"
     page.write_text(render_html(sections_of(compare([hostile_group()], hostile_profiles()))))
+    return page
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    record = study_record()
+    sections = study_sections([record], {record["study"]: finalists_record(record)})
+    page = tmp_path_factory.mktemp("searched") / "report.html"
+    page.write_text(render_html(sections_of(compare([nine_networks()], nine_profiles())), sections))
     return page
 
 
@@ -117,10 +127,10 @@ def colour_of(browser: webdriver.Chrome, selector: str, name: str) -> str:
     return str(browser.execute_script(script, selector, name))
 
 
-@pytest.mark.parametrize("which", ["study", "hostile"])
+@pytest.mark.parametrize(("which", "count"), [("study", 21), ("hostile", 21), ("searched", 25)])
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (360, "light")])
 def test_every_chart_is_drawn_silently_and_without_a_request(
-    browser: webdriver.Chrome, which: str, width: int, scheme: str, request: pytest.FixtureRequest
+    browser: webdriver.Chrome, which: str, count: int, width: int, scheme: str, request: pytest.FixtureRequest
 ) -> None:
     page: Path = request.getfixturevalue(which)
     show(browser, page, width, scheme)
@@ -132,7 +142,7 @@ def test_every_chart_is_drawn_silently_and_without_a_request(
                      marks: chart.querySelectorAll(".mark-symbol path, .mark-line path").length};
            })"""
     )
-    assert len(charts) == 21
+    assert len(charts) == count
     for chart in charts:
         assert chart["marks"] >= 9, chart
         assert 0.9 * chart["room"] <= chart["width"] <= chart["room"] + 1, chart

@@ -23,6 +23,7 @@ from tracking_runs import (
     record_of,
     refuse,
     register,
+    show_network,
     shown,
     statuses,
 )
@@ -109,7 +110,7 @@ def test_statuses_are_truthful_for_children_and_parents(runs: RunStore, folder: 
         run, header = register(runs, 9, "good", role="learning-rate")
         mirror.started(header)
         mirror.finished(end(run, HISTORY[:1], reason="loss is inf at step 7"))
-        mirror.network("run", network_record("good"))
+        show_network(mirror, network_record("good"))
         assert statuses(folder)["good"] == "FINISHED", "a diverged learning rate is no failure of its network"
         assert statuses(folder)["abandoned"] == "RUNNING"
     assert statuses(folder) == {
@@ -192,8 +193,8 @@ def test_a_later_record_updates_a_network_and_its_figures(runs: RunStore, folder
     run, _ = register(runs)
     with Mirror.open(folder, refuse) as mirror:
         mirror.finished(end(run))
-        mirror.network("run", network_record(seeds=3), [figure])
-        mirror.network("run", network_record(seeds=5), [figure])
+        show_network(mirror, network_record(seeds=3), [figure])
+        show_network(mirror, network_record(seeds=5), [figure])
     parent = shown(folder)[PARENT]
     assert parent["last"]["test_error_percent_n"] == 5
     assert parent["last"]["params"] == 11_000_000
@@ -252,6 +253,6 @@ def test_runs_that_were_finished_before_leave_their_networks_as_they_are(runs: R
     with Mirror.open(folder, refuse) as mirror:
         for run in runs:
             mirror.finished(run)
-        mirror.network("run", record_of(runs))
+        show_network(mirror, record_of(runs))
         assert query(folder, "SELECT * FROM runs") == before
     assert query(folder, "SELECT * FROM runs") == before

@@ -22,6 +22,7 @@ from tracking_runs import (
     network_record,
     refuse,
     register,
+    show_network,
     shown,
     statuses,
 )
@@ -93,7 +94,7 @@ def test_a_store_that_cannot_be_opened_warns_once_and_stops_nothing(
         mirror.started(header)
         mirror.epochs(header, HISTORY)
         mirror.finished(end(run))
-        mirror.network("run", network_record())
+        show_network(mirror, network_record())
     assert len(told) == 1
     assert str(fresh_folder) in told[0] and "convstudy replay" in told[0] and "\n" not in told[0]
     assert time.perf_counter() - began < 10

@@ -24,6 +24,7 @@ from pipeline.evidence.records import (
 )
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.evidence.tracking import Mirror
+from pipeline.evidence.tracking_content import network_summary
 from pipeline.training.recipe import Recipe
 
 NOLOAD = "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"
@@ -87,6 +88,11 @@ def end(
     if score is not None and not reason:
         folder.write(TestScore("test/1", folder.run, score, 0.3, 10_000, "t" * 64, "a" * 64))
     return folder
+
+
+def show_network(mirror: Mirror, record: NetworkRecord, figures: Sequence[Path] = ()) -> None:
+    """Give a network's record to the mirror, as the stage `run` does."""
+    mirror.parent("run", record.name, network_summary(record, figures))
 
 
 def network_record(name: str = "resnet18", seeds: int = 2, runs: Sequence[str] = ()) -> NetworkRecord:
@@ -187,7 +193,7 @@ def mirror_live(runs: RunStore, folder: Path) -> None:
             mirror.started(header)
             mirror.epochs(header, result.history[:1])
             mirror.finished(run)
-        mirror.network("run", record_of(runs))
+        show_network(mirror, record_of(runs))
 
 
 def record_of(runs: RunStore) -> NetworkRecord:

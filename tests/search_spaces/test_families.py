@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import optuna
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -19,6 +19,7 @@ from pipeline.schema import parse, to_json
 from search_spaces import Family, Reference
 
 FAMILIES = search_spaces.names()
+SPACES = sorted(search_spaces.space_parts())
 REFERENCES = sorted(search_spaces.references())
 WITH_TWIN = [name for name in REFERENCES if search_spaces.reference(name)[1].torchvision]
 PROMISED = """
@@ -26,21 +27,18 @@ lenet bn-lenet bn-lenet-source alexnet vgg11 vgg13 vgg16 vgg19 vgg11-narrow nin 
 resnet50 resnet101 resnet152 resnet18-torchvision resnet34-torchvision resnet50-torchvision resnet101-torchvision
 resnet152-torchvision resnext50-32x4d densenet densenet121 regnetx32
 """
-SAMPLES = 200
+SAMPLES, PART_SAMPLES = 200, 30
 TRAINED_SAMPLES = 15
 
 
-def sampled(family: Family, count: int, seed: int = 0) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """`count` random Configs with the parameters that were drawn."""
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+def sampled(name: str, count: int, seed: int = 0) -> Iterator[tuple[Family, Any, dict[str, Any]]]:
+    """`count` random networks of a space with the points that were drawn."""
+    space = search_spaces.space([name])
+    generator = np.random.default_rng(seed)
     for _ in range(count):
-        trial = study.ask()
-        yield family.sample(trial), trial.params
-
-
-@pytest.fixture(autouse=True)
-def quiet_optuna() -> None:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+        values = space.draw(generator)
+        design = space.design(values)
+        yield design.family, design.config, values
 
 
 def test_the_nine_families_are_found() -> None:
@@ -52,10 +50,9 @@ def test_every_name_of_the_contract_is_a_reference() -> None:
     assert {f"{family}-small" for family in FAMILIES} <= set(REFERENCES)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", SPACES)
 def test_sampled_networks_build_and_are_priced_alike_by_both_paths(name: str) -> None:
-    family = search_spaces.family(name)
-    for position, (config, drawn) in enumerate(sampled(family, SAMPLES)):
+    for position, (family, config, drawn) in enumerate(sampled(name, SAMPLES if name in FAMILIES else PART_SAMPLES)):
         price = search_spaces.price(family, config, 28)
         model = search_spaces.instantiate(family, config, 28, device="meta")
         assert sum(p.numel() for p in model.parameters()) == price.params, drawn
@@ -67,19 +64,17 @@ def test_sampled_networks_build_and_are_priced_alike_by_both_paths(name: str) ->
             assert count_with_torch(model, 1, 28) == price.macs, drawn
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_fixed_parameters_give_the_same_config_and_configs_survive_json(name: str) -> None:
-    family = search_spaces.family(name)
-    for config, drawn in sampled(family, SAMPLES):
-        assert family.sample(FixedTrial(drawn)) == config
+@pytest.mark.parametrize("name", SPACES)
+def test_an_optuna_trial_draws_networks_and_configs_survive_json(name: str) -> None:
+    for family, config, drawn in sampled(name, SAMPLES):
+        assert search_spaces.space([name]).ask(FixedTrial(drawn)).config == config
         assert parse(family.config, json.loads(json.dumps(to_json(config))), name) == config
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_sampled_networks_train_at_their_smallest_input_with_finite_gradients(name: str) -> None:
-    family = search_spaces.family(name)
     torch.manual_seed(0)
-    for config, drawn in sampled(family, TRAINED_SAMPLES, seed=1):
+    for family, config, drawn in sampled(name, TRAINED_SAMPLES, seed=1):
         side = search_spaces.smallest_resolution(family, config)
         model = search_spaces.instantiate(family, config, side)
         logits = model(torch.randn(4, 1, side, side))
@@ -91,8 +86,7 @@ def test_sampled_networks_train_at_their_smallest_input_with_finite_gradients(na
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_one_pixel_less_than_the_smallest_input_is_refused_and_the_smallest_is_named(name: str) -> None:
-    family = search_spaces.family(name)
-    for config, _ in sampled(family, 20, seed=2):
+    for family, config, _ in sampled(name, 20, seed=2):
         side = search_spaces.smallest_resolution(family, config)
         search_spaces.price(family, config, side)
         if side > 1:

@@ -1,0 +1,125 @@
+"""A population: networks drawn uniformly from design spaces and trained in full, on which search is studied.
+
+`python -m benchmarks.population` trains it (hours, continued when typed again) and writes what is finished to
+reports/published/population/table.json: every network with its costs and its error after each epoch, for some of them
+with several seeds, so that the noise of one training is known. `convstudy bench-search` replays searches on it.
+"""
+
+import datetime
+from dataclasses import replace
+
+from pydantic.dataclasses import dataclass
+
+from pipeline.cost.limits import Cost, Limits
+from pipeline.data.manifest import Manifest, load_manifest
+from pipeline.evidence.records import Membership
+from pipeline.evidence.store import RunFolder
+from pipeline.evidence.study_records import Budget, SearchPlan, Trial
+from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
+from pipeline.files import write_json
+from pipeline.machine import default_workers, hardware, resolve_device, versions
+from pipeline.process import prepare_workers, run_and_exit
+from pipeline.schema import STRICT, to_json
+from pipeline.search.display import Display
+from pipeline.search.driver import spec_of
+from pipeline.search.runner import Request
+from pipeline.search.search_plans import plan_search
+from pipeline.search.searches import search, storage_url
+from pipeline.search.session import open_runner
+from pipeline.search.studies import Studies
+from pipeline.training.recipe import Recipe
+from pipeline.workspace import Workspace, workspace
+
+STUDY = "population"
+SPACES = ("resnet", "resnext", "densenet")
+NETWORKS = 300
+SEEDED_NETWORKS = 60
+"""So many of them, the first, are trained with two seeds more."""
+MORE_SEEDS = (1, 2)
+MOST_MACS = 8_000_000
+RECIPE = Recipe(epochs=9, batch_size=64, train_images=6000, validation_images=4000, train_loss_images=500)
+
+
+@dataclass(frozen=True, config=STRICT)
+class TableNetwork:
+    """One network; `errors` are validation errors in percent after each epoch, by seed."""
+
+    number: int
+    config: dict[str, object]
+    values: dict[str, object]
+    costs: dict[Cost, float]
+    errors: dict[str, tuple[float, ...]]
+    train_seconds: float
+
+
+@dataclass(frozen=True, config=STRICT)
+class PopulationTable:
+    """`table.json`: the population, how it was trained, and where; networks that diverged are only counted."""
+
+    plan: SearchPlan
+    networks: tuple[TableNetwork, ...]
+    failed: int
+    hardware: dict[str, str]
+    versions: dict[str, str]
+    finished_at: str
+
+
+def train_population(place: Workspace) -> None:
+    """Train what is not finished, and write the table after the search and after the further seeds."""
+    prepare_workers()
+    manifest = load_manifest(place.prepared_data / "fashion-mnist")
+    plan = population_plan(manifest)
+    search(place, manifest, plan, Budget(trials=NETWORKS), name=STUDY, keep_weights=False)
+    trials = write_table(place, plan)
+    display = Display("further seeds", SEEDED_NETWORKS * len(MORE_SEEDS))
+    with open_runner(place, manifest, plan.device, display, default_workers(plan.device)) as runner:
+        for trial in [trial for trial in trials if trial.state == "complete"][:SEEDED_NETWORKS]:
+            for seed in MORE_SEEDS:
+                spec = replace(spec_of(plan, trial.config), seed=seed)
+                member = Membership(SEARCH_EXPERIMENT, STUDY, "finalist")
+                runner.submit(Request(spec, f"trial {trial.number}", member))
+        for _ in runner.outcomes():
+            pass
+    write_table(place, plan)
+
+
+def population_plan(manifest: Manifest) -> SearchPlan:
+    """The random search of all spaces together, every network trained in full."""
+    limits = Limits(macs=MOST_MACS)
+    device = resolve_device()
+    return plan_search(SPACES, RECIPE, manifest, device, limits=limits, sampler="random", halving=False)
+
+
+def write_table(place: Workspace, plan: SearchPlan) -> list[Trial]:
+    """Write what is finished to reports/published/population; returns the study's trials."""
+    studies = Studies(storage_url(place, None), place.locks)
+    try:
+        trials = studies.open(STUDY).trials()
+    finally:
+        studies.close()
+    networks = []
+    for trial in trials:
+        errors = {}
+        for seed in (plan.seed, *MORE_SEEDS):
+            folder = RunFolder(place.runs / replace(spec_of(plan, trial.config), seed=seed).hash)
+            result = folder.result()
+            if result is not None and result.state == "complete":
+                errors[str(seed)] = tuple(epoch.validation_error_percent for epoch in result.history)
+        if trial.state == "complete":
+            networks.append(
+                TableNetwork(trial.number, trial.config, trial.values, trial.costs, errors, trial.train_seconds)
+            )
+    table = PopulationTable(
+        plan=plan,
+        networks=tuple(networks),
+        failed=sum(trial.state == "failed" for trial in trials),
+        hardware=hardware(plan.device),
+        versions=versions(),
+        finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+    write_json(place.root / "reports" / "published" / STUDY / "table.json", to_json(table))
+    return trials
+
+
+if __name__ == "__main__":
+    run_and_exit(lambda: train_population(workspace()))

@@ -1,0 +1,118 @@
+"""Searching: what the driver of a search does for a trial besides training it, as a study grows; and pricing."""
+
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+import search_spaces
+from benchmarks.records import Row, row
+from pipeline.cost.limits import Limits
+from pipeline.data.manifest import load_manifest
+from pipeline.evidence.study_records import Rung, SamplerName, SearchPlan, Trial
+from pipeline.search.candidates import Candidates, number_trial
+from pipeline.search.gate import costs_of
+from pipeline.search.search_plans import plan_search
+from pipeline.search.searches import read_study
+from pipeline.search.studies import Studies
+from pipeline.training.recipe import Recipe
+from search_spaces import Space
+
+SIZES = (100, 1_000, 2_000, 10_000)
+ASKED: tuple[SamplerName, ...] = ("random", "evolution", "nsga2", "qmc", "tpe")
+"""The Gaussian process is left out: it takes seconds from some hundred trials on."""
+PRICED = 500
+SPACES = ("resnet", "resnext", "densenet")
+
+
+def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
+    """Grow one study in an SQLite file; at each size measure what one more trial costs."""
+    manifest = load_manifest(data)
+    limits = Limits(macs=20_000_000)
+    plan = plan_search(SPACES, Recipe(epochs=9), manifest, "cpu", limits=limits, sampler="random")
+    space = search_spaces.space(plan.space)
+    rows: list[Row] = [row("pricing of one design, resnet", "designs/s", {"convstudy": _pricing(plan, repeats)})]
+    own: dict[int, float] = {}
+    with TemporaryDirectory() as folder:
+        studies = Studies(f"sqlite:///{folder}/studies.db", Path(folder))
+        study = studies.create("growing", plan)
+        candidates = Candidates(plan, space)
+        trials: list[Trial] = []
+        for size in SIZES:
+            while len(trials) < size - repeats:
+                trials.append(_one_more(trials, candidates))
+                study.add(trials[-1], space)
+                study.update(trials[-1])
+            seconds = []
+            for _ in range(repeats):
+                started = time.perf_counter()
+                trial = _one_more(trials, candidates)
+                study.add(trial, space)
+                study.update(replace(trial, state=None, rungs=trial.rungs[:1]))
+                study.update(trial)
+                seconds.append(1e3 * (time.perf_counter() - started))
+                trials.append(trial)
+            item = row(f"gate, record and tell of a trial at {size:,}", "ms", {"convstudy": seconds}, None)
+            own[size] = item.median("convstudy")
+            rows.append(item)
+            rows.append(row(f"ask at {size:,}", "ms", _asks(plan, space, trials, repeats), None))
+            started = time.perf_counter()
+            read_study(study, manifest, driven=False)
+            rows.append(
+                row(f"record of a study of {size:,}", "s", {"convstudy": [time.perf_counter() - started]}, None)
+            )
+            database = Path(folder, "studies.db").stat().st_size / 2**20
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+            rows.append(row(f"space of a study of {size:,}", "MiB", {"database": [database], "memory": [memory]}, None))
+            tell(f"searching: {size:,} trials: {own[size]:.1f} ms a trial of the driver's own")
+        studies.close()
+    return rows, [
+        f"the driver's own work takes {own[2_000]:.1f} ms a trial at 2,000 trials, {own[10_000]:.1f} ms at 10,000"
+    ]
+
+
+def _one_more(trials: list[Trial], candidates: Candidates) -> Trial:
+    """A candidate, gated, with made-up rungs; every third is complete."""
+    number = len(trials)
+    candidate = candidates.next(number)
+    assert candidate is not None
+    candidates.know(candidate.config)
+    trial = number_trial(number, candidate, f"{number:020x}")
+    errors = np.random.default_rng(number).uniform(10, 20, 3)
+    reached = 3 if number % 3 == 0 else 1
+    rungs = tuple(Rung(epochs, float(errors[place]), number) for place, epochs in enumerate((1, 3, 9)[:reached]))
+    return replace(trial, rungs=rungs, state="complete" if reached == 3 else "stopped", counted_at=number + 1)
+
+
+def _asks(plan: SearchPlan, space: Space, trials: list[Trial], repeats: int) -> dict[str, list[float]]:
+    """Milliseconds of one draw of each sampler that knows all trials."""
+    series: dict[str, list[float]] = {}
+    for sampler in ASKED:
+        candidates = Candidates(replace(plan, sampler=sampler), space)
+        for trial in trials:
+            candidates.view.begin(trial)
+        candidates.view.learn(trials)
+        for repeat in range(repeats):
+            started = time.perf_counter()
+            draws = candidates.view.draws(len(trials) + repeat, 1)
+            next(draws)
+            draws.close()
+            series.setdefault(sampler, []).append(1e3 * (time.perf_counter() - started))
+    return series
+
+
+def _pricing(plan: SearchPlan, repeats: int) -> list[float]:
+    """Networks of the ResNet space priced a second, construction included."""
+    space = search_spaces.space(["resnet"])
+    generator = np.random.default_rng(0)
+    rates = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        for _ in range(PRICED):
+            costs_of(space.design(space.draw(generator)), plan)
+        rates.append(PRICED / (time.perf_counter() - started))
+    return rates

@@ -1,0 +1,149 @@
+"""What a report says of a search, before it is put into words: its record and its finalists, joined and worked out."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.trial import create_trial
+
+import search_spaces
+from pipeline.evidence.study_records import FinalistComparison, FinalistsRecord, Member
+from search_spaces import Design
+
+BEST_SHARE = 0.25
+"""The best networks are this share of the complete ones; what they have in common is set against all."""
+FEWEST_FOR_IMPORTANCE = 16
+SHOWN_IMPORTANCE = 0.01
+
+
+@dataclass(frozen=True)
+class Trait:
+    """How often a value of a parameter is found among the best complete networks, and among all of them."""
+
+    parameter: str
+    value: str
+    best_share: float
+    share: float
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """One search: `record` as `convstudy search --json` writes it, `finalists` what its winners did when retrained."""
+
+    anchor: str
+    record: Mapping[str, Any]
+    finalists: FinalistsRecord | None = None
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return str(self.record["study"])
+
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        """The trials that count, in the order in which they came to."""
+        return list(self.record["trials"])
+
+    @property
+    def complete(self) -> list[dict[str, Any]]:
+        """Trials that were trained in full."""
+        return [trial for trial in self.trials if trial["state"] == "complete"]
+
+    @property
+    def front(self) -> list[dict[str, Any]]:
+        """The members of the front, the lowest error first."""
+        members = [trial for trial in self.complete if trial["number"] in self.record["front"]]
+        return sorted(members, key=lambda trial: (trial["validation_error_percent"], trial["number"]))
+
+    @property
+    def states(self) -> Counter[str]:
+        """How many trials ended how."""
+        return Counter(trial["state"] for trial in self.trials)
+
+    @property
+    def uniform(self) -> list[dict[str, Any]]:
+        """Complete trials that were drawn uniformly from the space, within the limits: a population."""
+        return [trial for trial in self.complete if trial["drawn_by"] == "random"]
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The finalists."""
+        return self.finalists.members if self.finalists else ()
+
+    def comparisons(self, trial: int) -> list[FinalistComparison]:
+        """What a finalist was compared with."""
+        return [item for item in (self.finalists.comparisons if self.finalists else ()) if item.trial == trial]
+
+    def course(self) -> list[tuple[int, float]]:
+        """(training images seen so far, lowest error so far) after each complete trial, in counted order."""
+        seen, lowest, points = 0, float("inf"), list[tuple[int, float]]()
+        for trial in self.trials:
+            seen += trial["train_images_seen"]
+            if trial["state"] == "complete" and trial["validation_error_percent"] < lowest:
+                lowest = trial["validation_error_percent"]
+            if lowest < float("inf"):
+                points.append((seen, lowest))
+        return points
+
+    def importances(self) -> dict[str, float]:
+        """Share of the variance of the error that each parameter explains alone (fANOVA), largest first.
+
+        Source: Hutter et al. (2014), "An efficient approach for assessing hyperparameter importance". Empty below
+        FEWEST_FOR_IMPORTANCE complete trials.
+        """
+        if len(self.complete) < FEWEST_FOR_IMPORTANCE:
+            return {}
+        space = search_spaces.space(self.record["space"])
+        boxes: dict[str, BaseDistribution] = {
+            p.name: CategoricalDistribution(p.values)
+            if p.step is None
+            else IntDistribution(p.values[0], p.values[-1], step=p.step)
+            for p in space.parameters
+        }
+        study = optuna.create_study(direction="minimize")
+        for trial in self.complete:
+            study.add_trial(
+                create_trial(params=trial["values"], distributions=boxes, value=trial["validation_error_percent"])
+            )
+        found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+        return {name: float(value) for name, value in found.items() if np.isfinite(value) and value >= SHOWN_IMPORTANCE}
+
+    def traits(self, most: int = 8) -> list[Trait]:
+        """Values that the best quarter of the complete networks have more often than all, the largest excess first."""
+        ranked = sorted(self.complete, key=lambda trial: trial["validation_error_percent"])
+        best = ranked[: max(1, round(BEST_SHARE * len(ranked)))]
+        if len(ranked) < FEWEST_FOR_IMPORTANCE:
+            return []
+        found: list[Trait] = []
+        for field in sorted({key for trial in ranked for key in _fields(trial)}):
+            counts, all_counts = (
+                Counter(str(_fields(t)[field]) for t in trials if field in _fields(t)) for trials in (best, ranked)
+            )
+            for value, count in counts.items():
+                shares = count / len(best), all_counts[value] / len(ranked)
+                if shares[0] > shares[1] and count > 1:
+                    found.append(Trait(field, value, *shares))
+        return sorted(found, key=lambda trait: trait.share - trait.best_share)[:most]
+
+
+def _fields(trial: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a trial's Config, and its depth, by which networks can be told apart in words."""
+    config = trial["config"]["config"]
+    fields = {key: value for key, value in config.items() if not isinstance(value, list)}
+    depths = config.get("depths")
+    return {**fields, "stages": len(depths), "blocks": sum(depths)} if depths else fields
+
+
+def references_of(view: StudyView) -> Sequence[tuple[str, Design]]:
+    """The references for small images of the families that were searched."""
+    families = {trial["config"]["family"] for trial in view.trials}
+    return [
+        (name, Design(family, reference.config))
+        for name, (family, reference) in search_spaces.references().items()
+        if family.name in families and name.endswith("-small")
+    ]

@@ -1,0 +1,252 @@
+"""Candidates of a search: networks that are new to the study and within its limits, drawn before any training.
+
+The sampler works on a study in memory that holds what was measured and what is in training, and nothing else: refused
+and duplicate candidates are drawn again within the same draw of Optuna and enter no history, however many there are.
+Every draw's random numbers come from (seed, trial number), so that a study that is continued goes on as it would have.
+"""
+
+import math
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import TrialState as OptunaState
+
+import search_spaces
+from pipeline.cost.limits import Cost
+from pipeline.evidence.study_records import COST_OF, SearchPlan, Trial
+from pipeline.files import canonical_json
+from pipeline.search.asha import expected_errors
+from pipeline.search.gate import MeasuredCosts, costs_of, described, over
+from pipeline.search.samplers import distributions, make_sampler, silence
+from pipeline.training.seeding import derive_seed
+from search_spaces import PART, Space
+
+SAMPLER_DRAWS: dict[str, int] = {"gp": 8, "random": 0}
+"""Draws a sampler gets for one trial; then candidates are drawn uniformly, which is cheap and finds what there is."""
+USUAL_DRAWS = 16
+UNIFORM_DRAWS = 20_000
+WALKED_SPACE = 200_000
+"""Where UNIFORM_DRAWS found nothing, a space up to this size is walked to its end; a larger one counts as exhausted."""
+CHANCE_PERCENT = 100.0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network that may be trained: its point, its Config as in a record, its costs, and what was put aside before."""
+
+    values: dict[str, Any]
+    config: dict[str, Any]
+    costs: dict[Cost, float]
+    drawn_by: str
+    refused: int
+    duplicates: int
+    sampler_attributes: dict[str, Any]
+
+
+class Candidates:
+    """Draws the next network of a study.
+
+    `measure` gives the costs that only a built network has, if any are limited; `warm` are another study's trials, from
+    which the sampler learns.
+    """
+
+    def __init__(
+        self,
+        plan: SearchPlan,
+        space: Space,
+        measure: MeasuredCosts = lambda design: {},
+        warm: Sequence[Trial] = (),
+    ) -> None:
+        self.plan, self.space, self._measure = plan, space, measure
+        self.view = SamplerView(plan, space)
+        self.view.recall(warm)
+        self._known: set[str] = set()
+        self._left: list[dict[str, Any]] | None = None
+        self.refused = self.duplicates = 0
+
+    def know(self, config: dict[str, Any]) -> None:
+        """This network is in the study: it is not drawn again."""
+        self._known.add(canonical_json(config))
+
+    def next(self, number: int) -> Candidate | None:
+        """The candidate of trial `number`, or None where the space has no new network within the limits.
+
+        `refused` and `duplicates` then say how many were put aside.
+        """
+        self.refused = self.duplicates = 0
+        sampler = self.plan.sampler
+        generator = np.random.default_rng(derive_seed(self.plan.seed, "uniform", number))
+        draws = SAMPLER_DRAWS.get(sampler, USUAL_DRAWS)
+        if draws:
+            for values in self.view.draws(number, draws):
+                if candidate := self._gate(values, sampler):
+                    return candidate
+        for _ in range(UNIFORM_DRAWS):
+            if candidate := self._gate(self.space.draw(generator), "random"):
+                return candidate
+        return self._walk(generator)
+
+    def _walk(self, generator: np.random.Generator) -> Candidate | None:
+        if self._left is None:
+            self._left = list(self.space.points()) if self.space.size <= WALKED_SPACE else []
+            generator.shuffle(self._left)
+        while self._left:
+            if candidate := self._gate(self._left.pop(), "random", count=False):
+                return candidate
+        return None
+
+    def _gate(self, values: dict[str, Any], drawn_by: str, count: bool = True) -> Candidate | None:
+        design = self.space.design(values)
+        config = described(design)
+        if canonical_json(config) in self._known:
+            self.duplicates += count
+            return None
+        costs = costs_of(design, self.plan)
+        if costs is not None and not over(costs, self.plan):
+            costs |= self._measure(design)
+        if costs is None or over(costs, self.plan):
+            self.refused += count
+            return None
+        attributes = self.view.attributes if drawn_by == self.plan.sampler else {}
+        return Candidate(values, config, costs, drawn_by, self.refused, self.duplicates, attributes)
+
+
+class SamplerView:
+    """A study as its sampler sees it: in memory, costs as logarithms, errors of stopped trials estimated for the end.
+
+    Optuna's samplers treat PRUNED trials in three ways (TPE ranks them below all complete ones, NSGA-II and GP ignore
+    them), and take no values of several objectives with them. Here a trial is complete as soon as it has reached a
+    rung, with the error that `expected_errors` gives it, and is corrected when more is known. One that diverged has
+    the error of answering nothing right; one that was lost to the machine is ignored.
+    """
+
+    def __init__(self, plan: SearchPlan, space: Space) -> None:
+        silence()
+        self.plan, self.distributions = plan, distributions(space)
+        self.study = optuna.create_study(
+            directions=["minimize"] * len(plan.objectives), sampler=optuna.samplers.RandomSampler(seed=0)
+        )
+        self._numbers: dict[int, int] = {}
+        self.attributes: dict[str, Any] = {}
+        """What the sampler noted of the trial that is being drawn."""
+
+    def draws(self, number: int, count: int) -> Generator[dict[str, Any], None, None]:
+        """Up to `count` points for trial `number`, each drawn when it is asked for."""
+        name = self.plan.sampler
+        # a low-discrepancy sequence is one for all trials; other samplers get a stream of their own for each
+        seed = derive_seed(self.plan.seed, "sampler", 0 if name == "qmc" else number) % 2**32
+        self.study.sampler = sampler = make_sampler(name, seed)
+        asked = self.study.ask(self.distributions)
+        trial = self.study.get_trials(deepcopy=False)[asked.number]
+        try:
+            self._note(asked.number)
+            yield asked.params
+            for _ in range(count - 1):
+                box = sampler.infer_relative_search_space(self.study, trial)
+                values = sampler.sample_relative(self.study, trial, box)
+                yield {
+                    name: values[name] if name in values else self._independent(sampler, trial, name)
+                    for name in self.distributions
+                }
+        finally:
+            self.study.tell(asked, state=OptunaState.FAIL)
+
+    def _note(self, number: int) -> None:
+        """Keep a sampler's notes but for those on what it drew, which go stale with the next draw."""
+        noted = self.study.get_trials(deepcopy=False)[number].system_attrs
+        self.attributes = {key: value for key, value in noted.items() if not key.startswith("tpe:")}
+
+    def _independent(self, sampler: optuna.samplers.BaseSampler, trial: FrozenTrial, name: str) -> Any:
+        return sampler.sample_independent(self.study, trial, name, self.distributions[name])
+
+    def begin(self, trial: Trial) -> None:
+        """A trial is in training: samplers keep away from it."""
+        self._numbers[trial.number] = len(self.study.get_trials(deepcopy=False))
+        self.study.add_trial(
+            create_trial(
+                state=OptunaState.RUNNING,
+                params=trial.values,
+                distributions=self.distributions,
+                system_attrs=trial.sampler_attributes,
+                constraints=self.plan.limits.constraints(trial.costs),
+            )
+        )
+
+    def learn(self, trials: Sequence[Trial]) -> None:
+        """Take in how far the trials have come."""
+        curves = [[rung.validation_error_percent for rung in trial.rungs] for trial in trials]
+        stored = self.study.get_trials(deepcopy=False)
+        for trial, expected in zip(trials, expected_errors(curves, len(self.plan.rungs)), strict=True):
+            place = self._numbers[trial.number]
+            lost = trial.state == "failed" and not (trial.reason or "").startswith("diverged")
+            if trial.state == "failed" and not lost:
+                expected = CHANCE_PERCENT
+            if stored[place].state == OptunaState.RUNNING and lost:
+                self.study.tell(place, state=OptunaState.FAIL)
+            elif expected is not None and not lost:
+                values = self.values(expected, trial.costs)
+                if stored[place].state == OptunaState.RUNNING:
+                    self.study.tell(place, values)
+                elif stored[place].values != values:
+                    stored[place].values = values  # Optuna's memory hands out what it holds
+
+    def recall(self, trials: Sequence[Trial]) -> int:
+        """Begin with what another study has found: its complete trials whose networks this space has; how many."""
+        space, recalled = search_spaces.space(self.plan.space), 0
+        for trial in trials:
+            values = adapted(trial, space)
+            if trial.state != "complete" or values is None:
+                continue
+            costs = costs_of(space.design(values), self.plan)
+            if costs is None or not {COST_OF[o] for o in self.plan.objectives[1:]} <= set(costs | trial.costs):
+                continue
+            error = trial.rungs[-1].validation_error_percent
+            self.study.add_trial(
+                create_trial(
+                    values=self.values(error, trial.costs | costs),
+                    params=values,
+                    distributions=self.distributions,
+                    constraints=self.plan.limits.constraints(costs),
+                )
+            )
+            recalled += 1
+        return recalled
+
+    def values(self, error_percent: float, costs: Mapping[Cost, float]) -> list[float]:
+        """Objectives as the sampler sees them."""
+        return [
+            error_percent if objective == "error" else math.log10(costs[COST_OF[objective]])
+            for objective in self.plan.objectives
+        ]
+
+
+def adapted(trial: Trial, space: Space) -> dict[str, Any] | None:
+    """The point of a space at which another study's network stands; None where it has no such point."""
+    part = trial.values.get(PART) or next(iter(trial.values)).partition(".")[0]
+    if part not in space.parts:
+        return None
+    values = {p.name: trial.values.get(p.name, p.values[0]) for p in space.parameters}
+    if PART in values:
+        values[PART] = part
+    if not all(values[p.name] in p.values for p in space.parameters):
+        return None
+    return values if described(space.design(values)) == trial.config else None
+
+
+def number_trial(number: int, candidate: Candidate, run: str) -> Trial:
+    """The trial of a candidate."""
+    return Trial(
+        number=number,
+        config=candidate.config,
+        values=candidate.values,
+        costs=candidate.costs,
+        run=run,
+        refused=candidate.refused,
+        duplicates=candidate.duplicates,
+        drawn_by=candidate.drawn_by,
+        sampler_attributes=candidate.sampler_attributes,
+    )

@@ -1,0 +1,209 @@
+"""The driver of a search: ask, gate, run, tell, until the budget is spent; one process, the only one that writes.
+
+A trial enters the storage when it is given to a worker, so there are never more trials than the budget, and a driver
+that was killed finds every one of them: those that were training go on from their checkpoints. Decisions depend on the
+storage alone. With one worker, equal plans and budgets give equal trials, however often the driver was interrupted.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import search_spaces
+from pipeline.data.manifest import Manifest
+from pipeline.evidence.records import Membership, RunSpec
+from pipeline.evidence.study_records import Budget, Rung, SearchPlan, Trial, TrialState
+from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
+from pipeline.search.asha import Standing, to_promote
+from pipeline.search.candidates import Candidates, number_trial
+from pipeline.search.gate import MeasuredCosts
+from pipeline.search.runner import Outcome, Request, Runner
+from pipeline.search.studies import StoredStudy
+from pipeline.training.history import Epoch
+
+
+@dataclass
+class Tally:
+    """What a display needs: the trials as they stand, and how many candidates were put aside."""
+
+    trials: list[Trial]
+    budget: Budget
+    refused: int = 0
+    duplicates: int = 0
+    exhausted: bool = False
+
+
+class Driver:
+    """Carries a study to its budget. `told` hears of every change; the sampler learns from the trials `warm`, too."""
+
+    def __init__(
+        self,
+        study: StoredStudy,
+        budget: Budget,
+        manifest: Manifest,
+        runner: Runner,
+        capacity: int,
+        measure: MeasuredCosts = lambda design: {},
+        told: Callable[[Tally], object] = lambda tally: None,
+        warm: Sequence[Trial] = (),
+    ) -> None:
+        self.study, self.plan, self.budget = study, study.plan, budget
+        self.manifest, self.runner, self.capacity = manifest, runner, capacity
+        self.space = search_spaces.space(self.plan.space)
+        self.candidates = Candidates(self.plan, self.space, measure, warm)
+        self.trials = study.trials()
+        self.tally = Tally(self.trials, budget)
+        self._told = told
+        self._training: set[int] = set()
+        self._by_run = {trial.run: trial.number for trial in self.trials}
+        self._began = time.monotonic()
+        self._spent = study.spent_seconds
+
+    def run(self) -> None:
+        """Search until the budget is spent or the space is exhausted; ends all trials that wait at a rung."""
+        self.study.note(budget=self.budget)
+        self.study.note_exhausted(False)
+        for trial in self.trials:
+            self.candidates.know(trial.config)
+            self.candidates.view.begin(trial)
+            self._count_aside(trial.refused, trial.duplicates)
+        for trial in [t for t in self.trials if t.state is None]:  # left by a driver that was interrupted
+            if not trial.rungs:
+                self._submit(trial)
+            elif len(trial.rungs) == len(self.plan.rungs):
+                self._end(trial, "complete")
+        self._fill()
+        for outcome in self.runner.outcomes():
+            self._take(outcome)
+            self._fill()
+            self.study.note(spent_seconds=self.spent_seconds)
+        for trial in [t for t in self.trials if t.state is None and t.rungs]:
+            self._end(trial, "stopped")
+        self.study.note(spent_seconds=self.spent_seconds)
+
+    @property
+    def spent_seconds(self) -> float:
+        """Wall time of this driver and those before it."""
+        return self._spent + time.monotonic() - self._began
+
+    def _fill(self) -> None:
+        """Give every free worker something to do, if there is anything."""
+        while len(self._training) < self.capacity and not self._time_is_up():
+            trial = self._promoted() or self._new()
+            if trial is None:
+                return
+            self._submit(trial)
+
+    def _time_is_up(self) -> bool:
+        return self.budget.hours is not None and self.spent_seconds >= 3600 * self.budget.hours
+
+    def _promoted(self) -> Trial | None:
+        """The trial that goes on to its next rung."""
+        if self.plan.reduction is None:
+            return None
+        standings = [
+            Standing(
+                trial.number,
+                tuple(rung.validation_error_percent for rung in trial.rungs),
+                tuple(self.candidates.view.values(0.0, trial.costs)[1:]),
+                waiting=trial.state is None and trial.number not in self._training,
+            )
+            for trial in self.trials
+        ]
+        number = to_promote(standings, len(self.plan.rungs), self.plan.reduction)
+        return None if number is None else self.trials[number]
+
+    def _new(self) -> Trial | None:
+        """A new network, entered in the storage."""
+        if self.tally.exhausted or (self.budget.trials is not None and len(self.trials) >= self.budget.trials):
+            return None
+        self.candidates.view.learn(self.trials)
+        candidate = self.candidates.next(len(self.trials))
+        if candidate is None:
+            self._exhaust()
+            return None
+        trial = number_trial(len(self.trials), candidate, spec_of(self.plan, candidate.config).hash)
+        self.study.add(trial, self.space)
+        self.trials.append(trial)
+        self._by_run[trial.run] = trial.number
+        self.candidates.know(trial.config)
+        self.candidates.view.begin(trial)
+        self._count_aside(trial.refused, trial.duplicates)
+        return trial
+
+    def _exhaust(self) -> None:
+        self.tally.exhausted = True
+        aside = (self.candidates.refused, self.candidates.duplicates)
+        self._count_aside(*aside)
+        self.study.note_exhausted(True, aside)
+
+    def _count_aside(self, refused: int, duplicates: int) -> None:
+        self.tally.refused += refused
+        self.tally.duplicates += duplicates
+
+    def _submit(self, trial: Trial) -> None:
+        """Have a trial trained to its next rung."""
+        self._training.add(trial.number)
+        self.runner.submit(self._request(trial))
+
+    def _request(self, trial: Trial) -> Request:
+        until = self.plan.rungs[min(len(trial.rungs), len(self.plan.rungs) - 1)]
+        return Request(
+            spec=spec_of(self.plan, trial.config),
+            name=f"trial {trial.number}",
+            member=Membership(SEARCH_EXPERIMENT, self.study.name, "trial"),
+            until=None if until == self.plan.rungs[-1] else until,
+        )
+
+    def _take(self, outcome: Outcome) -> None:
+        """Enter what a worker has told."""
+        trial = self.trials[self._by_run[outcome.folder.run]]
+        self._training.discard(trial.number)
+        result, measurement = outcome.folder.result(), outcome.folder.measurement()
+        trial = replace(
+            trial,
+            attempts=max(trial.attempts, outcome.attempts, measurement.attempts if measurement else 1),
+            train_seconds=measurement.train_seconds if measurement else trial.train_seconds,
+            counted_at=trial.counted_at or 1 + sum(t.counted_at is not None for t in self.trials),
+        )
+        if outcome.state == "failed":
+            self._end(replace(trial, reason=outcome.reason), "failed")
+            return
+        assert result is not None
+        trial = replace(trial, rungs=self._rungs(trial, result.history))
+        if len(trial.rungs) == len(self.plan.rungs):
+            self._end(trial, "complete")
+        else:
+            self._keep(trial)
+
+    def _rungs(self, trial: Trial, history: tuple[Epoch, ...]) -> tuple[Rung, ...]:
+        """The trial's rungs and the one it has now reached (what another study trained beyond it is not looked at)."""
+        epochs = self.plan.rungs[len(trial.rungs)]
+        arrival = 1 + sum(len(t.rungs) for t in self.trials)
+        return (*trial.rungs, Rung(epochs, history[epochs - 1].validation_error_percent, arrival))
+
+    def _end(self, trial: Trial, state: TrialState) -> None:
+        self._keep(replace(trial, state=state))
+        if state == "stopped":
+            self.runner.stop(Outcome(self._request(trial), self.runner.store.folder(trial.run), "stopped", None))
+
+    def _keep(self, trial: Trial) -> None:
+        self.trials[trial.number] = trial
+        self.study.update(trial)
+        self._told(self.tally)
+
+
+def spec_of(plan: SearchPlan, config: dict[str, Any]) -> RunSpec:
+    """The run of a network under a study's recipe, with the study's own seed."""
+    return RunSpec(
+        family=config["family"],
+        config=config["config"],
+        channels=plan.channels,
+        classes=plan.classes,
+        resolution=plan.resolution,
+        recipe=plan.recipe,
+        data=plan.data_fingerprint,
+        seed=plan.seed,
+        device=plan.device,
+    )

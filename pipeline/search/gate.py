@@ -1,0 +1,88 @@
+"""The gate of a search: what a network costs, if possible before it is built, and whether it may be trained."""
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+
+import search_spaces
+from pipeline.cost.limits import COSTS, Cost, show_cost
+from pipeline.errors import UsageError
+from pipeline.evidence.study_records import SearchPlan
+from pipeline.files import canonical_json
+from pipeline.schema import to_json
+from search_spaces import Design, Space, TooSmallError
+
+MeasuredCosts = Callable[[Design], dict[Cost, float]]
+"""Gives the costs that only a built network has; nothing where they are neither limited nor minimised."""
+
+
+def described(design: Design) -> dict[str, Any]:
+    """A network as in a CONFIG.json."""
+    return {"family": design.family.name, "config": to_json(design.config)}
+
+
+def costs_of(design: Design, plan: SearchPlan) -> dict[Cost, float] | None:
+    """The costs known from the Config alone; None where the images are too small for the network."""
+    ledger = search_spaces.Ledger(plan.channels, plan.resolution)
+    try:
+        design.family.walk(design.config, ledger, plan.classes)
+    except TooSmallError:
+        return None
+    price = ledger.price()
+    return {"macs": price.macs, "params": price.params, "activations": price.activations}
+
+
+def over(costs: Mapping[Cost, float], plan: SearchPlan) -> bool:
+    """Whether a cost is over its limit."""
+    return any(excess > 0 for excess in plan.limits.excess(costs).values())
+
+
+def check_limits(plan: SearchPlan, space: Space, measure: MeasuredCosts = lambda design: {}) -> None:
+    """Raise UsageError, with the cheapest network and its costs, where no network of the space is within the limits.
+
+    What is measured on a built network is measured on the cheapest ones (fewest MACs, activations, parameters).
+    """
+
+    def excess(design: Design) -> float:
+        costs = costs_of(design, plan)
+        return math.inf if costs is None else max(plan.limits.excess(costs).values(), default=-1.0)
+
+    least = [space.least(excess)]
+    if least[0][1] == math.inf:
+        raise UsageError(f"no network of {space.name} works on images of {plan.resolution} pixels")
+    if least[0][1] <= 0:
+        least = [space.least(partial(_cost, cost, plan)) for cost in COSTS[:3]]
+    known = [(design, cast(dict[Cost, float], costs_of(design, plan))) for design, _ in least]
+    tried = [(design, costs | measure(design)) for design, costs in known]
+    if any(not over(costs, plan) for _, costs in tried):
+        return
+    design, costs = min(tried, key=lambda pair: max(plan.limits.excess(pair[1]).values()))
+    broken = [cost for cost, value in plan.limits.excess(costs).items() if value > 0]
+    told = ", ".join(f"{cost} {show_cost(cost, costs[cost])}" for cost in COSTS if cost in costs)
+    wanted = ", ".join(f"{cost} {show_cost(cost, plan.limits.given[cost])}" for cost in broken)
+    raise UsageError(
+        f"no network of {space.name} was found within the limits ({wanted}); the cheapest has {told}: "
+        f"{canonical_json(described(design))}"
+    )
+
+
+def _cost(cost: Cost, plan: SearchPlan, design: Design) -> float:
+    costs = costs_of(design, plan)
+    return math.inf if costs is None else costs[cost]
+
+
+def sample_within(plan: SearchPlan, space: Space, count: int, draws: int = 20_000) -> list[dict[str, Any]]:
+    """Up to `count` networks drawn uniformly within the limits that are known from the Config alone."""
+    generator = np.random.default_rng(plan.seed)
+    found: list[dict[str, Any]] = []
+    for _ in range(draws):
+        design = space.design(space.draw(generator))
+        costs = costs_of(design, plan)
+        if costs is not None and not over(costs, plan):
+            found.append(described(design))
+            if len(found) == count:
+                break
+    return found

@@ -1,0 +1,65 @@
+"""Several objectives at once: non-dominated ranks, the front, and the hypervolume it dominates. All are minimised."""
+
+from collections.abc import Sequence
+
+import moocore
+import numpy as np
+
+
+def front(points: Sequence[Sequence[float]]) -> list[int]:
+    """Places of the points that no other dominates; equal points are all kept."""
+    if not points:
+        return []
+    kept = moocore.is_nondominated(np.asarray(points, dtype=float), keep_weakly=True)
+    return [int(place) for place in np.flatnonzero(kept)]
+
+
+def ranked(points: Sequence[Sequence[float]], count: int | None = None) -> list[int]:
+    """The best `count` places (default: all), best first: by non-dominated rank, and within a rank far from each other.
+
+    Source of the second: Schmucker et al. (2021), "Multi-objective asynchronous successive halving" (there "epsilon
+    net", after Salinas et al.): within a rank, begin with the point of the lowest first objective, then always take the
+    one farthest from those taken. Objectives are scaled to [0, 1] by their range.
+    """
+    if not points:
+        return []
+    values = np.asarray(points, dtype=float)
+    count = len(values) if count is None else count
+    spread = np.ptp(values, axis=0)
+    scaled = (values - values.min(axis=0)) / np.where(spread > 0, spread, 1)
+    order: list[int] = []
+    for members in fronts(points):
+        if len(order) >= count:
+            break
+        order += _apart(scaled, members)
+    return order[:count]
+
+
+def fronts(points: Sequence[Sequence[float]]) -> list[list[int]]:
+    """Places by non-dominated rank, the front first."""
+    if not points:
+        return []
+    ranks = moocore.pareto_rank(np.asarray(points, dtype=float))
+    return [[int(place) for place in np.flatnonzero(ranks == rank)] for rank in np.unique(ranks)]
+
+
+def _apart(scaled: np.ndarray, members: Sequence[int]) -> list[int]:
+    """The members of one rank, in the order of `ranked`."""
+    left = sorted(members, key=lambda place: (*scaled[place], place))
+    order = [left[0]]
+    rest = np.asarray(left[1:], dtype=int)
+    distances = np.full(len(rest), np.inf)
+    while len(rest):
+        distances = np.minimum(distances, np.linalg.norm(scaled[rest] - scaled[order[-1]], axis=1))
+        farthest = int(np.argmax(distances))
+        order.append(int(rest[farthest]))
+        rest, distances = np.delete(rest, farthest), np.delete(distances, farthest)
+    return order
+
+
+def hypervolume(points: Sequence[Sequence[float]], reference: Sequence[float]) -> float:
+    """The volume dominated by the points, up to the reference point; points beyond it add nothing."""
+    inside = [point for point in points if all(value < most for value, most in zip(point, reference, strict=True))]
+    if not inside:
+        return 0.0
+    return float(moocore.hypervolume(np.asarray(inside, dtype=float), ref=np.asarray(reference, dtype=float)))

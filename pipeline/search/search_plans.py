@@ -1,0 +1,148 @@
+"""Plans of searches: what is searched and how, resolved and checked before anything is trained."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal, cast, get_args
+
+from pydantic.dataclasses import dataclass
+
+import search_spaces
+from pipeline.cost.limits import NO_LIMITS, Limits
+from pipeline.data.manifest import Manifest
+from pipeline.errors import UsageError, unknown_name
+from pipeline.evidence.study_records import SAMPLERS, Objective, SamplerName, SearchPlan
+from pipeline.files import canonical_json, sha256_text
+from pipeline.machine import DeviceKind, resolve_precision
+from pipeline.schema import STRICT, to_json
+from pipeline.search.gate import check_limits
+from pipeline.search.halving import rungs
+from pipeline.search.measuring import measured_costs
+from pipeline.search.plans import check_batch
+from pipeline.settings import FinalistsSettings, SearchEntry, Settings
+from pipeline.training.recipe import Recipe
+from search_spaces import Space
+
+AUTO: SamplerName = "tpe"
+REDUCTION = 3
+
+
+@dataclass(frozen=True, config=STRICT)
+class PlannedSearch:
+    """What the stages `search` and `finalists` do for one entry of a profile."""
+
+    schema: Literal["planned-search/1"]
+    study: str
+    plan: SearchPlan
+    trials: int
+    finalists: FinalistsSettings
+
+
+def plan_searches(
+    settings: Settings, profile_name: str, manifest: Manifest, device: DeviceKind
+) -> dict[str, PlannedSearch | None]:
+    """One search a family, None where the profile has none; raises UsageError for any impossible entry."""
+    entries = settings.profile_named(profile_name).searches
+    for family in entries:
+        search_spaces.family(family)
+    return {
+        family: plan_entry(family, entries[family], settings, profile_name, manifest, device)
+        if family in entries
+        else None
+        for family in search_spaces.names()
+    }
+
+
+def plan_entry(
+    family: str, entry: SearchEntry, settings: Settings, profile_name: str, manifest: Manifest, device: DeviceKind
+) -> PlannedSearch:
+    """Resolve one search of a profile."""
+    plan = plan_search(
+        entry.space or (family,),
+        settings.search_recipe(profile_name, entry.recipe),
+        manifest,
+        device,
+        objectives=read_objectives(",".join(entry.objectives)),
+        limits=entry.limits,
+        sampler=entry.sampler,
+        halving=entry.halving,
+        seed=entry.seed,
+    )
+    return PlannedSearch("planned-search/1", default_name(plan), plan, entry.trials, entry.finalists)
+
+
+def plan_search(
+    parts: Sequence[str],
+    recipe: Recipe,
+    manifest: Manifest,
+    device: DeviceKind,
+    *,
+    objectives: Sequence[Objective] = ("error", "macs"),
+    limits: Limits = NO_LIMITS,
+    sampler: str = "auto",
+    halving: bool = True,
+    seed: int = 0,
+    warm_start: str | None = None,
+) -> SearchPlan:
+    """Resolve what is to be searched; raises UsageError for what is impossible, as limits that no network can meet."""
+    space = search_spaces.space(parts)
+    if sampler not in ("auto", *SAMPLERS):
+        raise UsageError(f"unknown sampler {sampler!r}: known: auto, {', '.join(SAMPLERS)}")
+    if "error" not in objectives or len(set(objectives)) != len(objectives):
+        raise UsageError(f"objectives (={','.join(objectives)}) must name error, and each objective once")
+    resolution = recipe.resolution or manifest.image_shape[-1]
+    check_batch(recipe, manifest, space.name)
+    plan = SearchPlan(
+        schema="search-plan/1",
+        space=tuple(parts),
+        space_sha256=space_digest(space),
+        data=manifest.name,
+        data_fingerprint=manifest.fingerprint,
+        resolution=resolution,
+        channels=manifest.image_shape[0],
+        classes=len(manifest.class_names),
+        recipe=replace(recipe, resolution=resolution, precision=resolve_precision(recipe.precision, device)),
+        objectives=("error", *(objective for objective in objectives if objective != "error")),
+        limits=limits,
+        sampler=AUTO if sampler == "auto" else cast(SamplerName, sampler),
+        seed=seed,
+        rungs=rungs(recipe.epochs, REDUCTION if halving else None),
+        reduction=REDUCTION if halving and recipe.epochs > 1 else None,
+        device=device,
+        warm_start=warm_start,
+    )
+    check_limits(plan, space, measured_costs(plan))
+    return plan
+
+
+def space_digest(space: Space) -> str:
+    """Changes when a space's parameters or their values do."""
+    return sha256_text(canonical_json([[p.name, p.values, p.step] for p in space.parameters]))[:12]
+
+
+def default_name(plan: SearchPlan) -> str:
+    """Families, data, and a short hash of all that shapes the study."""
+    return f"{'+'.join(plan.space)}-{plan.data}-{sha256_text(canonical_json(to_json(plan)))[:8]}"
+
+
+def differences(stored: SearchPlan, wanted: SearchPlan) -> list[str]:
+    """What differs between two plans, one line a field, nested fields by their path."""
+    one, other = _flat(to_json(stored)), _flat(to_json(wanted))
+    return [
+        f"{key}: {one.get(key)!r} in the study, {other.get(key)!r} now" for key in other if one.get(key) != other[key]
+    ]
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    return {k: v for key, inner in value.items() for k, v in _flat(inner, f"{prefix}.{key}".lstrip(".")).items()}
+
+
+def read_objectives(text: str) -> list[Objective]:
+    """Objectives as a user types them, joined by commas; raises UsageError naming the nearest known objective."""
+    known = get_args(Objective)
+    wanted = [name.strip() for name in text.split(",")]
+    for name in wanted:
+        if name not in known:
+            raise unknown_name("objective", name, known)
+    return cast(list[Objective], wanted)

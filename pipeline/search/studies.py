@@ -1,0 +1,306 @@
+"""Studies in an Optuna storage, the one truth of a search: all about a trial is in it, written by its driver alone.
+
+A trial enters when its training is asked for, whole, in one transaction; it is RUNNING in Optuna until it ends as
+COMPLETE (trained in full), PRUNED (stopped at a rung) or FAIL. Refused and duplicate candidates never enter: the next
+trial holds how many there were, so that neither the storage nor a sampler's history grows with them.
+"""
+
+import contextlib
+import os
+import socket
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import optuna
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState as OptunaState
+from optuna.trial import create_trial
+
+from pipeline.errors import StorageError, UsageError, unknown_name
+from pipeline.evidence.study_records import COST_OF, Budget, Rung, SearchPlan, Trial
+from pipeline.process import is_held, only_one, uninterrupted
+from pipeline.schema import parse, to_json
+from pipeline.search.samplers import distributions, silence
+from search_spaces import Space
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+PATIENCE_SECONDS = 5.0
+_PLAN, _BUDGET, _SPENT, _TAIL, _EXHAUSTED, _HOLDER = "plan", "budget", "spent_seconds", "tail", "exhausted", "holder"
+_ENDED = {OptunaState.COMPLETE: "complete", OptunaState.PRUNED: "stopped", OptunaState.FAIL: "failed"}
+
+
+class Studies:
+    """All studies of one storage: a database URL, or the workspace's own SQLite file."""
+
+    def __init__(self, url: str, locks: Path) -> None:
+        """Raises StorageError, without any password, where the database cannot be reached."""
+        silence()
+        self.url, self.locks = url, locks
+        file = sqlite_file(url)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            self._told(),
+            only_one("create-studies", locks, patience_seconds=60.0),
+        ):  # two creators of tables would clash
+            self._storage = RDBStorage(url, engine_kwargs=_engine(url))
+
+    def names(self) -> list[str]:
+        """All studies, by name."""
+        with self._told():
+            return sorted(optuna.get_all_study_names(self._storage))
+
+    def create(self, name: str, plan: SearchPlan) -> "StoredStudy":
+        """A new study; its plan is there from its first instant on."""
+        with self._told():
+            study = optuna.create_study(
+                storage=self._storage, study_name=name, directions=["minimize"] * len(plan.objectives)
+            )
+            study.set_user_attr(_PLAN, to_json(plan))
+            with warnings.catch_warnings():  # Optuna calls it experimental; names are for those who browse the storage
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                study.set_metric_names(list(plan.objectives))
+        return StoredStudy(self, name)
+
+    def open(self, name: str) -> "StoredStudy":
+        """The study of that name; raises UsageError naming the nearest one."""
+        names = self.names()
+        if name not in names:
+            raise (
+                unknown_name("study", name, names)
+                if names
+                else UsageError(f"unknown study {name!r}: there is none yet")
+            )
+        return StoredStudy(self, name)
+
+    def remove(self, name: str) -> None:
+        """Forget a study; trainings stay in the run store."""
+        with self._told():
+            optuna.delete_study(study_name=name, storage=self._storage)
+
+    def close(self) -> None:
+        """End the database connections."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Let no signal end a transaction, and turn whatever a database raises into one line that holds no password."""
+        try:
+            with uninterrupted():
+                yield
+        except (StorageError, UsageError):
+            raise
+        except Exception as error:  # SQLAlchemy's, the driver's and Optuna's own have no common base
+            cause = error.__cause__ or error
+            raise StorageError(f"storage {shown(self.url)}: {hidden(' '.join(str(cause).split()), self.url)}") from None
+
+
+class StoredStudy:
+    """One study; only the driver that holds its lock writes."""
+
+    def __init__(self, studies: Studies, name: str) -> None:
+        self.name, self._studies, self._storage = name, studies, studies._storage
+        with studies._told():
+            self._study = optuna.load_study(study_name=name, storage=self._storage)
+            attributes = self._study.user_attrs
+        if _PLAN not in attributes:
+            raise UsageError(
+                f"study {name!r} was not made by convstudy, or its creation was cut off: --fresh begins anew"
+            )
+        self.plan = parse(SearchPlan, attributes[_PLAN], f"plan of study {name}")
+        self._ids: dict[int, int] = {}
+
+    @property
+    def budget(self) -> Budget | None:
+        """The last budget a driver was given."""
+        value = self._attributes().get(_BUDGET)
+        return None if value is None else parse(Budget, value, f"budget of study {self.name}")
+
+    @property
+    def spent_seconds(self) -> float:
+        """Wall time of all drivers so far."""
+        return float(self._attributes().get(_SPENT, 0.0))
+
+    @property
+    def tail(self) -> tuple[int, int]:
+        """Refused and duplicate candidates since the last trial, when a driver found nothing new."""
+        refused, duplicates = self._attributes().get(_TAIL, (0, 0))
+        return refused, duplicates
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the space had no network left within the limits."""
+        return bool(self._attributes().get(_EXHAUSTED, False))
+
+    def note(self, *, budget: Budget | None = None, spent_seconds: float | None = None) -> None:
+        """Keep the budget, or the time spent."""
+        if budget is not None:
+            self._set(_BUDGET, to_json(budget))
+        if spent_seconds is not None:
+            self._set(_SPENT, spent_seconds)
+
+    def note_exhausted(self, exhausted: bool, tail: tuple[int, int] = (0, 0)) -> None:
+        """Keep that nothing new was found, or that a driver tries again."""
+        if exhausted != self.exhausted or tail != self.tail:
+            self._set(_TAIL, list(tail))
+            self._set(_EXHAUSTED, exhausted)
+
+    def trials(self) -> list[Trial]:
+        """Every trial, in order."""
+        with self._studies._told():
+            stored = self._study.get_trials(deepcopy=False)
+        self._ids = {trial.number: trial._trial_id for trial in stored}
+        return [_read(trial) for trial in stored]
+
+    def add(self, trial: Trial, space: Space) -> None:
+        """Enter a trial, whole or not at all; `trial.number` must be the next."""
+        template = create_trial(
+            state=OptunaState.RUNNING,
+            params=dict(trial.values),
+            distributions=distributions(space),
+            user_attrs=_attributes(trial),
+            constraints=self.plan.limits.constraints(trial.costs),
+        )
+        with self._studies._told():
+            self._ids[trial.number] = self._storage.create_new_trial(self._study._study_id, template)
+
+    def update(self, trial: Trial) -> None:
+        """Keep how far a trial has come, or how it ended; an ended trial's state follows in a second transaction."""
+        with self._studies._told():
+            self._storage.set_trial_user_attr(self._ids[trial.number], "progress", _progress(trial))
+            if trial.state is not None:
+                state = next(state for state, name in _ENDED.items() if name == trial.state)
+                values = objective_values(trial, self.plan) if trial.state == "complete" else None
+                self._storage.set_trial_state_values(self._ids[trial.number], state, values)
+
+    @contextlib.contextmanager
+    def driven(self) -> Iterator[None]:
+        """Hold the study's lock; raises StorageError saying who holds it.
+
+        Of a file by a lock beside it; of a PostgreSQL database by a lock of its own, which ends with the connection.
+        """
+        if (locks := self._lock_folder()) is not None:
+            with only_one(f"study {self.name}", locks, PATIENCE_SECONDS):
+                yield
+            return
+        with self._studies._told():
+            connection = self._storage.engine.connect()
+        try:
+            if not self._try_advisory_lock(connection):
+                holder = self._attributes().get(_HOLDER, "another process")
+                raise StorageError(f"study {self.name} is searched by {holder}; wait for it or stop it")
+            self._set(_HOLDER, f"process {os.getpid()} on {socket.gethostname()}")
+            yield
+        finally:
+            connection.invalidate()  # ends it, and the lock
+            connection.close()
+
+    def is_driven(self) -> bool:
+        """Whether some driver holds the study."""
+        if (locks := self._lock_folder()) is not None:
+            return is_held(f"study {self.name}", locks)
+        with self._studies._told():
+            connection = self._storage.engine.connect()
+        try:
+            return not self._try_advisory_lock(connection)
+        finally:
+            connection.invalidate()
+            connection.close()
+
+    def _lock_folder(self) -> Path | None:
+        file = sqlite_file(self._studies.url)
+        return None if file is None else file.parent / f".{file.name}.locks"
+
+    def _try_advisory_lock(self, connection: "Connection") -> bool:
+        with self._studies._told():
+            return bool(connection.exec_driver_sql(_ADVISORY_LOCK, (f"convstudy {self.name}",)).scalar())
+
+    def _attributes(self) -> dict[str, Any]:
+        with self._studies._told():
+            return dict(self._study.user_attrs)
+
+    def _set(self, key: str, value: Any) -> None:
+        with self._studies._told():
+            self._study.set_user_attr(key, value)
+
+
+_HARMLESS = {"user", "host", "port", "dbname", "sslmode", "connect_timeout", "application_name", "options"}
+"""Query values of a storage URL that may be shown; all others are taken for secrets."""
+_ADVISORY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+
+
+def objective_values(trial: Trial, plan: SearchPlan) -> list[float]:
+    """A complete trial's objectives, in the plan's order: error in percent, costs in their units."""
+    return [
+        trial.rungs[-1].validation_error_percent if objective == "error" else trial.costs[COST_OF[objective]]
+        for objective in plan.objectives
+    ]
+
+
+def shown(url: str) -> str:
+    """A storage URL without user info and query: scheme, host and database."""
+    file = sqlite_file(url)
+    if file is not None:
+        return str(file)
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+def hidden(text: str, url: str) -> str:
+    """`text` without the secrets of a storage URL."""
+    parts = urlsplit(url)
+    secrets = [parts.password or ""]
+    secrets += [value for key, value in parse_qsl(parts.query) if key not in _HARMLESS]
+    secrets += [unquote(secret) for secret in secrets]
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite URL; None for another database."""
+    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+
+
+def _engine(url: str) -> dict[str, Any]:
+    return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+
+
+def _attributes(trial: Trial) -> dict[str, Any]:
+    return {
+        "config": trial.config,
+        "run": trial.run,
+        "costs": trial.costs,
+        "refused": trial.refused,
+        "duplicates": trial.duplicates,
+        "drawn_by": trial.drawn_by,
+        "sampler_attributes": trial.sampler_attributes,
+        "progress": _progress(trial),
+    }
+
+
+def _progress(trial: Trial) -> dict[str, Any]:
+    return {
+        "rungs": [to_json(rung) for rung in trial.rungs],
+        "state": trial.state,
+        "reason": trial.reason,
+        "attempts": trial.attempts,
+        "train_seconds": trial.train_seconds,
+        "counted_at": trial.counted_at,
+    }
+
+
+def _read(stored: "optuna.trial.FrozenTrial") -> Trial:
+    attributes = dict(stored.user_attrs)
+    progress = dict(attributes.pop("progress"))
+    rungs = tuple(Rung(**rung) for rung in progress.pop("rungs"))
+    trial = Trial(number=stored.number, values=dict(stored.params), **attributes, **progress, rungs=rungs)
+    # a driver that was killed between the two writes of `update` left the state behind in the first
+    return replace(trial, state=_ENDED.get(stored.state))  # type: ignore[arg-type]

@@ -1,0 +1,29 @@
+"""Stage `finalists`: a search's best trained again and compared; `python -m pipeline.stages.finalists ENTRY`."""
+
+import sys
+from typing import Any
+
+from pipeline.files import read_json, write_json
+from pipeline.process import prepare_workers, run_stage
+from pipeline.schema import read_record, to_json
+from pipeline.workspace import workspace
+
+
+def main(entry: str) -> None:
+    """Write reports/results/finalists/<entry>.json, a FinalistsRecord; empty where the profile searches nothing."""
+    place = workspace()
+    study = read_json(place.results / "studies" / f"{entry}.json")
+    record: Any = {}
+    if study:
+        prepare_workers()
+        from pipeline.search.search_plans import PlannedSearch
+        from pipeline.search.searches import compare_finalists
+        from pipeline.search.study_summary import trials_of
+
+        planned = read_record(PlannedSearch, place.plans / "search" / f"{entry}.json")
+        record = to_json(compare_finalists(place, planned.study, planned.plan, trials_of(study), planned.finalists))
+    write_json(place.results / "finalists" / f"{entry}.json", record)
+
+
+if __name__ == "__main__":
+    run_stage(f"finalists-{sys.argv[1]}", workspace().locks, lambda: main(sys.argv[1]))

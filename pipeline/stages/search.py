@@ -1,0 +1,40 @@
+"""Stage `search`: one search of the profile; `python -m pipeline.stages.search ENTRY`."""
+
+import sys
+from typing import Any
+
+from pipeline.errors import RunsFailedError
+from pipeline.files import read_json, write_json
+from pipeline.process import prepare_workers, run_stage
+from pipeline.schema import read_record
+from pipeline.workspace import workspace
+
+
+def main(entry: str) -> None:
+    """Write reports/results/studies/<entry>.json, a study's record; an empty one where the profile searches nothing.
+
+    Raises RunsFailedError, and writes nothing, where a trial was lost for a passing reason.
+    """
+    place = workspace()
+    plan_file = place.plans / "search" / f"{entry}.json"
+    record: dict[str, Any] = {}
+    if read_json(plan_file):
+        prepare_workers()  # PyTorch loads there while it loads here
+        from pipeline.data.manifest import load_manifest
+        from pipeline.evidence.study_records import Budget
+        from pipeline.search.search_plans import PlannedSearch
+        from pipeline.search.searches import PASSING_REASONS, search
+
+        planned = read_record(PlannedSearch, plan_file)
+        manifest = load_manifest(place.prepared_data / planned.plan.data)
+        record = search(place, manifest, planned.plan, Budget(trials=planned.trials), name=planned.study)
+        lost = [trial["reason"] for trial in record["trials"] if trial["reason"] in PASSING_REASONS]
+        if lost:
+            raise RunsFailedError(
+                f"{len(lost)} trials of study {planned.study} were lost ({lost[0]}); --fresh begins anew"
+            )
+    write_json(place.results / "studies" / f"{entry}.json", record)
+
+
+if __name__ == "__main__":
+    run_stage(f"search-{sys.argv[1]}", workspace().locks, lambda: main(sys.argv[1]))

@@ -1,0 +1,79 @@
+"""Records of a search and of its finalists for the report's tests, from a search whose trainings follow a formula."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.cost.limits import Limits
+from pipeline.evidence.records import Interval
+from pipeline.evidence.study_records import Budget, FinalistComparison, FinalistsRecord, Member, Rung, SearchPlan, Trial
+from pipeline.search.candidates import Candidates, number_trial
+from pipeline.search.search_plans import space_digest
+from pipeline.search.study_summary import study_json
+from pipeline.training.recipe import Recipe
+from search_spaces import space
+
+HOSTILE = "<script>alert(1)</script>`|{{7*7}}"
+
+
+def plan(parts: tuple[str, ...] = ("resnet",)) -> SearchPlan:
+    return SearchPlan(
+        "search-plan/1", parts, space_digest(space(parts)), "fashion-mnist", "0" * 20, 28, 1, 10,
+        Recipe(epochs=9, resolution=28, precision="float32"), ("error", "macs"), Limits(macs=5_000_000), "random", 0,
+        (1, 3, 9), 3, "cpu",
+    )  # fmt: skip
+
+
+def study_record(name: str = "resnet-study", count: int = 40) -> dict[str, Any]:
+    """A finished study: every third trial complete, the rest stopped, one failed."""
+    searched = plan()
+    candidates = Candidates(searched, space(searched.space))
+    trials: list[Trial] = []
+    for number in range(count):
+        candidate = candidates.next(number)
+        assert candidate is not None
+        candidates.know(candidate.config)
+        trial = number_trial(number, candidate, f"run-{number}")
+        reached = 3 if number % 3 == 0 else 1
+        errors = [60.0, 30.0, 30 / (1 + trial.costs["macs"] / 1e6) + number % 5]
+        rungs = tuple(Rung(e, errors[k], number) for k, e in enumerate(searched.rungs[:reached]))
+        failed = number == count - 1
+        trials.append(
+            Trial(
+                number, trial.config, trial.values, trial.costs, trial.run, trial.refused, 0, "random", {},
+                () if failed else rungs, "failed" if failed else "complete" if reached == 3 else "stopped",
+                "diverged: loss is nan" if failed else None, 1, 10.0, number + 1,
+            )
+        )  # fmt: skip
+    return study_json(name, searched, Budget(trials=count), "complete", trials, (3, 1), 50_000)
+
+
+def finalists_record(record: dict[str, Any]) -> FinalistsRecord:
+    """Its two best, retrained; better than the reference, undecided against the rest."""
+    best = sorted(record["front"], key=lambda n: record["trials"][n]["validation_error_percent"])[:2]
+    members = tuple(
+        Member(
+            number, record["trials"][number]["config"], 10_000, record["trials"][number]["macs"], 12.0,
+            Interval(12.5, (12.1, 12.9), 4), Interval(13.0, (12.4, 13.6), 4), ("run",),
+        )
+        for number in best
+    )  # fmt: skip
+    rivals = (
+        ("reference", "resnet-small", 2_636_672, Interval(14.0, (13.5, 14.5), 4), -1.2, (-1.9, -0.5), 4, "better"),
+        ("random networks", "8", 2_400_000, Interval(15.0, (13.0, 18.0), 8), -1.0, None, 8, "undecided"),
+        ("random search", f"trial {HOSTILE}", 2_400_000, Interval(13.1, None, 1), 0.1, (-0.4, 0.6), 4, "undecided"),
+    )
+    compared = tuple(FinalistComparison(best[0], *rival) for rival in rivals)
+    return FinalistsRecord(
+        "finalists/1", record["study"], record["data"], plan().recipe, (1, 2, 3, 4), members,
+        Interval(0.5, (0.1, 0.9), 2), compared, ("a reason",), ((9000, 30.0), (18000, 20.0), (90000, 14.0)),
+    )  # fmt: skip
+
+
+def write_study(results: Path, record: dict[str, Any]) -> None:
+    """The files that the stages `search` and `finalists` leave, an empty entry beside each."""
+    from pipeline.files import write_json
+    from pipeline.schema import to_json
+
+    for folder, value in (("studies", record), ("finalists", to_json(finalists_record(record)))):
+        write_json(results / folder / "resnet.json", value)
+        write_json(results / folder / "vgg.json", {})

@@ -1,0 +1,135 @@
+"""Searches whose trainings are looked up in a table: a formula gives each network its learning curve, in milliseconds.
+
+The rest is real: run store, Optuna's storage, driver, runner, display. Workers are threads that write a run's records
+as a worker process would.
+"""
+
+import math
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import search_spaces
+from pipeline.cost.limits import Limits
+from pipeline.data.manifest import Manifest
+from pipeline.evidence.records import Epoch, Measurement, Result
+from pipeline.evidence.store import RunFolder, RunStore
+from pipeline.evidence.study_records import Budget, SearchPlan
+from pipeline.evidence.tracking import Mirror
+from pipeline.files import canonical_json, sha256_text
+from pipeline.machine import hardware
+from pipeline.search.display import Display
+from pipeline.search.driver import Driver
+from pipeline.search.jobs import Job
+from pipeline.search.runner import Runner
+from pipeline.search.search_plans import plan_search
+from pipeline.search.studies import Studies
+from pipeline.training.recipe import Recipe
+
+
+def table_plan(manifest: Manifest, *parts: str, epochs: int = 9, **options: object) -> SearchPlan:
+    """A plan of small trainings, limited to 5 MMACs unless told otherwise."""
+    options = {"limits": Limits(macs=5_000_000), **options}
+    recipe = Recipe(epochs=epochs, batch_size=64, train_images=640)
+    return plan_search(parts or ("resnet",), recipe, manifest, "cpu", **options)  # type: ignore[arg-type]
+
+
+def error_of(config: dict[str, object], epoch: int, epochs: int) -> float:
+    """A made-up error in percent: falls with cost and epochs, with noise that belongs to the network and epoch."""
+    family = search_spaces.family(str(config["family"]))
+    parsed = family.config(**_tuples(config["config"]))
+    macs: int = search_spaces.price(family, parsed, 28).macs
+    noise = int(sha256_text(f"{canonical_json(config)} {epoch}")[:6], 16) / 16**6
+    return 40 / math.sqrt(1 + macs / 1e6) + 30 * (epochs - epoch) / epochs + 3 * noise
+
+
+class TableExecutor:
+    """Threads in place of workers; `before` is called in them with each job, and may raise or wait."""
+
+    def __init__(self, workers: int, before: Callable[[Job], object] = lambda job: None, seconds: float = 0.0) -> None:
+        self.capacity, self.before, self.seconds = workers, before, seconds
+        self.trained: list[tuple[str, int, int]] = []
+        """(run, epochs before, epochs after) of every training, in the order of their ends."""
+        self._pool = ThreadPoolExecutor(workers)
+        self._random = random.Random(0)
+        self._lock = threading.Lock()
+
+    def submit(self, job: Job) -> "Future[None]":
+        return self._pool.submit(self._train, job)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _train(self, job: Job) -> None:
+        self.before(job)
+        if self.seconds:
+            time.sleep(self._random.random() * self.seconds)
+        folder = RunStore(job.store).folder(job.run)
+        earlier = folder.result()
+        done = len(earlier.history) if earlier else 0
+        write_curve(folder, job.until)
+        result = folder.result()
+        assert result is not None
+        with self._lock:
+            self.trained.append((job.run, done, len(result.history)))
+
+
+def write_curve(folder: RunFolder, until: int | None) -> None:
+    """Write a run's records as if it had been trained up to `until`."""
+    header = folder.header()
+    assert header is not None
+    spec = header.spec
+    epochs = spec.recipe.epochs
+    config: dict[str, object] = {"family": spec.family, "config": spec.config}
+    last = until or epochs
+    history = tuple(Epoch(e, 1.0, 1.0, error_of(config, e, epochs), 0.1, 1.0) for e in range(1, last + 1))
+    complete = last == epochs
+    state = "complete" if complete else "stopped"
+    folder.write(
+        Measurement(
+            "measurement/1", header.run, (1000.0,) * last, float(last), 0.1, 1.0, 1, "resident set", 1, 1,
+            "2026-01-01T00:00:00+00:00", hardware("cpu"), {},
+        )
+    )  # fmt: skip
+    folder.write(Result("result/1", header.run, state, None, history, "0" * 64 if complete else None))  # type: ignore[arg-type]
+
+
+def run_table(
+    root: Path,
+    manifest: Manifest,
+    plan: SearchPlan,
+    trials: int,
+    executor: TableExecutor,
+    url: str | None = None,
+    name: str = "study",
+    stall_seconds: float = 600.0,
+    retries: int = 2,
+) -> Studies:
+    """Search to a number of trials; returns the studies of the storage, to be read and closed."""
+    studies = Studies(url or f"sqlite:///{root / 'studies.db'}", root / "locks")
+    study = studies.open(name) if name in studies.names() else studies.create(name, plan)
+    runner = Runner(
+        RunStore(root / "runs"),
+        root,
+        manifest,
+        executor,
+        lambda: Mirror.off(root / "mlruns"),
+        Display("table", trials, quiet=True),
+        stall_seconds=stall_seconds,
+        retries=retries,
+    )
+    with study.driven(), runner:
+        Driver(study, Budget(trials=trials), manifest, runner, executor.capacity).run()
+    return studies
+
+
+def _tuples(value: object) -> dict[str, object]:
+    assert isinstance(value, dict)
+    return {key: _tuple(inner) for key, inner in value.items()}
+
+
+def _tuple(value: object) -> object:
+    return tuple(_tuple(inner) for inner in value) if isinstance(value, list) else value

@@ -1,0 +1,120 @@
+"""Storages of studies: SQLite files and a real PostgreSQL server, opened at once by many, wrong, without secrets."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from postgres import CANARY, binaries, server, with_query, with_user
+from table_search import TableExecutor, run_table, table_plan
+
+from pipeline.data.manifest import Manifest, load_manifest
+from pipeline.errors import StorageError, UsageError
+from pipeline.search.searches import read_study, storage_url
+from pipeline.search.studies import Studies, hidden, shown
+from pipeline.workspace import Workspace
+
+needs_postgres = pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed")
+
+
+@pytest.fixture
+def manifest(prepared_fashion_mnist: Path) -> Manifest:
+    return load_manifest(prepared_fashion_mnist)
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with server(tmp_path_factory.mktemp("postgres") / "server") as url:
+        yield url
+
+
+@needs_postgres
+def test_a_study_in_postgresql_is_that_in_a_file(tmp_path: Path, manifest: Manifest, postgres: str) -> None:
+    plan = table_plan(manifest)
+    records: list[dict[str, Any]] = []
+    for url in (with_user(postgres), with_query(postgres), None):
+        place = tmp_path / str(len(records))
+        studies = run_table(place, manifest, plan, 12, TableExecutor(1), url, name=f"same-{len(records)}")
+        records.append(read_study(studies.open(f"same-{len(records)}"), manifest))
+        studies.close()
+    for record in records:
+        record.pop("study")
+    assert records[0] == records[1] == records[2]
+    assert records[0]["counted"] == 12
+
+
+@needs_postgres
+def test_one_driver_at_a_time_holds_a_study_in_postgresql(tmp_path: Path, manifest: Manifest, postgres: str) -> None:
+    plan = table_plan(manifest)
+    studies = run_table(tmp_path, manifest, plan, 2, TableExecutor(1), with_user(postgres), name="held")
+    study = studies.open("held")
+    other = Studies(with_user(postgres), tmp_path / "locks")
+    with study.driven():
+        assert other.open("held").is_driven()
+        told = f"study held is searched by process {os.getpid()} on "
+        with pytest.raises(StorageError, match=told), other.open("held").driven():
+            pass
+    assert not other.open("held").is_driven()
+    with other.open("held").driven():
+        pass
+    studies.close()
+    other.close()
+
+
+@needs_postgres
+@pytest.mark.parametrize("what", ["wrong password", "no server", "no such database"])
+def test_a_database_out_of_reach_is_one_line_without_secrets(tmp_path: Path, postgres: str, what: str) -> None:
+    url = {
+        "wrong password": with_user(postgres, "wrong-canary"),
+        "no server": with_user("postgresql://127.0.0.1:1/postgres"),
+        "no such database": with_query(postgres.replace("/postgres", "/nothing")),
+    }[what]
+    with pytest.raises(StorageError) as raised:
+        Studies(url, tmp_path / "locks")
+    told = str(raised.value)
+    assert told.startswith(f"storage {shown(url)}: ") and "\n" not in told
+    assert "canary" not in told and CANARY not in repr(raised.value.__cause__)
+
+
+def test_a_torn_or_foreign_sqlite_file_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "studies.db"
+    file.write_bytes(b"no database at all" * 100)
+    with pytest.raises(StorageError, match=r"storage .*studies\.db: .*not a database"):
+        Studies(f"sqlite:///{file}", tmp_path / "locks")
+
+
+def test_secrets_are_taken_out_of_texts() -> None:
+    url = "postgresql://me:s3cr%40t@host:5432/db?sslpassword=deep&user=me"
+    assert shown(url) == "postgresql://host:5432/db"
+    told = hidden("cannot log in with s3cr%40t or s3cr@t or deep", url)
+    assert told == "cannot log in with *** or *** or ***"
+
+
+def test_an_unknown_storage_is_refused_without_its_secrets(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as raised:
+        storage_url(Workspace(tmp_path), f"mysql://me:{CANARY}@host/db?key={CANARY}")
+    assert CANARY not in str(raised.value) and "mysql://host/db" in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=needs_postgres)])
+def test_an_empty_storage_may_be_opened_by_many_at_once(
+    tmp_path: Path, url: str, request: pytest.FixtureRequest
+) -> None:
+    for repeat in range(2):
+        target = f"sqlite:///{tmp_path / f'cold-{repeat}.db'}"
+        if url == "postgresql":
+            if repeat:
+                break  # one server, one set of tables
+            target = with_user(request.getfixturevalue("postgres"))
+        code = (
+            "import sys; from pathlib import Path; from pipeline.search.studies import Studies\n"
+            "Studies(sys.argv[1], Path(sys.argv[2])).names()"
+        )
+        command = [sys.executable, "-c", code, target, str(tmp_path)]
+        opening = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(4)]
+        for process in opening:
+            _, errors = process.communicate()
+            assert process.returncode == 0, errors.decode()
