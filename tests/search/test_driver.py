@@ -126,7 +126,7 @@ def test_a_driver_cut_off_at_any_of_its_writes_ends_with_the_same_study(
 ) -> None:
     plan = table_plan(manifest, epochs=3)
     undisturbed, _ = searched(tmp_path / "whole", manifest, plan, 8)
-    for place in itertools.count(1, step=3):
+    for place in itertools.count(1, step=7):
         executors = [TableExecutor(1)]
         cuts[0] = place
         try:

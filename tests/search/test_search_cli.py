@@ -16,6 +16,8 @@ import pytest
 from conftest import make_study
 from postgres import CANARY, binaries, server, with_user
 
+from pipeline.cli import app
+from pipeline.errors import UsageError
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking_store import open_store
 from pipeline.workspace import Workspace
@@ -34,6 +36,15 @@ def convstudy(place: Workspace, *arguments: str, code: int = 0, **environment: s
     assert done.returncode == code, done.stdout + done.stderr
     assert "--debug" in arguments or "Traceback" not in done.stderr, done.stderr
     return done.stdout + done.stderr
+
+
+def refused(place: Workspace, *arguments: str) -> str:
+    """What a verb that is refused says; called within this process, which has PyTorch loaded."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("CONVSTUDY_HOME", str(place.root))
+        with pytest.raises(UsageError) as raised:
+            app(list(arguments), standalone_mode=False)
+    return str(raised.value)
 
 
 @pytest.fixture(scope="module")
@@ -95,18 +106,16 @@ def test_the_same_search_again_trains_nothing_and_more_trials_only_the_new(searc
 
 def test_other_settings_are_refused_with_what_differs(searched: tuple[Workspace, Any]) -> None:
     place, _ = searched
-    told = convstudy(
-        place, "search", "lenet", "--trials", "9", *SMALL[:4], "--max-macs", "2M", "--study", "first", code=2
-    )
+    told = refused(place, "search", "lenet", "--trials", "9", *SMALL[:4], "--max-macs", "2M", "--study", "first")
     assert "limits.macs: 1000000 in the study, 2000000 now" in told
 
 
 def test_a_limit_that_nothing_meets_is_refused_before_any_training(searched: tuple[Workspace, Any]) -> None:
     place, _ = searched
-    told = convstudy(place, "search", "lenet", "--trials", "3", "--max-params", "1k", "--study", "never", code=2)
+    told = refused(place, "search", "lenet", "--trials", "3", "--max-params", "1k", "--study", "never")
     assert "(params 1k); the cheapest has macs" in told
     assert "never" not in convstudy(place, "studies")
-    told = convstudy(place, "search", "lenet", "--trials", "3", "--max-latency", "0.001ms", "--study", "never", code=2)
+    told = refused(place, "search", "lenet", "--trials", "3", "--max-latency", "0.001ms", "--study", "never")
     assert "latency_seconds 0.001 ms" in told
 
 
@@ -128,7 +137,7 @@ def test_impossible_requests_are_refused_in_one_line(
     searched: tuple[Workspace, Any], arguments: tuple[str, ...], told: str
 ) -> None:
     place, _ = searched
-    assert told in convstudy(place, "search", *arguments, code=2)
+    assert told in refused(place, "search", *arguments)
 
 
 def test_mlflow_shows_a_study_its_trials_and_the_fronts_weights(searched: tuple[Workspace, Any]) -> None:
@@ -150,7 +159,9 @@ def test_mlflow_shows_a_study_its_trials_and_the_fronts_weights(searched: tuple[
     assert set(children) == {trial["run"] for trial in record["trials"]}
     for trial in record["trials"]:
         child = children[trial["run"]]
-        assert child.info.status == "FINISHED" and child.data.tags["convstudy.state"] == trial["state"]
+        result = RunStore(place.runs).folder(trial["run"]).result()  # another study may have trained it further
+        assert result is not None and child.data.tags["convstudy.state"] == result.state
+        assert child.info.status == "FINISHED"
         weights = [item.path for item in store.client.list_artifacts(child.info.run_id)]
         assert (weights == ["weights.safetensors"]) == (trial["number"] in record["front"])
 
@@ -162,9 +173,6 @@ def test_finalists_are_retrained_tested_once_and_compared(searched: tuple[Worksp
         place, "finalists", "first", "--seeds", "2", "--members", "1", "--random-networks", "2", "--json", str(output)
     )
     found = json.loads(output.read_text())
-    assert "winner's curse" in convstudy(
-        place, "finalists", "first", "--seeds", "2", "--members", "1", "--random-networks", "2"
-    )
     assert "finalist" in told
     (member,) = found["members"]
     assert member["trial"] in record["front"] and member["test_error_percent"]["n"] == 2
@@ -233,7 +241,7 @@ def started(place: Workspace, *arguments: str) -> "subprocess.Popen[bytes]":
     )
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.soak), "2"])
 def test_a_search_killed_at_random_counts_exactly_its_budget(study: Workspace, workers: str) -> None:
     """The driver is killed twice and a worker now and then; every trial ends once, nothing is left RUNNING."""
     chance = random.Random(int(workers))

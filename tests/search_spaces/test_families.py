@@ -27,7 +27,7 @@ lenet bn-lenet bn-lenet-source alexnet vgg11 vgg13 vgg16 vgg19 vgg11-narrow nin 
 resnet50 resnet101 resnet152 resnet18-torchvision resnet34-torchvision resnet50-torchvision resnet101-torchvision
 resnet152-torchvision resnext50-32x4d densenet densenet121 regnetx32
 """
-SAMPLES, PART_SAMPLES = 200, 30
+SAMPLES, PART_SAMPLES = 100, 20
 TRAINED_SAMPLES = 15
 
 
