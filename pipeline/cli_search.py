@@ -1,4 +1,4 @@
-"""The verbs of searches: search, studies, status."""
+"""The verbs of searches: search, studies, status, finalists."""
 
 from typing import Annotated
 
@@ -7,9 +7,23 @@ import typer
 from pipeline.cli_options import Debug, Device, Json, Quiet, data_folder, write
 from pipeline.errors import RunsFailedError, UsageError
 
+
+def _hidden(url: str | None) -> str | None:
+    """The storage's URL, taken out of what others see of this process, since it may hold a password."""
+    from pipeline.process import hide_arguments
+
+    if url is not None:
+        hide_arguments(url)
+    return url
+
+
 Storage = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="sqlite:///FILE or postgresql://…; default: CONVSTUDY_STORAGE, or studies/ here."),
+    typer.Option(
+        metavar="URL",
+        help="sqlite:///FILE or postgresql://…; default: CONVSTUDY_STORAGE, or studies/ here.",
+        callback=_hidden,
+    ),
 ]
 Limit = Annotated[str | None, typer.Option(metavar="N", help="A limit that is never broken: 500k, 40M, 1G.")]
 
@@ -49,10 +63,6 @@ def search(
     quiet: Quiet = False,
 ) -> None:
     """Search design spaces for the best networks within limits; the same command continues."""
-    from pipeline.process import hide_arguments
-
-    if storage is not None:
-        hide_arguments(storage)
     from pipeline.process import prepare_workers
 
     if not dry_run:
@@ -169,10 +179,8 @@ def finalists(
     quiet: Quiet = False,
 ) -> None:
     """Retrain a study's best with new seeds, test each once, and compare with what needs no search."""
-    from pipeline.process import hide_arguments, prepare_workers
+    from pipeline.process import prepare_workers
 
-    if storage is not None:
-        hide_arguments(storage)
     prepare_workers()
     from pipeline.schema import to_json
     from pipeline.search import search_tables, searches

@@ -1,19 +1,18 @@
 """What a report says of a search, before it is put into words: its record and its finalists, joined and worked out."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
 import search_spaces
 from pipeline.evidence.study_records import FinalistComparison, FinalistsRecord, Member
-from search_spaces import Design
+from pipeline.search.samplers import distributions, silence
 
 BEST_SHARE = 0.25
 """The best networks are this share of the complete ones; what they have in common is set against all."""
@@ -98,13 +97,8 @@ class StudyView:
         """
         if len(self.complete) < FEWEST_FOR_IMPORTANCE:
             return {}
-        space = search_spaces.space(self.record["space"])
-        boxes: dict[str, BaseDistribution] = {
-            p.name: CategoricalDistribution(p.values)
-            if p.step is None
-            else IntDistribution(p.values[0], p.values[-1], step=p.step)
-            for p in space.parameters
-        }
+        boxes = distributions(search_spaces.space(self.record["space"]))
+        silence()
         study = optuna.create_study(direction="minimize")
         for trial in self.complete:
             study.add_trial(
@@ -137,13 +131,3 @@ def _fields(trial: Mapping[str, Any]) -> dict[str, Any]:
     fields = {key: value for key, value in config.items() if not isinstance(value, list)}
     depths = config.get("depths")
     return {**fields, "stages": len(depths), "blocks": sum(depths)} if depths else fields
-
-
-def references_of(view: StudyView) -> Sequence[tuple[str, Design]]:
-    """The references for small images of the families that were searched."""
-    families = {trial["config"]["family"] for trial in view.trials}
-    return [
-        (name, Design(family, reference.config))
-        for name, (family, reference) in search_spaces.references().items()
-        if family.name in families and name.endswith("-small")
-    ]

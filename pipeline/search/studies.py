@@ -45,10 +45,7 @@ class Studies:
         file = sqlite_file(url)
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            self._told(),
-            only_one("create-studies", locks, patience_seconds=60.0),
-        ):  # two creators of tables would clash
+        with only_one("create-studies", locks, 60.0), self._told():  # two creators of tables would clash
             self._storage = RDBStorage(url, engine_kwargs=_engine(url))
 
     def names(self) -> list[str]:
