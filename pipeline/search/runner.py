@@ -227,7 +227,7 @@ class Runner:
 
 
 def _passing_reason(error: BaseException | None) -> str | None:
-    """Why an attempt was lost that may succeed when made again, else None; without an error the worker was cancelled."""
+    """Why an attempt was lost that may succeed when made again, else None; without an error a worker was cancelled."""
     if error is None:
         return "worker hung"
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
