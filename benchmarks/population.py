@@ -1,18 +1,20 @@
 """A population: networks drawn uniformly from design spaces and trained in full, on which search is studied.
 
 `python -m benchmarks.population` trains it (hours, continued when typed again) and writes what is finished to
-reports/published/population/table.json: every network with its costs and its error after each epoch, for some of them
-with several seeds, so that the noise of one training is known. `convstudy bench-search` replays searches on it.
+reports/published/population/table.json: every network with its costs and its error after each epoch; for some of them
+with several seeds, so that the noise of one training is known; for some after each epoch of a full training, on all
+images, so that it is known how well the short one ranks. `convstudy bench-search` simulates searches on it.
 """
 
 import datetime
 from dataclasses import replace
+from typing import Any
 
 from pydantic.dataclasses import dataclass
 
 from pipeline.cost.limits import Cost, Limits
 from pipeline.data.manifest import Manifest, load_manifest
-from pipeline.evidence.records import Membership
+from pipeline.evidence.records import Membership, RunSpec
 from pipeline.evidence.store import RunFolder
 from pipeline.evidence.study_records import Budget, SearchPlan, Trial
 from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
@@ -38,17 +40,21 @@ SEEDED_NETWORKS = 60
 MORE_SEEDS = (1, 2)
 MOST_MACS = 8_000_000
 RECIPE = Recipe(epochs=9, batch_size=64, train_images=6000, validation_images=4000, train_loss_images=500)
+FULL_RECIPE = Recipe(epochs=10, batch_size=64, validation_images=4000, train_loss_images=500)
+FULL_NETWORKS = 40
+"""So many networks, the first, are trained by FULL_RECIPE, too."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class TableNetwork:
-    """One network; `errors` are validation errors in percent after each epoch, by seed."""
+    """One network; `errors` are validation errors in percent after each epoch, by seed; `full_errors` in full."""
 
     number: int
     config: dict[str, object]
     values: dict[str, object]
     costs: dict[Cost, float]
     errors: dict[str, tuple[float, ...]]
+    full_errors: tuple[float, ...] | None
     train_seconds: float
 
 
@@ -57,6 +63,7 @@ class PopulationTable:
     """`table.json`: the population, how it was trained, and where; networks that diverged are only counted."""
 
     plan: SearchPlan
+    full_recipe: Recipe
     networks: tuple[TableNetwork, ...]
     failed: int
     hardware: dict[str, str]
@@ -65,22 +72,25 @@ class PopulationTable:
 
 
 def train_population(place: Workspace) -> None:
-    """Train what is not finished, and write the table after the search and after the further seeds."""
+    """Train what is not finished, and keep the table up to date."""
     prepare_workers()
     manifest = load_manifest(place.prepared_data / "fashion-mnist")
     plan = population_plan(manifest)
     search(place, manifest, plan, Budget(trials=NETWORKS), name=STUDY, keep_weights=False)
-    trials = write_table(place, plan)
-    display = Display("further seeds", SEEDED_NETWORKS * len(MORE_SEEDS))
+    complete = [trial for trial in write_table(place, plan) if trial.state == "complete"]
+    specs = [
+        (trial.number, replace(spec_of(plan, trial.config), seed=seed))
+        for trial in complete[:SEEDED_NETWORKS]
+        for seed in MORE_SEEDS
+    ]
+    specs += [(trial.number, full_spec(plan, trial.config)) for trial in complete[:FULL_NETWORKS]]
+    display = Display("further trainings", len(specs))
     with open_runner(place, manifest, plan.device, display, default_workers(plan.device)) as runner:
-        for trial in [trial for trial in trials if trial.state == "complete"][:SEEDED_NETWORKS]:
-            for seed in MORE_SEEDS:
-                spec = replace(spec_of(plan, trial.config), seed=seed)
-                member = Membership(SEARCH_EXPERIMENT, STUDY, "finalist")
-                runner.submit(Request(spec, f"trial {trial.number}", member))
+        for number, spec in specs:
+            member = Membership(SEARCH_EXPERIMENT, STUDY, "finalist")
+            runner.submit(Request(spec, f"trial {number}", member))
         for _ in runner.outcomes():
-            pass
-    write_table(place, plan)
+            write_table(place, plan)
 
 
 def population_plan(manifest: Manifest) -> SearchPlan:
@@ -88,6 +98,12 @@ def population_plan(manifest: Manifest) -> SearchPlan:
     limits = Limits(macs=MOST_MACS)
     device = resolve_device()
     return plan_search(SPACES, RECIPE, manifest, device, limits=limits, sampler="random", halving=False)
+
+
+def full_spec(plan: SearchPlan, config: dict[str, Any]) -> RunSpec:
+    """The full training of one of the population's networks."""
+    recipe = replace(FULL_RECIPE, resolution=plan.resolution, precision=plan.recipe.precision)
+    return replace(spec_of(plan, config), recipe=recipe)
 
 
 def write_table(place: Workspace, plan: SearchPlan) -> list[Trial]:
@@ -99,18 +115,26 @@ def write_table(place: Workspace, plan: SearchPlan) -> list[Trial]:
         studies.close()
     networks = []
     for trial in trials:
-        errors = {}
-        for seed in (plan.seed, *MORE_SEEDS):
-            folder = RunFolder(place.runs / replace(spec_of(plan, trial.config), seed=seed).hash)
-            result = folder.result()
-            if result is not None and result.state == "complete":
-                errors[str(seed)] = tuple(epoch.validation_error_percent for epoch in result.history)
-        if trial.state == "complete":
-            networks.append(
-                TableNetwork(trial.number, trial.config, trial.values, trial.costs, errors, trial.train_seconds)
+        if trial.state != "complete":
+            continue
+        curves = {
+            str(seed): _curve(place, replace(spec_of(plan, trial.config), seed=seed))
+            for seed in (plan.seed, *MORE_SEEDS)
+        }
+        networks.append(
+            TableNetwork(
+                number=trial.number,
+                config=trial.config,
+                values=trial.values,
+                costs=trial.costs,
+                errors={seed: curve for seed, curve in curves.items() if curve is not None},
+                full_errors=_curve(place, full_spec(plan, trial.config)),
+                train_seconds=trial.train_seconds,
             )
+        )
     table = PopulationTable(
         plan=plan,
+        full_recipe=FULL_RECIPE,
         networks=tuple(networks),
         failed=sum(trial.state == "failed" for trial in trials),
         hardware=hardware(plan.device),
@@ -119,6 +143,14 @@ def write_table(place: Workspace, plan: SearchPlan) -> list[Trial]:
     )
     write_json(place.root / "reports" / "published" / STUDY / "table.json", to_json(table))
     return trials
+
+
+def _curve(place: Workspace, spec: RunSpec) -> tuple[float, ...] | None:
+    """The validation errors of a finished run."""
+    result = RunFolder(place.runs / spec.hash).result()
+    if result is None or result.state != "complete":
+        return None
+    return tuple(epoch.validation_error_percent for epoch in result.history)
 
 
 if __name__ == "__main__":

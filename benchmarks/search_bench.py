@@ -1,60 +1,176 @@
-"""`convstudy bench-search`: search algorithms compared on a population, without training.
+"""`convstudy bench-search`: ways to search compared on a population, without training.
 
-Every sampler, with and without halving, searches the population's space again and again, its trainings answered by the
-surrogate with a training's noise. What counts is what the search would deliver: the networks it would choose by its
-noisy scores, at their expected errors, against the training images it has seen.
+Every way searches the population's space again and again by the real driver, its trainings answered by the surrogate
+with a training's noise. What counts is what a search would deliver: the networks it would choose by its noisy scores,
+at their expected errors, against the training images it has seen. Arms of a repeat share the noise of each network.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+import datetime
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from pydantic.dataclasses import dataclass
 
-import search_spaces
+from benchmarks.population import PopulationTable
+from benchmarks.simulated import Answers, StudyInMemory
 from benchmarks.surrogate import Surrogate
-from pipeline.evidence.records import Interval
-from pipeline.evidence.statistics import mean_interval
-from pipeline.evidence.study_records import Objective, Rung, SamplerName, SearchPlan, Trial, TrialState
-from pipeline.search.asha import Standing, to_promote
-from pipeline.search.candidates import Candidates, number_trial
+from pipeline.evidence.study_records import Budget, Objective, SamplerName, Trial
+from pipeline.files import sha256_file, write_json
+from pipeline.machine import hardware, versions
+from pipeline.process import prepare_workers
+from pipeline.schema import STRICT, read_record, to_json
+from pipeline.search.asha import to_promote, to_promote_unbounded
+from pipeline.search.candidates import SamplerView
+from pipeline.search.driver import Driver
 from pipeline.search.halving import rungs
 from pipeline.search.pareto import front, hypervolume
-from pipeline.search.study_summary import bounds_of
+from pipeline.search.search_plans import REDUCTION
+from pipeline.search.study_summary import Bounds, bounds_of
 
-REDUCTION = 3
-CHECKED_BUDGETS = (15, 30, 60)
-"""In networks trained in full; a budget is so many times the images that one such training sees."""
+BUDGETS = tuple(range(5, 61, 5))
+"""In trainings: a budget is so many times the images that one network sees when it is trained in full."""
+OBJECTIVES: dict[str, tuple[Objective, ...]] = {"error and MACs": ("error", "macs"), "error alone": ("error",)}
+ENOUGH = Budget(trials=100_000)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Arm:
-    """One way to search."""
+    """One way to search; `informed`: the sampler hears of trials that were stopped; `bounded`: see asha."""
 
     sampler: SamplerName
     halving: bool
     informed: bool = True
+    bounded: bool = True
 
     @property
     def name(self) -> str:
         """As a table names it."""
-        told = f"{self.sampler}, {'halving' if self.halving else 'full'}"
-        return told if self.informed else f"{told}, not told of stopped trials"
+        name = f"{self.sampler}, {'halving' if self.halving else 'full'}"
+        name += "" if self.informed else ", not told of stopped trials"
+        return name if self.bounded else f"{name}, unbounded"
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What one simulated search has to show at each checked budget."""
+@dataclass(frozen=True, config=STRICT)
+class Course:
+    """What one simulated search would deliver at each of BUDGETS, and the number of its trials.
 
-    error_percent: tuple[float, ...]
+    `error_percent` is None where no network has been trained in full yet.
+    """
+
     hypervolume: tuple[float, ...]
+    error_percent: tuple[float | None, ...]
     trials: int
 
 
-def simulate(
-    arm: Arm, base: SearchPlan, surrogate: Surrogate, repeat: int, objectives: tuple[Objective, ...]
-) -> Outcome:
-    """Search with one worker until the largest budget is spent."""
+@dataclass(frozen=True, config=STRICT)
+class SearchComparison:
+    """`search.json`: the courses of all arms, by objectives and name of the arm, one a repeat.
+
+    `rank_correlation` is that of the surrogate, cross-validated over the population's `networks`.
+    """
+
+    schema: Literal["search-comparison/1"]
+    table_sha256: str
+    budgets: tuple[int, ...]
+    networks: int
+    rank_correlation: float
+    courses: dict[str, dict[str, tuple[Course, ...]]]
+    hardware: dict[str, str]
+    versions: dict[str, str]
+    finished_at: str
+
+
+def compare_into(
+    file: Path,
+    table_file: Path,
+    samplers: Sequence[SamplerName],
+    repeats: int,
+    workers: int,
+    tell: Callable[[str], None],
+) -> SearchComparison:
+    """Compare, and write the record; arms that it holds already from the same table and repeats are kept in it."""
+    comparison = compare(table_file, samplers, repeats, workers, tell)
+    earlier = read_record(SearchComparison, file) if file.exists() else None
+    if earlier is not None and _alike(earlier, comparison):
+        merged = {o: earlier.courses[o] | courses for o, courses in comparison.courses.items()}
+        comparison = replace(comparison, courses=merged)
+    write_json(file, to_json(comparison))
+    return comparison
+
+
+def _alike(one: SearchComparison, other: SearchComparison) -> bool:
+    def shape(comparison: SearchComparison) -> tuple[str, tuple[int, ...], set[int]]:
+        repeats = {len(found) for courses in comparison.courses.values() for found in courses.values()}
+        return comparison.table_sha256, comparison.budgets, repeats
+
+    return shape(one) == shape(other)
+
+
+def compare(
+    table_file: Path, samplers: Sequence[SamplerName], repeats: int, workers: int, tell: Callable[[str], None]
+) -> SearchComparison:
+    """Every arm in every repeat, with either set of objectives."""
+    prepare_workers()
+    courses: dict[str, dict[str, list[Course]]] = {
+        objectives: {arm.name: [] for arm in arms(samplers)} for objectives in OBJECTIVES
+    }
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        jobs = [(table_file, tuple(samplers), repeat) for repeat in range(repeats)]
+        for repeat, found in enumerate(pool.map(_one_repeat, jobs), start=1):
+            for objectives, name, course in found:
+                courses[objectives][name].append(course)
+            tell(f"bench-search: {repeat}/{repeats} repeats")
+    surrogate = _surrogate(table_file)
+    return SearchComparison(
+        schema="search-comparison/1",
+        table_sha256=sha256_file(table_file),
+        budgets=BUDGETS,
+        networks=len(surrogate.table.networks),
+        rank_correlation=surrogate.rank_correlation(),
+        courses={o: {name: tuple(found) for name, found in by_arm.items()} for o, by_arm in courses.items()},
+        hardware=hardware("cpu"),
+        versions=versions(),
+        finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _one_repeat(job: tuple[Path, Sequence[SamplerName], int]) -> list[tuple[str, str, Course]]:
+    table_file, samplers, repeat = job
+    surrogate = _surrogate(table_file)
+    return [
+        (name, arm.name, simulate(arm, surrogate, repeat, objectives))
+        for name, objectives in OBJECTIVES.items()
+        for arm in arms(samplers)
+    ]
+
+
+@functools.cache
+def _surrogate(table_file: Path) -> Surrogate:
+    return Surrogate(read_record(PopulationTable, table_file))
+
+
+def arms(samplers: Sequence[SamplerName]) -> list[Arm]:
+    """Every sampler with and without halving; with "tpe", what its halving rests on left out one by one.
+
+    The Gaussian process searches without halving alone: a draw takes it seconds already at 20 trials.
+    """
+    found = [Arm(sampler, halving) for sampler in samplers for halving in (True, False)]
+    found = [arm for arm in found if arm != Arm("gp", halving=True)]
+    if "tpe" in samplers:
+        found += [Arm("tpe", halving=True, informed=False), Arm("tpe", halving=True, bounded=False)]
+    return found
+
+
+def simulate(arm: Arm, surrogate: Surrogate, repeat: int, objectives: tuple[Objective, ...]) -> Course:
+    """Search with one worker until the largest of BUDGETS is spent."""
+    base = surrogate.table.plan
     epochs = base.recipe.epochs
     plan = replace(
         base,
@@ -64,87 +180,49 @@ def simulate(
         rungs=rungs(epochs, REDUCTION if arm.halving else None),
         reduction=REDUCTION if arm.halving else None,
     )
-    space = search_spaces.space(plan.space)
-    candidates = Candidates(plan, space)
-    bounds = bounds_of(replace(plan, objectives=("error", "macs")), [])
-    trials: list[Trial] = []
-    told: list[tuple[float, float]] = []
-    seen, counted = 0, 0
-    budgets = [budget * epochs for budget in CHECKED_BUDGETS]
-    while len(told) < len(budgets):
-        number = _promoted(trials, plan, candidates) if arm.halving else None
-        if number is None:
-            candidates.view.learn(trials if arm.informed else [_hidden(trial) for trial in trials])
-            candidate = candidates.next(len(trials))
-            if candidate is None:
-                break
-            number = len(trials)
-            trials.append(number_trial(number, candidate, f"{number}"))
-            candidates.know(candidate.config)
-            candidates.view.begin(trials[number])
-        trial = trials[number]
-        until = plan.rungs[len(trial.rungs)]
-        seen += until - (trial.rungs[-1].epochs if trial.rungs else 0)
-        while len(told) < len(budgets) and seen > budgets[len(told)]:  # this training would end too late
-            told.append(_delivered(trials, surrogate, bounds))
-        noisy = surrogate.curve(trial.values, trial.costs)[until - 1] + surrogate.noise(repeat, number)[until - 1]
-        counted += 1
-        rung = Rung(until, max(0.0, float(noisy)), counted)
-        state: TrialState | None = "complete" if until == epochs else None
-        trials[number] = replace(
-            trial, rungs=(*trial.rungs, rung), state=state, counted_at=trial.counted_at or number + 1
-        )
-    return Outcome(tuple(error for error, _ in told), tuple(volume for _, volume in told), len(trials))
+    study = StudyInMemory(plan)
+    answers = Answers(plan, surrogate, repeat, max(BUDGETS) * epochs)
+    driver = Driver(study, ENOUGH, answers, 1, promotion=to_promote if arm.bounded else to_promote_unbounded)
+    if not arm.informed:
+        driver.candidates.view = UninformedView(plan, driver.space)
+    driver.run()
+    bounds = bounds_of(replace(base, objectives=("error", "macs")), [])
+    return delivered(study.trials(), answers.expected, epochs, bounds)
 
 
-def _promoted(trials: Sequence[Trial], plan: SearchPlan, candidates: Candidates) -> int | None:
-    standings = [
-        Standing(
-            trial.number,
-            tuple(rung.validation_error_percent for rung in trial.rungs),
-            tuple(candidates.view.values(0.0, trial.costs)[1:]),
-            waiting=trial.state is None,
-        )
+class UninformedView(SamplerView):
+    """A sampler's view in which trials that were stopped have told nothing."""
+
+    def learn(self, trials: Sequence[Trial]) -> None:
+        """Take in the complete trials alone."""
+        super().learn([trial if trial.state == "complete" else replace(trial, rungs=()) for trial in trials])
+
+
+def delivered(trials: Sequence[Trial], expected: Mapping[str, float], epochs: int, bounds: Bounds) -> Course:
+    """The course of a search, read off the order in which its rungs were told.
+
+    At each budget: the expected error of the network with the best score among those trained in full, and the
+    hypervolume of the front by scores, at expected errors.
+    """
+    events = sorted(
+        (rung.arrival, rung.epochs - before, trial)
         for trial in trials
-    ]
-    return to_promote(standings, len(plan.rungs), REDUCTION)
-
-
-def _hidden(trial: Trial) -> Trial:
-    """A trial as a sampler sees it that is not told of those that stopped."""
-    return trial if trial.state == "complete" else replace(trial, rungs=())
-
-
-def _delivered(trials: Sequence[Trial], surrogate: Surrogate, bounds: Any) -> tuple[float, float]:
-    """Expected error of the network with the best score, and hypervolume of the front by scores at expected errors."""
-    complete = [trial for trial in trials if trial.state == "complete"]
-    if not complete:
-        return bounds.most[0], 0.0
-    scores = [trial.rungs[-1].validation_error_percent for trial in complete]
-    expected = [float(surrogate.curve(trial.values, trial.costs)[-1]) for trial in complete]
-    costs = [float(np.log10(trial.costs["macs"])) for trial in complete]
-    chosen = front(list(zip(scores, costs, strict=True)))
-    points = [bounds.scaled([expected[place], costs[place]]) for place in chosen]
-    return expected[int(np.argmin(scores))], hypervolume(points, [1.0, 1.0])
-
-
-def paired(one: Sequence[float], other: Sequence[float]) -> Interval | None:
-    """The mean difference over repeats with its interval."""
-    return mean_interval([a - b for a, b in zip(one, other, strict=True)])
-
-
-def compare(
-    arms: Sequence[Arm],
-    base: SearchPlan,
-    surrogate: Surrogate,
-    repeats: int,
-    objectives: tuple[Objective, ...],
-    tell: Callable[[str], None],
-) -> dict[str, list[Outcome]]:
-    """Every arm in every repeat, seeds shared."""
-    found: dict[str, list[Outcome]] = {arm.name: [] for arm in arms}
-    for repeat in range(repeats):
-        for arm in arms:
-            found[arm.name].append(simulate(arm, base, surrogate, repeat, objectives))
-        tell(f"bench-search {repeat + 1}/{repeats}")
-    return found
+        for before, rung in zip((0, *(r.epochs for r in trial.rungs)), trial.rungs, strict=False)
+    )
+    spent = np.cumsum([cost for _, cost, _ in events])
+    volumes: list[float] = []
+    errors: list[float | None] = []
+    for budget in BUDGETS:
+        told_by_then = int(np.searchsorted(spent, budget * epochs, side="right"))
+        complete = [
+            trial
+            for arrival, _, trial in events[:told_by_then]
+            if trial.rungs[-1].epochs == epochs and trial.rungs[-1].arrival == arrival
+        ]
+        scores = [trial.rungs[-1].validation_error_percent for trial in complete]
+        costs = [math.log10(trial.costs["macs"]) for trial in complete]
+        chosen = front(list(zip(scores, costs, strict=True)))
+        points = [bounds.scaled([expected[complete[place].run], costs[place]]) for place in chosen]
+        volumes.append(hypervolume(points, [1.0, 1.0]) if points else 0.0)
+        errors.append(expected[complete[int(np.argmin(scores))].run] if complete else None)
+    return Course(tuple(volumes), tuple(errors), len(trials))

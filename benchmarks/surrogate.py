@@ -1,12 +1,13 @@
 """Learning curves of networks that were not trained, predicted from a population of networks that were.
 
-A regression (extremely randomized trees) from a network's costs and parameters to its error after each epoch, after
-Siems et al. (2020), "NAS-Bench-301"; how well it ranks networks it has not seen is measured by cross-validation, and
-stands beside every result that rests on it. The noise of a training is that of the population's further seeds.
+A regression (extremely randomized trees) from a network's costs and Config to its error after each epoch, after
+Siems et al. (2020), "Surrogate NAS benchmarks" (NAS-Bench-301); how well it ranks networks it has not seen is measured
+by cross-validation, and stands beside every result that rests on it. The noise of a training is that of the
+population's further seeds, among networks of a like error.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,53 +18,73 @@ from sklearn.model_selection import KFold
 from benchmarks.population import PopulationTable, TableNetwork
 from pipeline.cost.limits import Cost
 from pipeline.training.seeding import derive_seed
-from search_spaces import PART, Space
 
-TREES, FOLDS = 400, 10
+TREES, FOLDS = 200, 10
+LIKE_NETWORKS = 24
+"""A training's noise is drawn from those networks with several seeds whose error is nearest."""
 
 
 class Surrogate:
-    """Predicts the errors after each epoch of any network of the population's space."""
+    """Predicts the errors after each epoch of any network of the families in the population."""
 
-    def __init__(self, table: PopulationTable, space: Space) -> None:
-        self.table, self.space = table, space
-        self._features = [self._describe(network.values, network.costs) for network in table.networks]
+    def __init__(self, table: PopulationTable) -> None:
+        self.table = table
+        described = [dict(_fields(network.config)) for network in table.networks]
+        self._names = sorted({name for fields in described for name in fields})
+        self._words = {
+            name: sorted({str(fields[name]) for fields in described if isinstance(fields.get(name), str)})
+            for name in self._names
+        }
+        self._features = np.array([self._describe(network.config, network.costs) for network in table.networks])
         self._curves = np.array([mean_curve(network) for network in table.networks])
         self._trees = _regression().fit(self._features, self._curves)
-        self._residuals = residuals(table.networks)
-        self._known: dict[tuple[Any, ...], np.ndarray] = {}
+        self._finals, self._residuals = residuals(table.networks)
 
-    def curve(self, values: Mapping[str, Any], costs: Mapping[Cost, float]) -> np.ndarray:
-        """The expected errors, (epochs,), of a network at a point of the space."""
-        features = self._describe(values, costs)
-        key = tuple(features)
-        if key not in self._known:
-            self._known[key] = self._trees.predict([features])[0]
-        known: np.ndarray = self._known[key]
-        return known
+    def curve(self, config: Mapping[str, Any], costs: Mapping[Cost, float]) -> np.ndarray:
+        """The expected errors in percent, (epochs,), of a network {"family": …, "config": {…}}."""
+        predicted: np.ndarray = self._trees.predict([self._describe(config, costs)])[0]
+        return predicted
 
-    def noise(self, repeat: int, number: int) -> np.ndarray:
-        """What one training adds to the expected errors, (epochs,): a residual of some network's seed."""
-        generator = np.random.default_rng(derive_seed(repeat, "noise", number))
-        drawn: np.ndarray = self._residuals[generator.integers(len(self._residuals))]
+    def noise(self, error_percent: float, repeat: int, run: str) -> np.ndarray:
+        """What one training adds to the expected errors, (epochs,), of a network that ends at `error_percent`.
+
+        The same run has the same noise throughout a repeat.
+        """
+        like = np.argsort(np.abs(self._finals - error_percent), kind="stable")[:LIKE_NETWORKS]
+        generator = np.random.default_rng(derive_seed(repeat, run))
+        drawn: np.ndarray = self._residuals[int(generator.choice(like))]
         return drawn
 
     def rank_correlation(self) -> float:
         """Spearman's correlation of predicted and measured final errors of networks left out (10-fold)."""
         predicted = np.empty(len(self._features))
-        features = np.array(self._features)
-        for train, left in KFold(FOLDS, shuffle=True, random_state=0).split(features):
-            predicted[left] = _regression().fit(features[train], self._curves[train]).predict(features[left])[:, -1]
+        for train, left in KFold(FOLDS, shuffle=True, random_state=0).split(self._features):
+            trees = _regression().fit(self._features[train], self._curves[train])
+            predicted[left] = trees.predict(self._features[left])[:, -1]
         return float(spearmanr(predicted, self._curves[:, -1]).statistic)
 
-    def _describe(self, values: Mapping[str, Any], costs: Mapping[Cost, float]) -> list[float]:
-        """Logarithms of the costs, which part it is from, and each parameter of that part by the place of its value."""
-        part = values.get(PART, next(iter(self.space.parts)))
-        features = [math.log10(costs[cost]) for cost in ("macs", "params", "activations")]
-        for parameter in self.space.parameters:
-            own = parameter.name == PART or parameter.name.startswith(f"{part}.")
-            features.append(float(parameter.values.index(values[parameter.name])) if own else -1.0)
-        return features
+    def _describe(self, config: Mapping[str, Any], costs: Mapping[Cost, float]) -> list[float]:
+        """Logarithms of the costs, and every field of the Config by its value; -1 where there is none."""
+        fields = dict(_fields(config))
+        values = [math.log10(costs[cost]) for cost in ("macs", "params", "activations")]
+        for name in self._names:
+            value = fields.get(name, -1.0)
+            if isinstance(value, str):
+                value = float(self._words[name].index(value)) if value in self._words[name] else -1.0
+            values.append(float(value))
+        return values
+
+
+def _fields(config: Mapping[str, Any]) -> Iterator[tuple[str, float | str]]:
+    """Fields of a Config as numbers and words; of a field with a value a stage, its values, sum and number, too."""
+    yield "family", str(config["family"])
+    for name, value in config["config"].items():
+        if isinstance(value, list):
+            yield f"{name}.sum", float(sum(value))
+            yield f"{name}.count", float(len(value))
+            yield from ((f"{name}.{place}", float(inner)) for place, inner in enumerate(value))
+        elif value is not None:
+            yield name, value if isinstance(value, str) else float(value)
 
 
 def mean_curve(network: TableNetwork) -> np.ndarray:
@@ -72,15 +93,19 @@ def mean_curve(network: TableNetwork) -> np.ndarray:
     return mean
 
 
-def residuals(networks: Sequence[TableNetwork]) -> np.ndarray:
-    """What single seeds differ from the mean of their network, (n, epochs), widened for the mean being of few seeds."""
-    found = [
-        (np.array(curve) - mean_curve(network)) * math.sqrt(len(network.errors) / (len(network.errors) - 1))
-        for network in networks
-        if len(network.errors) > 1
-        for curve in network.errors.values()
-    ]
-    return np.array(found)
+def residuals(networks: Sequence[TableNetwork]) -> tuple[np.ndarray, np.ndarray]:
+    """What single trainings differ from their network's mean: its final error, (n,), and the differences, (n, epochs).
+
+    Widened by sqrt(k / (k - 1)), the mean being of k seeds that the training is one of.
+    """
+    repeated = [network for network in networks if len(network.errors) > 1]
+    finals, found = [], []
+    for network in repeated:
+        mean, count = mean_curve(network), len(network.errors)
+        for curve in network.errors.values():
+            finals.append(mean[-1])
+            found.append((np.array(curve) - mean) * math.sqrt(count / (count - 1)))
+    return np.array(finals), np.array(found)
 
 
 def _regression() -> ExtraTreesRegressor:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline import __version__, cli_search
+from pipeline import __version__, cli_bench, cli_search, cli_stores
 from pipeline.cli_options import Debug, Device, Json, Network, Quiet, data_folder, read_network, teller, write
 from pipeline.errors import RunsFailedError, UsageError
 
@@ -225,26 +225,6 @@ def reproduce(
         raise RunsFailedError(f"{len(failed)} runs failed: {', '.join(failed)}")
 
 
-@app.command()
-def bench(
-    names: Annotated[list[str] | None, typer.Argument(help="Benchmarks; default: all (hours).")] = None,
-    repeats: Annotated[int, typer.Option(min=2, help="How often each arm is measured.")] = 5,
-    data: Annotated[str, typer.Option(help="A prepared data set, by name or folder.")] = "fashion-mnist",
-    json_file: Json = None,
-    debug: Debug = False,
-    quiet: Quiet = False,
-) -> None:
-    """Measure this project beside what one would use instead, on this machine, in one go."""
-    from benchmarks import run_benchmarks
-    from pipeline.schema import to_json
-    from pipeline.workspace import workspace
-
-    place = workspace()
-    folder = data_folder(place.prepared_data, data)
-    done = run_benchmarks(names or [], repeats, folder, place.results / "benchmarks", teller(quiet, json_file))
-    write(json_file, [to_json(benchmark) for benchmark in done])
-
-
 @app.command("contact-sheet")
 def contact_sheet(
     recipe: Annotated[str, typer.Argument(help="A recipe of params.yaml with augmentations.")] = "augmented",
@@ -268,83 +248,11 @@ def contact_sheet(
     write(json_file, {"recipe": recipe, "data": str(folder), "output": str(output)})
 
 
-@app.command()
-def report(json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -> None:
-    """Write the report again from the records in reports/results."""
-    from pipeline.stages.report import write_report
-    from pipeline.workspace import workspace
-
-    page = write_report(workspace().results)
-    teller(quiet, json_file)(f"{page}")
-    write(json_file, {"report": str(page)})
-
-
-@app.command()
-def ui(
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
-    json_file: Json = None,
-    debug: Debug = False,
-    quiet: Quiet = False,
-) -> None:
-    """Browse the runs in MLflow's UI, on this machine only."""
-    from pipeline.evidence.tracking_ui import serve_ui
-    from pipeline.workspace import workspace
-
-    url = f"http://127.0.0.1:{port}"
-    teller(quiet, json_file)(f"MLflow UI: {url} (Ctrl-C ends it)")
-    write(json_file, {"url": url})
-    serve_ui(workspace().mlflow, port=port)
-
-
-@app.command()
-def replay(json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -> None:
-    """Rebuild MLflow from the run store, without doubles."""
-    from pipeline.evidence.rebuild import rebuild_mlflow
-    from pipeline.workspace import workspace
-
-    summary = rebuild_mlflow(workspace(), teller(quiet, json_file))
-    if json_file is None and not quiet:
-        print(", ".join(f"{count} {what}" for what, count in summary.items()))
-    write(json_file, summary)
-
-
-@app.command()
-def doctor(json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -> None:
-    """Say what is installed, which device is used, and how data and stores are."""
-    from pipeline.evidence.doctor import examine
-    from pipeline.workspace import workspace
-
-    findings = examine(workspace())
-    if json_file is None and not quiet:
-        for section, facts in findings.items():
-            print(section)
-            for key, value in facts.items():
-                print(f"  {key:<20} {value}")
-    write(json_file, findings)
-
-
-@app.command()
-def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what can go and how large it is.")] = False,
-    weights: Annotated[bool, typer.Option("--weights", help="Weights of finished runs may go, too.")] = False,
-    json_file: Json = None,
-    debug: Debug = False,
-    quiet: Quiet = False,
-) -> None:
-    """Remove what no finished run needs: leftovers, runs of older engines, on demand weights."""
-    from pipeline.evidence.collect import collect
-    from pipeline.workspace import workspace
-
-    found = collect(workspace().runs, weights=weights, remove=not dry_run)
-    if json_file is None and not quiet:
-        verb = "can go" if dry_run else "removed"
-        for item in found:
-            print(f"{item['bytes']:>14,} bytes  {item['path']}  ({item['why']})")
-        print(f"{verb}: {len(found)} items, {sum(item['bytes'] for item in found):,} bytes")
-    write(json_file, found)
-
-
-for verb in (cli_search.search, cli_search.studies, cli_search.status, cli_search.finalists):
+for verb in (
+    *(cli_search.search, cli_search.studies, cli_search.status, cli_search.finalists),
+    *(cli_bench.bench, cli_bench.bench_search),
+    *(cli_stores.report, cli_stores.ui, cli_stores.replay, cli_stores.doctor, cli_stores.gc),
+):
     app.command()(verb)
 
 
@@ -357,7 +265,7 @@ def main() -> None:
 
 def _call() -> None:
     try:
-        app(standalone_mode=False)
+        app(prog_name="convstudy", standalone_mode=False)
     except _CLICK_USAGE_ERROR as error:  # unknown verb or option, missing argument, value of the wrong type
         raise UsageError(" ".join(error.format_message().split())) from error
 

@@ -5,9 +5,12 @@ best 1 / reduction of those that have reached its rung goes on to the next, the 
 begins. Nobody waits for anybody. Trials at a rung are compared by non-dominated rank of their error there and their
 costs. Sources: Li et al. (2020), "A system for massively parallel hyperparameter tuning" (ASHA); Schmucker et al.
 (2021), "Multi-objective asynchronous successive halving".
+
+Departure: never more than 1 / reduction of a rung go on. In the sources every newcomer that is among the best when it
+arrives goes on, also where its like have gone on before, so that of 30 trials with two objectives 20 went on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,24 +22,39 @@ from pipeline.search.pareto import ranked
 class Standing:
     """What is known of a trial: its error at each rung it has reached, the costs among the objectives, and its state.
 
-    `waiting`: it is neither training nor ended, so it can go on. Without the error among the objectives, `errors` still
-    tells how far it is.
+    `waiting`: it can go on. `training`: it is on its way to the next rung. Neither: it has ended.
     """
 
     number: int
     errors: tuple[float, ...]
     costs: tuple[float, ...]
     waiting: bool
+    training: bool = False
+
+
+Promotion = Callable[[Sequence[Standing], int, int], int | None]
+"""(standings, number of rungs, reduction) -> the trial that goes on, or None where a new one should begin."""
 
 
 def to_promote(standings: Sequence[Standing], rungs: int, reduction: int) -> int | None:
     """The number of the trial that goes on to its next rung, or None where a new trial should begin."""
+    return _promoted(standings, rungs, reduction, bounded=True)
+
+
+def to_promote_unbounded(standings: Sequence[Standing], rungs: int, reduction: int) -> int | None:
+    """As the sources have it: however many of a rung have gone on before. Kept for comparison."""
+    return _promoted(standings, rungs, reduction, bounded=False)
+
+
+def _promoted(standings: Sequence[Standing], rungs: int, reduction: int, bounded: bool) -> int | None:
     for rung in reversed(range(rungs - 1)):
         arrived = [standing for standing in standings if len(standing.errors) > rung]
+        places = len(arrived) // reduction
+        gone = sum(len(s.errors) > rung + 1 or s.training for s in arrived)
         able = {standing.number for standing in arrived if standing.waiting and len(standing.errors) == rung + 1}
-        if not able:
+        if not able or (bounded and gone >= places):
             continue
-        best = ranked([(s.errors[rung], *s.costs) for s in arrived], len(arrived) // reduction)
+        best = ranked([(s.errors[rung], *s.costs) for s in arrived], places)
         for place in best:
             if arrived[place].number in able:
                 return arrived[place].number

@@ -6,21 +6,64 @@ storage alone. With one worker, equal plans and budgets give equal trials, howev
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import search_spaces
-from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import Membership, RunSpec
 from pipeline.evidence.study_records import Budget, Rung, SearchPlan, Trial, TrialState
 from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
-from pipeline.search.asha import Standing, to_promote
+from pipeline.search.asha import Promotion, Standing, to_promote
 from pipeline.search.candidates import Candidates, number_trial
 from pipeline.search.gate import MeasuredCosts
-from pipeline.search.runner import Outcome, Request, Runner
-from pipeline.search.studies import StoredStudy
+from pipeline.search.runner import Outcome, Request
 from pipeline.training.history import Epoch
+from search_spaces import Space
+
+
+class StudyBook(Protocol):
+    """Where a driver keeps its study: an Optuna storage, or memory where trainings are simulated."""
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+
+    @property
+    def plan(self) -> SearchPlan:
+        """What is searched."""
+
+    @property
+    def spent_seconds(self) -> float:
+        """Wall time of all drivers so far."""
+
+    def trials(self) -> list[Trial]:
+        """Every trial, in order."""
+
+    def add(self, trial: Trial, space: Space) -> None:
+        """Enter a trial, the next by number, whole or not at all."""
+
+    def update(self, trial: Trial) -> None:
+        """Keep how far a trial has come, or how it ended."""
+
+    def note(self, *, budget: Budget | None = None, spent_seconds: float | None = None) -> None:
+        """Keep the budget, or the time spent."""
+
+    def note_exhausted(self, exhausted: bool, tail: tuple[int, int] = (0, 0)) -> None:
+        """Keep that nothing new was found after so many refused and duplicate candidates, or that it is tried again."""
+
+
+class Trains(Protocol):
+    """What a driver asks for trainings: a Runner, or a table of what they would have told."""
+
+    def submit(self, request: Request) -> None:
+        """Ask for a run; its outcome comes out of `outcomes`."""
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Outcomes in the order in which runs end, until none is left; more may be submitted on the way."""
+
+    def stop(self, request: Request) -> None:
+        """Say that a run that has stopped at a rung will not go on."""
 
 
 @dataclass
@@ -39,22 +82,22 @@ class Driver:
 
     def __init__(
         self,
-        study: StoredStudy,
+        study: StudyBook,
         budget: Budget,
-        manifest: Manifest,
-        runner: Runner,
+        runner: Trains,
         capacity: int,
         measure: MeasuredCosts = lambda design: {},
         told: Callable[[Tally], object] = lambda tally: None,
         warm: Sequence[Trial] = (),
+        promotion: Promotion = to_promote,
     ) -> None:
         self.study, self.plan, self.budget = study, study.plan, budget
-        self.manifest, self.runner, self.capacity = manifest, runner, capacity
+        self.runner, self.capacity = runner, capacity
         self.space = search_spaces.space(self.plan.space)
         self.candidates = Candidates(self.plan, self.space, measure, warm)
         self.trials = study.trials()
         self.tally = Tally(self.trials, budget)
-        self._told = told
+        self._told, self._promotion = told, promotion
         self._training: set[int] = set()
         self._by_run = {trial.run: trial.number for trial in self.trials}
         self._began = time.monotonic()
@@ -108,10 +151,11 @@ class Driver:
                 tuple(rung.validation_error_percent for rung in trial.rungs),
                 tuple(self.candidates.view.values(0.0, trial.costs)[1:]),
                 waiting=trial.state is None and trial.number not in self._training,
+                training=trial.number in self._training,
             )
             for trial in self.trials
         ]
-        number = to_promote(standings, len(self.plan.rungs), self.plan.reduction)
+        number = self._promotion(standings, len(self.plan.rungs), self.plan.reduction)
         return None if number is None else self.trials[number]
 
     def _new(self) -> Trial | None:
@@ -186,7 +230,7 @@ class Driver:
     def _end(self, trial: Trial, state: TrialState) -> None:
         self._keep(replace(trial, state=state))
         if state == "stopped":
-            self.runner.stop(Outcome(self._request(trial), self.runner.store.folder(trial.run), "stopped", None))
+            self.runner.stop(self._request(trial))
 
     def _keep(self, trial: Trial) -> None:
         self.trials[trial.number] = trial

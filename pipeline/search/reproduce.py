@@ -63,7 +63,7 @@ def reproduce(plan: RunPlan, manifest: Manifest, runner: Runner, device: DeviceK
             runner.submit(request)
         if not requests:
             for stopped in choice.stopped():
-                runner.stop(stopped)
+                runner.stop(stopped.request, stopped.trained)
             train_seeds(network, choice.rate())
     records = tuple(
         _record(

@@ -171,11 +171,12 @@ class Runner:
                 self._end(future, self._in_flight.pop(future))
             self._watch()
 
-    def stop(self, outcome: Outcome) -> None:
+    def stop(self, request: Request, trained: bool = True) -> None:
         """Say that a stopped run will not be asked to go on: its checkpoints are removed, MLflow shows it as ended."""
-        Checkpoints(outcome.folder.path).clear()
-        self.mirror.finished(outcome.folder)
-        self.display.finished(f"{_name(outcome)}: stopped, others began better", outcome.trained)
+        folder = self.store.folder(request.spec.hash)
+        Checkpoints(folder.path).clear()
+        self.mirror.finished(folder)
+        self.display.finished(f"{_name(request)}: stopped, others began better", trained)
 
     def _start(self, flight: _InFlight) -> None:
         self.store.folder(flight.job.run).progress.unlink(missing_ok=True)  # of an earlier attempt
@@ -246,7 +247,7 @@ def finished_result(request: Request, folder: RunFolder, test_data: str) -> Resu
 
 
 def _tell(outcome: Outcome) -> str:
-    request, what = outcome.request, _name(outcome)
+    request, what = outcome.request, _name(outcome.request)
     if outcome.state == "failed":
         return f"{what}: failed, {outcome.reason}"
     if request.until is not None:
@@ -262,6 +263,6 @@ def _tell(outcome: Outcome) -> str:
     return told
 
 
-def _name(outcome: Outcome) -> str:
-    spec = outcome.request.spec
-    return f"{outcome.request.name} rate {spec.recipe.learning_rate:g} seed {spec.seed}"
+def _name(request: Request) -> str:
+    spec = request.spec
+    return f"{request.name} rate {spec.recipe.learning_rate:g} seed {spec.seed}"

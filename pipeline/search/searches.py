@@ -88,7 +88,7 @@ def search(
         ):
             try:
                 warm = warm_trials(studies, plan.warm_start)
-                Driver(study, budget, manifest, runner, workers, measured_costs(plan), display.told, warm).run()
+                Driver(study, budget, runner, workers, measured_costs(plan), display.told, warm).run()
             finally:
                 display.close()
             record = read_study(study, manifest, driven=False)

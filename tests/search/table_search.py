@@ -122,7 +122,7 @@ def run_table(
         retries=retries,
     )
     with study.driven(), runner:
-        Driver(study, Budget(trials=trials), manifest, runner, executor.capacity).run()
+        Driver(study, Budget(trials=trials), runner, executor.capacity).run()
     return studies
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.search.asha import Standing, expected_errors, to_promote
+from pipeline.search.asha import Promotion, Standing, expected_errors, to_promote, to_promote_unbounded
 from pipeline.search.pareto import front, fronts, hypervolume, ranked
 
 POINTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=12)
@@ -77,6 +77,22 @@ def test_the_highest_rung_goes_first_and_those_in_training_are_left_alone() -> N
     assert to_promote([*low, *high], 3, 3) == 6
     busy = [standing(6, 30.0, 20.0, waiting=False), *high[1:]]
     assert to_promote([*low, *busy], 3, 3) is None  # the three best of nine at the lowest rung have all gone on
+
+
+@pytest.mark.parametrize("promotion", [to_promote, to_promote_unbounded])
+def test_never_more_than_a_reductions_part_of_a_rung_go_on_where_the_sources_let_more(promotion: Promotion) -> None:
+    generator = np.random.default_rng(0)
+    trials: list[Standing] = []
+    while len(trials) < 60:
+        number = promotion(trials, 3, 3)
+        if number is None:
+            trials.append(standing(len(trials), float(generator.uniform()), cost=float(generator.uniform())))
+        else:
+            error = float(generator.uniform())
+            trials[number] = standing(number, *trials[number].errors, error, cost=trials[number].costs[0])
+    reached = [sum(len(trial.errors) > rung for trial in trials) for rung in range(3)]
+    within = reached[1] <= reached[0] // 3 and reached[2] <= reached[1] // 3
+    assert within == (promotion is to_promote) and reached[2] > 0
 
 
 def test_a_cheap_network_goes_on_though_its_error_is_higher() -> None:

@@ -1,0 +1,147 @@
+"""bench-search: searches simulated by the real driver in a population, here one by formula."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from table_search import table_plan
+
+import search_spaces
+from benchmarks.population import FULL_RECIPE, PopulationTable, TableNetwork
+from benchmarks.search_bench import BUDGETS, Arm, Course, SearchComparison, delivered, simulate
+from benchmarks.search_verdict import TWO, auto, compute_share, findings, tabulate, worse_than_random
+from benchmarks.surrogate import Surrogate, mean_curve, residuals
+from pipeline.cost.limits import Limits
+from pipeline.data.manifest import load_manifest
+from pipeline.evidence.study_records import Rung, SamplerName, Trial
+from pipeline.search.gate import costs_of, described, over
+from pipeline.search.study_summary import Bounds
+
+EPOCHS = 9
+
+
+@pytest.fixture(scope="module")
+def table(prepared_fashion_mnist: Path) -> PopulationTable:
+    manifest, limits = load_manifest(prepared_fashion_mnist), Limits(macs=4_000_000)
+    plan = table_plan(manifest, "resnet", "densenet", sampler="random", halving=False, limits=limits)
+    space, generator = search_spaces.space(plan.space), np.random.default_rng(0)
+    networks: list[TableNetwork] = []
+    while len(networks) < 60:
+        values = space.draw(generator)
+        design = space.design(values)
+        costs = costs_of(design, plan)
+        if costs is None or over(costs, plan):
+            continue
+        end = 40 / math.sqrt(1 + costs["macs"] / 1e6) - 4 * math.log10(costs["params"])
+        errors = {}
+        for seed in ("0", "1", "2") if len(networks) < 20 else ("0",):
+            noise = generator.normal(0, 0.5)
+            errors[seed] = tuple(30 + end + 3 * (EPOCHS - epoch) + noise for epoch in range(1, EPOCHS + 1))
+        networks.append(TableNetwork(len(networks), described(design), values, costs, errors, None, 1.0))
+    return PopulationTable(plan, FULL_RECIPE, tuple(networks), 0, {}, {}, "")
+
+
+def test_the_surrogate_ranks_networks_it_has_not_seen(table: PopulationTable) -> None:
+    surrogate = Surrogate(table)
+    assert surrogate.rank_correlation() > 0.8
+    network = table.networks[0]
+    curve = surrogate.curve(network.config, network.costs)
+    assert curve.shape == (EPOCHS,) and np.all(np.diff(curve) < 0)
+
+
+def test_residuals_have_the_spread_of_the_seeds(table: PopulationTable) -> None:
+    finals, found = residuals(table.networks)
+    assert len(finals) == 60 and found.shape == (60, EPOCHS)
+    assert float(np.std(found[:, -1])) == pytest.approx(0.5, rel=0.35)
+    assert finals[0] == pytest.approx(mean_curve(table.networks[0])[-1])
+
+
+def test_one_training_has_the_same_noise_wherever_it_is_met(table: PopulationTable) -> None:
+    surrogate = Surrogate(table)
+    assert np.array_equal(surrogate.noise(20.0, 1, "run"), surrogate.noise(20.0, 1, "run"))
+    others = [tuple(surrogate.noise(20.0, repeat, "run")) for repeat in range(8)]
+    assert len(set(others)) > 1
+
+
+@pytest.mark.parametrize("halving", [True, False])
+def test_a_simulated_search_spends_its_budget_and_no_more(table: PopulationTable, halving: bool) -> None:
+    surrogate = Surrogate(table)
+    course = simulate(Arm("evolution", halving), surrogate, 0, ("error", "macs"))
+    assert course == simulate(Arm("evolution", halving), surrogate, 0, ("error", "macs"))
+    assert course.hypervolume[-1] > course.hypervolume[0] > 0
+    within = max(BUDGETS) + 1  # the last was begun when nothing was left
+    assert course.trials == within if not halving else course.trials > 3 * within
+
+
+def test_what_a_search_delivers_is_chosen_by_score_and_valued_at_its_expected_error() -> None:
+    def trial(number: int, macs: float, *rungs: Rung) -> Trial:
+        return Trial(number, {}, {}, {"macs": macs}, run=f"r{number}", rungs=rungs)
+
+    trials = [
+        trial(0, 10.0, Rung(3, 50.0, 1), Rung(9, 20.0, 4)),
+        trial(1, 10.0, Rung(3, 60.0, 2)),
+        trial(2, 10.0, Rung(3, 40.0, 3), Rung(9, 10.0, 5)),
+    ]
+    bounds = Bounds((0.0, 0.0), (100.0, 2.0))
+    course = delivered(trials, {"r0": 22.0, "r2": 30.0}, 9, bounds)
+    # spent: 3 + 3 + 3 + 6 + 6 epochs = 21 of 45 at the first budget: both are complete; the better score is taken
+    assert course.error_percent[0] == 30.0
+    assert course.hypervolume[0] == pytest.approx(0.7 * 0.5)
+    assert delivered(trials[1:2], {}, 9, bounds).error_percent[0] is None
+
+
+def comparison(better: float, error: float = 0.0) -> SearchComparison:
+    """TPE above random search by `better` in hypervolume, worse by `error` points; halving twice as fast as full."""
+    generator = np.random.default_rng(1)
+
+    def courses(lift: float, points: float, speed: float) -> tuple[Course, ...]:
+        return tuple(
+            Course(
+                tuple(0.5 + 0.3 * (1 - math.exp(-speed * b / 30)) + lift + 0.01 * generator.normal() for b in BUDGETS),
+                tuple(12.0 + points + 0.1 * generator.normal() for _ in BUDGETS),
+                100,
+            )
+            for _ in range(30)
+        )
+
+    lifts: list[tuple[SamplerName, float, float]] = [("tpe", better, error), ("random", 0.0, 0.0)]
+    arms = {
+        Arm(name, halving).name: courses(lift, points, 2.0 if halving else 1.0)
+        for name, lift, points in lifts
+        for halving in (True, False)
+    }
+    return SearchComparison(
+        schema="search-comparison/1",
+        table_sha256="",
+        budgets=BUDGETS,
+        networks=60,
+        rank_correlation=0.9,
+        courses={TWO: arms, "error alone": arms},
+        hardware={},
+        versions={},
+        finished_at="",
+    )
+
+
+def test_auto_is_the_sampler_of_the_highest_hypervolume_unless_it_is_worse_than_random_somewhere() -> None:
+    assert auto(comparison(0.05)) == "tpe"
+    assert auto(comparison(-0.05)) == "random"
+    assert worse_than_random(comparison(-0.05), "tpe")
+    assert auto(comparison(0.05, error=0.5)) == "random"
+
+
+def test_the_share_of_compute_that_halving_takes_has_its_interval() -> None:
+    share = compute_share(comparison(0.0), "random")
+    assert share is not None and share[1] < 0.5 < share[2]
+    slow = comparison(0.0)
+    halving, full = slow.courses[TWO]["random, halving"], slow.courses[TWO]["random, full"]
+    swapped = {TWO: {"random, halving": full, "random, full": halving}}
+    assert compute_share(replace(slow, courses=swapped), "random") is None
+
+
+def test_the_table_and_the_findings_name_every_arm() -> None:
+    found = comparison(0.05)
+    assert all(f"| {name} |" in tabulate(found) for name in found.courses[TWO])
+    assert findings(found)[0] == "auto is tpe" and any("halving takes" in line for line in findings(found))
