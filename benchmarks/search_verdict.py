@@ -2,8 +2,8 @@
 
 The rule for `auto`, fixed before the comparison was run: of the samplers that, with halving, are not shown to be worse
 than random search with halving at any budget from LEAST_BUDGET on, in hypervolume (error and MACs as objectives) or
-lowest error (error alone), by paired differences whose intervals cover all of these comparisons together with 95 %: the one of
-the highest hypervolume, the mean over those budgets.
+lowest error (error alone), by paired differences whose intervals cover all of these comparisons together with 95 %:
+the one of the highest hypervolume, the mean over those budgets.
 """
 
 import statistics

@@ -15,6 +15,7 @@ from pipeline.evidence.study_view import StudyView
 HEIGHT, LOW_HEIGHT = 300, 220
 BAND_CONFIDENCE = 0.95
 FEWEST_FOR_EDF = 8
+ROOM_AT_LEFT = 0.6
 _KINDS = ("trained in the search", "front of the search", "front, retrained", "reference", "random search")
 _SHAPES = ("circle", "diamond", "square", "triangle-up", "cross")
 
@@ -46,6 +47,8 @@ def front_figure(view: StudyView) -> Figure | None:
                 rows.append(_measured(named[item.against], label, item.macs, item.validation_error_percent))
     x_scale = scale_of([row["x"] for row in rows], log=True)
     y_scale = scale_of([value for row in rows for value in (row["y"], row["low"], row["high"]) if value is not None])
+    for row in rows:  # a label stands on the side where there is room for it
+        row["right"] = x_scale.fraction(row["x"]) > ROOM_AT_LEFT
     present = [kind for kind in _KINDS if any(row["kind"] == kind for row in rows)]
     legend = alt.Legend(values=present, columns=3)
     colour = alt.Color("kind:N", scale=alt.Scale(domain=list(_KINDS)), legend=legend)
@@ -63,9 +66,12 @@ def front_figure(view: StudyView) -> Figure | None:
         base.transform_filter("datum.order > 0")
         .mark_point(size=80, strokeWidth=1.6, filled=True, opacity=1, aria=False)
         .encode(colour, shape),
-        base.transform_filter("datum.order > 2")
-        .mark_text(style="label", align="left", dx=9, aria=False)
-        .encode(alt.Text("name:N")),
+        *(
+            base.transform_filter(f"datum.order > 2 && datum.right === {str(right).lower()}")
+            .mark_text(style="label", align="right" if right else "left", dx=-9 if right else 9, aria=False)
+            .encode(alt.Text("name:N"))
+            for right in (False, True)
+        ),
         _pointed(base, "error:N", "validation error"),
     )
     return _figure(view, "front", "Error against MACs: the front and what it is compared with", layers, rows, HEIGHT)
@@ -100,10 +106,11 @@ def course_figure(view: StudyView) -> Figure | None:
 def edf_figure(view: StudyView) -> Figure | None:
     """Empirical distribution of the errors of uniformly drawn networks, with a band that holds for all errors at once.
 
+    Errors are those at the first rung, which all of them have reached: who goes beyond it is chosen by them.
     Source of the EDF as a picture of a design space: Radosavovic et al. (2019, 2020). The band is that of Dvoretzky,
     Kiefer, Wolfowitz and Massart.
     """
-    errors = sorted(trial["validation_error_percent"] for trial in view.uniform)
+    errors = sorted(trial["rungs"][0]["validation_error_percent"] for trial in view.uniform)
     if len(errors) < FEWEST_FOR_EDF:
         return None
     half = float(np.sqrt(np.log(2 / (1 - BAND_CONFIDENCE)) / (2 * len(errors))))
@@ -130,7 +137,9 @@ def edf_figure(view: StudyView) -> Figure | None:
         base.mark_line(interpolate="step-after", strokeWidth=2, aria=False),
         _pointed(base, "error:N", "error"),
     )
-    title = f"Errors of {len(errors)} networks drawn uniformly within the limits"
+    epochs = view.uniform[0]["rungs"][0]["epochs"]
+    after = f"after {epochs} {'epoch' if epochs == 1 else 'epochs'}"
+    title = f"Errors {after} of {len(errors)} networks drawn uniformly within the limits"
     return _figure(view, "edf", title, layers, rows, LOW_HEIGHT)
 
 

@@ -66,8 +66,11 @@ class StudyView:
 
     @property
     def uniform(self) -> list[dict[str, Any]]:
-        """Complete trials that were drawn uniformly from the space, within the limits: a population."""
-        return [trial for trial in self.complete if trial["drawn_by"] == "random"]
+        """Trials that were drawn uniformly from the space, within the limits, and trained to the first rung at least.
+
+        A population; those of them that were trained in full are not, if the others were stopped.
+        """
+        return [trial for trial in self.trials if trial["drawn_by"] == "random" and trial["rungs"]]
 
     @property
     def members(self) -> tuple[Member, ...]:

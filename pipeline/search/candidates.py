@@ -82,11 +82,11 @@ class Candidates:
         generator = np.random.default_rng(derive_seed(self.plan.seed, "uniform", number))
         draws = SAMPLER_DRAWS.get(sampler, USUAL_DRAWS)
         if draws:
-            for values in self.view.draws(number, draws):
-                if candidate := self._gate(values, sampler):
+            for values, uniform in self.view.draws(number, draws):
+                if candidate := self._gate(values, "random" if uniform else sampler, self.view.attributes):
                     return candidate
         for _ in range(UNIFORM_DRAWS):
-            if candidate := self._gate(self.space.draw(generator), "random"):
+            if candidate := self._gate(self.space.draw(generator), "random", {}):
                 return candidate
         return self._walk(generator)
 
@@ -95,11 +95,13 @@ class Candidates:
             self._left = list(self.space.points()) if self.space.size <= WALKED_SPACE else []
             generator.shuffle(self._left)
         while self._left:
-            if candidate := self._gate(self._left.pop(), "random", count=False):
+            if candidate := self._gate(self._left.pop(), "random", {}, count=False):
                 return candidate
         return None
 
-    def _gate(self, values: dict[str, Any], drawn_by: str, count: bool = True) -> Candidate | None:
+    def _gate(
+        self, values: dict[str, Any], drawn_by: str, attributes: dict[str, Any], count: bool = True
+    ) -> Candidate | None:
         design = self.space.design(values)
         config = described(design)
         if canonical_json(config) in self._known:
@@ -111,7 +113,6 @@ class Candidates:
         if costs is None or over(costs, self.plan):
             self.refused += count
             return None
-        attributes = self.view.attributes if drawn_by == self.plan.sampler else {}
         return Candidate(values, config, costs, drawn_by, self.refused, self.duplicates, attributes)
 
 
@@ -134,8 +135,11 @@ class SamplerView:
         self.attributes: dict[str, Any] = {}
         """What the sampler noted of the trial that is being drawn."""
 
-    def draws(self, number: int, count: int) -> Generator[dict[str, Any], None, None]:
-        """Up to `count` points for trial `number`, each drawn when it is asked for."""
+    def draws(self, number: int, count: int) -> Generator[tuple[dict[str, Any], bool], None, None]:
+        """Up to `count` points for trial `number`, each drawn when it is asked for, and whether it was uniformly.
+
+        Samplers that learn draw uniformly until there is something to learn from.
+        """
         name = self.plan.sampler
         # a low-discrepancy sequence is one for all trials; other samplers get a stream of their own for each
         seed = derive_seed(self.plan.seed, "sampler", 0 if name == "qmc" else number) % 2**32
@@ -144,14 +148,15 @@ class SamplerView:
         trial = self.study.get_trials(deepcopy=False)[asked.number]
         try:
             self._note(asked.number)
-            yield asked.params
+            yield asked.params, not asked.relative_params
             for _ in range(count - 1):
                 box = sampler.infer_relative_search_space(self.study, trial)
                 values = sampler.sample_relative(self.study, trial, box)
-                yield {
+                point = {
                     name: values[name] if name in values else self._independent(sampler, trial, name)
                     for name in self.distributions
                 }
+                yield point, not values
         finally:
             self.study.tell(asked, state=OptunaState.FAIL)
 
