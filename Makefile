@@ -3,11 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROFILE ?=
 BENCH ?=
+FAMILY ?= resnet
+OPTIONS ?=
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install study test lint format ui soak bench gpu-bundle clean
+.PHONY: help install study search test lint format ui soak bench gpu-bundle clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +30,10 @@ study: install ## Run the study (PROFILE=smoke|quick|full|gpu; default: the one 
 	@echo
 	@echo "report:    reports/results/report.html  (and reports/results/REPORT.md)"
 	@echo "all runs:  make ui  (MLflow at http://127.0.0.1:5000)"
+
+search: install ## Search design spaces (FAMILY=resnet OPTIONS="--trials 40 --max-macs 3M")
+	@test -e data/prepared/fashion-mnist/manifest.json || $(BIN)/convstudy prepare
+	@$(BIN)/convstudy search $(FAMILY) $(OPTIONS)
 
 test: install ## Run the fast tests
 	@$(BIN)/python -m pytest -n auto

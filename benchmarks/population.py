@@ -26,8 +26,9 @@ from pipeline.search.display import Display
 from pipeline.search.driver import spec_of
 from pipeline.search.runner import Request
 from pipeline.search.search_plans import plan_search
-from pipeline.search.searches import search, storage_url
+from pipeline.search.searches import search
 from pipeline.search.session import open_runner
+from pipeline.search.storage import storage_url
 from pipeline.search.studies import Studies
 from pipeline.training.recipe import Recipe
 from pipeline.workspace import Workspace, workspace
@@ -108,11 +109,8 @@ def full_spec(plan: SearchPlan, config: dict[str, Any]) -> RunSpec:
 
 def write_table(place: Workspace, plan: SearchPlan) -> list[Trial]:
     """Write what is finished to reports/published/population; returns the study's trials."""
-    studies = Studies(storage_url(place, None), place.locks)
-    try:
+    with Studies(storage_url(place, None), place.locks) as studies:
         trials = studies.open(STUDY).trials()
-    finally:
-        studies.close()
     networks = []
     for trial in trials:
         if trial.state != "complete":

@@ -61,7 +61,7 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
             rows.append(item)
             rows.append(row(f"ask at {size:,}", "ms", _asks(plan, space, trials, repeats), None))
             started = time.perf_counter()
-            read_study(study, manifest, driven=False)
+            read_study(study, driven=False)
             rows.append(
                 row(f"record of a study of {size:,}", "s", {"convstudy": [time.perf_counter() - started]}, None)
             )

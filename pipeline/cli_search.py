@@ -72,7 +72,7 @@ def search(
     from pipeline.evidence.study_records import Budget
     from pipeline.machine import default_workers, resolve_device
     from pipeline.schema import parse
-    from pipeline.search import search_plans, search_tables, searches
+    from pipeline.search import search_plans, search_tables, searches, study_estimate
     from pipeline.settings import read_settings
     from pipeline.workspace import workspace
 
@@ -107,7 +107,7 @@ def search(
     budget = parse(Budget, {"trials": 40 if trials is None and hours is None else trials, "hours": hours}, "budget")
     if dry_run:
         workers = workers or default_workers(plan.device)
-        text, value = searches.estimate_search(place, manifest, plan, budget, study, storage, workers)
+        text, value = study_estimate.estimate_search(place, manifest, plan, budget, study, storage, workers)
         if json_file is None:
             print(text)
         write(json_file, value)
@@ -172,6 +172,7 @@ def finalists(
     random_search: Annotated[
         bool, typer.Option("--random-search/--no-random-search", help="Compare with one of the same compute.")
     ] = True,
+    data: Annotated[str | None, typer.Option(help="Where the study's data lie, if not in the workspace.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Trainings at once; default: one per core.")] = None,
     storage: Storage = None,
     json_file: Json = None,
@@ -183,12 +184,15 @@ def finalists(
 
     prepare_workers()
     from pipeline.schema import to_json
-    from pipeline.search import search_tables, searches
+    from pipeline.search import search_tables
+    from pipeline.search.finalist_runs import run_finalists
     from pipeline.settings import FinalistsSettings
     from pipeline.workspace import workspace
 
     wanted = FinalistsSettings(seeds, members, random_networks, random_search)
-    record = searches.run_finalists(workspace(), study, wanted, url=storage, workers=workers, quiet=quiet)
+    place = workspace()
+    folder = None if data is None else data_folder(place.prepared_data, data)
+    record = run_finalists(place, study, wanted, url=storage, workers=workers, data_folder=folder, quiet=quiet)
     if json_file is None and not quiet:
         print(search_tables.tabulate_finalists(record))
     write(json_file, to_json(record))

@@ -9,6 +9,7 @@ from pipeline.errors import ConvstudyError, DataError
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking_store import database_file
 from pipeline.machine import hardware, resolve_device, resolve_precision, versions
+from pipeline.search.searches import stored_records
 from pipeline.settings import read_settings
 from pipeline.workspace import Workspace
 
@@ -27,6 +28,7 @@ def examine(place: Workspace) -> dict[str, dict[str, str]]:
         "stores": {
             "runs": _runs(place.runs),
             "mlflow": _mlflow(place.mlflow),
+            "studies": _studies(place),
             "disk free": f"{shutil.disk_usage(place.root).free / 2**30:.1f} GiB",
         },
     }
@@ -67,6 +69,15 @@ def _runs(runs: Path) -> str:
             faults.append(str(error))
     told = f"{finished} finished, {unfinished} unfinished in {runs}"
     return f"FAULT: {told}; {'; '.join(faults)}" if faults else told
+
+
+def _studies(place: Workspace) -> str:
+    try:
+        rows = [(record["study"], record["state"], record["counted"]) for record in stored_records(place, None)]
+    except ConvstudyError as error:
+        return f"FAULT: {error}"
+    told = "; ".join(f"{name} {state}, {counted} counted" for name, state, counted in rows)
+    return told or "none yet; `convstudy search` makes one"
 
 
 def _mlflow(folder: Path) -> str:

@@ -1,17 +1,20 @@
-"""`convstudy replay`: MLflow made again from the workspace's run store and records."""
+"""`convstudy replay`: MLflow made again from the workspace's run store, its records, and the storage of its studies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from pipeline.errors import ConvstudyError
 from pipeline.evidence.network_figures import draw_learning_curves
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking_content import study_summary
 from pipeline.evidence.tracking_replay import replay
-from pipeline.files import read_json
+from pipeline.files import read_json, write_json
 from pipeline.schema import read_record
+from pipeline.search.searches import stored_records
 from pipeline.workspace import Workspace
 
 
@@ -21,5 +24,19 @@ def rebuild_mlflow(place: Workspace, tell: Callable[[str], None]) -> dict[str, i
     with TemporaryDirectory() as folder:
         figures = draw_learning_curves(records, Path(folder))
         searched = [(path, read_json(path)) for path in sorted((place.results / "studies").glob("*.json"))]
+        searched += list(_stored(place, Path(folder), tell))
         studies = {record["study"]: study_summary(record, {"": [path]}) for path, record in searched if record}
         return asdict(replay(RunStore(place.runs), place.mlflow, records, tell, figures, studies))
+
+
+def _stored(place: Workspace, folder: Path, tell: Callable[[str], None]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The records of the storage's studies, written into `folder`; one that cannot be read is told of."""
+    try:
+        records = list(stored_records(place, None))
+    except ConvstudyError as error:
+        tell(f"studies are left out: {error}")
+        return
+    for number, record in enumerate(records):
+        path = folder / f"{number}" / "study.json"
+        write_json(path, record)
+        yield path, record

@@ -35,7 +35,7 @@ class SearchPlan:
     Attributes:
         space: names of families and of parts of families; `space_sha256` covers their parameters and values.
         resolution, channels, classes: of the images that networks are built for.
-        recipe: of every trial, at its full horizon; precision resolved.
+        recipe: of every trial, at its full horizon; precision and number of training images resolved.
         seed: of the sampler, and of every training.
         rungs: epochs at which trials are compared; the last is the recipe's.
         reduction: of the trials at a rung, the best 1 / reduction go on; None: all train in full.

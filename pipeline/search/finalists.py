@@ -93,15 +93,15 @@ def finalists(
         winners_curse_points=mean_interval(gaps),
         comparisons=tuple(comparison for comparison in compared if comparison is not None),
         skipped=tuple(skipped),
-        random_course=tuple(_course(plan, random_search or (), runner.manifest.splits["train"].count)),
+        random_course=tuple(_course(plan, random_search or ())),
     )
 
 
-def _course(plan: SearchPlan, trials: Sequence[Trial], train_images: int) -> Iterator[tuple[int, float]]:
+def _course(plan: SearchPlan, trials: Sequence[Trial]) -> Iterator[tuple[int, float]]:
     """(training images seen, lowest error so far) of trials that train in full."""
     seen, lowest = 0, math.inf
     for trial in counted(trials):
-        seen += images_seen(trial, plan, train_images)
+        seen += images_seen(trial, plan)
         if trial.state == "complete":
             lowest = min(lowest, trial.rungs[-1].validation_error_percent)
             yield seen, lowest

@@ -90,6 +90,7 @@ def plan_search(
     if "error" not in objectives or len(set(objectives)) != len(objectives):
         raise UsageError(f"objectives (={','.join(objectives)}) must name error, and each objective once")
     resolution = recipe.resolution or manifest.image_shape[-1]
+    there_are = manifest.splits["train"].count
     check_batch(recipe, manifest, space.name)
     plan = SearchPlan(
         schema="search-plan/1",
@@ -100,7 +101,12 @@ def plan_search(
         resolution=resolution,
         channels=manifest.image_shape[0],
         classes=len(manifest.class_names),
-        recipe=replace(recipe, resolution=resolution, precision=resolve_precision(recipe.precision, device)),
+        recipe=replace(
+            recipe,
+            resolution=resolution,
+            precision=resolve_precision(recipe.precision, device),
+            train_images=min(recipe.train_images or there_are, there_are),
+        ),
         objectives=("error", *(objective for objective in objectives if objective != "error")),
         limits=limits,
         sampler=AUTO if sampler == "auto" else cast(SamplerName, sampler),

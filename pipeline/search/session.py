@@ -11,7 +11,7 @@ from pipeline.machine import DeviceKind
 from pipeline.process import only_one
 from pipeline.search.display import Shows
 from pipeline.search.executors import ProcessExecutor
-from pipeline.search.runner import RETRIES, Runner
+from pipeline.search.runner import RETRIES, STALL_SECONDS, Runner
 from pipeline.workspace import Workspace
 
 PATIENCE_SECONDS = 5.0
@@ -30,6 +30,7 @@ def open_runner(
     data_folder: Path | None = None,
     mirrored: bool = True,
     retries: int = RETRIES,
+    stall_seconds: float = STALL_SECONDS,
 ) -> Iterator[Runner]:
     """Workers on this machine (as many as cores on CPU), MLflow's mirror, and the workspace's run store.
 
@@ -48,6 +49,7 @@ def open_runner(
             keep_weights=keep_weights,
             checkpoint_seconds=checkpoint_seconds,
             retries=retries,
+            stall_seconds=stall_seconds,
         )
         with runner:
             yield runner

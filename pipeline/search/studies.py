@@ -12,8 +12,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
@@ -22,21 +21,19 @@ from optuna.trial import create_trial
 
 from pipeline.errors import StorageError, UsageError, unknown_name
 from pipeline.evidence.study_records import COST_OF, Budget, Rung, SearchPlan, Trial
-from pipeline.process import is_held, only_one, uninterrupted
+from pipeline.process import only_one, uninterrupted
 from pipeline.schema import parse, to_json
 from pipeline.search.samplers import distributions, silence
+from pipeline.search.storage import hidden, shown, sqlite_file
+from pipeline.search.study_lock import StudyLock
 from search_spaces import Space
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-PATIENCE_SECONDS = 5.0
 _PLAN, _BUDGET, _SPENT, _TAIL, _EXHAUSTED, _HOLDER = "plan", "budget", "spent_seconds", "tail", "exhausted", "holder"
 _ENDED = {OptunaState.COMPLETE: "complete", OptunaState.PRUNED: "stopped", OptunaState.FAIL: "failed"}
 
 
 class Studies:
-    """All studies of one storage: a database URL, or the workspace's own SQLite file."""
+    """All studies of one storage, a database URL; use as a context, so that its connections end."""
 
     def __init__(self, url: str, locks: Path) -> None:
         """Raises StorageError, without any password, where the database cannot be reached."""
@@ -77,9 +74,19 @@ class Studies:
         return StoredStudy(self, name)
 
     def remove(self, name: str) -> None:
-        """Forget a study; trainings stay in the run store."""
-        with self._told():
+        """Forget a study; trainings stay in the run store. Raises StorageError while it is searched."""
+        with self.lock(name).held(), self._told():
             optuna.delete_study(study_name=name, storage=self._storage)
+
+    def lock(self, name: str) -> StudyLock:
+        """The lock of the study of that name."""
+        return StudyLock(name, self.url, self._storage.engine, self._told)
+
+    def __enter__(self) -> "Studies":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """End the database connections."""
@@ -112,6 +119,7 @@ class StoredStudy:
                 f"study {name!r} was not made by convstudy, or its creation was cut off: --fresh begins anew"
             )
         self.plan = parse(SearchPlan, attributes[_PLAN], f"plan of study {name}")
+        self._lock = studies.lock(name)
         self._ids: dict[int, int] = {}
 
     @property
@@ -179,45 +187,14 @@ class StoredStudy:
 
     @contextlib.contextmanager
     def driven(self) -> Iterator[None]:
-        """Hold the study's lock; raises StorageError saying who holds it.
-
-        Of a file by a lock beside it; of a PostgreSQL database by a lock of its own, which ends with the connection.
-        """
-        if (locks := self._lock_folder()) is not None:
-            with only_one(f"study {self.name}", locks, PATIENCE_SECONDS):
-                yield
-            return
-        with self._studies._told():
-            connection = self._storage.engine.connect()
-        try:
-            if not self._try_advisory_lock(connection):
-                holder = self._attributes().get(_HOLDER, "another process")
-                raise StorageError(f"study {self.name} is searched by {holder}; wait for it or stop it")
+        """Hold the study's lock; raises StorageError saying who holds it."""
+        with self._lock.held(lambda: self._attributes().get(_HOLDER, "another process")):
             self._set(_HOLDER, f"process {os.getpid()} on {socket.gethostname()}")
             yield
-        finally:
-            connection.invalidate()  # ends it, and the lock
-            connection.close()
 
     def is_driven(self) -> bool:
         """Whether some driver holds the study."""
-        if (locks := self._lock_folder()) is not None:
-            return is_held(f"study {self.name}", locks)
-        with self._studies._told():
-            connection = self._storage.engine.connect()
-        try:
-            return not self._try_advisory_lock(connection)
-        finally:
-            connection.invalidate()
-            connection.close()
-
-    def _lock_folder(self) -> Path | None:
-        file = sqlite_file(self._studies.url)
-        return None if file is None else file.parent / f".{file.name}.locks"
-
-    def _try_advisory_lock(self, connection: "Connection") -> bool:
-        with self._studies._told():
-            return bool(connection.exec_driver_sql(_ADVISORY_LOCK, (f"convstudy {self.name}",)).scalar())
+        return self._lock.is_held()
 
     def _attributes(self) -> dict[str, Any]:
         with self._studies._told():
@@ -228,42 +205,12 @@ class StoredStudy:
             self._study.set_user_attr(key, value)
 
 
-_HARMLESS = {"user", "host", "port", "dbname", "sslmode", "connect_timeout", "application_name", "options"}
-"""Query values of a storage URL that may be shown; all others are taken for secrets."""
-_ADVISORY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
-
-
 def objective_values(trial: Trial, plan: SearchPlan) -> list[float]:
     """A complete trial's objectives, in the plan's order: error in percent, costs in their units."""
     return [
         trial.rungs[-1].validation_error_percent if objective == "error" else trial.costs[COST_OF[objective]]
         for objective in plan.objectives
     ]
-
-
-def shown(url: str) -> str:
-    """A storage URL without user info and query: scheme, host and database."""
-    file = sqlite_file(url)
-    if file is not None:
-        return str(file)
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
-
-
-def hidden(text: str, url: str) -> str:
-    """`text` without the secrets of a storage URL."""
-    parts = urlsplit(url)
-    secrets = [parts.password or ""]
-    secrets += [value for key, value in parse_qsl(parts.query) if key not in _HARMLESS]
-    secrets += [unquote(secret) for secret in secrets]
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text
-
-
-def sqlite_file(url: str) -> Path | None:
-    """The file of an SQLite URL; None for another database."""
-    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
 
 
 def _engine(url: str) -> dict[str, Any]:

@@ -88,14 +88,15 @@ def hypervolumes(plan: SearchPlan, trials: Sequence[Trial], bounds: Bounds) -> l
     return curve
 
 
-def images_seen(trial: Trial, plan: SearchPlan, train_images: int) -> int:
+def images_seen(trial: Trial, plan: SearchPlan) -> int:
     """Training images that went through the network, repeats included."""
-    return images_of(plan, trial.rungs[-1].epochs, train_images) if trial.rungs else 0
+    return images_of(plan, trial.rungs[-1].epochs) if trial.rungs else 0
 
 
-def images_of(plan: SearchPlan, epochs: int, train_images: int) -> int:
-    """Training images that go through a network in so many epochs, of a data set of `train_images`."""
-    batches = min(plan.recipe.train_images or train_images, train_images) // plan.recipe.batch_size
+def images_of(plan: SearchPlan, epochs: int) -> int:
+    """Training images that go through a network in so many epochs."""
+    assert plan.recipe.train_images is not None, "a plan says how many"
+    batches = plan.recipe.train_images // plan.recipe.batch_size
     return epochs * batches * plan.recipe.batch_size
 
 
@@ -106,7 +107,6 @@ def study_json(
     state: StudyState,
     trials: Sequence[Trial],
     tail: tuple[int, int],
-    train_images: int,
 ) -> dict[str, Any]:
     """What `convstudy search --json` and `status --json` write."""
     shown = counted(trials)
@@ -124,11 +124,11 @@ def study_json(
         "counted": len(shown),
         "refused": sum(trial.refused for trial in trials) + tail[0],
         "duplicates": sum(trial.duplicates for trial in trials) + tail[1],
-        "trials": [_trial_json(trial, images_seen(trial, plan, train_images)) for trial in shown],
+        "trials": [_trial_json(trial, images_seen(trial, plan)) for trial in shown],
         "front": front_of(plan, trials),
         "hypervolume": hypervolumes(plan, trials, bounds_of(plan, trials)),
         "compute": {
-            "train_images_seen": sum(images_seen(trial, plan, train_images) for trial in trials),
+            "train_images_seen": sum(images_seen(trial, plan) for trial in trials),
             "train_seconds": sum(trial.train_seconds for trial in trials),
         },
     }

@@ -16,8 +16,8 @@ def main(entry: str) -> None:
     record: Any = {}
     if study:
         prepare_workers()
+        from pipeline.search.finalist_runs import compare_finalists
         from pipeline.search.search_plans import PlannedSearch
-        from pipeline.search.searches import compare_finalists
         from pipeline.search.study_summary import trials_of
 
         planned = read_record(PlannedSearch, place.plans / "search" / f"{entry}.json")

@@ -44,7 +44,7 @@ def study_record(name: str = "resnet-study", count: int = 40) -> dict[str, Any]:
                 "diverged: loss is nan" if failed else None, 1, 10.0, number + 1,
             )
         )  # fmt: skip
-    return study_json(name, searched, Budget(trials=count), "complete", trials, (3, 1), 50_000)
+    return study_json(name, searched, Budget(trials=count), "complete", trials, (3, 1))
 
 
 def finalists_record(record: dict[str, Any]) -> FinalistsRecord:

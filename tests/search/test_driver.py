@@ -62,17 +62,19 @@ def check(trials: list[Trial], plan: SearchPlan, count: int, executors: list[Tab
     assert set(trained.values()) <= {1}, "something was trained twice"
 
 
+@pytest.mark.parametrize(("count", "repeats"), [(20, 1), pytest.param(40, 20, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("workers", [1, 2, 4, 8])
 @pytest.mark.parametrize("halving", [False, True])
 def test_the_budget_is_exact_with_any_number_of_workers(
-    tmp_path: Path, manifest: Manifest, workers: int, halving: bool
+    tmp_path: Path, manifest: Manifest, workers: int, halving: bool, count: int, repeats: int
 ) -> None:
     plan = table_plan(manifest, halving=halving, sampler="random")
-    trials, executor = searched(tmp_path, manifest, plan, 20, TableExecutor(workers, seconds=0.01))
-    check(trials, plan, 20, [executor])
-    if halving:
-        assert {"complete", "stopped"} == {trial.state for trial in trials}
-        assert sum(after - before for _, before, after in executor.trained) < 20 * 9 / 2
+    for repeat in range(repeats):
+        trials, executor = searched(tmp_path / f"{repeat}", manifest, plan, count, TableExecutor(workers, seconds=0.01))
+        check(trials, plan, count, [executor])
+        if halving:
+            assert {"complete", "stopped"} == {trial.state for trial in trials}
+            assert sum(after - before for _, before, after in executor.trained) < count * 9 / 2
 
 
 def test_the_same_seed_gives_the_same_trials_and_another_seed_others(tmp_path: Path, manifest: Manifest) -> None:
@@ -122,12 +124,13 @@ def cuts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     yield left
 
 
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_driver_cut_off_at_any_of_its_writes_ends_with_the_same_study(
-    tmp_path: Path, manifest: Manifest, cuts: list[int]
+    tmp_path: Path, manifest: Manifest, cuts: list[int], step: int
 ) -> None:
     plan = table_plan(manifest, epochs=3)
     undisturbed, _ = searched(tmp_path / "whole", manifest, plan, 8)
-    for place in itertools.count(1, step=7):
+    for place in itertools.count(1, step=step):
         executors = [TableExecutor(1)]
         cuts[0] = place
         try:
@@ -255,7 +258,7 @@ def test_a_network_that_diverges_is_a_failed_trial_and_is_not_tried_again(
 
 def read_front(root: Path, manifest: Manifest) -> list[int]:
     studies = Studies(f"sqlite:///{root / 'studies.db'}", root / "locks")
-    record = read_study(studies.open("study"), manifest)
+    record = read_study(studies.open("study"))
     studies.close()
     front: list[int] = record["front"]
     return front
@@ -287,7 +290,7 @@ def test_a_space_with_too_few_networks_is_walked_to_its_end(tmp_path: Path, mani
     trials, _ = searched(tmp_path, manifest, plan, feasible + 20)
     assert len(trials) == feasible
     studies = Studies(f"sqlite:///{tmp_path / 'studies.db'}", tmp_path / "locks")
-    record = read_study(studies.open("study"), manifest)
+    record = read_study(studies.open("study"))
     studies.close()
     assert record["state"] == "exhausted" and record["counted"] == feasible and record["refused"] > 1000
 

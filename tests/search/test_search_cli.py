@@ -1,13 +1,15 @@
 """`convstudy search` and its kin as a user types them, with real trainings on real images."""
 
+import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +168,24 @@ def test_mlflow_shows_a_study_its_trials_and_the_fronts_weights(searched: tuple[
         assert (weights == ["weights.safetensors"]) == (trial["number"] in record["front"])
 
 
+def test_mlflow_is_rebuilt_with_the_studies_of_the_storage(searched: tuple[Workspace, Any]) -> None:
+    place, record = searched
+
+    def parent() -> Any:
+        store = open_store(place.mlflow)
+        (found,) = [
+            run
+            for run in store.runs(store.experiment("search"))
+            if run.data.tags.get("convstudy.parent") == "first" and "mlflow.parentRunId" not in run.data.tags
+        ]
+        return found.info.status, found.data.metrics
+
+    before = parent()
+    shutil.rmtree(place.mlflow)
+    convstudy(place, "replay")
+    assert parent() == before and before[1]["hypervolume"] == record["hypervolume"][-1]
+
+
 def test_finalists_are_retrained_tested_once_and_compared(searched: tuple[Workspace, Any]) -> None:
     place, record = searched
     output = place.root / "finalists.json"
@@ -219,6 +239,22 @@ def test_a_dry_run_trains_nothing(searched: tuple[Workspace, Any]) -> None:
     assert len(list(RunStore(place.runs))) == runs and "dry" not in convstudy(place, "studies")
 
 
+def status_of(place: Workspace, name: str) -> Any:
+    return json.loads(convstudy(place, "status", name, "--json", "-"))
+
+
+def training(place: Workspace) -> bool:
+    """Whether some run has told how far it is."""
+    return any(place.runs.glob("*/progress.json"))
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, "it did not come about"
+        time.sleep(0.05)
+
+
 def processes_of(place: Workspace) -> list[psutil.Process]:
     """Processes that work in a workspace."""
     found = []
@@ -241,38 +277,100 @@ def started(place: Workspace, *arguments: str) -> "subprocess.Popen[bytes]":
     )
 
 
-@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.soak), "2"])
-def test_a_search_killed_at_random_counts_exactly_its_budget(study: Workspace, workers: str) -> None:
-    """The driver is killed twice and a worker now and then; every trial ends once, nothing is left RUNNING."""
+@pytest.mark.parametrize(
+    ("workers", "trials", "kills"),
+    [("2", 8, 2), *(pytest.param(workers, 40, 6, marks=pytest.mark.soak) for workers in ("1", "2", "4"))],
+)
+def test_a_search_killed_at_random_counts_exactly_its_budget(
+    study: Workspace, workers: str, trials: int, kills: int
+) -> None:
+    """Driver and workers are killed again and again; every trial ends once, nothing is left RUNNING."""
     chance = random.Random(int(workers))
-    command = ("search", "lenet", "--trials", "8", *SMALL, "--study", "chaos", "--workers", workers, "--quiet")
-    for _ in range(2):
-        process = started(study, *command)
-        time.sleep(3.0 + 2.0 * chance.random())
+    command = ("search", "lenet", "--trials", f"{trials}", *SMALL, "--study", "chaos", "--workers", workers, "--quiet")
+    counted = [0]
+    for _ in range(kills):
+        process = started(study, *command, "--retries", "9")
+        wait_until(lambda: training(study))
+        time.sleep(chance.random())
         for worker in [w for child in psutil.Process(process.pid).children() for w in child.children()][:1]:
             worker.kill()
         time.sleep(chance.random())
         process.kill()
         process.communicate()
+        counted.append(status_of(study, "chaos")["counted"])
     record = json.loads(convstudy(study, *command, "--json", "-"))
-    assert (record["state"], record["counted"]) == ("complete", 8)
-    assert sorted(trial["number"] for trial in record["trials"]) == list(range(8))
-    assert len({json.dumps(trial["config"]) for trial in record["trials"]}) == 8
+    assert counted == sorted(counted)
+    assert (record["state"], record["counted"]) == ("complete", trials)
+    assert sorted(trial["number"] for trial in record["trials"]) == list(range(trials))
+    assert len({json.dumps(trial["config"]) for trial in record["trials"]}) == trials
     assert all(trial["state"] in ("complete", "stopped") for trial in record["trials"])
+    begun_again = sum(trial["attempts"] - 1 for trial in record["trials"])
+    assert begun_again <= kills * (int(workers) + 1)  # those in flight, and one more by a worker's death
+    assert not processes_of(study)
+
+
+ZOMBIE = """
+import sys
+from pipeline.data.manifest import load_manifest
+from pipeline.evidence.study_records import Budget
+from pipeline.process import prepare_workers
+from pipeline.search.search_plans import plan_search
+from pipeline.search.searches import search
+from pipeline.training.recipe import Recipe
+from pipeline.workspace import workspace
+
+prepare_workers()
+place = workspace()
+manifest = load_manifest(place.prepared_data / "fashion-mnist")
+recipe = Recipe(epochs=2, batch_size=64, train_images=6400, validation_images=500, train_loss_images=500)
+plan = plan_search(["lenet"], recipe, manifest, "cpu", sampler="random")
+search(place, manifest, plan, Budget(trials=int(sys.argv[1])), name="zombie", workers=2, stall_seconds=8.0)
+"""
+
+
+@pytest.mark.parametrize(("trials", "stops"), [(6, 1), pytest.param(40, 6, marks=pytest.mark.soak)])
+def test_a_worker_stopped_past_its_deadline_is_replaced_and_counts_for_nothing(
+    study: Workspace, trials: int, stops: int
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", ZOMBIE, f"{trials}"],
+        env={**os.environ, "CONVSTUDY_HOME": str(study.root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    stopped: list[psutil.Process] = []
+    while process.poll() is None and len(stopped) < stops:
+        time.sleep(0.3)
+        workers = [w for child in psutil.Process(process.pid).children() for w in child.children()]
+        if workers and training(study) and not any(worker.is_running() for worker in stopped):
+            workers[0].suspend()
+            stopped.append(workers[0])
+    time.sleep(10.0)  # past the deadline: the others have gone on
+    for worker in stopped:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            worker.resume()
+    told, _ = process.communicate()
+    assert process.returncode == 0 and len(stopped) == stops, told
+    assert told.count("worker hung") >= 1
+    record = status_of(study, "zombie")
+    assert (record["state"], record["counted"]) == ("complete", trials)
+    assert sorted(trial["number"] for trial in record["trials"]) == list(range(trials))
+    assert sum(trial["attempts"] - 1 for trial in record["trials"]) >= 1
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_search_ends_soon_and_continues(study: Workspace, number: signal.Signals, code: int) -> None:
     command = ("search", "lenet", "--trials", "6", *SMALL, "--study", "cut")
     process = started(study, *command)
-    time.sleep(4.5)
+    wait_until(lambda: training(study))
     began = time.monotonic()
     process.send_signal(number)
     _, errors = process.communicate(timeout=10)
     assert process.returncode == code, errors.decode()
     assert time.monotonic() - began < 10
     assert not processes_of(study)
-    status = json.loads(convstudy(study, "status", "cut", "--json", "-"))
+    status = status_of(study, "cut")
     assert status["state"] == "interrupted" and status["counted"] < 6
     assert json.loads(convstudy(study, *command, "--json", "-", "--quiet"))["counted"] == 6
 

@@ -13,8 +13,9 @@ from table_search import TableExecutor, run_table, table_plan
 
 from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.errors import StorageError, UsageError
-from pipeline.search.searches import read_study, storage_url
-from pipeline.search.studies import Studies, hidden, shown
+from pipeline.search.searches import read_study
+from pipeline.search.storage import hidden, shown, storage_url
+from pipeline.search.studies import Studies
 from pipeline.workspace import Workspace
 
 needs_postgres = pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed")
@@ -38,7 +39,7 @@ def test_a_study_in_postgresql_is_that_in_a_file(tmp_path: Path, manifest: Manif
     for url in (with_user(postgres), with_query(postgres), None):
         place = tmp_path / str(len(records))
         studies = run_table(place, manifest, plan, 12, TableExecutor(1), url, name=f"same-{len(records)}")
-        records.append(read_study(studies.open(f"same-{len(records)}"), manifest))
+        records.append(read_study(studies.open(f"same-{len(records)}")))
         studies.close()
     for record in records:
         record.pop("study")
@@ -99,11 +100,12 @@ def test_an_unknown_storage_is_refused_without_its_secrets(tmp_path: Path) -> No
     assert CANARY not in str(raised.value) and "mysql://host/db" in str(raised.value)
 
 
+@pytest.mark.parametrize(("processes", "repeats"), [(4, 2), pytest.param(8, 20, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=needs_postgres)])
 def test_an_empty_storage_may_be_opened_by_many_at_once(
-    tmp_path: Path, url: str, request: pytest.FixtureRequest
+    tmp_path: Path, url: str, request: pytest.FixtureRequest, processes: int, repeats: int
 ) -> None:
-    for repeat in range(2):
+    for repeat in range(repeats):
         target = f"sqlite:///{tmp_path / f'cold-{repeat}.db'}"
         if url == "postgresql":
             if repeat:
@@ -114,7 +116,7 @@ def test_an_empty_storage_may_be_opened_by_many_at_once(
             "Studies(sys.argv[1], Path(sys.argv[2])).names()"
         )
         command = [sys.executable, "-c", code, target, str(tmp_path)]
-        opening = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(4)]
+        opening = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(processes)]
         for process in opening:
             _, errors = process.communicate()
             assert process.returncode == 0, errors.decode()

@@ -1,0 +1,94 @@
+"""Finalists as a user asks for them: of which study, on which data, against which random search."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.data.manifest import Manifest, load_manifest
+from pipeline.errors import UsageError
+from pipeline.evidence.study_records import Budget, FinalistsRecord, SearchPlan, Trial
+from pipeline.machine import default_workers
+from pipeline.search.display import Display
+from pipeline.search.finalists import finalists
+from pipeline.search.searches import search
+from pipeline.search.session import open_runner
+from pipeline.search.storage import storage_url
+from pipeline.search.studies import Studies
+from pipeline.search.study_summary import images_of, images_seen
+from pipeline.settings import FinalistsSettings
+from pipeline.workspace import Workspace
+
+
+def run_finalists(
+    place: Workspace,
+    name: str,
+    wanted: FinalistsSettings,
+    *,
+    url: str | None = None,
+    workers: int | None = None,
+    data_folder: Path | None = None,
+    quiet: bool = False,
+) -> FinalistsRecord:
+    """Train the finalists of a study as it stands; raises UsageError while it is searched.
+
+    `data_folder` is where its data lie if not in the workspace.
+    """
+    with Studies(storage_url(place, url), place.locks) as studies:
+        study = studies.open(name)
+        if study.is_driven():
+            raise UsageError(f"study {name} is still being searched")
+        return compare_finalists(place, name, study.plan, study.trials(), wanted, url, workers, data_folder, quiet)
+
+
+def compare_finalists(
+    place: Workspace,
+    name: str,
+    plan: SearchPlan,
+    trials: Sequence[Trial],
+    wanted: FinalistsSettings,
+    url: str | None = None,
+    workers: int | None = None,
+    data_folder: Path | None = None,
+    quiet: bool = False,
+) -> FinalistsRecord:
+    """Train finalists and what they are compared with, a random search of the same compute first if it is wanted.
+
+    Raises UsageError where no trial is complete, or the data are not those of the study.
+    """
+    if not any(trial.state == "complete" for trial in trials):
+        raise UsageError(f"study {name} has no complete trial yet")
+    folder = data_folder or place.prepared_data / plan.data
+    manifest = load_manifest(folder)
+    if manifest.fingerprint != plan.data_fingerprint:
+        raise UsageError(f"study {name} searched on other data than {folder} now holds: prepare the former data")
+    rivals = None
+    if wanted.random_search:
+        rivals = _random_search(place, manifest, folder, name, plan, trials, url, workers, quiet)
+    display = Display(f"finalists of {name}", 0, quiet=quiet)
+    workers = workers or default_workers(plan.device)
+    with open_runner(place, manifest, plan.device, display, workers, keep_weights=True, data_folder=folder) as runner:
+        return finalists(name, plan, trials, wanted, runner, rivals, display.expect)
+
+
+def _random_search(
+    place: Workspace,
+    manifest: Manifest,
+    folder: Path,
+    name: str,
+    plan: SearchPlan,
+    trials: Sequence[Trial],
+    url: str | None,
+    workers: int | None,
+    quiet: bool,
+) -> list[Trial]:
+    """Networks drawn at random and trained in full, for as many training images as the search saw."""
+    epochs = plan.recipe.epochs
+    uniform = replace(plan, sampler="random", rungs=(epochs,), reduction=None, warm_start=None)
+    seen = sum(images_seen(trial, plan) for trial in trials)
+    budget = Budget(trials=max(1, seen // images_of(plan, epochs)))
+    random_name = f"{name}-random"
+    search(
+        place, manifest, uniform, budget, name=random_name, url=url, workers=workers, data_folder=folder, quiet=quiet
+    )
+    with Studies(storage_url(place, url), place.locks) as studies:
+        return studies.open(random_name).trials()

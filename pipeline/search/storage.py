@@ -1,0 +1,45 @@
+"""URLs of the storages of studies: which is in force, and what of one may be shown."""
+
+import os
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pipeline.errors import UsageError
+from pipeline.workspace import Workspace
+
+STORAGE_VARIABLE = "CONVSTUDY_STORAGE"
+_HARMLESS = {"user", "host", "port", "dbname", "sslmode", "connect_timeout", "application_name", "options"}
+"""Query values of a storage URL that may be shown; all others are taken for secrets."""
+
+
+def storage_url(place: Workspace, given: str | None) -> str:
+    """The storage in force: the one given, else CONVSTUDY_STORAGE's, else the workspace's own SQLite file."""
+    url = given or os.environ.get(STORAGE_VARIABLE) or f"sqlite:///{place.studies}"
+    if not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+        raise UsageError(f"storage (={shown(url)}) must be a URL: sqlite:///FILE or postgresql://…")
+    return url
+
+
+def shown(url: str) -> str:
+    """A storage URL without user info and query: scheme, host and database."""
+    file = sqlite_file(url)
+    if file is not None:
+        return str(file)
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+def hidden(text: str, url: str) -> str:
+    """`text` without the secrets of a storage URL."""
+    parts = urlsplit(url)
+    secrets = [parts.password or ""]
+    secrets += [value for key, value in parse_qsl(parts.query) if key not in _HARMLESS]
+    secrets += [unquote(secret) for secret in secrets]
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite URL; None for another database."""
+    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
