@@ -61,10 +61,14 @@ class TableNetwork:
 
 @dataclass(frozen=True, config=STRICT)
 class PopulationTable:
-    """`table.json`: the population, how it was trained, and where; networks that diverged are only counted."""
+    """`table.json`: the population, how it was trained, and where; networks that diverged are only counted.
+
+    `train_images` is how many training images there are, all of which `full_recipe` uses.
+    """
 
     plan: SearchPlan
     full_recipe: Recipe
+    train_images: int
     networks: tuple[TableNetwork, ...]
     failed: int
     hardware: dict[str, str]
@@ -78,7 +82,7 @@ def train_population(place: Workspace) -> None:
     manifest = load_manifest(place.prepared_data / "fashion-mnist")
     plan = population_plan(manifest)
     search(place, manifest, plan, Budget(trials=NETWORKS), name=STUDY, keep_weights=False)
-    complete = [trial for trial in write_table(place, plan) if trial.state == "complete"]
+    complete = [trial for trial in write_table(place, plan, manifest) if trial.state == "complete"]
     specs = [
         (trial.number, replace(spec_of(plan, trial.config), seed=seed))
         for trial in complete[:SEEDED_NETWORKS]
@@ -91,7 +95,7 @@ def train_population(place: Workspace) -> None:
             member = Membership(SEARCH_EXPERIMENT, STUDY, "finalist")
             runner.submit(Request(spec, f"trial {number}", member))
         for _ in runner.outcomes():
-            write_table(place, plan)
+            write_table(place, plan, manifest)
 
 
 def population_plan(manifest: Manifest) -> SearchPlan:
@@ -107,7 +111,7 @@ def full_spec(plan: SearchPlan, config: dict[str, Any]) -> RunSpec:
     return replace(spec_of(plan, config), recipe=recipe)
 
 
-def write_table(place: Workspace, plan: SearchPlan) -> list[Trial]:
+def write_table(place: Workspace, plan: SearchPlan, manifest: Manifest) -> list[Trial]:
     """Write what is finished to reports/published/population; returns the study's trials."""
     with Studies(storage_url(place, None), place.locks) as studies:
         trials = studies.open(STUDY).trials()
@@ -133,6 +137,7 @@ def write_table(place: Workspace, plan: SearchPlan) -> list[Trial]:
     table = PopulationTable(
         plan=plan,
         full_recipe=FULL_RECIPE,
+        train_images=manifest.splits["train"].count,
         networks=tuple(networks),
         failed=sum(trial.state == "failed" for trial in trials),
         hardware=hardware(plan.device),

@@ -106,9 +106,17 @@ def keep_freed_memory() -> bool:
     return bool(libc.mallopt(_M_MMAP_THRESHOLD, 2**30) and libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
 
 
+def cards() -> list[str]:
+    """The GPUs that may be used, as CUDA_VISIBLE_DEVICES names them."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip()]
+    return [str(place) for place in range(torch.cuda.device_count())]
+
+
 def default_workers(device: DeviceKind) -> int:
-    """Trainings at once: one a core on CPU, one on the card."""
-    return cores() if device == "cpu" else 1
+    """Trainings at once: one a core on CPU, one a card on CUDA."""
+    return cores() if device == "cpu" else max(1, len(cards()))
 
 
 def _processor() -> str:

@@ -8,15 +8,19 @@ has loaded PyTorch once, so that a worker (and the successor of one that was kil
 import os
 import signal
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from pebble import CONSTS, ProcessPool
 
-from pipeline.machine import DeviceKind, default_workers, keep_freed_memory
+from pipeline.machine import DeviceKind, cards, default_workers, keep_freed_memory
 from pipeline.process import die_with, die_with_parent, worker_context
 from pipeline.search.jobs import Job, run_job
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
 
 CONSTS.channel_lock_timeout = 10.0
 """Seconds until pebble mends its pipe when a worker was killed while it held it (60 by default; jobs are small)."""
@@ -40,10 +44,15 @@ class Executor(Protocol):
 
 
 class ProcessExecutor:
-    """Workers on this machine: on CPU one thread and one process each, as many as cores; on CUDA one process."""
+    """Workers on this machine, one process and one thread each: on CPU as many as cores, on CUDA as many as cards.
+
+    Of more workers than cards, each card gets its equal part.
+    """
 
     def __init__(self, device: DeviceKind, workers: int | None = None) -> None:
         self._workers = workers or default_workers(device)
+        self._cards = cards() if device == "cuda" else []
+        self._started = worker_context().Value("i", 0)
         self._pool = self._new_pool()
 
     @property
@@ -66,11 +75,18 @@ class ProcessExecutor:
 
     def _new_pool(self) -> Any:
         return ProcessPool(
-            max_workers=self._workers, initializer=_start_worker, initargs=[os.getpid()], context=worker_context()
+            max_workers=self._workers,
+            initializer=_start_worker,
+            initargs=[os.getpid(), self._cards, self._started],
+            context=worker_context(),
         )
 
 
-def _start_worker(driver: int) -> None:
+def _start_worker(driver: int, cards: Sequence[str], started: "Synchronized[int]") -> None:
+    if cards:  # CUDA reads it when the worker first uses it
+        with started.get_lock():
+            os.environ["CUDA_VISIBLE_DEVICES"] = cards[started.value % len(cards)]
+            started.value += 1
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # end at once: what a worker writes is whole or absent at any instant
     die_with(driver)  # the server that forked it may live as long as its workers
     die_with_parent()

@@ -40,7 +40,7 @@ def table(prepared_fashion_mnist: Path) -> PopulationTable:
             noise = generator.normal(0, 0.5)
             errors[seed] = tuple(30 + end + 3 * (EPOCHS - epoch) + noise for epoch in range(1, EPOCHS + 1))
         networks.append(TableNetwork(len(networks), described(design), values, costs, errors, None, 1.0))
-    return PopulationTable(plan, FULL_RECIPE, tuple(networks), 0, {}, {}, "")
+    return PopulationTable(plan, FULL_RECIPE, 50_000, tuple(networks), 0, {}, {}, "")
 
 
 def test_the_surrogate_ranks_networks_it_has_not_seen(table: PopulationTable) -> None:

@@ -1,0 +1,98 @@
+"""How well cheap trainings rank networks: rank correlations in the population, with intervals.
+
+A training's fidelity is what it sees of the full one: fewer images, fewer epochs. Correlations are Spearman's over
+networks trained both ways, their intervals of 95 % from a bootstrap over networks. What a second seed of the same
+training reaches is the ceiling that noise leaves.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from benchmarks.population import PopulationTable
+
+RESAMPLES = 2_000
+FEWEST_NETWORKS = 10
+
+
+@dataclass(frozen=True)
+class RankCorrelation:
+    """Between two ways to train the same `n` networks; `share` is the first one's part of the second one's images."""
+
+    cheap: str
+    dear: str
+    share: float
+    value: float
+    interval: tuple[float, float]
+    n: int
+
+
+def rank_correlations(table: PopulationTable) -> list[RankCorrelation]:
+    """Early epochs, the short training and another seed of it, against the end of the short and of the full one."""
+    first = str(table.plan.seed)
+    short = [np.array(network.errors[first]) for network in table.networks]
+    epochs = table.plan.recipe.epochs
+    found = [
+        _between(f"{_epochs(k)} of {epochs}, short", "short", k / epochs, [(c[k - 1], c[-1]) for c in short])
+        for k in table_rungs(epochs)[:-1]
+    ]
+    seeds = [
+        (network.errors[first][-1], network.errors[other][-1])
+        for network in table.networks
+        for other in network.errors
+        if other != first
+    ]
+    found.append(_between("short", "short, another seed", 1.0, seeds))
+    both = [(curve, np.array(n.full_errors)) for n, curve in zip(table.networks, short, strict=True) if n.full_errors]
+    share = short_share(table)
+    for k in table_rungs(epochs):
+        name = "short" if k == epochs else f"{_epochs(k)} of {epochs}, short"
+        found.append(_between(name, "full", share * k / epochs, [(curve[k - 1], full[-1]) for curve, full in both]))
+    full_epochs = table.full_recipe.epochs
+    for k in table_rungs(full_epochs)[:-1]:
+        name = f"{_epochs(k)} of {full_epochs}, full"
+        found.append(_between(name, "full", k / full_epochs, [(full[k - 1], full[-1]) for _, full in both]))
+    return [item for item in found if item is not None]
+
+
+def table_rungs(epochs: int) -> list[int]:
+    """1, 3, 9, … and the last epoch."""
+    return [k for k in (1, 3, 9, 27, 81) if k < epochs] + [epochs]
+
+
+def short_share(table: PopulationTable) -> float:
+    """The training images that the short training sees, as a share of the full one's."""
+    short, full = table.plan.recipe, table.full_recipe
+    assert short.train_images is not None
+    return short.epochs * short.train_images / (full.epochs * table.train_images)
+
+
+def _between(cheap: str, dear: str, share: float, pairs: Sequence[tuple[float, float]]) -> RankCorrelation | None:
+    if len(pairs) < FEWEST_NETWORKS:
+        return None
+    values = np.array(pairs)
+    generator = np.random.default_rng(0)
+    drawn = [values[generator.integers(len(values), size=len(values))] for _ in range(RESAMPLES)]
+    low, high = np.quantile([_spearman(resample) for resample in drawn], [0.025, 0.975])
+    return RankCorrelation(cheap, dear, share, _spearman(values), (float(low), float(high)), len(values))
+
+
+def _spearman(values: np.ndarray) -> float:
+    return float(spearmanr(values[:, 0], values[:, 1]).statistic)
+
+
+def _epochs(count: int) -> str:
+    return f"{count} {'epoch' if count == 1 else 'epochs'}"
+
+
+def tabulate(found: Sequence[RankCorrelation]) -> str:
+    """The correlations as a Markdown table."""
+    lines = ["| cheap training | against | of its images | rank correlation | networks |", "|---|---|--:|--:|--:|"]
+    for item in found:
+        lines.append(
+            f"| {item.cheap} | {item.dear} | {item.share:.1%} | {item.value:.2f} [{item.interval[0]:.2f}, "
+            f"{item.interval[1]:.2f}] | {item.n} |"
+        )
+    return "\n".join(lines)

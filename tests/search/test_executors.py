@@ -1,0 +1,26 @@
+"""Workers and the cards they use. No card is needed: what a worker may see is set before CUDA is asked."""
+
+from collections import Counter
+
+import pytest
+from worker_tasks import card_after
+
+from pipeline.machine import cards, default_workers
+from pipeline.search.executors import ProcessExecutor
+
+
+def test_workers_are_shared_out_equally_among_the_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 7")
+    assert cards() == ["3", "7"] and default_workers("cuda") == 2
+    executor = ProcessExecutor("cuda", 4)
+    try:
+        futures = [executor._pool.schedule(card_after, args=[1.0]) for _ in range(8)]
+        found = dict(future.result() for future in futures)
+    finally:
+        executor.close()
+    assert len(found) == 4 and Counter(found.values()) == {"3": 2, "7": 2}
+
+
+def test_without_a_card_there_is_one_worker_for_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert cards() == [] and default_workers("cuda") == 1
