@@ -22,8 +22,8 @@ from pipeline.files import write_json
 from pipeline.machine import default_workers, hardware, resolve_device, versions
 from pipeline.process import prepare_workers, run_and_exit
 from pipeline.schema import STRICT, to_json
+from pipeline.search.candidates import spec_of
 from pipeline.search.display import Display
-from pipeline.search.driver import spec_of
 from pipeline.search.runner import Request
 from pipeline.search.search_plans import plan_search
 from pipeline.search.searches import search

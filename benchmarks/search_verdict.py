@@ -17,7 +17,7 @@ from pipeline.evidence.statistics import mean_interval
 from pipeline.evidence.study_records import SAMPLERS, SamplerName
 
 LEAST_BUDGET = 10
-SHOWN_BUDGETS = (15, 30, 60)
+SHOWN_BUDGETS = (15, 30, 45)
 RESAMPLES = 2_000
 TWO, ONE = "error and MACs", "error alone"
 
@@ -140,9 +140,12 @@ def tabulate(comparison: SearchComparison) -> str:
     lines = ["| search | " + " | ".join(titles) + " |", "|---|" + "---:|" * len(titles)]
     for name, two in comparison.courses[TWO].items():
         one = comparison.courses[ONE][name]
-        cells = [_told(mean_interval([course.hypervolume[place] for course in two]), 3) for place in shown]
+        cells = [
+            _told(mean_interval([c.hypervolume[place] for c in two if place < len(c.hypervolume)]), 3)
+            for place in shown
+        ]
         for place in shown:
-            errors = [course.error_percent[place] for course in one]
+            errors = [course.error_percent[place] for course in one if place < len(course.error_percent)]
             cells.append(_told(mean_interval([error for error in errors if error is not None]), 2))
         cells.append(f"{statistics.median(course.trials for course in two):.0f}")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")

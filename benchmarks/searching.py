@@ -14,7 +14,7 @@ from benchmarks.records import Row, row
 from pipeline.cost.limits import Limits
 from pipeline.data.manifest import load_manifest
 from pipeline.evidence.study_records import Rung, SamplerName, SearchPlan, Trial
-from pipeline.search.candidates import Candidates, number_trial
+from pipeline.search.candidates import Candidates
 from pipeline.search.gate import costs_of
 from pipeline.search.search_plans import plan_search
 from pipeline.search.searches import read_study
@@ -78,10 +78,9 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
 def _one_more(trials: list[Trial], candidates: Candidates) -> Trial:
     """A candidate, gated, with made-up rungs; every third is complete."""
     number = len(trials)
-    candidate = candidates.next(number)
-    assert candidate is not None
-    candidates.know(candidate.config)
-    trial = number_trial(number, candidate, f"{number:020x}")
+    trial = candidates.next(number)
+    assert trial is not None
+    candidates.know(trial.config)
     errors = np.random.default_rng(number).uniform(10, 20, 3)
     reached = 3 if number % 3 == 0 else 1
     rungs = tuple(Rung(epochs, float(errors[place]), number) for place, epochs in enumerate((1, 3, 9)[:reached]))

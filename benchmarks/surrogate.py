@@ -42,7 +42,9 @@ class Surrogate:
 
     def curve(self, config: Mapping[str, Any], costs: Mapping[Cost, float]) -> np.ndarray:
         """The expected errors in percent, (epochs,), of a network {"family": …, "config": {…}}."""
-        predicted: np.ndarray = self._trees.predict([self._describe(config, costs)])[0]
+        described = np.array([self._describe(config, costs)], dtype=np.float32)
+        trees = [tree.tree_.predict(described) for tree in self._trees.estimators_]  # sklearn's own loop takes 10 ms
+        predicted: np.ndarray = np.mean(trees, axis=0).reshape(-1)
         return predicted
 
     def noise(self, error_percent: float, repeat: int, run: str) -> np.ndarray:

@@ -7,7 +7,6 @@ Every draw's random numbers come from (seed, trial number), so that a study that
 
 import math
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from optuna.trial import TrialState as OptunaState
 
 import search_spaces
 from pipeline.cost.limits import Cost
+from pipeline.evidence.records import RunSpec
 from pipeline.evidence.study_records import COST_OF, SearchPlan, Trial
 from pipeline.files import canonical_json
 from pipeline.search.asha import expected_errors
@@ -32,19 +32,6 @@ UNIFORM_DRAWS = 20_000
 WALKED_SPACE = 200_000
 """Where UNIFORM_DRAWS found nothing, a space up to this size is walked to its end; a larger one counts as exhausted."""
 CHANCE_PERCENT = 100.0
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A network that may be trained: its point, its Config as in a record, its costs, and what was put aside before."""
-
-    values: dict[str, Any]
-    config: dict[str, Any]
-    costs: dict[Cost, float]
-    drawn_by: str
-    refused: int
-    duplicates: int
-    sampler_attributes: dict[str, Any]
 
 
 class Candidates:
@@ -72,8 +59,8 @@ class Candidates:
         """This network is in the study: it is not drawn again."""
         self._known.add(canonical_json(config))
 
-    def next(self, number: int) -> Candidate | None:
-        """The candidate of trial `number`, or None where the space has no new network within the limits.
+    def next(self, number: int) -> Trial | None:
+        """Trial `number`, not begun yet, or None where the space has no new network within the limits.
 
         `refused` and `duplicates` then say how many were put aside.
         """
@@ -83,25 +70,25 @@ class Candidates:
         draws = SAMPLER_DRAWS.get(sampler, USUAL_DRAWS)
         if draws:
             for values, uniform in self.view.draws(number, draws):
-                if candidate := self._gate(values, "random" if uniform else sampler, self.view.attributes):
-                    return candidate
+                if trial := self._gate(number, values, "random" if uniform else sampler, self.view.attributes):
+                    return trial
         for _ in range(UNIFORM_DRAWS):
-            if candidate := self._gate(self.space.draw(generator), "random", {}):
-                return candidate
-        return self._walk(generator)
+            if trial := self._gate(number, self.space.draw(generator), "random", {}):
+                return trial
+        return self._walk(number, generator)
 
-    def _walk(self, generator: np.random.Generator) -> Candidate | None:
+    def _walk(self, number: int, generator: np.random.Generator) -> Trial | None:
         if self._left is None:
             self._left = list(self.space.points()) if self.space.size <= WALKED_SPACE else []
             generator.shuffle(self._left)
         while self._left:
-            if candidate := self._gate(self._left.pop(), "random", {}, count=False):
-                return candidate
+            if trial := self._gate(number, self._left.pop(), "random", {}, count=False):
+                return trial
         return None
 
     def _gate(
-        self, values: dict[str, Any], drawn_by: str, attributes: dict[str, Any], count: bool = True
-    ) -> Candidate | None:
+        self, number: int, values: dict[str, Any], drawn_by: str, attributes: dict[str, Any], count: bool = True
+    ) -> Trial | None:
         design = self.space.design(values)
         config = described(design)
         if canonical_json(config) in self._known:
@@ -113,7 +100,17 @@ class Candidates:
         if costs is None or over(costs, self.plan):
             self.refused += count
             return None
-        return Candidate(values, config, costs, drawn_by, self.refused, self.duplicates, attributes)
+        return Trial(
+            number=number,
+            config=config,
+            values=values,
+            costs=costs,
+            run=spec_of(self.plan, config).hash,
+            refused=self.refused,
+            duplicates=self.duplicates,
+            drawn_by=drawn_by,
+            sampler_attributes=attributes,
+        )
 
 
 class SamplerView:
@@ -242,16 +239,16 @@ def adapted(trial: Trial, space: Space) -> dict[str, Any] | None:
     return values if described(space.design(values)) == trial.config else None
 
 
-def number_trial(number: int, candidate: Candidate, run: str) -> Trial:
-    """The trial of a candidate."""
-    return Trial(
-        number=number,
-        config=candidate.config,
-        values=candidate.values,
-        costs=candidate.costs,
-        run=run,
-        refused=candidate.refused,
-        duplicates=candidate.duplicates,
-        drawn_by=candidate.drawn_by,
-        sampler_attributes=candidate.sampler_attributes,
+def spec_of(plan: SearchPlan, config: dict[str, Any]) -> RunSpec:
+    """The run of a network under a study's recipe, with the study's own seed."""
+    return RunSpec(
+        family=config["family"],
+        config=config["config"],
+        channels=plan.channels,
+        classes=plan.classes,
+        resolution=plan.resolution,
+        recipe=plan.recipe,
+        data=plan.data_fingerprint,
+        seed=plan.seed,
+        device=plan.device,
     )

@@ -8,14 +8,14 @@ storage alone. With one worker, equal plans and budgets give equal trials, howev
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import search_spaces
-from pipeline.evidence.records import Membership, RunSpec
+from pipeline.evidence.records import Membership
 from pipeline.evidence.study_records import Budget, Rung, SearchPlan, Trial, TrialState
 from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
 from pipeline.search.asha import Promotion, Standing, to_promote
-from pipeline.search.candidates import Candidates, number_trial
+from pipeline.search.candidates import Candidates, spec_of
 from pipeline.search.gate import MeasuredCosts
 from pipeline.search.runner import Outcome, Request
 from pipeline.training.history import Epoch
@@ -163,11 +163,10 @@ class Driver:
         if self.tally.exhausted or (self.budget.trials is not None and len(self.trials) >= self.budget.trials):
             return None
         self.candidates.view.learn(self.trials)
-        candidate = self.candidates.next(len(self.trials))
-        if candidate is None:
+        trial = self.candidates.next(len(self.trials))
+        if trial is None:
             self._exhaust()
             return None
-        trial = number_trial(len(self.trials), candidate, spec_of(self.plan, candidate.config).hash)
         self.study.add(trial, self.space)
         self.trials.append(trial)
         self._by_run[trial.run] = trial.number
@@ -236,18 +235,3 @@ class Driver:
         self.trials[trial.number] = trial
         self.study.update(trial)
         self._told(self.tally)
-
-
-def spec_of(plan: SearchPlan, config: dict[str, Any]) -> RunSpec:
-    """The run of a network under a study's recipe, with the study's own seed."""
-    return RunSpec(
-        family=config["family"],
-        config=config["config"],
-        channels=plan.channels,
-        classes=plan.classes,
-        resolution=plan.resolution,
-        recipe=plan.recipe,
-        data=plan.data_fingerprint,
-        seed=plan.seed,
-        device=plan.device,
-    )

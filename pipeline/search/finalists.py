@@ -28,7 +28,7 @@ from pipeline.evidence.study_records import (
 )
 from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
 from pipeline.files import canonical_json
-from pipeline.search.driver import spec_of
+from pipeline.search.candidates import spec_of
 from pipeline.search.gate import costs_of, described, over
 from pipeline.search.pareto import ranked
 from pipeline.search.runner import Outcome, Request, Runner

@@ -7,7 +7,7 @@ import search_spaces
 from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError
 from pipeline.evidence.study_records import Budget, SearchPlan
-from pipeline.search.driver import spec_of
+from pipeline.search.candidates import spec_of
 from pipeline.search.estimate import RECORD_BYTES, run_seconds
 from pipeline.search.gate import sample_within
 from pipeline.search.search_plans import default_name

@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.cost.limits import Limits
 from pipeline.evidence.records import Interval
 from pipeline.evidence.study_records import Budget, FinalistComparison, FinalistsRecord, Member, Rung, SearchPlan, Trial
-from pipeline.search.candidates import Candidates, number_trial
+from pipeline.search.candidates import Candidates
 from pipeline.search.search_plans import space_digest
 from pipeline.search.study_summary import study_json
 from pipeline.training.recipe import Recipe
@@ -16,9 +16,9 @@ HOSTILE = "<script>alert(1)</script>`|{{7*7}}"
 
 
 def plan(parts: tuple[str, ...] = ("resnet",)) -> SearchPlan:
+    recipe = Recipe(epochs=9, train_images=6400, resolution=28, precision="float32")
     return SearchPlan(
-        "search-plan/1", parts, space_digest(space(parts)), "fashion-mnist", "0" * 20, 28, 1, 10,
-        Recipe(epochs=9, resolution=28, precision="float32"), ("error", "macs"), Limits(macs=5_000_000), "random", 0,
+        "search-plan/1", parts, space_digest(space(parts)), "fashion-mnist", "0" * 20, 28, 1, 10, recipe, ("error", "macs"), Limits(macs=5_000_000), "random", 0,
         (1, 3, 9), 3, "cpu",
     )  # fmt: skip
 
@@ -29,10 +29,9 @@ def study_record(name: str = "resnet-study", count: int = 40) -> dict[str, Any]:
     candidates = Candidates(searched, space(searched.space))
     trials: list[Trial] = []
     for number in range(count):
-        candidate = candidates.next(number)
-        assert candidate is not None
-        candidates.know(candidate.config)
-        trial = number_trial(number, candidate, f"run-{number}")
+        trial = candidates.next(number)
+        assert trial is not None
+        candidates.know(trial.config)
         reached = 3 if number % 3 == 0 else 1
         errors = [60.0, 30.0, 30 / (1 + trial.costs["macs"] / 1e6) + number % 5]
         rungs = tuple(Rung(e, errors[k], number) for k, e in enumerate(searched.rungs[:reached]))
