@@ -18,8 +18,8 @@ HOSTILE = "<script>alert(1)</script>`|{{7*7}}"
 def plan(parts: tuple[str, ...] = ("resnet",)) -> SearchPlan:
     recipe = Recipe(epochs=9, train_images=6400, resolution=28, precision="float32")
     return SearchPlan(
-        "search-plan/1", parts, space_digest(space(parts)), "fashion-mnist", "0" * 20, 28, 1, 10, recipe, ("error", "macs"), Limits(macs=5_000_000), "random", 0,
-        (1, 3, 9), 3, "cpu",
+        "search-plan/1", parts, space_digest(space(parts)), "fashion-mnist", "0" * 20, 28, 1, 10, recipe,
+        ("error", "macs"), Limits(macs=5_000_000), "random", 0, (1, 3, 9), 3, "cpu",
     )  # fmt: skip
 
 
