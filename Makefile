@@ -36,7 +36,7 @@ search: install ## Search design spaces (FAMILY=resnet OPTIONS="--trials 40 --ma
 	@$(BIN)/convstudy search $(FAMILY) $(OPTIONS)
 
 test: install ## Run the fast tests
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: install ## Check style and types
 	@$(BIN)/ruff check .

@@ -14,6 +14,19 @@ from pipeline.workspace import Workspace
 CHECKOUT = Path(__file__).parents[1]
 
 
+COSTLY = ("searched", "reproduced", "clone", "server", "postgres", "browser")
+"""Fixtures of a module that take seconds to make."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the tests that share a costly fixture run in one worker (`--dist loadgroup`), so that it is made once."""
+    for item in items:
+        shared = next((name for name in COSTLY if name in getattr(item, "fixturenames", ())), None)
+        if shared is not None:
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{shared}"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     """One thread, as in a worker: results do not depend on the machine's cores, and tests may run side by side."""
