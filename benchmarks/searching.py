@@ -1,6 +1,5 @@
 """Searching: what the driver of a search does for a trial besides training it, as a study grows; and pricing."""
 
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +13,7 @@ from benchmarks.records import Row, row
 from pipeline.cost.limits import Limits
 from pipeline.data.manifest import load_manifest
 from pipeline.evidence.study_records import Rung, SamplerName, SearchPlan, Trial
+from pipeline.machine import peak_memory_bytes
 from pipeline.search.candidates import Candidates
 from pipeline.search.gate import costs_of
 from pipeline.search.search_plans import plan_search
@@ -66,7 +66,7 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
                 row(f"record of a study of {size:,}", "s", {"convstudy": [time.perf_counter() - started]}, None)
             )
             database = Path(folder, "studies.db").stat().st_size / 2**20
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+            memory = peak_memory_bytes() / 2**20
             rows.append(row(f"space of a study of {size:,}", "MiB", {"database": [database], "memory": [memory]}, None))
             tell(f"searching: {size:,} trials: {own[size]:.1f} ms a trial of the driver's own")
         studies.close()

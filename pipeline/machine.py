@@ -1,10 +1,12 @@
 """What this machine is and can do: hardware and versions for the records, the device and precision for training."""
 
+import contextlib
 import ctypes
 import functools
 import importlib.metadata
 import os
 import platform
+import resource
 from pathlib import Path
 from typing import Literal
 
@@ -104,6 +106,23 @@ def keep_freed_memory() -> bool:
     except OSError:  # macOS, or another C library
         return False
     return bool(libc.mallopt(_M_MMAP_THRESHOLD, 2**30) and libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
+
+
+def reset_peak_memory() -> None:
+    """Begin to measure the process's peak anew, where Linux lets it; memory that is kept though free is given back."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library has no malloc_trim
+        ctypes.CDLL(None).malloc_trim(0)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # absent on macOS, which so has its peak since the beginning
+
+
+def peak_memory_bytes() -> int:
+    """The largest resident set of this process since `reset_peak_memory`, or else since its beginning."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return 1024 * int(line.split()[1])
 
 
 def cards() -> list[str]:

@@ -8,8 +8,6 @@ import datetime
 import functools
 import hashlib
 import json
-import platform
-import resource
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +26,7 @@ from pipeline.evidence.records import Measurement, Result, RunHeader, RunSpec, T
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.evidence.tracking import code_commit
 from pipeline.files import write_bytes
-from pipeline.machine import hardware, versions
+from pipeline.machine import hardware, peak_memory_bytes, reset_peak_memory, versions
 from pipeline.schema import parse
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.evaluation import evaluate
@@ -106,6 +104,8 @@ def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
     )
     if spec.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
+    else:
+        reset_peak_memory()
     model = build_network(spec)
     checkpoints = Checkpoints(folder.path, job.checkpoint_seconds)
     history = train(
@@ -229,8 +229,7 @@ def _measurement(header: RunHeader, history: History, wall_seconds: float) -> Me
     if device == "cuda":
         peak, kind = torch.cuda.max_memory_allocated(), "cuda allocator"
     else:
-        unit = 1 if platform.system() == "Darwin" else 1024  # bytes there, KiB on Linux
-        peak, kind = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "resident set"
+        peak, kind = peak_memory_bytes(), "resident set"
     return Measurement(
         schema="measurement/1",
         run=header.run,
