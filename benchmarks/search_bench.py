@@ -163,14 +163,14 @@ def _surrogate(table_file: Path) -> Surrogate:
 
 
 def arms(samplers: Sequence[SamplerName]) -> list[Arm]:
-    """Every sampler with and without halving; with "tpe", what its halving rests on left out one by one.
+    """Every sampler with and without halving; with two that learn, what their halving rests on left out one by one.
 
     The Gaussian process searches without halving alone: a draw takes it seconds already at 20 trials.
     """
     found = [Arm(sampler, halving) for sampler in samplers for halving in (True, False)]
     found = [arm for arm in found if arm != Arm("gp", halving=True)]
-    if "tpe" in samplers:
-        found += [Arm("tpe", halving=True, informed=False), Arm("tpe", halving=True, bounded=False)]
+    for sampler in [name for name in ("tpe", "nsga2") if name in samplers]:
+        found += [Arm(sampler, halving=True, informed=False), Arm(sampler, halving=True, bounded=False)]
     return found
 
 

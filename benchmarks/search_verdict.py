@@ -105,6 +105,9 @@ def findings(comparison: SearchComparison) -> list[str]:
     """What was found, in sentences."""
     chosen = auto(comparison)
     lines = [f"auto is {chosen}"]
+    if chosen != "random":
+        one, other = Arm(chosen, halving=True), Arm("random", halving=True)
+        lines.append(f"{one.name} less {other.name}: {_gains(comparison, one, other)}")
     for sampler in compared(comparison):
         worse = worse_than_random(comparison, sampler)
         if worse:
@@ -124,9 +127,10 @@ def findings(comparison: SearchComparison) -> list[str]:
 
 
 def _gains(comparison: SearchComparison, one: Arm, other: Arm) -> str:
-    courses = comparison.courses[TWO]
+    two, alone = comparison.courses[TWO], comparison.courses[ONE]
     return "; ".join(
-        f"hypervolume {_told(difference(courses[one.name], courses[other.name], place, 'volume'), 3)} at {budget}"
+        f"hypervolume {_told(difference(two[one.name], two[other.name], place, 'volume'), 3)} and error "
+        f"{_told(difference(alone[one.name], alone[other.name], place, 'error'), 2)} points at {budget} trainings"
         for place, budget in enumerate(comparison.budgets)
         if budget in SHOWN_BUDGETS
     )

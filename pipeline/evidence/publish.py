@@ -11,7 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.fidelity import rank_correlations
+from benchmarks.fidelity import tabulate as tabulate_fidelity
+from benchmarks.population import PopulationTable
 from benchmarks.records import Benchmark, told
+from benchmarks.search_bench import SearchComparison
+from benchmarks.search_verdict import findings
+from benchmarks.search_verdict import tabulate as tabulate_searches
 from pipeline.errors import UsageError
 from pipeline.evidence.comparison import Comparison, compare
 from pipeline.evidence.records import CostProfile, GroupRecord
@@ -60,7 +66,12 @@ def with_generated_parts(text: str, root: Path) -> str:
     benchmarks = root / "reports" / "published" / "benchmarks"
     speed = read_record(Benchmark, benchmarks / "throughput.json")
     others = [read_record(Benchmark, benchmarks / f"{name}.json") for name in BESIDE_THROUGHPUT]
-    parts = {"results": _results(comparison), "setting": _setting(comparison), "speed": _speed(speed, others)}
+    parts = {
+        "results": _results(comparison),
+        "setting": _setting(comparison),
+        "speed": _speed(speed, others),
+        "search": _search(root / "reports" / "published"),
+    }
     for name, content in parts.items():
         pattern = rf"(<!-- generated: {name} -->\n).*?(\n<!-- end -->)"
         text, found = re.subn(pattern, lambda match, c=content: match[1] + c + match[2], text, flags=re.DOTALL)  # type: ignore[misc]
@@ -128,6 +139,25 @@ def _speed(benchmark: Benchmark, others: Sequence[Benchmark]) -> str:
     findings = [f"- {finding[:1].upper()}{finding[1:]}." for finding in benchmark.findings]
     findings += [f"- {other.name.capitalize()}: {finding}." for other in others for finding in other.findings]
     return "\n".join([*lines, "", setting, "", *findings])
+
+
+def _search(published: Path) -> str:
+    """How samplers compare in the simulated population, and how well its trainings rank networks."""
+    comparison = read_record(SearchComparison, published / "benchmarks" / "search.json")
+    table = read_record(PopulationTable, published / "population" / "table.json")
+    setting = (
+        f"Searches simulated in a population of {comparison.networks} networks; the surrogate that answers for the "
+        f"others ranks networks it has not seen with a correlation of {comparison.rank_correlation:.2f}. Budgets are "
+        "in trainings in full, means with 95 % intervals; hypervolume of error and MACs, error with error alone."
+    )
+    recipe = table.plan.recipe
+    fidelity = (
+        f"How well trainings rank networks (short: {recipe.epochs} epochs on {recipe.train_images:,} images; full: "
+        f"{table.full_recipe.epochs} epochs on {table.train_images:,}), Spearman's correlation:"
+    )
+    found = [f"- {line}." for line in findings(comparison)]
+    lines = [tabulate_searches(comparison), "", setting, "", *found, "", fidelity, ""]
+    return "\n".join([*lines, tabulate_fidelity(rank_correlations(table))])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import pytest
 from table_search import table_plan
 
 import search_spaces
+from benchmarks.fidelity import rank_correlations
+from benchmarks.fidelity import tabulate as tabulate_fidelity
 from benchmarks.population import FULL_RECIPE, PopulationTable, TableNetwork
 from benchmarks.search_bench import BUDGETS, Arm, Course, SearchComparison, delivered, simulate
 from benchmarks.search_verdict import TWO, auto, compute_share, findings, tabulate, worse_than_random
@@ -16,7 +18,10 @@ from benchmarks.surrogate import Surrogate, mean_curve, residuals
 from pipeline.cost.limits import Limits
 from pipeline.data.manifest import load_manifest
 from pipeline.evidence.study_records import Rung, SamplerName, Trial
+from pipeline.files import sha256_file
+from pipeline.schema import read_record
 from pipeline.search.gate import costs_of, described, over
+from pipeline.search.search_plans import AUTO
 from pipeline.search.study_summary import Bounds
 
 EPOCHS = 9
@@ -39,7 +44,8 @@ def table(prepared_fashion_mnist: Path) -> PopulationTable:
         for seed in ("0", "1", "2") if len(networks) < 20 else ("0",):
             noise = generator.normal(0, 0.5)
             errors[seed] = tuple(30 + end + 3 * (EPOCHS - epoch) + noise for epoch in range(1, EPOCHS + 1))
-        networks.append(TableNetwork(len(networks), described(design), values, costs, errors, None, 1.0))
+        full = (*(e - 5 for e in errors["0"]), errors["0"][-1] - 6) if len(networks) < 12 else None
+        networks.append(TableNetwork(len(networks), described(design), values, costs, errors, full, 1.0))
     return PopulationTable(plan, FULL_RECIPE, 50_000, tuple(networks), 0, {}, {}, "")
 
 
@@ -145,3 +151,20 @@ def test_the_table_and_the_findings_name_every_arm() -> None:
     found = comparison(0.05)
     assert all(f"| {name} |" in tabulate(found) for name in found.courses[TWO])
     assert findings(found)[0] == "auto is tpe" and any("halving takes" in line for line in findings(found))
+
+
+def test_rank_correlations_are_of_networks_trained_both_ways(table: PopulationTable) -> None:
+    found = {(item.cheap, item.dear): item for item in rank_correlations(table)}
+    assert found["1 epoch of 9, short", "short"].n == 60
+    assert found["short", "short, another seed"].n == 40 and found["short", "short, another seed"].value > 0.9
+    exact = found["short", "full"]
+    assert exact.n == 12 and exact.value == pytest.approx(1.0)
+    assert exact.share == pytest.approx(9 * 640 / (10 * 50_000))
+    assert found["9 epochs of 10, full", "full"].share == pytest.approx(0.9)
+    assert all(f"| {item.cheap} | {item.dear} |" in tabulate_fidelity(list(found.values())) for item in found.values())
+
+
+def test_auto_is_what_the_published_comparison_shows() -> None:
+    published = read_record(SearchComparison, Path(__file__).parents[2] / "reports/published/benchmarks/search.json")
+    assert auto(published) == AUTO
+    assert published.table_sha256 == sha256_file(Path(__file__).parents[2] / "reports/published/population/table.json")
