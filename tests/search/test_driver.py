@@ -25,7 +25,7 @@ from pipeline.search.candidates import Candidates
 from pipeline.search.gate import described, over
 from pipeline.search.jobs import Job
 from pipeline.search.samplers import STARTUP
-from pipeline.search.search_plans import differences
+from pipeline.search.search_plans import AUTO, differences
 from pipeline.search.searches import read_study
 from pipeline.search.studies import StoredStudy, Studies
 
@@ -328,7 +328,7 @@ def test_a_plan_that_differs_is_told_field_by_field(manifest: Manifest) -> None:
     other = table_plan(manifest, limits=Limits(macs=4_000_000), sampler="random")
     assert differences(one, other) == [
         "limits.macs: 5000000 in the study, 4000000 now",
-        "sampler: 'tpe' in the study, 'random' now",
+        f"sampler: '{AUTO}' in the study, 'random' now",
     ]
     assert differences(one, one) == []
 
