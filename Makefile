@@ -36,7 +36,7 @@ search: install ## Search design spaces (FAMILY=resnet OPTIONS="--trials 40 --ma
 	@$(BIN)/convstudy search $(FAMILY) $(OPTIONS)
 
 test: install ## Run the fast tests
-	@$(BIN)/python -m pytest -n $$(($$($(BIN)/python -c 'from pipeline.machine import cores; print(cores())') + 1)) --dist loadgroup
+	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: install ## Check style and types
 	@$(BIN)/ruff check .
