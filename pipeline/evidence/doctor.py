@@ -9,7 +9,7 @@ from pipeline.errors import ConvstudyError, DataError
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking_store import database_file
 from pipeline.machine import hardware, resolve_device, resolve_precision, versions
-from pipeline.search.searches import stored_records
+from pipeline.search.searches import list_studies
 from pipeline.settings import read_settings
 from pipeline.workspace import Workspace
 
@@ -73,10 +73,10 @@ def _runs(runs: Path) -> str:
 
 def _studies(place: Workspace) -> str:
     try:
-        rows = [(record["study"], record["state"], record["counted"]) for record in stored_records(place, None)]
+        rows = list_studies(place, None)
     except ConvstudyError as error:
         return f"FAULT: {error}"
-    told = "; ".join(f"{name} {state}, {counted} counted" for name, state, counted in rows)
+    told = "; ".join(f"{row['study']} {row['state']}, {row['counted']} counted" for row in rows)
     return told or "none yet; `convstudy search` makes one"
 
 

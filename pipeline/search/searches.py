@@ -1,5 +1,6 @@
 """A search as a user asks for it: resolved into a plan, told what it would cost, carried out, and written down."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from pipeline.search.runner import RETRIES, STALL_SECONDS, Runner
 from pipeline.search.search_display import SearchDisplay
 from pipeline.search.search_plans import default_name, differences
 from pipeline.search.session import open_runner
-from pipeline.search.storage import sqlite_file, storage_url
+from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import StoredStudy, Studies
 from pipeline.search.study_summary import study_json
 from pipeline.workspace import Workspace
@@ -151,28 +152,30 @@ def state_of(study: StoredStudy, trials: Sequence[Trial], driven: bool) -> Study
 
 def stored_records(place: Workspace, url: str | None) -> Iterator[dict[str, Any]]:
     """The record of every study of a storage; none where its file does not exist yet."""
+    for study in _stored(place, url):
+        yield read_study(study)
+
+
+def _stored(place: Workspace, url: str | None) -> Iterator[StoredStudy]:
+    """Every study of a storage, but those that convstudy did not make or whose creation was cut off."""
     url = storage_url(place, url)
-    file = sqlite_file(url)
-    if file is not None and not file.exists():
+    if not is_there(url):
         return
     with Studies(url, place.locks) as studies:
         for name in studies.names():
-            yield read_study(studies.open(name))
+            with contextlib.suppress(UsageError):
+                yield studies.open(name)
 
 
 def list_studies(place: Workspace, url: str | None) -> list[dict[str, Any]]:
     """Every study of a storage that convstudy made: name, state, space, how many trials count."""
-    with Studies(storage_url(place, url), place.locks) as studies:
-        rows = []
-        for name in studies.names():
-            study = studies.open(name)
-            trials = study.trials()
-            count = sum(trial.counted_at is not None for trial in trials)
-            space = list(study.plan.space)
-            rows.append(
-                {"study": name, "state": state_of(study, trials, study.is_driven()), "space": space, "counted": count}
-            )
-        return rows
+    rows = []
+    for study in _stored(place, url):
+        trials = study.trials()
+        state = state_of(study, trials, study.is_driven())
+        count = sum(trial.counted_at is not None for trial in trials)
+        rows.append({"study": study.name, "state": state, "space": list(study.plan.space), "counted": count})
+    return rows
 
 
 def status(place: Workspace, name: str, url: str | None) -> dict[str, Any]:

@@ -40,6 +40,12 @@ def hidden(text: str, url: str) -> str:
     return text
 
 
+def is_there(url: str) -> bool:
+    """Whether a storage may hold anything: False for an SQLite file that does not exist yet."""
+    file = sqlite_file(url)
+    return file is None or file.exists()
+
+
 def sqlite_file(url: str) -> Path | None:
     """The file of an SQLite URL; None for another database."""
     return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None

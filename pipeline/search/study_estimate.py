@@ -11,7 +11,7 @@ from pipeline.search.candidates import spec_of
 from pipeline.search.estimate import RECORD_BYTES, run_seconds
 from pipeline.search.gate import sample_within
 from pipeline.search.search_plans import default_name
-from pipeline.search.storage import sqlite_file, storage_url
+from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import Studies
 from pipeline.workspace import Workspace
 
@@ -65,8 +65,7 @@ def _trial_seconds(plan: SearchPlan, config: dict[str, Any], manifest: Manifest)
 
 
 def _counted_so_far(url: str, place: Workspace, name: str) -> int:
-    file = sqlite_file(url)
-    if file is not None and not file.exists():
+    if not is_there(url):
         return 0
     with Studies(url, place.locks) as studies:
         return len(studies.open(name).trials()) if name in studies.names() else 0

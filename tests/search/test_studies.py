@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from postgres import CANARY, binaries, server, with_query, with_user
 from table_search import TableExecutor, run_table, table_plan
 
 from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.errors import StorageError, UsageError
-from pipeline.search.searches import read_study
+from pipeline.search.searches import list_studies, read_study
 from pipeline.search.storage import hidden, shown, storage_url
 from pipeline.search.studies import Studies
 from pipeline.workspace import Workspace
@@ -120,3 +121,11 @@ def test_an_empty_storage_may_be_opened_by_many_at_once(
         for process in opening:
             _, errors = process.communicate()
             assert process.returncode == 0, errors.decode()
+
+
+def test_a_foreign_study_in_the_storage_is_left_out_of_the_list(tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    assert list_studies(place, None) == [] and not place.studies.exists()
+    place.studies.parent.mkdir()
+    optuna.create_study(storage=f"sqlite:///{place.studies}", study_name="foreign")
+    assert list_studies(place, None) == []
