@@ -220,3 +220,10 @@ def test_doctor_finds_a_healthy_study_and_names_a_broken_one(convstudy: Convstud
 def test_report_without_records_is_refused(convstudy: Convstudy, study: Workspace) -> None:
     code, _, err = convstudy("report")
     assert code == 2 and "nothing to report" in err
+
+
+def test_bench_search_refuses_what_it_does_not_know_or_have(convstudy: Convstudy, study: Workspace) -> None:
+    code, _, err = convstudy("bench-search", "--samplers", "nsga")
+    assert code == 2 and "did you mean 'nsga2'" in err
+    code, _, err = convstudy("bench-search", "--table", "nowhere.json")
+    assert code == 2 and "nowhere.json does not exist" in err
