@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import spearmanr
 
+from benchmarks.full_trainings import FullTrainings
 from benchmarks.population import PopulationTable
 
 RESAMPLES = 2_000
@@ -29,7 +30,7 @@ class RankCorrelation:
     n: int
 
 
-def rank_correlations(table: PopulationTable) -> list[RankCorrelation]:
+def rank_correlations(table: PopulationTable, full: FullTrainings | None) -> list[RankCorrelation]:
     """Early epochs, the short training and another seed of it, against the end of the short and of the full one."""
     first = str(table.plan.seed)
     short = [np.array(network.errors[first]) for network in table.networks]
@@ -45,16 +46,23 @@ def rank_correlations(table: PopulationTable) -> list[RankCorrelation]:
         if other != first
     ]
     found.append(_between("short", "short, another seed", 1.0, seeds))
-    both = [(curve, np.array(n.full_errors)) for n, curve in zip(table.networks, short, strict=True) if n.full_errors]
-    share = short_share(table)
+    found += _against_full(table, full) if full else []
+    return [item for item in found if item is not None]
+
+
+def _against_full(table: PopulationTable, full: FullTrainings) -> list[RankCorrelation | None]:
+    short = {network.number: network.errors[str(table.plan.seed)] for network in table.networks}
+    found = []
+    share, epochs = short_share(table, full), table.plan.recipe.epochs
     for k in table_rungs(epochs):
         name = "short" if k == epochs else f"{_epochs(k)} of {epochs}, short"
-        found.append(_between(name, "full", share * k / epochs, [(curve[k - 1], full[-1]) for curve, full in both]))
-    full_epochs = table.full_recipe.epochs
-    for k in table_rungs(full_epochs)[:-1]:
-        name = f"{_epochs(k)} of {full_epochs}, full"
-        found.append(_between(name, "full", k / full_epochs, [(full[k - 1], full[-1]) for _, full in both]))
-    return [item for item in found if item is not None]
+        pairs = [(short[network.number][k - 1], network.errors[-1]) for network in full.networks]
+        found.append(_between(name, "full", share * k / epochs, pairs))
+    epochs = full.recipe.epochs
+    for k in table_rungs(epochs)[:-1]:
+        pairs = [(network.errors[k - 1], network.errors[-1]) for network in full.networks]
+        found.append(_between(f"{_epochs(k)} of {epochs}, full", "full", k / epochs, pairs))
+    return found
 
 
 def table_rungs(epochs: int) -> list[int]:
@@ -62,11 +70,11 @@ def table_rungs(epochs: int) -> list[int]:
     return [k for k in (1, 3, 9, 27, 81) if k < epochs] + [epochs]
 
 
-def short_share(table: PopulationTable) -> float:
+def short_share(table: PopulationTable, full: FullTrainings) -> float:
     """The training images that the short training sees, as a share of the full one's."""
-    short, full = table.plan.recipe, table.full_recipe
+    short = table.plan.recipe
     assert short.train_images is not None
-    return short.epochs * short.train_images / (full.epochs * table.train_images)
+    return short.epochs * short.train_images / (full.recipe.epochs * full.train_images)
 
 
 def _between(cheap: str, dear: str, share: float, pairs: Sequence[tuple[float, float]]) -> RankCorrelation | None:

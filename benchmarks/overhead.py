@@ -138,7 +138,7 @@ def _pricing() -> float:
 def _report() -> float:
     with TemporaryDirectory() as folder:
         results = Path(folder) / "results"
-        shutil.copytree(workspace().root / "reports" / "published" / "quick", results)
+        shutil.copytree(workspace().published / "quick", results)
         started = time.perf_counter()
         write_report(results)
         return time.perf_counter() - started

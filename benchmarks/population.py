@@ -2,13 +2,13 @@
 
 `python -m benchmarks.population` trains it (hours, continued when typed again) and writes what is finished to
 reports/published/population/table.json: every network with its costs and its error after each epoch; for some of them
-with several seeds, so that the noise of one training is known; for some after each epoch of a full training, on all
-images, so that it is known how well the short one ranks. `convstudy bench-search` simulates searches on it.
+with several seeds, so that the noise of one training is known. `convstudy bench-search` simulates searches on it;
+full_trainings trains some of its networks on all images, so that it is known how well the short training ranks.
 """
 
 import datetime
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 from pydantic.dataclasses import dataclass
 
@@ -41,34 +41,27 @@ SEEDED_NETWORKS = 60
 MORE_SEEDS = (1, 2)
 MOST_MACS = 8_000_000
 RECIPE = Recipe(epochs=9, batch_size=64, train_images=6000, validation_images=4000, train_loss_images=500)
-FULL_RECIPE = Recipe(epochs=10, batch_size=64, validation_images=4000, train_loss_images=500)
-FULL_NETWORKS = 40
-"""So many networks, the first, are trained by FULL_RECIPE, too."""
+TABLE = Path(STUDY, "table.json")
+"""Where the table lies in reports/published."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class TableNetwork:
-    """One network; `errors` are validation errors in percent after each epoch, by seed; `full_errors` in full."""
+    """One network; `errors` are validation errors in percent after each epoch, by seed."""
 
     number: int
     config: dict[str, object]
     values: dict[str, object]
     costs: dict[Cost, float]
     errors: dict[str, tuple[float, ...]]
-    full_errors: tuple[float, ...] | None
     train_seconds: float
 
 
 @dataclass(frozen=True, config=STRICT)
 class PopulationTable:
-    """`table.json`: the population, how it was trained, and where; networks that diverged are only counted.
-
-    `train_images` is how many training images there are, all of which `full_recipe` uses.
-    """
+    """`table.json`: the population, how it was trained, and where; networks that diverged are only counted."""
 
     plan: SearchPlan
-    full_recipe: Recipe
-    train_images: int
     networks: tuple[TableNetwork, ...]
     failed: int
     hardware: dict[str, str]
@@ -82,20 +75,19 @@ def train_population(place: Workspace) -> None:
     manifest = load_manifest(place.prepared_data / "fashion-mnist")
     plan = population_plan(manifest)
     search(place, manifest, plan, Budget(trials=NETWORKS), name=STUDY, keep_weights=False)
-    complete = [trial for trial in write_table(place, plan, manifest) if trial.state == "complete"]
+    complete = [trial for trial in write_table(place, plan) if trial.state == "complete"]
     specs = [
         (trial.number, replace(spec_of(plan, trial.config), seed=seed))
         for trial in complete[:SEEDED_NETWORKS]
         for seed in MORE_SEEDS
     ]
-    specs += [(trial.number, full_spec(plan, trial.config)) for trial in complete[:FULL_NETWORKS]]
     display = Display("further trainings", len(specs))
     with open_runner(place, manifest, plan.device, display, default_workers(plan.device)) as runner:
         for number, spec in specs:
             member = Membership(SEARCH_EXPERIMENT, STUDY, "finalist")
             runner.submit(Request(spec, f"trial {number}", member))
         for _ in runner.outcomes():
-            write_table(place, plan, manifest)
+            write_table(place, plan)
 
 
 def population_plan(manifest: Manifest) -> SearchPlan:
@@ -105,13 +97,7 @@ def population_plan(manifest: Manifest) -> SearchPlan:
     return plan_search(SPACES, RECIPE, manifest, device, limits=limits, sampler="random", halving=False)
 
 
-def full_spec(plan: SearchPlan, config: dict[str, Any]) -> RunSpec:
-    """The full training of one of the population's networks."""
-    recipe = replace(FULL_RECIPE, resolution=plan.resolution, precision=plan.recipe.precision)
-    return replace(spec_of(plan, config), recipe=recipe)
-
-
-def write_table(place: Workspace, plan: SearchPlan, manifest: Manifest) -> list[Trial]:
+def write_table(place: Workspace, plan: SearchPlan) -> list[Trial]:
     """Write what is finished to reports/published/population; returns the study's trials."""
     with Studies(storage_url(place, None), place.locks) as studies:
         trials = studies.open(STUDY).trials()
@@ -120,7 +106,7 @@ def write_table(place: Workspace, plan: SearchPlan, manifest: Manifest) -> list[
         if trial.state != "complete":
             continue
         curves = {
-            str(seed): _curve(place, replace(spec_of(plan, trial.config), seed=seed))
+            str(seed): curve(place, replace(spec_of(plan, trial.config), seed=seed))
             for seed in (plan.seed, *MORE_SEEDS)
         }
         networks.append(
@@ -129,26 +115,23 @@ def write_table(place: Workspace, plan: SearchPlan, manifest: Manifest) -> list[
                 config=trial.config,
                 values=trial.values,
                 costs=trial.costs,
-                errors={seed: curve for seed, curve in curves.items() if curve is not None},
-                full_errors=_curve(place, full_spec(plan, trial.config)),
+                errors={seed: errors for seed, errors in curves.items() if errors is not None},
                 train_seconds=trial.train_seconds,
             )
         )
     table = PopulationTable(
         plan=plan,
-        full_recipe=FULL_RECIPE,
-        train_images=manifest.splits["train"].count,
         networks=tuple(networks),
         failed=sum(trial.state == "failed" for trial in trials),
         hardware=hardware(plan.device),
         versions=versions(),
         finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
-    write_json(place.root / "reports" / "published" / STUDY / "table.json", to_json(table))
+    write_json(place.published / TABLE, to_json(table))
     return trials
 
 
-def _curve(place: Workspace, spec: RunSpec) -> tuple[float, ...] | None:
+def curve(place: Workspace, spec: RunSpec) -> tuple[float, ...] | None:
     """The validation errors of a finished run."""
     result = RunFolder(place.runs / spec.hash).result()
     if result is None or result.state != "complete":

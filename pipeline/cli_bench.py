@@ -40,6 +40,7 @@ def bench_search(
     quiet: Quiet = False,
 ) -> None:
     """Compare samplers, with and without halving, by searches in a population of trained networks: no training."""
+    from benchmarks.population import TABLE
     from benchmarks.search_bench import compare_into
     from benchmarks.search_verdict import findings, tabulate
     from pipeline.evidence.study_records import SAMPLERS
@@ -53,7 +54,7 @@ def bench_search(
         if name not in SAMPLERS:
             raise unknown_name("sampler", name, SAMPLERS)
     chosen = [sampler for sampler in SAMPLERS if sampler in (*wanted, "random")]  # the others are judged against it
-    file = table or place.root / "reports" / "published" / "population" / "table.json"
+    file = table or place.published / TABLE
     if not file.exists():
         raise UsageError(f"{file} does not exist: python -m benchmarks.population trains a population (hours)")
     result = place.results / "benchmarks" / "search.json"

@@ -59,6 +59,11 @@ class Workspace:
         """Records and the report, written by `dvc repro`."""
         return self.root / "reports" / "results"
 
+    @property
+    def published(self) -> Path:
+        """Evidence of real runs that is kept in git."""
+        return self.root / "reports" / "published"
+
 
 def workspace() -> Workspace:
     """The workspace in force: CONVSTUDY_HOME, else the clone this package was installed from."""

@@ -20,7 +20,10 @@ COSTLY = ("searched", "reproduced", "clone", "server", "postgres", "browser")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the tests that share a costly fixture run in one worker (`--dist loadgroup`), so that it is made once."""
+    """Have the tests that share a costly fixture run in one worker (`--dist loadgroup`), so that it is made once.
+
+    pytest-xdist 3.8 marks the groups in a field that pytest 9.2 no longer reads: hence an older pytest.
+    """
     for item in items:
         shared = next((name for name in COSTLY if name in getattr(item, "fixturenames", ())), None)
         if shared is not None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from benchmarks.fidelity import rank_correlations
 from benchmarks.fidelity import tabulate as tabulate_fidelity
-from benchmarks.population import PopulationTable
+from benchmarks.full_trainings import FULL, FullTrainings
+from benchmarks.population import TABLE, PopulationTable
 from benchmarks.records import Benchmark, told
 from benchmarks.search_bench import SearchComparison
 from benchmarks.search_verdict import findings
@@ -43,7 +44,7 @@ def publish(place: Workspace, name: str, results: Path | None = None) -> Path:
         raise UsageError(f"name (={name!r}) must consist of a-z, 0-9 and -")
     if not (results / "REPORT.md").exists():
         raise UsageError(f"{results} holds no results to publish: run the study first")
-    target = place.root / "reports" / "published" / name
+    target = place.published / name
     for folder in ("runs", "profiles", "studies", "finalists", "figures"):
         shutil.rmtree(target / folder, ignore_errors=True)
         if (results / folder).exists():
@@ -56,21 +57,21 @@ def publish(place: Workspace, name: str, results: Path | None = None) -> Path:
 def renew_readme(place: Workspace) -> Path:
     """Write README's generated parts anew from what is published."""
     readme = place.root / "README.md"
-    write_text(readme, with_generated_parts(readme.read_text(), place.root))
+    write_text(readme, with_generated_parts(readme.read_text(), place.published))
     return readme
 
 
-def with_generated_parts(text: str, root: Path) -> str:
-    """README's text with everything between generated marks made anew from reports/published."""
-    comparison = read_published(root / "reports" / "published" / FEATURED)
-    benchmarks = root / "reports" / "published" / "benchmarks"
+def with_generated_parts(text: str, published: Path) -> str:
+    """README's text with everything between generated marks made anew from what is `published`."""
+    comparison = read_published(published / FEATURED)
+    benchmarks = published / "benchmarks"
     speed = read_record(Benchmark, benchmarks / "throughput.json")
     others = [read_record(Benchmark, benchmarks / f"{name}.json") for name in BESIDE_THROUGHPUT]
     parts = {
         "results": _results(comparison),
         "setting": _setting(comparison),
         "speed": _speed(speed, others),
-        "search": _search(root / "reports" / "published"),
+        "search": _search(published),
     }
     for name, content in parts.items():
         pattern = rf"(<!-- generated: {name} -->\n).*?(\n<!-- end -->)"
@@ -144,20 +145,20 @@ def _speed(benchmark: Benchmark, others: Sequence[Benchmark]) -> str:
 def _search(published: Path) -> str:
     """How samplers compare in the simulated population, and how well its trainings rank networks."""
     comparison = read_record(SearchComparison, published / "benchmarks" / "search.json")
-    table = read_record(PopulationTable, published / "population" / "table.json")
+    table = read_record(PopulationTable, published / TABLE)
+    full = read_record(FullTrainings, published / FULL) if (published / FULL).exists() else None
     setting = (
         f"Searches simulated in a population of {comparison.networks} networks; the surrogate that answers for the "
         f"others ranks networks it has not seen with a correlation of {comparison.rank_correlation:.2f}. Budgets are "
         "in trainings in full, means with 95 % intervals; hypervolume of error and MACs, error with error alone."
     )
     recipe = table.plan.recipe
-    fidelity = (
-        f"How well trainings rank networks (short: {recipe.epochs} epochs on {recipe.train_images:,} images; full: "
-        f"{table.full_recipe.epochs} epochs on {table.train_images:,}), Spearman's correlation:"
-    )
+    short = f"{recipe.epochs} epochs on {recipe.train_images:,} images in {recipe.precision}"
+    long = f"; full: {full.recipe.epochs} epochs on {full.train_images:,} in {full.recipe.precision}" if full else ""
+    fidelity = f"How well trainings rank networks (short: {short}{long}), Spearman's correlation:"
     found = [f"- {line}." for line in findings(comparison)]
     lines = [tabulate_searches(comparison), "", setting, "", *found, "", fidelity, ""]
-    return "\n".join([*lines, tabulate_fidelity(rank_correlations(table))])
+    return "\n".join([*lines, tabulate_fidelity(rank_correlations(table, full))])
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Plans and runners of a few seconds, on real images, for the driver's tests."""
+"""Plans of a few seconds, on real images, for the driver's tests, and how MLflow says their runs have ended."""
 
 from dataclasses import replace
 
 from pipeline.data.manifest import Manifest, load_manifest
+from pipeline.evidence.tracking_store import open_store
 from pipeline.search.campaign import plan_campaign
 from pipeline.search.plans import RunPlan
 from pipeline.settings import read_settings
@@ -18,3 +19,16 @@ def smoke_plan(place: Workspace, *names: str, **changes: object) -> RunPlan:
 def manifest_of(place: Workspace) -> Manifest:
     """The manifest of the study's data."""
     return load_manifest(place.prepared_data / "fashion-mnist")
+
+
+def statuses(place: Workspace) -> list[str]:
+    """MLflow's status of every run that mirrors a training."""
+    if not place.mlflow.exists():
+        return []
+    store = open_store(place.mlflow)
+    return [
+        run.info.status
+        for experiment in store.experiments()
+        for run in store.runs(experiment)
+        if "convstudy.run" in run.data.tags
+    ]

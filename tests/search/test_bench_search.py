@@ -11,7 +11,9 @@ from table_search import table_plan
 import search_spaces
 from benchmarks.fidelity import rank_correlations
 from benchmarks.fidelity import tabulate as tabulate_fidelity
-from benchmarks.population import FULL_RECIPE, PopulationTable, TableNetwork
+from benchmarks.full_trainings import RECIPE as FULL_RECIPE
+from benchmarks.full_trainings import FullTraining, FullTrainings
+from benchmarks.population import PopulationTable, TableNetwork
 from benchmarks.search_bench import BUDGETS, Arm, Course, SearchComparison, delivered, simulate
 from benchmarks.search_verdict import TWO, auto, compute_share, findings, tabulate, worse_than_random
 from benchmarks.surrogate import Surrogate, mean_curve, residuals
@@ -44,9 +46,8 @@ def table(prepared_fashion_mnist: Path) -> PopulationTable:
         for seed in ("0", "1", "2") if len(networks) < 20 else ("0",):
             noise = generator.normal(0, 0.5)
             errors[seed] = tuple(30 + end + 3 * (EPOCHS - epoch) + noise for epoch in range(1, EPOCHS + 1))
-        full = (*(e - 5 for e in errors["0"]), errors["0"][-1] - 6) if len(networks) < 12 else None
-        networks.append(TableNetwork(len(networks), described(design), values, costs, errors, full, 1.0))
-    return PopulationTable(plan, FULL_RECIPE, 50_000, tuple(networks), 0, {}, {}, "")
+        networks.append(TableNetwork(len(networks), described(design), values, costs, errors, 1.0))
+    return PopulationTable(plan, tuple(networks), 0, {}, {}, "")
 
 
 def test_the_surrogate_ranks_networks_it_has_not_seen(table: PopulationTable) -> None:
@@ -154,7 +155,10 @@ def test_the_table_and_the_findings_name_every_arm() -> None:
 
 
 def test_rank_correlations_are_of_networks_trained_both_ways(table: PopulationTable) -> None:
-    found = {(item.cheap, item.dear): item for item in rank_correlations(table)}
+    curves = {network.number: [error - 5 for error in network.errors["0"]] for network in table.networks[:12]}
+    trained = tuple(FullTraining(number, (*curve, curve[-1] - 1)) for number, curve in curves.items())
+    full = FullTrainings(FULL_RECIPE, 50_000, trained, (), {}, "")
+    found = {(item.cheap, item.dear): item for item in rank_correlations(table, full)}
     assert found["1 epoch of 9, short", "short"].n == 60
     assert found["short", "short, another seed"].n == 40 and found["short", "short, another seed"].value > 0.9
     exact = found["short", "full"]

@@ -3,20 +3,13 @@
 import dataclasses
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from conftest import make_study
-from small_plans import manifest_of, smoke_plan
+from small_plans import manifest_of, smoke_plan, statuses
 
 from pipeline.data.manifest import write_manifest
 from pipeline.errors import DataError, StorageError, UsageError
@@ -29,8 +22,7 @@ from pipeline.files import sha256_file
 from pipeline.machine import hardware
 from pipeline.search.campaign import estimate_campaign, plan_campaign, run_plan
 from pipeline.search.display import Display
-from pipeline.search.plans import RunPlan
-from pipeline.search.reproduce import planned_requests, reproduce
+from pipeline.search.reproduce import reproduce
 from pipeline.search.session import open_runner
 from pipeline.settings import read_settings
 from pipeline.workspace import Workspace
@@ -135,7 +127,7 @@ def test_rates_that_begin_badly_are_stopped_and_a_larger_grid_trains_them_on(stu
     store = RunStore(study.runs)
     for trial in stopped:
         assert not list(store.folder(trial.run).path.glob("checkpoint-*"))
-    assert set(_statuses(study)) == {"FINISHED"}
+    assert set(statuses(study)) == {"FINISHED"}
     mirrored = rebuild_mlflow(study, print)
     assert mirrored["unchanged"] == 5 and mirrored["created"] == 0
 
@@ -226,43 +218,6 @@ def test_a_corrupted_array_stops_the_run_naming_file_and_checksums(study: Worksp
     assert "FAULT" in examine(study)["data"]["fashion-mnist"]
 
 
-def test_a_killed_worker_costs_its_attempt_only(study: Workspace) -> None:
-    plan = _longer(smoke_plan(study, seeds=(1, 2), checkpoint_seconds=0.0), epochs=60)
-    requests = planned_requests(plan, manifest_of(study), "cpu")
-    folders = [RunStore(study.runs).folder(request.spec.hash) for request in requests]
-    killed: list[int] = []
-
-    def kill_one_worker() -> None:
-        _wait_for(lambda: all(list(folder.path.glob("checkpoint-*.pt")) for folder in folders))
-        worker = _workers()[-1]
-        worker.kill()
-        killed.append(worker.pid)
-
-    killer = threading.Thread(target=kill_one_worker)
-    with open_runner(
-        study, manifest_of(study), "cpu", Display("test", 2, quiet=True), workers=2, checkpoint_seconds=0.0
-    ) as runner:
-        for request in requests:
-            runner.submit(request)
-        killer.start()
-        outcomes = list(runner.outcomes())
-    killer.join()
-    assert killed and [outcome.state for outcome in outcomes] == ["complete", "complete"]
-    measurements = [folder.measurement() for folder in folders]
-    assert sorted(measurement.attempts for measurement in measurements if measurement) == [1, 2]
-
-
-def test_a_worker_killed_before_it_has_a_job_costs_an_attempt_only(study: Workspace) -> None:
-    plan = _longer(smoke_plan(study, seeds=(1, 2)), epochs=2)
-    display = Display("test", 2, quiet=True)
-    with open_runner(study, manifest_of(study), "cpu", display, workers=2) as runner:
-        for request in planned_requests(plan, manifest_of(study), "cpu"):
-            runner.submit(request)
-        _wait_for(lambda: len(_workers()) == 2)
-        _workers()[0].kill()  # while it still loads PyTorch
-        assert [outcome.state for outcome in runner.outcomes()] == ["complete", "complete"]
-
-
 def test_a_second_driver_in_a_workspace_is_refused_naming_the_first(
     study: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,102 +231,9 @@ def test_a_second_driver_in_a_workspace_is_refused_naming_the_first(
         pass
 
 
-def _workers() -> list[psutil.Process]:
-    """The children of the server from which workers are forked."""
-    return [worker for child in psutil.Process().children() for worker in child.children()]
-
-
-def _longer(plan: RunPlan, epochs: int) -> RunPlan:
-    """The plan with one learning rate, and trainings long enough to be interrupted."""
-    networks = (
-        dataclasses.replace(network, rates=(0.02,), recipe=dataclasses.replace(network.recipe, epochs=epochs))
-        for network in plan.networks
-    )
-    return dataclasses.replace(plan, networks=tuple(networks))
-
-
 def test_a_plan_refuses_unknown_networks_and_impossible_resolutions(study: Workspace) -> None:
     settings = read_settings(study.params_file)
     with pytest.raises(UsageError, match="did you mean 'lenet-small'"):
         plan_campaign(study, settings, ["lenet-smal"], "smoke", None)
     with pytest.raises(UsageError, match="did you mean 'quick'"):
         plan_campaign(study, settings, [], "quik", None)
-
-
-DRIVER = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import dataclasses
-from pipeline.process import run_and_exit
-from pipeline.search.campaign import run_plan
-from pipeline.workspace import workspace
-from small_plans import smoke_plan
-
-def main():
-    plan = smoke_plan(workspace(), seeds=(1, 2), checkpoint_seconds=0.0)
-    networks = tuple(
-        dataclasses.replace(n, rates=(0.02,), recipe=dataclasses.replace(n.recipe, epochs=4000)) for n in plan.networks
-    )
-    run_plan(workspace(), dataclasses.replace(plan, networks=networks), "test")
-
-if __name__ == "__main__":
-    run_and_exit(main)
-"""
-
-
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
-)
-def test_an_interrupted_driver_leaves_no_orphan_and_tells_the_truth(
-    number: signal.Signals, code: int, study: Workspace
-) -> None:
-    script = study.root / "driver.py"
-    script.write_text(DRIVER)
-    store = RunStore(study.runs)
-    with _driver(script) as process:
-        _wait_for(lambda: sum(1 for folder in store if list(folder.path.glob("checkpoint-*.pt"))) == 2)
-        _wait_for(lambda: "RUNNING" in _statuses(study))
-        workers = psutil.Process(process.pid).children(recursive=True)
-        assert len(workers) >= 2
-        process.send_signal(number)
-        if number != signal.SIGKILL:
-            process.send_signal(number)  # a second signal is harmless
-        assert process.wait(timeout=10) == code
-    _, alive = psutil.wait_procs(workers, timeout=10)
-    for left in alive:
-        left.kill()
-    assert alive == []
-    if number == signal.SIGKILL:  # nothing can catch that; the next replay tells the truth
-        rebuild_mlflow(study, print)
-    assert set(_statuses(study)) == {"KILLED"}
-    assert all(folder.result() is None for folder in store)
-
-
-@contextmanager
-def _driver(script: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """A driver in a process of its own, which does not outlive its test."""
-    command = [sys.executable, str(script), str(Path(__file__).parent)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def _statuses(place: Workspace) -> list[str]:
-    if not place.mlflow.exists():
-        return []
-    store = open_store(place.mlflow)
-    return [
-        run.info.status
-        for experiment in store.experiments()
-        for run in store.runs(experiment)
-        if "convstudy.run" in run.data.tags
-    ]
-
-
-def _wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)

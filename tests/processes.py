@@ -1,0 +1,33 @@
+"""Waiting for other processes, and finding them."""
+
+import time
+from collections.abc import Callable
+
+import psutil
+
+from pipeline.workspace import Workspace
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 90.0) -> None:
+    """Return when the condition holds; it is a failure if it does not come about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)
+
+
+def workers_of(driver: int | None = None) -> list[psutil.Process]:
+    """The workers of a driver (default: this process): children of the server that forks them."""
+    return [worker for child in psutil.Process(driver).children() for worker in child.children()]
+
+
+def processes_in(place: Workspace) -> list[psutil.Process]:
+    """Processes that were started to work in a workspace."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("CONVSTUDY_HOME") == str(place.root):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found

@@ -1,0 +1,72 @@
+"""convstudy's verbs as tests call them: in this process, which has PyTorch loaded, or in one of their own."""
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from pipeline.cli import app
+from pipeline.errors import UsageError
+from pipeline.workspace import Workspace
+
+SMALL = ("--train-images", "512", "--epochs", "2", "--max-macs", "1M")
+"""Options of a search whose trainings take about a second."""
+
+
+def typed(place: Workspace, *arguments: str, code: int = 0, **environment: str) -> str:
+    """Run a verb in a process of its own; returns its output, errors included."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", *arguments],
+        env={**os.environ, "CONVSTUDY_HOME": str(place.root), **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "--debug" in arguments or "Traceback" not in done.stderr, done.stderr
+    return done.stdout + done.stderr
+
+
+def started(place: Workspace, *arguments: str) -> "subprocess.Popen[bytes]":
+    """A verb at work in a process of its own; its errors are to be read."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.cli", *arguments],
+        env={**os.environ, "CONVSTUDY_HOME": str(place.root)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def called(place: Workspace, *arguments: str) -> str:
+    """Run a verb in this process; returns what it prints to standard output."""
+    output = io.StringIO()
+    with pytest.MonkeyPatch.context() as monkeypatch, contextlib.redirect_stdout(output):
+        monkeypatch.setenv("CONVSTUDY_HOME", str(place.root))
+        app(list(arguments), standalone_mode=False)
+    return output.getvalue()
+
+
+def told(place: Workspace, *arguments: str) -> Any:
+    """The JSON that a verb prints, called in this process."""
+    return json.loads(called(place, *arguments, "--json", "-"))
+
+
+def refused(place: Workspace, *arguments: str) -> str:
+    """What a verb that is refused says, called in this process."""
+    with pytest.raises(UsageError) as raised:
+        called(place, *arguments)
+    return str(raised.value)
+
+
+def training_since(place: Workspace, moment: float) -> bool:
+    """Whether some run has told since `moment` (of time.time) how far it is."""
+    for path in place.runs.glob("*/progress.json"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime >= moment:
+                return True
+    return False
