@@ -65,7 +65,7 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
             rows.append(
                 row(f"record of a study of {size:,}", "s", {"convstudy": [time.perf_counter() - started]}, None)
             )
-            database = Path(folder, "studies.db").stat().st_size / 2**20
+            database = sum(path.stat().st_size for path in Path(folder).glob("studies.db*")) / 2**20
             memory = peak_memory_bytes() / 2**20
             rows.append(row(f"space of a study of {size:,}", "MiB", {"database": [database], "memory": [memory]}, None))
             tell(f"searching: {size:,} trials: {own[size]:.1f} ms a trial of the driver's own")

@@ -66,6 +66,12 @@ class Space:
         """The network at a point; values of parameters it does not have are ignored, and must not be missing."""
         return self.ask(_Given(values))
 
+    def asked(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of a point's values that its network has."""
+        given = _Given(values)
+        self.ask(given)
+        return given.asked
+
     def ask(self, answers: Answers) -> Design:
         """The network that the answers lead to."""
         part = answers.suggest_categorical(PART, list(self.parts)) if len(self.parts) > 1 else next(iter(self.parts))
@@ -170,17 +176,21 @@ class _First:
 
 
 class _Given:
-    """Answers that are known beforehand."""
+    """Answers that are known beforehand; remembers those that were asked for."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.values = values
+        self.asked: dict[str, Any] = {}
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
         answer: int = self.values[name]
+        self.asked[name] = answer
         return answer
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        return self.values[name]
+        answer = self.values[name]
+        self.asked[name] = answer
+        return answer
 
 
 class _Prefixed:

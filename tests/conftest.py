@@ -1,7 +1,11 @@
 """What all tests share: Fashion-MNIST itself, obtained once for all sessions, and prepared once for each."""
 
+import contextlib
+import functools
 import os
 import shutil
+import sqlite3
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ import torch
 
 from pipeline.data.obtain import fashion_mnist, obtain
 from pipeline.data.prepare import prepare
+from pipeline.evidence.tracking_store import artifacts_uri, database_file, open_store
 from pipeline.workspace import Workspace
 
 CHECKOUT = Path(__file__).parents[1]
@@ -58,9 +63,21 @@ def study(prepared_fashion_mnist: Path, tmp_path: Path, monkeypatch: pytest.Monk
     return make_study(tmp_path / "study", prepared_fashion_mnist, monkeypatch)
 
 
+@functools.cache
+def _empty_mlflow() -> bytes:
+    """The database of a fresh MLflow store, whose making takes seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        open_store(Path(folder))
+        return database_file(Path(folder)).read_bytes()
+
+
 def make_study(root: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """The same at a place of choice, for fixtures of wider scope."""
+    """The same at a place of choice, for fixtures of wider scope; MLflow's store is there, and holds no run."""
     place = Workspace(root)
+    place.mlflow.mkdir(parents=True)
+    database_file(place.mlflow).write_bytes(_empty_mlflow())
+    with contextlib.closing(sqlite3.connect(database_file(place.mlflow), isolation_level=None)) as database:
+        database.execute("UPDATE experiments SET artifact_location = ?", (f"{artifacts_uri(place.mlflow)}/0",))
     place.prepared_data.mkdir(parents=True)
     shutil.copytree(prepared, place.prepared_data / "fashion-mnist", copy_function=os.link)
     shutil.copy(CHECKOUT / "params.yaml", place.params_file)

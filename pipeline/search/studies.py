@@ -1,8 +1,9 @@
 """Studies in an Optuna storage, the one truth of a search: all about a trial is in it, written by its driver alone.
 
 A trial enters when its training is asked for, whole, in one transaction; it is RUNNING in Optuna until it ends as
-COMPLETE (trained in full), PRUNED (stopped at a rung) or FAIL. Refused and duplicate candidates never enter: the next
-trial holds how many there were, so that neither the storage nor a sampler's history grows with them.
+COMPLETE (trained in full), PRUNED (stopped at a rung) or FAIL. Its parameters in Optuna are those that its network has;
+the whole point of a mixed space is an attribute. Refused and duplicate candidates never enter: the next trial holds how
+many there were, so that neither the storage nor a sampler's history grows with them.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import sqlalchemy
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
@@ -44,6 +46,10 @@ class Studies:
             file.parent.mkdir(parents=True, exist_ok=True)
         with only_one("create-studies", locks, 60.0), self._told():  # two creators of tables would clash
             self._storage = RDBStorage(url, engine_kwargs=_engine(url))
+            if file is not None:
+                self._storage.engine.dispose()
+                sqlalchemy.event.listen(self._storage.engine, "connect", _log_ahead)
+                self._storage.engine.connect().close()  # two that change how a file is written would clash, too
 
     def names(self) -> list[str]:
         """All studies, by name."""
@@ -166,11 +172,12 @@ class StoredStudy:
 
     def add(self, trial: Trial, space: Space) -> None:
         """Enter a trial, whole or not at all; `trial.number` must be the next."""
+        params = space.asked(trial.values)
         template = create_trial(
             state=OptunaState.RUNNING,
-            params=dict(trial.values),
-            distributions=distributions(space),
-            user_attrs=_attributes(trial),
+            params=params,
+            distributions={name: distributions(space)[name] for name in params},
+            user_attrs={"candidate": _candidate(trial), "progress": _progress(trial)},
             constraints=self.plan.limits.constraints(trial.costs),
         )
         with self._studies._told():
@@ -213,12 +220,23 @@ def objective_values(trial: Trial, plan: SearchPlan) -> list[float]:
     ]
 
 
+def _log_ahead(connection: Any, _: object) -> None:
+    """Have SQLite write ahead to a log: a commit takes 0.2 ms instead of 2, and who reads does not stop the driver.
+
+    Whatever ends a process, nothing is lost; when power fails, the last commits may be, and the file stays whole.
+    """
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
 def _engine(url: str) -> dict[str, Any]:
     return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
 
 
-def _attributes(trial: Trial) -> dict[str, Any]:
+def _candidate(trial: Trial) -> dict[str, Any]:
+    """What is known of a trial before it trains; in one attribute, since every further one costs 3 ms to write."""
     return {
+        "values": trial.values,
         "config": trial.config,
         "run": trial.run,
         "costs": trial.costs,
@@ -226,7 +244,6 @@ def _attributes(trial: Trial) -> dict[str, Any]:
         "duplicates": trial.duplicates,
         "drawn_by": trial.drawn_by,
         "sampler_attributes": trial.sampler_attributes,
-        "progress": _progress(trial),
     }
 
 
@@ -242,9 +259,8 @@ def _progress(trial: Trial) -> dict[str, Any]:
 
 
 def _read(stored: "optuna.trial.FrozenTrial") -> Trial:
-    attributes = dict(stored.user_attrs)
-    progress = dict(attributes.pop("progress"))
+    candidate, progress = stored.user_attrs["candidate"], dict(stored.user_attrs["progress"])
     rungs = tuple(Rung(**rung) for rung in progress.pop("rungs"))
-    trial = Trial(number=stored.number, values=dict(stored.params), **attributes, **progress, rungs=rungs)
+    trial = Trial(number=stored.number, **candidate, **progress, rungs=rungs)
     # a driver that was killed between the two writes of `update` left the state behind in the first
     return replace(trial, state=_ENDED.get(stored.state))  # type: ignore[arg-type]

@@ -124,7 +124,7 @@ def cuts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     yield left
 
 
-@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("step", [13, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_driver_cut_off_at_any_of_its_writes_ends_with_the_same_study(
     tmp_path: Path, manifest: Manifest, cuts: list[int], step: int
 ) -> None:

@@ -152,6 +152,7 @@ def test_an_estimate_counts_finished_runs_and_uses_measured_speed(reproduced: tu
 def test_a_store_of_mlflow_that_cannot_be_written_does_not_stop_a_training(
     study: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    shutil.rmtree(study.mlflow)
     study.mlflow.write_text("a file where MLflow's folder should be")
     record = run_plan(study, smoke_plan(study, seeds=(1,)), "test")
     assert record.networks[0].runs[0].state == "complete"

@@ -1,0 +1,49 @@
+"""Verdicts on claims and their parts, as `convstudy claims --json` and the report tell them."""
+
+from typing import Literal
+
+from pydantic.dataclasses import dataclass
+
+from pipeline.schema import STRICT
+
+Verdict = Literal["holds", "holds in part", "contradicted", "equivalent", "undecided", "not testable here"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class FigureVerdict:
+    """A figure, what the source says of it, and whether it is so."""
+
+    name: str
+    value: float
+    said: str
+    holds: bool
+
+
+@dataclass(frozen=True, config=STRICT)
+class PartVerdict:
+    """One part: `effect` in `unit`, with its interval where `n` seeds estimate it; `figures` where it was counted."""
+
+    kind: Literal["analytic", "empirical"]
+    measure: str
+    verdict: Verdict
+    effect: float | None
+    unit: str
+    interval: tuple[float, float] | None
+    n: int | None
+    scale: str
+    figures: tuple[FigureVerdict, ...] = ()
+
+
+@dataclass(frozen=True, config=STRICT)
+class ClaimVerdict:
+    """One claim with the verdicts of its parts; `evidence` names calculations and records."""
+
+    id: str
+    theme: str
+    primary: bool
+    statement: str
+    source: str
+    verdict: Verdict
+    parts: tuple[PartVerdict, ...]
+    evidence: tuple[str, ...]
+    remark: str = ""
