@@ -1,7 +1,7 @@
 """Searching: what the driver of a search does for a trial besides training it, as a study grows; and pricing."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from pipeline.evidence.study_records import Rung, SamplerName, SearchPlan, Trial
 from pipeline.machine import peak_memory_bytes
 from pipeline.search.candidates import Candidates
 from pipeline.search.gate import costs_of
-from pipeline.search.search_plans import plan_search
+from pipeline.search.search_plans import AUTO, plan_search
 from pipeline.search.searches import read_study
 from pipeline.search.studies import Studies
 from pipeline.training.recipe import Recipe
@@ -36,7 +36,6 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
     plan = plan_search(SPACES, Recipe(epochs=9), manifest, "cpu", limits=limits, sampler="random")
     space = search_spaces.space(plan.space)
     rows: list[Row] = [row("pricing of one design, resnet", "designs/s", {"convstudy": _pricing(plan, repeats)})]
-    own: dict[int, float] = {}
     with TemporaryDirectory() as folder:
         studies = Studies(f"sqlite:///{folder}/studies.db", Path(folder))
         study = studies.create("growing", plan)
@@ -57,7 +56,6 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
                 seconds.append(1e3 * (time.perf_counter() - started))
                 trials.append(trial)
             item = row(f"gate, record and tell of a trial at {size:,}", "ms", {"convstudy": seconds}, None)
-            own[size] = item.median("convstudy")
             rows.append(item)
             rows.append(row(f"ask at {size:,}", "ms", _asks(plan, space, trials, repeats), None))
             started = time.perf_counter()
@@ -68,10 +66,27 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
             database = sum(path.stat().st_size for path in Path(folder).glob("studies.db*")) / 2**20
             memory = peak_memory_bytes() / 2**20
             rows.append(row(f"space of a study of {size:,}", "MiB", {"database": [database], "memory": [memory]}, None))
-            tell(f"searching: {size:,} trials: {own[size]:.1f} ms a trial of the driver's own")
+            tell(f"searching: {size:,} trials: {item.median('convstudy'):.1f} ms a trial of the driver's own")
         studies.close()
-    return rows, [
-        f"the driver's own work takes {own[2_000]:.1f} ms a trial at 2,000 trials, {own[10_000]:.1f} ms at 10,000"
+    return rows, findings(rows)
+
+
+def findings(rows: Sequence[Row]) -> list[str]:
+    """What the rows come to, in sentences."""
+    medians = {(row.case, arm): row.median(arm) for row in rows for arm in row.arms}
+    own, ask, space = ("gate, record and tell of a trial at", "ask at", "space of a study of")
+
+    def at(case: str, size: int, arm: str = "convstudy") -> float:
+        return medians[f"{case} {size:,}", arm]
+
+    return [
+        f"{medians['pricing of one design, resnet', 'convstudy']:,.0f} designs of the ResNet space are priced a second",
+        f"the driver's own work takes {at(own, 2_000):.0f} ms a trial at 2,000 trials, {at(own, 10_000):.0f} ms at 10,000",
+        f"the next design takes {AUTO} {at(ask, 2_000, AUTO):.0f} ms at 2,000 trials, {at(ask, 10_000, AUTO):.0f} ms at "
+        f"10,000; tpe {at(ask, 2_000, 'tpe'):.0f} and {at(ask, 10_000, 'tpe'):.0f} ms",
+        f"from 100 to 10,000 trials the database grows from {at(space, 100, 'database'):.0f} to "
+        f"{at(space, 10_000, 'database'):.0f} MiB, the process from {at(space, 100, 'memory'):.0f} to "
+        f"{at(space, 10_000, 'memory'):.0f} MiB",
     ]
 
 

@@ -29,7 +29,7 @@ from pipeline.workspace import Workspace, workspace
 
 FEATURED = "quick"
 """The published results that the README shows."""
-BESIDE_THROUGHPUT = ("packing", "study", "overhead", "limit", "accuracy", "growth")
+BESIDE_THROUGHPUT = ("packing", "study", "overhead", "limit", "accuracy", "growth", "searching")
 """The benchmarks whose findings the README lists below the table of throughput."""
 
 
@@ -138,7 +138,10 @@ def _speed(benchmark: Benchmark, others: Sequence[Benchmark]) -> str:
         f"torch {benchmark.versions['torch']}; medians, ratios with 95 % intervals."
     )
     findings = [f"- {finding[:1].upper()}{finding[1:]}." for finding in benchmark.findings]
-    findings += [f"- {other.name.capitalize()}: {finding}." for other in others for finding in other.findings]
+    for other in others:
+        place = other.hardware
+        elsewhere = f" (on {place['cores']} cores with {place['instruction_set']})" if place != hardware else ""
+        findings += [f"- {other.name.capitalize()}: {finding}{elsewhere}." for finding in other.findings]
     return "\n".join([*lines, "", setting, "", *findings])
 
 
