@@ -81,9 +81,10 @@ def findings(rows: Sequence[Row]) -> list[str]:
 
     return [
         f"{medians['pricing of one design, resnet', 'convstudy']:,.0f} designs of the ResNet space are priced a second",
-        f"the driver's own work takes {at(own, 2_000):.0f} ms a trial at 2,000 trials, {at(own, 10_000):.0f} ms at 10,000",
-        f"the next design takes {AUTO} {at(ask, 2_000, AUTO):.0f} ms at 2,000 trials, {at(ask, 10_000, AUTO):.0f} ms at "
-        f"10,000; tpe {at(ask, 2_000, 'tpe'):.0f} and {at(ask, 10_000, 'tpe'):.0f} ms",
+        f"the driver's own work takes {at(own, 2_000):.0f} ms a trial at 2,000 trials, {at(own, 10_000):.0f} ms at "
+        "10,000",
+        f"the next design takes {AUTO} {at(ask, 2_000, AUTO):.0f} ms at 2,000 trials, {at(ask, 10_000, AUTO):.0f} ms "
+        f"at 10,000; tpe {at(ask, 2_000, 'tpe'):.0f} and {at(ask, 10_000, 'tpe'):.0f} ms",
         f"from 100 to 10,000 trials the database grows from {at(space, 100, 'database'):.0f} to "
         f"{at(space, 10_000, 'database'):.0f} MiB, the process from {at(space, 100, 'memory'):.0f} to "
         f"{at(space, 10_000, 'memory'):.0f} MiB",
