@@ -1,16 +1,20 @@
-"""reports/claims.yaml, strictly read: what the source claims, and the rule by which each claim is judged.
+"""reports/claims.yaml, strictly read: experiments, what the source claims, and the rule by which each claim is judged.
 
-An analytic part names a calculation and says of its figures what the source says, each by one relation. The rules are
-fixed before anything is run: a part is data, and judging (pipeline/claims/judging.py) never looks at an identifier.
+An analytic part names a calculation and says of its figures what the source says, each by one relation. An empirical
+part names an experiment, a contrast between its arms, the direction expected of it and the smallest effect worth
+speaking of. The rules are fixed before anything is run: a part is data, and judging never looks at an identifier.
 """
 
 from dataclasses import field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from pipeline.claims.experiments import Experiment
+from pipeline.claims.measures import MeasureName, Take
 from pipeline.errors import UsageError
 from pipeline.schema import STRICT, parse
 
@@ -82,6 +86,46 @@ class AnalyticPart:
 
 
 @dataclass(frozen=True, config=STRICT)
+class EmpiricalPart:
+    """A part that is settled by trainings.
+
+    Attributes:
+        measure: what is judged, in a few words.
+        experiment: whose arms are compared.
+        of: what is measured of each training.
+        contrast: arm or group -> weight; the weights sum to 0. The effect is the weighted sum, its mean over seeds.
+        expect: what the source says of the effect.
+        smallest: the smallest effect worth speaking of, in `unit`; also the margin within which arms are equal.
+        scale: "ratio" takes logarithms, so that the effect is a factor, and `smallest` one above 1.
+        take: of a group's arms.
+        target: of "epochs to loss".
+    """
+
+    kind: Literal["empirical"]
+    measure: str
+    experiment: str
+    of: MeasureName
+    contrast: dict[str, float]
+    expect: Literal["lower", "higher", "equal"]
+    smallest: float
+    unit: str
+    scale: Literal["difference", "ratio"] = "difference"
+    take: Take = "mean"
+    target: float | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.contrast) < 2 or abs(sum(self.contrast.values())) > 1e-9:
+            raise ValueError(f"contrast (={self.contrast}) must have at least two weights, which sum to 0")
+        if self.smallest <= (1 if self.scale == "ratio" else 0):
+            raise ValueError(f"smallest (={self.smallest}) must be above 0, or above 1 where scale is ratio")
+        if (self.of == "epochs to loss") != (self.target is not None):
+            raise ValueError(f"target (={self.target}) belongs to 'epochs to loss', which needs it")
+
+
+Part = Annotated[AnalyticPart | EmpiricalPart, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, config=STRICT)
 class Claim:
     """One sentence of the source as a hypothesis.
 
@@ -99,16 +143,31 @@ class Claim:
     source: str
     statement: str
     known: Known
-    parts: tuple[AnalyticPart, ...]
+    parts: tuple[Part, ...]
     primary: bool = False
     remark: str = ""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Catalogue:
-    """`claims.yaml`: claims by identifier, in the order of the source."""
+    """`claims.yaml`: claims by identifier, in the order of the source, and the experiments that they rest on."""
 
+    experiments: dict[str, Experiment] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for identifier, claim in self.claims.items():
+            for part in claim.parts:
+                if isinstance(part, EmpiricalPart):
+                    self._check(part, identifier)
+
+    def _check(self, part: EmpiricalPart, identifier: str) -> None:
+        if part.experiment not in self.experiments:
+            raise ValueError(f"{identifier}: unknown experiment {part.experiment!r}: {', '.join(self.experiments)}")
+        experiment = self.experiments[part.experiment]
+        for name in part.contrast:
+            if name not in experiment.arms and name not in experiment.groups:
+                raise ValueError(f"{identifier}: experiment {part.experiment} has no arm or group {name!r}")
 
 
 def read_catalogue(path: Path) -> Catalogue:

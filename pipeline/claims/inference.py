@@ -12,12 +12,15 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from scipy.special import stdtr, stdtrit
 
 ALPHA = 0.05
 POWER = 0.8
 MOST_SEEDS = 10_000
+
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,9 @@ def contrast(differences: Sequence[float]) -> Contrast | None:
     return Contrast(mean, (mean - outer, mean + outer), (mean - inner, mean + inner), p_value, spread, n)
 
 
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
     """P values adjusted by Holm's method: at most ALPHA of all studies reject any true hypothesis."""
-    adjusted: dict[str, float] = {}
+    adjusted: dict[Key, float] = {}
     highest = 0.0
     for place, (name, p_value) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
         highest = max(highest, min(1.0, (len(p_values) - place) * p_value))
@@ -62,9 +65,9 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return adjusted
 
 
-def benjamini_hochberg(p_values: Mapping[str, float]) -> dict[str, float]:
+def benjamini_hochberg(p_values: Mapping[Key, float]) -> dict[Key, float]:
     """P values adjusted by Benjamini and Hochberg's method: of the rejections, ALPHA are false on average at most."""
-    adjusted: dict[str, float] = {}
+    adjusted: dict[Key, float] = {}
     lowest = 1.0
     ordered = sorted(p_values.items(), key=lambda item: item[1])
     for place, (name, p_value) in reversed(list(enumerate(ordered, start=1))):

@@ -21,7 +21,12 @@ class FigureVerdict:
 
 @dataclass(frozen=True, config=STRICT)
 class PartVerdict:
-    """One part: `effect` in `unit`, with its interval where `n` seeds estimate it; `figures` where it was counted."""
+    """One part: `effect` in `unit`, with its interval where `n` seeds estimate it; `figures` where it was counted.
+
+    Of an empirical one: what was `expected`, the `smallest` effect worth speaking of, the adjusted p value, how many
+    of the trainings compared `failed`, and, where it is undecided, how many seeds would find the smallest effect with
+    a probability of 80 %.
+    """
 
     kind: Literal["analytic", "empirical"]
     measure: str
@@ -32,6 +37,11 @@ class PartVerdict:
     n: int | None
     scale: str
     figures: tuple[FigureVerdict, ...] = ()
+    expected: Literal["lower", "higher", "equal"] | None = None
+    smallest: float | None = None
+    p_value: float | None = None
+    failed: int | None = None
+    seeds_needed: int | None = None
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -37,7 +37,10 @@ class PlannedNetwork:
 
 @dataclass(frozen=True, config=STRICT)
 class RunPlan:
-    """What the stage `run` trains for one group; channels and classes are those of the data."""
+    """What the stage `run` trains for one group; channels and classes are those of the data.
+
+    `test`: whether the trained seeds are scored on test images.
+    """
 
     schema: Literal["run-plan/1"]
     group: str
@@ -49,6 +52,7 @@ class RunPlan:
     seeds: tuple[int, ...]
     keep_weights: bool
     checkpoint_seconds: float
+    test: bool = True
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -6,7 +6,6 @@ Test images are read once per seed, after its training has ended.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -42,7 +41,7 @@ def reproduce(plan: RunPlan, manifest: Manifest, runner: Runner, device: DeviceK
 
     def train_seeds(network: PlannedNetwork, rate: float | None) -> None:
         chosen[network.name] = rate
-        for request in seed_requests(network, rate, plan.seeds, manifest, device) if rate is not None else ():
+        for request in seed_requests(network, rate, plan, manifest, device) if rate is not None else ():
             runner.submit(request)
 
     for network in plan.networks:
@@ -130,7 +129,7 @@ def planned_requests(plan: RunPlan, manifest: Manifest, device: DeviceKind) -> l
         for network in plan.networks
         for request in (
             *rate_requests(network, manifest, device),
-            *seed_requests(network, network.rates[0], plan.seeds, manifest, device),
+            *seed_requests(network, network.rates[0], plan, manifest, device),
         )
     ]
 
@@ -147,11 +146,12 @@ def rate_requests(network: PlannedNetwork, manifest: Manifest, device: DeviceKin
 
 
 def seed_requests(
-    network: PlannedNetwork, rate: float, seeds: Sequence[int], manifest: Manifest, device: DeviceKind
+    network: PlannedNetwork, rate: float, plan: RunPlan, manifest: Manifest, device: DeviceKind
 ) -> list[Request]:
-    """One run a seed at the chosen rate, each to be tested."""
+    """One run a seed at the chosen rate, to be tested if the plan says so."""
     recipe = replace(network.recipe, learning_rate=rate)
-    return [_request(network, recipe, seed, manifest, device, "seed") for seed in seeds]
+    requests = [_request(network, recipe, seed, manifest, device, "seed") for seed in plan.seeds]
+    return [replace(request, test=plan.test) for request in requests]
 
 
 def _rate_request(network: PlannedNetwork, rate: float, manifest: Manifest, device: DeviceKind, until: int) -> Request:
@@ -167,7 +167,6 @@ def _request(
         spec=run_spec(network.family, network.config, network.resolution, recipe, seed, manifest, device),
         name=network.name,
         member=Membership(GROUP_EXPERIMENT, network.name, role),
-        test=role == "seed",
     )
 
 

@@ -1,0 +1,150 @@
+"""Experiments of reports/claims.yaml: arms that differ in one thing, trained by one protocol, the learning rate tuned.
+
+An experiment becomes a RunPlan whose networks are its arms, so that it is carried out as any reproduction: each arm's
+rate is chosen over the same grid on validation data, then every arm is trained with the same seeds. What the arms are
+said to hold equal is checked when they are planned, from their Configs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import field, replace
+from typing import Any, Literal
+
+from pydantic.dataclasses import dataclass
+
+import search_spaces
+from pipeline.data.manifest import Manifest
+from pipeline.errors import UsageError
+from pipeline.schema import STRICT, parse
+from pipeline.search.plans import PlannedNetwork, RunPlan, plan_network
+from pipeline.settings import Entry, Profile, Settings
+from search_spaces import Price
+
+Held = Literal["params", "macs", "activations"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Size:
+    """How large an experiment is under one profile.
+
+    Attributes:
+        seeds: trainings of each arm.
+        core_hours: what it may cost, on one core with bfloat16.
+        recipe: further fields of the recipe, such as fewer images.
+        arms: the arms that are trained; none: all.
+    """
+
+    seeds: int
+    core_hours: float
+    recipe: dict[str, Any] = field(default_factory=dict)
+    arms: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.seeds < 2:
+            raise ValueError(f"seeds (={self.seeds}) must be at least 2: one seed proves nothing")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Arm:
+    """One side of a comparison: a reference by name or a {"family": …, "config": {…}}, with what is changed for it."""
+
+    network: str | dict[str, Any]
+    recipe: dict[str, Any] = field(default_factory=dict)
+    rates: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Experiment:
+    """One controlled comparison.
+
+    Attributes:
+        question: what it is to answer.
+        sizes: profile -> how large it is there; a profile that is missing leaves it out.
+        arms: by name, as claims and figures name them.
+        rates: the grid over which each arm's learning rate is chosen; a single rate is used as it is.
+        choice: fields in which the rate-choosing runs differ.
+        recipe: fields in which all arms differ from the recipe "common".
+        equal: cost -> share by which the arms' costs may differ from their mean.
+        groups: name -> arms that are summed up to one, as the rates of one network are.
+        test: whether the trained arms are scored on test images.
+    """
+
+    question: str
+    sizes: dict[str, Size]
+    arms: dict[str, Arm]
+    rates: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
+    choice: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    equal: dict[Held, float] = field(default_factory=dict)
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    test: bool = False
+
+    def __post_init__(self) -> None:
+        known = set(self.arms)
+        for name, members in self.groups.items():
+            if name in known or not members or set(members) - known:
+                raise ValueError(f"group {name!r} (={members}) must name arms, and bear the name of none")
+        for profile, size in self.sizes.items():
+            if set(size.arms) - known:
+                raise ValueError(f"arms (={size.arms}) of the profile {profile} must be arms of the experiment")
+
+
+def plan_experiment(
+    name: str, experiment: Experiment, profile: str, settings: Settings, manifest: Manifest, seeds: int | None = None
+) -> RunPlan:
+    """The trainings of an experiment under a profile; `seeds` in place of the profile's. Arms bear both names.
+
+    Raises UsageError for a profile it has no size for, an impossible arm, or arms that are not equal in what they are
+    said to hold equal, with the figures.
+    """
+    if profile not in experiment.sizes:
+        raise UsageError(f"experiment {name} has no size for the profile {profile}: {', '.join(experiment.sizes)}")
+    size = experiment.sizes[profile]
+    protocol = Profile(
+        networks={},
+        recipe="common",
+        changes=experiment.recipe | size.recipe,
+        rates=experiment.rates,
+        choice=experiment.choice,
+        seeds=seeds or size.seeds,
+    )
+    arms = {arm: experiment.arms[arm] for arm in size.arms or experiment.arms}
+    networks = tuple(
+        replace(_plan_arm(arm, wanted, protocol, settings, manifest), name=f"{name}.{arm}")
+        for arm, wanted in arms.items()
+    )
+    channels, classes = manifest.image_shape[0], len(manifest.class_names)
+    check_equal(name, experiment.equal, {network.name: _price(network, channels, classes) for network in networks})
+    return RunPlan(
+        schema="run-plan/1",
+        group=name,
+        profile=profile,
+        data=manifest.name,
+        channels=channels,
+        classes=classes,
+        networks=networks,
+        seeds=tuple(range(1, protocol.seeds + 1)),
+        keep_weights=False,
+        checkpoint_seconds=protocol.checkpoint_seconds,
+        test=experiment.test,
+    )
+
+
+def check_equal(name: str, equal: Mapping[Held, float], prices: Mapping[str, Price]) -> None:
+    """Raise UsageError, with the figures, where arms differ by more than they may."""
+    for held, share in equal.items():
+        costs = {arm: getattr(price, held) for arm, price in prices.items()}
+        mean = sum(costs.values()) / len(costs)
+        if any(abs(cost - mean) > share * mean for cost in costs.values()):
+            figures = ", ".join(f"{arm} {cost:,}" for arm, cost in costs.items())
+            raise UsageError(f"experiment {name}: {held} must be equal within {share:.0%} of their mean: {figures}")
+
+
+def _plan_arm(name: str, arm: Arm, protocol: Profile, settings: Settings, manifest: Manifest) -> PlannedNetwork:
+    reference, config = (arm.network, None) if isinstance(arm.network, str) else (name, arm.network)
+    return plan_network(reference, Entry(config, arm.recipe, arm.rates), None, protocol, settings, manifest)
+
+
+def _price(network: PlannedNetwork, channels: int, classes: int) -> Price:
+    family = search_spaces.family(network.family)
+    config = parse(family.config, network.config, f"config of {network.name}")
+    return search_spaces.price(family, config, network.resolution, channels, classes)

@@ -1,0 +1,86 @@
+"""What is measured of one training of an arm: one number a seed, read from its record.
+
+Losses are those in eval mode, of the fixed training sample and of the validation images; a test error is there only
+where an experiment asks for it. A training that failed has no value, but for `trains`.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal, get_args
+
+from pipeline.evidence.records import NetworkRecord, SeedRun
+from pipeline.evidence.statistics import chance_threshold_percent
+
+MeasureName = Literal[
+    "validation error",
+    "test error",
+    "training loss",
+    "validation loss",
+    "loss gap",
+    "epochs to loss",
+    "gradient norm",
+    "trains",
+    "seconds an image",
+    "learning rate",
+]
+Take = Literal["mean", "lowest", "highest", "highest rate that trains"]
+
+
+def value_of(measure: MeasureName, target: float | None, network: NetworkRecord, run: SeedRun) -> float | None:
+    """The measure of one training; None where it has none."""
+    if measure == "trains":
+        return float(trains(run))
+    if run.state != "complete":
+        return None
+    return _MEASURES[measure](run, network, target)
+
+
+def trains(run: SeedRun, classes: int = 10) -> bool:
+    """Whether a training came to its end and its network does better than guessing."""
+    if run.state != "complete":
+        return False
+    return run.history[-1].validation_error_percent < chance_threshold_percent(classes)
+
+
+def taken(take: Take, values: Sequence[tuple[NetworkRecord, SeedRun, float | None]]) -> float | None:
+    """One number of several arms of one seed: of their values, or the largest of their rates that trains."""
+    if take == "highest rate that trains":
+        rates = [network.recipe.learning_rate for network, run, _ in values if trains(run)]
+        return max(rates, default=None)
+    found = [value for _, _, value in values if value is not None]
+    if not found:
+        return None
+    return {"mean": math.fsum(found) / len(found), "lowest": min(found), "highest": max(found)}[take]
+
+
+def _epochs_to_loss(run: SeedRun, target: float | None) -> float | None:
+    """Epochs until the training loss is at most `target`, between epochs by a straight line; None if it never is."""
+    assert target is not None
+    before: tuple[float, float] | None = None
+    for epoch in run.history:
+        if epoch.train_loss <= target:
+            if before is None or before[1] == epoch.train_loss:
+                return float(epoch.epoch)
+            share = (before[1] - target) / (before[1] - epoch.train_loss)
+            return before[0] + share * (epoch.epoch - before[0])
+        before = (float(epoch.epoch), epoch.train_loss)
+    return None
+
+
+def _seconds_an_image(run: SeedRun) -> float | None:
+    speeds = run.measurement.images_per_second if run.measurement else ()
+    return 1 / max(speeds) if speeds else None
+
+
+_MEASURES: dict[str, Callable[[SeedRun, NetworkRecord, float | None], float | None]] = {
+    "validation error": lambda run, network, target: run.history[-1].validation_error_percent,
+    "test error": lambda run, network, target: run.test_error_percent,
+    "training loss": lambda run, network, target: run.history[-1].train_loss,
+    "validation loss": lambda run, network, target: run.history[-1].validation_loss,
+    "loss gap": lambda run, network, target: run.history[-1].validation_loss - run.history[-1].train_loss,
+    "epochs to loss": lambda run, network, target: _epochs_to_loss(run, target),
+    "gradient norm": lambda run, network, target: run.history[0].gradient_norm,
+    "seconds an image": lambda run, network, target: _seconds_an_image(run),
+    "learning rate": lambda run, network, target: network.recipe.learning_rate,
+}
+assert set(_MEASURES) | {"trains"} == set(get_args(MeasureName))
