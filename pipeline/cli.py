@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline import __version__, cli_bench, cli_search, cli_stores
+from pipeline import __version__, cli_bench, cli_claims, cli_search, cli_stores
 from pipeline.cli_options import Debug, Device, Json, Network, Quiet, data_folder, read_network, teller, write
 from pipeline.errors import RunsFailedError, UsageError
 
@@ -250,6 +250,7 @@ def contact_sheet(
 
 for verb in (
     *(cli_search.search, cli_search.studies, cli_search.status, cli_search.finalists),
+    *(cli_claims.run, cli_claims.claims),
     *(cli_bench.bench, cli_bench.bench_search),
     *(cli_stores.report, cli_stores.ui, cli_stores.replay, cli_stores.doctor, cli_stores.gc),
 ):

@@ -1,0 +1,78 @@
+"""The verbs about claims: run the experiments that they rest on, and say which of them hold."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli_options import Debug, Json, Quiet, write
+from pipeline.errors import RunsFailedError, unknown_name
+
+
+def run(
+    experiment: Annotated[str, typer.Argument(help="An experiment of reports/claims.yaml.")],
+    seeds: Annotated[int | None, typer.Option(min=2, help="Seeds of each arm; default: the profile's.")] = None,
+    profile: Annotated[str | None, typer.Option(help="A profile; default: the one in force.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trainings at once; default: one per core.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, hours and disk.")] = False,
+    json_file: Json = None,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run one experiment: its arms by one protocol, each at its own best learning rate, with the same seeds."""
+    from pipeline.process import prepare_workers
+
+    if not dry_run:
+        prepare_workers()
+    from pipeline.claims.evidence import catalogue_of, experiment_named, record_file
+    from pipeline.claims.experiments import plan_experiment
+    from pipeline.data.manifest import load_manifest
+    from pipeline.files import write_json
+    from pipeline.schema import to_json
+    from pipeline.search.campaign import estimate_campaign, run_plan, tabulate
+    from pipeline.settings import read_settings
+    from pipeline.workspace import workspace
+
+    place = workspace()
+    catalogue, settings = catalogue_of(place), read_settings(place.params_file)
+    name = experiment_named(catalogue, experiment)
+    manifest = load_manifest(place.prepared_data / settings.data.name)
+    plan = plan_experiment(name, catalogue.experiments[name], profile or settings.profile, settings, manifest, seeds)
+    if dry_run:
+        text, value = estimate_campaign(place, plan, workers)
+        if json_file is None:
+            print(text)
+        write(json_file, value)
+        return
+    record = run_plan(place, plan, name, workers, quiet)
+    write_json(record_file(place, name), to_json(record))
+    if json_file is None and not quiet:
+        print(tabulate(record))
+    write(json_file, to_json(record))
+    if not any(trained.state == "complete" for network in record.networks for trained in network.runs):
+        raise RunsFailedError(f"no training of experiment {name} was completed")
+
+
+def claims(
+    identifier: Annotated[str | None, typer.Argument(metavar="[ID]", help="One claim, as V4; default: all.")] = None,
+    json_file: Json = None,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say which claims hold, by calculation and by the records of experiments; with ID, one with its evidence."""
+    from pipeline.claims.evidence import catalogue_of, records_of
+    from pipeline.claims.judging import judge
+    from pipeline.claims.tables import tabulate, tell
+    from pipeline.schema import to_json
+    from pipeline.workspace import workspace
+
+    place = workspace()
+    catalogue = catalogue_of(place)
+    if identifier is not None and identifier not in catalogue.claims:
+        raise unknown_name("claim", identifier, catalogue.claims)
+    records, published = records_of(place, catalogue)
+    verdicts = [claim for claim in judge(catalogue, records) if identifier in (None, claim.id)]
+    if json_file is None and not quiet:
+        print(tabulate(verdicts) if identifier is None else tell(verdicts[0]))
+        if published:
+            print(f"from published records, made elsewhere: {', '.join(published)}")
+    write(json_file, to_json(verdicts))

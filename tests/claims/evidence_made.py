@@ -1,0 +1,31 @@
+"""Records of experiments with known values, for the tests of judging."""
+
+from collections.abc import Mapping, Sequence
+
+from pipeline.evidence.records import DataSummary, Epoch, GroupRecord, NetworkRecord, SeedRun
+from pipeline.training.recipe import Recipe
+
+DATA = DataSummary("data", "source", "fingerprint", (1, 28, 28), ("a", "b"), {"train": 1000}, {})
+
+
+def made_run(seed: int, error: float | None, losses: Sequence[float] = (1.0,)) -> SeedRun:
+    """A training that ends at an error in percent; None: one that failed."""
+    if error is None:
+        return SeedRun("run", seed, "failed", "diverged: loss is nan", (), None, None)
+    history = tuple(Epoch(place, loss, 2 * loss, error, 0.1, 1.0) for place, loss in enumerate(losses, start=1))
+    return SeedRun("run", seed, "complete", None, history, None, None)
+
+
+def made_arm(
+    name: str, errors: Sequence[float | None], rate: float = 0.1, losses: Sequence[float] = (1.0,)
+) -> NetworkRecord:
+    """An arm whose seeds 1, 2, … end at these errors."""
+    runs = tuple(made_run(seed, error, losses) for seed, error in enumerate(errors, start=1))
+    recipe = Recipe(epochs=len(losses), learning_rate=rate)
+    return NetworkRecord(name, "vgg", {}, 28, 1, 1, 1, (), recipe, runs, None, None, None)
+
+
+def made_record(experiment: str, arms: Mapping[str, Sequence[float | None]]) -> GroupRecord:
+    """A record of an experiment by its arms' errors."""
+    networks = tuple(made_arm(f"{experiment}.{arm}", errors) for arm, errors in arms.items())
+    return GroupRecord("group/1", experiment, "full", DATA, networks)
