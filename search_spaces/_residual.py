@@ -25,7 +25,8 @@ The last two are for 28 and 32 pixels: they halve the image once or not at all b
 class Stage:
     """`depth` blocks of `width` output channels, the first of stride `stride`.
 
-    `bottleneck` is None for two 3x3 convolutions, or the width of the (grouped) 3x3 between two 1x1.
+    `bottleneck` is None for two 3x3 convolutions, or the width of the (grouped) 3x3 between two 1x1; these mix the
+    groups, or are grouped themselves.
     """
 
     depth: int
@@ -33,6 +34,7 @@ class Stage:
     stride: int
     bottleneck: int | None = None
     groups: int = 1
+    mixing: bool = True
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,12 @@ def _convolutions(stage: Stage, stride: int) -> list[tuple[int, int, int, int]]:
     """(out, kernel, stride, groups) of a block's body; a bottleneck's stride is on its 3x3."""
     if stage.bottleneck is None:
         return [(stage.width, 3, stride, 1), (stage.width, 3, 1, 1)]
-    return [(stage.bottleneck, 1, 1, 1), (stage.bottleneck, 3, stride, stage.groups), (stage.width, 1, 1, 1)]
+    pointwise = 1 if stage.mixing else stage.groups
+    return [
+        (stage.bottleneck, 1, 1, pointwise),
+        (stage.bottleneck, 3, stride, stage.groups),
+        (stage.width, 1, 1, pointwise),
+    ]
 
 
 _STEMS: dict[Stem, tuple[int, int, bool]] = {

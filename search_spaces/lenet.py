@@ -1,9 +1,9 @@
 """LeNet-5 and its batch-norm forms.
 
 Source: LeCun et al. (1998), in the form of *Dive into Deep Learning* 7.6 and 8.5 (average pools, plain softmax output).
-`norm` puts a batch norm after both convolutions and both hidden dense layers, before the activation. The source's
-BN-LeNet also drops the first convolution's padding, which changes the flattened size from 400 to 256: `bn-lenet` is
-the geometry-matched network, `bn-lenet-source` the source's.
+`norm` puts a batch norm after both convolutions and both hidden dense layers, before the activation, or with
+`norm_last` after it: both are in use. The source's BN-LeNet also drops the first convolution's padding, which changes
+the flattened size from 400 to 256: `bn-lenet` is the geometry-matched network, `bn-lenet-source` the source's.
 `lenet-small`: as LeNet, with what later chapters recommend: ReLU, max-pools, batch norm, and twice the channels.
 """
 
@@ -31,6 +31,7 @@ class Config:
     activation: Literal["sigmoid", "relu"] = "sigmoid"
     pool: Literal["average", "max"] = "average"
     norm: bool = False
+    norm_last: bool = False
 
     def __post_init__(self) -> None:
         check_widths("widths", self.widths, count=2)
@@ -65,17 +66,22 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
     width_in = in_channels
     for width, kernel, padding in zip(config.widths, config.kernels, (config.first_padding, 0), strict=True):
         layers.append(nn.Conv2d(width_in, width, kernel, padding=padding))
-        layers += [nn.BatchNorm2d(width)] if config.norm else []
-        layers += [ACTIVATIONS[config.activation](), POOLS[config.pool](2)]
+        layers += [*_activated(nn.BatchNorm2d(width), config), POOLS[config.pool](2)]
         width_in = width
     layers.append(nn.Flatten())
     first, second = config.dense_widths
     for dense, width in ((nn.LazyLinear(first), first), (nn.Linear(first, second), second)):
-        layers.append(dense)
-        layers += [nn.BatchNorm1d(width)] if config.norm else []
-        layers.append(ACTIVATIONS[config.activation]())
+        layers += [dense, *_activated(nn.BatchNorm1d(width), config)]
     layers.append(nn.Linear(second, num_classes))
     return nn.Sequential(*layers)
+
+
+def _activated(norm: nn.Module, config: Config) -> list[nn.Module]:
+    """The activation, with the norm before or after it where the network has norms."""
+    activation = ACTIVATIONS[config.activation]()
+    if not config.norm:
+        return [activation]
+    return [activation, norm] if config.norm_last else [norm, activation]
 
 
 def walk(config: Config, ledger: Ledger, num_classes: int) -> None:

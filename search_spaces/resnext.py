@@ -17,7 +17,10 @@ from search_spaces._residual import Residual, Stage, Stem
 
 @dataclass(frozen=True, config=STRICT)
 class Config:
-    """Stage i has `depths[i]` blocks of `widths[i]` output channels and round(width * bottleneck_ratio) inner ones."""
+    """Stage i has `depths[i]` blocks of `widths[i]` output channels and round(width * bottleneck_ratio) inner ones.
+
+    Without `mixing` the 1x1 convolutions are in groups, too, so that groups exchange nothing within a block.
+    """
 
     depths: tuple[int, ...]
     widths: tuple[int, ...]
@@ -27,6 +30,7 @@ class Config:
     stem_width: int = 64
     conv_bias: bool = False
     shortcut_norm: bool = True
+    mixing: bool = True
 
     def __post_init__(self) -> None:
         check_widths("widths", self.widths)
@@ -37,6 +41,9 @@ class Config:
         for inner in self.bottleneck_widths:
             require(inner >= 1, f"bottleneck_ratio (={self.bottleneck_ratio}) must leave a width of at least 1")
             require(inner % self.groups == 0, f"groups (={self.groups}) must divide the bottleneck width (={inner})")
+        if not self.mixing:
+            for width in (self.stem_width, *self.widths):
+                require(width % self.groups == 0, f"groups (={self.groups}) must divide every width (={width})")
 
     @property
     def bottleneck_widths(self) -> tuple[int, ...]:
@@ -77,7 +84,7 @@ def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
 
 def _network(config: Config) -> Residual:
     stages = tuple(
-        Stage(depth, width, 1 if position == 0 else 2, inner, config.groups)
+        Stage(depth, width, 1 if position == 0 else 2, inner, config.groups, config.mixing)
         for position, (depth, width, inner) in enumerate(
             zip(config.depths, config.widths, config.bottleneck_widths, strict=True)
         )

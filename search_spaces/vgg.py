@@ -13,23 +13,29 @@ from search_spaces._base import (
     Family,
     Reference,
     check_depths,
+    check_kernels,
     check_share,
     check_widths,
     choose,
     dense_head,
+    require,
 )
 from search_spaces._ledger import Ledger
 
 
 @dataclass(frozen=True, config=STRICT)
 class Config:
-    """Block i is `depths[i]` 3x3 convolutions of `widths[i]` channels and a 2/2 max-pool; `norm`: batch norm."""
+    """Block i is `depths[i]` convolutions of `widths[i]` channels and a 2/2 max-pool; `norm`: batch norm.
+
+    `kernel` is 3 in VGG; others are for comparison with it.
+    """
 
     depths: tuple[int, ...]
     widths: tuple[int, ...]
     dense_widths: tuple[int, ...] = (4096, 4096)
     dropout: float = 0.5
     norm: bool = False
+    kernel: int = 3
 
     def __post_init__(self) -> None:
         check_widths("widths", self.widths)
@@ -37,6 +43,8 @@ class Config:
         if self.dense_widths:
             check_widths("dense_widths", self.dense_widths)
         check_share("dropout", self.dropout)
+        check_kernels("kernel", (self.kernel,), count=1)
+        require(self.kernel % 2 == 1, f"kernel (={self.kernel}) must be odd")
 
 
 def sample(answers: Answers) -> Config:
@@ -64,7 +72,7 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
     width_in = in_channels
     for depth, width in zip(config.depths, config.widths, strict=True):
         for _ in range(depth):
-            layers.append(nn.Conv2d(width_in, width, 3, padding=1))
+            layers.append(nn.Conv2d(width_in, width, config.kernel, padding=config.kernel // 2))
             layers += [nn.BatchNorm2d(width)] if config.norm else []
             layers.append(nn.ReLU(inplace=True))
             width_in = width
@@ -76,7 +84,7 @@ def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
     """Book the network's cost."""
     for depth, width in zip(config.depths, config.widths, strict=True):
         for _ in range(depth):
-            ledger.conv(width, 3, padding=1)
+            ledger.conv(width, config.kernel, padding=config.kernel // 2)
             if config.norm:
                 ledger.norm()
         ledger.pool(2, 2)

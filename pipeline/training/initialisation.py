@@ -3,7 +3,8 @@
 he-normal (the default for all; He et al., 2015): normal with variance 2 / fan_in, so that ReLU networks without batch
 norm (VGG, GoogLeNet) start with signals of constant size at any depth. xavier-uniform (Glorot & Bengio, 2010): what the
 source's D2L protocol applies to convolutions and dense layers. framework: PyTorch's own (uniform, variance
-1 / (3 fan_in)), with its random biases.
+1 / (3 fan_in)), with its random biases. small-normal and large-normal have a standard deviation of 0.01 and 0.1,
+whatever the layer: initialisations that a network may or may not survive.
 """
 
 import torch
@@ -11,6 +12,8 @@ from torch import nn
 
 from pipeline.training.recipe import Initialisation
 from pipeline.training.seeding import derive_seed
+
+NORMAL_STD = {"small-normal": 0.01, "large-normal": 0.1}
 
 
 def initialise(model: nn.Module, scheme: Initialisation, seed: int) -> None:
@@ -23,7 +26,9 @@ def initialise(model: nn.Module, scheme: Initialisation, seed: int) -> None:
             if isinstance(module, nn.Conv2d | nn.Linear) and scheme != "framework":
                 if scheme == "he-normal":
                     nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                else:
+                elif scheme == "xavier-uniform":
                     nn.init.xavier_uniform_(module.weight)
+                else:
+                    nn.init.normal_(module.weight, std=NORMAL_STD[scheme])
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)

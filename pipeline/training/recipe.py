@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from pipeline.schema import STRICT
 
-Initialisation = Literal["he-normal", "xavier-uniform", "framework"]
+Initialisation = Literal["he-normal", "xavier-uniform", "framework", "small-normal", "large-normal"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 

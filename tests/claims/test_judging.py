@@ -19,6 +19,10 @@ from pipeline.errors import UsageError
 from pipeline.evidence.records import GroupRecord
 
 CHECKOUT = Path(__file__).parents[2]
+HOLDING = (
+    *("A1", "A12", "V1", "V2", "V3", "V5", "V6", "N1", "N2", "N3", "N4"),
+    *("G1", "G3", "B7", "R2", "R4", "X1", "D1", "D7", "P6"),
+)
 PART = EmpiricalPart("empirical", "error", "depth", "validation error", {"deep": 1, "flat": -1}, "lower", 0.5, "points")
 DEPTH = Experiment("?", {"full": Size(5, 1.0)}, {"deep": Arm("vgg-small"), "flat": Arm("vgg-small")})
 
@@ -32,28 +36,7 @@ def test_the_source_claims_get_the_verdicts_that_arithmetic_gives_them() -> None
     verdicts = {claim.id: claim.verdict for claim in judge(read_catalogue(CHECKOUT / "reports" / "claims.yaml"), {})}
     assert (verdicts["A2"], verdicts["A3"], verdicts["G2"]) == ("contradicted",) * 3
     assert (verdicts["G4"], verdicts["A4"], verdicts["X2"], verdicts["B6"]) == ("holds in part",) * 4
-    for claim in [
-        "A1",
-        "A12",
-        "V1",
-        "V2",
-        "V3",
-        "V5",
-        "V6",
-        "N1",
-        "N2",
-        "N3",
-        "N4",
-        "G1",
-        "G3",
-        "B7",
-        "R2",
-        "R4",
-        "X1",
-        "D1",
-        "D7",
-        "P6",
-    ]:
+    for claim in HOLDING:
         assert verdicts[claim] == "holds", claim
 
 

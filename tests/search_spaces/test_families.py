@@ -53,15 +53,46 @@ def test_every_name_of_the_contract_is_a_reference() -> None:
 @pytest.mark.parametrize("name", SPACES)
 def test_sampled_networks_build_and_are_priced_alike_by_both_paths(name: str) -> None:
     for position, (family, config, drawn) in enumerate(sampled(name, SAMPLES if name in FAMILIES else PART_SAMPLES)):
-        price = search_spaces.price(family, config, 28)
-        model = search_spaces.instantiate(family, config, 28, device="meta")
-        assert sum(p.numel() for p in model.parameters()) == price.params, drawn
-        layers = layer_table(model, 1, 28)
-        assert sum(layer.params for layer in layers if layer.kind == "Linear") == price.params_dense, drawn
-        assert sum(layer.macs for layer in layers) == price.macs, drawn
-        assert sum(layer.activations for layer in layers) == price.activations, drawn
-        if position % 10 == 0:  # PyTorch's own counter is slow, and agrees with the table or does not
-            assert count_with_torch(model, 1, 28) == price.macs, drawn
+        check_price(family, config, drawn, counted=position % 10 == 0)
+
+
+def check_price(family: Family, config: Any, drawn: object, counted: bool) -> None:
+    """The network costs what its closed form says; `counted` also by PyTorch's own counter, which is slow."""
+    price = search_spaces.price(family, config, 28)
+    model = search_spaces.instantiate(family, config, 28, device="meta")
+    assert sum(p.numel() for p in model.parameters()) == price.params, drawn
+    layers = layer_table(model, 1, 28)
+    assert sum(layer.params for layer in layers if layer.kind == "Linear") == price.params_dense, drawn
+    assert sum(layer.macs for layer in layers) == price.macs, drawn
+    assert sum(layer.activations for layer in layers) == price.activations, drawn
+    assert not counted or count_with_torch(model, 1, 28) == price.macs, drawn
+
+
+UNSAMPLED: list[tuple[str, dict[str, Any]]] = [
+    ("vgg", {"depths": [1, 2], "widths": [8, 16], "kernel": 5, "norm": True}),
+    ("lenet", {"norm": True, "norm_last": True}),
+    ("resnext", {"depths": [1, 2], "widths": [16, 32], "groups": 4, "stem": "small", "stem_width": 8, "mixing": False}),
+]
+"""Networks for comparisons, which no space holds."""
+
+
+@pytest.mark.parametrize(("name", "fields"), UNSAMPLED)
+def test_networks_that_are_only_compared_build_and_are_priced_alike(name: str, fields: dict[str, Any]) -> None:
+    family = search_spaces.family(name)
+    check_price(family, parse(family.config, fields, "config"), fields, counted=True)
+
+
+def test_groups_that_do_not_mix_exchange_nothing_within_a_block() -> None:
+    family = search_spaces.family("resnext")
+    fields = {"depths": [2], "widths": [16], "groups": 4, "stem": "small", "stem_width": 16}
+    for mixing, groups_seen in ((True, 4), (False, 1)):
+        config = parse(family.config, {**fields, "mixing": mixing}, "config")
+        block = search_spaces.instantiate(family, config, 28).eval()[1][1]  # type: ignore[index]
+        images = torch.rand(1, 16, 8, 8, requires_grad=True)
+        block(images)[0, 0].sum().backward()
+        assert images.grad is not None
+        seen = {channel // 4 for channel in range(16) if images.grad[0, channel].abs().sum() > 0}
+        assert len(seen) == groups_seen
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -223,6 +254,12 @@ IMPOSSIBLE = [
     ("alexnet", {"kernels": [11, 4, 3, 3, 3]}, r"kernels .* must be odd"),
     ("densenet", {"growth_rate": 8, "depths": [1], "compression": 0.0}, r"compression \(=0.0\) must be in \(0, 1\]"),
     ("googlenet", {"stages": []}, r"stages \(of 0\)"),
+    ("vgg", {"depths": [1], "widths": [8], "kernel": 4}, r"kernel \(=4\) must be odd"),
+    (
+        "resnext",
+        {"depths": [1], "widths": [16], "groups": 8, "stem_width": 4, "mixing": False},
+        r"groups \(=8\) must divide every width \(=4\)",
+    ),
 ]
 
 
@@ -270,6 +307,9 @@ def test_lenets_norms_stand_before_the_activation_and_batchnorm_geometry_is_matc
 
     assert kinds("bn-lenet")[:4] == ["Conv2d", "BatchNorm2d", "Sigmoid", "AvgPool2d"]
     assert [kind for kind in kinds("bn-lenet") if "Norm" not in kind] == kinds("lenet")
+    family, reference = search_spaces.reference("bn-lenet")
+    last = search_spaces.instantiate(family, replace(reference.config, norm_last=True), 28)
+    assert [type(layer).__name__ for layer in last.children()][:3] == ["Conv2d", "Sigmoid", "BatchNorm2d"]
 
 
 def test_a_reference_is_data_that_names_its_source() -> None:

@@ -103,7 +103,14 @@ def test_adamw_without_decay_is_adam() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scheme", "variance"), [("he-normal", 2 / 576), ("xavier-uniform", 2 / (576 + 1152)), ("framework", 1 / (3 * 576))]
+    ("scheme", "variance"),
+    [
+        ("he-normal", 2 / 576),
+        ("xavier-uniform", 2 / (576 + 1152)),
+        ("framework", 1 / (3 * 576)),
+        ("small-normal", 1e-4),
+        ("large-normal", 1e-2),
+    ],
 )
 def test_initial_weights_have_the_schemes_variance(scheme: str, variance: float) -> None:
     convolution, norm = nn.Conv2d(64, 128, 3), nn.BatchNorm2d(128)
