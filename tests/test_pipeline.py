@@ -26,6 +26,8 @@ def test_the_stages_loop_over_exactly_the_families() -> None:
     stages = yaml.safe_load((CHECKOUT / "dvc.yaml").read_text())["stages"]
     for stage in ("profile", "run"):
         assert tuple(stages[stage]["foreach"]) == search_spaces.names()
+    claims = yaml.safe_load((CHECKOUT / "reports" / "claims.yaml").read_text())
+    assert stages["experiment"]["foreach"] == list(claims["experiments"])
 
 
 @pytest.fixture(scope="module")

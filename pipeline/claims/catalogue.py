@@ -99,6 +99,7 @@ class EmpiricalPart:
         scale: "ratio" takes logarithms, so that the effect is a factor, and `smallest` one above 1.
         take: of a group's arms.
         target: of "epochs to loss".
+        figure: of "probe": the probe, and its figure.
     """
 
     kind: Literal["empirical"]
@@ -112,6 +113,7 @@ class EmpiricalPart:
     scale: Literal["difference", "ratio"] = "difference"
     take: Take = "mean"
     target: float | None = None
+    figure: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         if len(self.contrast) < 2 or abs(sum(self.contrast.values())) > 1e-9:
@@ -120,6 +122,8 @@ class EmpiricalPart:
             raise ValueError(f"smallest (={self.smallest}) must be above 0, or above 1 where scale is ratio")
         if (self.of == "epochs to loss") != (self.target is not None):
             raise ValueError(f"target (={self.target}) belongs to 'epochs to loss', which needs it")
+        if (self.of == "probe") != (self.figure is not None):
+            raise ValueError(f"figure (={self.figure}) belongs to 'probe', which needs it")
 
 
 Part = Annotated[AnalyticPart | EmpiricalPart, Field(discriminator="kind")]
@@ -165,6 +169,8 @@ class Catalogue:
         if part.experiment not in self.experiments:
             raise ValueError(f"{identifier}: unknown experiment {part.experiment!r}: {', '.join(self.experiments)}")
         experiment = self.experiments[part.experiment]
+        if part.figure is not None and part.figure[0] not in experiment.probes:
+            raise ValueError(f"{identifier}: experiment {part.experiment} does not take the probe {part.figure[0]!r}")
         for name in part.contrast:
             if name not in experiment.arms and name not in experiment.groups:
                 raise ValueError(f"{identifier}: experiment {part.experiment} has no arm or group {name!r}")

@@ -7,7 +7,7 @@ from pipeline.claims.catalogue import Catalogue, read_catalogue
 from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.records import GroupRecord
 from pipeline.schema import read_record
-from pipeline.search.plans import PlannedNetwork, RunPlan
+from pipeline.search.plans import RunPlan
 from pipeline.workspace import Workspace
 
 EXPERIMENTS = "experiments"
@@ -43,13 +43,13 @@ def experiment_named(catalogue: Catalogue, name: str) -> str:
     return name
 
 
-def check_record(plan: RunPlan, record: GroupRecord, fingerprint: str) -> None:
-    """Raise UsageError where a record is not of this plan: of other data, other arms or another recipe.
+def check_record(plan: RunPlan, record: GroupRecord) -> None:
+    """Raise UsageError where a record is not of this plan: of other data, other arms, seeds or another recipe.
 
-    The learning rate may differ, since it is chosen, and seeds may be fewer or more.
+    The learning rate may differ, since it is chosen; there may be more arms and seeds.
     """
-    if record.data.fingerprint != fingerprint:
-        raise UsageError(f"the record of {plan.group} is of data {record.data.fingerprint}, not {fingerprint}")
+    if record.data.name != plan.data:
+        raise UsageError(f"the record of {plan.group} is of the data {record.data.name}, not {plan.data}")
     recorded = {network.name: network for network in record.networks}
     for planned in plan.networks:
         network = recorded.get(planned.name)
@@ -63,9 +63,8 @@ def check_record(plan: RunPlan, record: GroupRecord, fingerprint: str) -> None:
         ):
             if found != wanted:
                 raise UsageError(f"{planned.name} was recorded with another {what}: {found}, not {wanted}")
-        if rate not in _rates(planned):
+        if rate not in planned.rates:
             raise UsageError(f"{planned.name} was recorded with the learning rate {rate:g}, which is not of its grid")
-
-
-def _rates(planned: PlannedNetwork) -> tuple[float, ...]:
-    return planned.rates or (planned.recipe.learning_rate,)
+        missing = set(plan.seeds) - {run.seed for run in network.runs}
+        if network.runs and missing:
+            raise UsageError(f"the record of {planned.name} lacks seed {min(missing)}: run the experiment again")

@@ -17,6 +17,7 @@ from pipeline.errors import UsageError
 from pipeline.schema import STRICT, parse
 from pipeline.search.plans import PlannedNetwork, RunPlan, plan_network
 from pipeline.settings import Entry, Profile, Settings
+from pipeline.training.probes import PROBES
 from search_spaces import Price
 
 Held = Literal["params", "macs", "activations"]
@@ -66,6 +67,7 @@ class Experiment:
         equal: cost -> share by which the arms' costs may differ from their mean.
         groups: name -> arms that are summed up to one, as the rates of one network are.
         test: whether the trained arms are scored on test images.
+        probes: what else is measured of the trained arms.
     """
 
     question: str
@@ -77,9 +79,12 @@ class Experiment:
     equal: dict[Held, float] = field(default_factory=dict)
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     test: bool = False
+    probes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         known = set(self.arms)
+        if set(self.probes) - set(PROBES):
+            raise ValueError(f"probes (={self.probes}) must be among {', '.join(PROBES)}")
         for name, members in self.groups.items():
             if name in known or not members or set(members) - known:
                 raise ValueError(f"group {name!r} (={members}) must name arms, and bear the name of none")
@@ -126,6 +131,7 @@ def plan_experiment(
         keep_weights=False,
         checkpoint_seconds=protocol.checkpoint_seconds,
         test=experiment.test,
+        probes=experiment.probes,
     )
 
 

@@ -36,7 +36,7 @@ class Estimate:
 def judge(catalogue: Catalogue, records: Records) -> list[ClaimVerdict]:
     """Judge every claim; experiments without a record leave their parts undecided.
 
-    Raises UsageError where a claim says something of a figure that is not calculated, or a record lacks an arm.
+    Raises UsageError where a claim says something of a figure that is not calculated.
     """
     estimates = {
         (identifier, place): estimate(part, catalogue.experiments[part.experiment], records[part.experiment])
@@ -148,15 +148,11 @@ def margin_of(part: EmpiricalPart) -> float:
 
 
 def estimate(part: EmpiricalPart, experiment: Experiment, record: GroupRecord) -> Estimate:
-    """The contrast of a part over the seeds in which each of its arms has a value.
-
-    Raises UsageError naming an arm that the record lacks.
-    """
+    """The contrast of a part over the seeds in which each of its arms has a value; none where an arm was not run."""
     arms = {network.name.removeprefix(f"{part.experiment}."): network for network in record.networks}
     members = {term: experiment.groups.get(term, (term,)) for term in part.contrast}
-    missing = [arm for names in members.values() for arm in names if arm not in arms]
-    if missing:
-        raise UsageError(f"the record of experiment {part.experiment} lacks the arm {missing[0]!r}: run it again")
+    if any(arm not in arms for names in members.values() for arm in names):
+        return Estimate(None, 0, 0)
     runs = {arm: {run.seed: run for run in network.runs} for arm, network in arms.items()}
     seeds = sorted(set.union(*(set(runs[arm]) for names in members.values() for arm in names)))
     differences = []
@@ -172,7 +168,7 @@ def estimate(part: EmpiricalPart, experiment: Experiment, record: GroupRecord) -
 
 
 def _term(part: EmpiricalPart, trained: Sequence[tuple[NetworkRecord, SeedRun]]) -> float | None:
-    values = [(network, run, value_of(part.of, part.target, network, run)) for network, run in trained]
+    values = [(network, run, value_of(part.of, part.target, network, run, part.figure)) for network, run in trained]
     return taken(part.take, values) if values else None
 
 

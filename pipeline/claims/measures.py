@@ -22,16 +22,26 @@ MeasureName = Literal[
     "trains",
     "seconds an image",
     "learning rate",
+    "probe",
 ]
 Take = Literal["mean", "lowest", "highest", "highest rate that trains"]
 
 
-def value_of(measure: MeasureName, target: float | None, network: NetworkRecord, run: SeedRun) -> float | None:
-    """The measure of one training; None where it has none."""
+def value_of(
+    measure: MeasureName,
+    target: float | None,
+    network: NetworkRecord,
+    run: SeedRun,
+    figure: tuple[str, str] | None = None,
+) -> float | None:
+    """The measure of one training, of a probe its `figure` (probe, name); None where it has none."""
     if measure == "trains":
         return float(trains(run))
     if run.state != "complete":
         return None
+    if measure == "probe":
+        assert figure is not None
+        return run.probes.get(figure[0], {}).get(figure[1])
     return _MEASURES[measure](run, network, target)
 
 
@@ -83,4 +93,4 @@ _MEASURES: dict[str, Callable[[SeedRun, NetworkRecord, float | None], float | No
     "seconds an image": lambda run, network, target: _seconds_an_image(run),
     "learning rate": lambda run, network, target: network.recipe.learning_rate,
 }
-assert set(_MEASURES) | {"trains"} == set(get_args(MeasureName))
+assert set(_MEASURES) | {"trains", "probe"} == set(get_args(MeasureName))

@@ -11,11 +11,13 @@ def tabulate(verdicts: Sequence[ClaimVerdict]) -> str:
     for claim in verdicts:
         star = "*" if claim.primary else ""
         lines.append(f"{claim.id + star:<6} {claim.verdict:<14} {claim.statement}")
+    return "\n".join([*lines, "", count(verdicts)])
+
+
+def count(verdicts: Sequence[ClaimVerdict]) -> str:
+    """How many claims have which verdict, in one line."""
     counts = {verdict: sum(claim.verdict == verdict for claim in verdicts) for verdict in _ORDER}
-    lines.append(
-        f"\n{len(verdicts)} claims: " + ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    )
-    return "\n".join(lines)
+    return f"{len(verdicts)} claims: " + ", ".join(f"{number} {name}" for name, number in counts.items() if number)
 
 
 _ORDER = ("holds", "holds in part", "equivalent", "contradicted", "undecided", "not testable here")

@@ -127,6 +127,16 @@ class TestScore:
 
 
 @dataclass(frozen=True, config=STRICT)
+class ProbeRecord:
+    """`probes.json`: further measurements of a run's final weights, by probe (pipeline/training/probes.py)."""
+
+    schema: Literal["probes/1"]
+    run: str
+    figures: dict[str, dict[str, float]]
+    weights_sha256: str
+
+
+@dataclass(frozen=True, config=STRICT)
 class Interval:
     """A mean over n seeds with its 95 % interval (Student's t); the interval is absent below 2 values."""
 
@@ -150,7 +160,7 @@ class RateTrial:
 
 @dataclass(frozen=True, config=STRICT)
 class SeedRun:
-    """One seed of a network at its chosen learning rate."""
+    """One seed of a network at its chosen learning rate; `probes` are figures by probe, where any was asked for."""
 
     run: str
     seed: int
@@ -159,6 +169,7 @@ class SeedRun:
     history: tuple[Epoch, ...]
     test_error_percent: float | None
     measurement: Measurement | None
+    probes: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=STRICT)

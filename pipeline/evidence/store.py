@@ -4,6 +4,7 @@ run.json          what the run is, and who asked for it       (RunHeader)
 result.json       its outcome, deterministic                  (Result)
 measurement.json  its cost on this machine                    (Measurement)
 test.json         its test score, if one was asked for        (TestScore)
+probes.json       further measurements that were asked for    (ProbeRecord)
 weights.safetensors, progress.json, checkpoint-*.pt           kept or removed by policy
 """
 
@@ -13,11 +14,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline.errors import StorageError
-from pipeline.evidence.records import Measurement, Membership, Result, RunHeader, RunSpec, TestScore
+from pipeline.evidence.records import (
+    Measurement,
+    Membership,
+    ProbeRecord,
+    Result,
+    RunHeader,
+    RunSpec,
+    TestScore,
+)
 from pipeline.files import write_json
 from pipeline.schema import read_record, to_json
 
-Record = TypeVar("Record", RunHeader, Result, Measurement, TestScore)
+Record = TypeVar("Record", RunHeader, Result, Measurement, TestScore, ProbeRecord)
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,12 @@ class RunFolder:
         score = self._read(TestScore, "test.json")
         return score if score is None or test_data in (None, score.test_data) else None
 
-    def write(self, record: RunHeader | Result | Measurement | TestScore) -> None:
+    def probes(self) -> dict[str, dict[str, float]]:
+        """Figures by probe; empty where none was taken."""
+        record = self._read(ProbeRecord, "probes.json")
+        return record.figures if record else {}
+
+    def write(self, record: RunHeader | Result | Measurement | TestScore | ProbeRecord) -> None:
         """Atomically write one record under its own name."""
         write_json(self.path / f"{record.schema.split('/')[0]}.json", to_json(record))
 

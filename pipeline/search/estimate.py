@@ -157,16 +157,18 @@ def _step_seconds(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, 
 
 def describe(estimates: Iterable[tuple[str, Estimate]]) -> str:
     """One line a group, and their sum."""
-    lines = [f"{'group':<12} {'runs':>5} {'finished':>9} {'hours':>8} {'disk':>10}"]
+    estimates = list(estimates)
+    width = max(12, *(len(name) for name, _ in estimates)) if estimates else 12
+    lines = [f"{'group':<{width}} {'runs':>5} {'finished':>9} {'hours':>8} {'disk':>10}"]
     total_runs = total_finished = total_disk = 0
     total_hours = 0.0
     for name, item in estimates:
-        lines.append(_row(name, item.runs, item.finished, item.hours, item.disk_bytes))
+        lines.append(_row(f"{name:<{width}}", item.runs, item.finished, item.hours, item.disk_bytes))
         total_runs, total_finished = total_runs + item.runs, total_finished + item.finished
         total_hours, total_disk = total_hours + item.hours, total_disk + item.disk_bytes
-    lines.append(_row("all", total_runs, total_finished, total_hours, total_disk))
+    lines.append(_row(f"{'all':<{width}}", total_runs, total_finished, total_hours, total_disk))
     return "\n".join(lines)
 
 
 def _row(name: str, runs: int, finished: int, hours: float, disk_bytes: int) -> str:
-    return f"{name:<12} {runs:>5} {finished:>9} {hours:>8.2f} {disk_bytes / 2**20:>6.0f} MiB"
+    return f"{name} {runs:>5} {finished:>9} {hours:>8.2f} {disk_bytes / 2**20:>6.0f} MiB"

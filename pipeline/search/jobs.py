@@ -22,7 +22,7 @@ import search_spaces
 from pipeline.data.arrays import open_test_data, open_training_data
 from pipeline.data.manifest import load_manifest
 from pipeline.errors import DataError, StorageError
-from pipeline.evidence.records import Measurement, Result, RunHeader, RunSpec, TestScore
+from pipeline.evidence.records import Measurement, ProbeRecord, Result, RunHeader, RunSpec, TestScore
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.evidence.tracking import code_commit
 from pipeline.files import write_bytes
@@ -32,7 +32,9 @@ from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.evaluation import evaluate
 from pipeline.training.history import History, Progress
 from pipeline.training.images import ImageData, Preparation, load_images
+from pipeline.training.initialisation import initialise
 from pipeline.training.loop import train
+from pipeline.training.probes import PROBES, Probed
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Job:
     """What a worker needs: where the run is registered, where its data lie, and what is wanted of it.
 
     `test_data` is the fingerprint of the test split on which a score counts; `until` the epoch at which to stop, if
-    not the last.
+    not the last; `probes` names further measurements of the trained network.
     """
 
     store: Path
@@ -51,10 +53,11 @@ class Job:
     until: int | None = None
     keep_weights: bool = False
     checkpoint_seconds: float = 30.0
+    probes: tuple[str, ...] = ()
 
 
 def run_job(job: Job) -> None:
-    """Train the run unless it is finished, then test it unless that is done or not wanted.
+    """Train the run unless it is finished, then test and probe it unless that is done or not wanted.
 
     Raises DataError where the data set is not the one the run was registered for, MemoryError where memory is short.
     """
@@ -73,12 +76,16 @@ def _run(job: Job) -> None:
         if header is None:
             raise StorageError(f"run {job.run} is not registered in {job.store}")
         result = folder.result()
-        training = not reaches(result, job.until) or (job.test and needs_weights(folder, job.test_data))
+        training = not reaches(result, job.until) or needs_weights(
+            folder, job.test_data if job.test else None, job.probes
+        )
         if training:
             result = _train(job, folder, header)
         assert result is not None
         if job.test and result.state == "complete" and folder.test_score(job.test_data) is None:
             folder.write(_test(job, folder, header, result))
+        if result.state == "complete" and set(job.probes) - set(folder.probes()):
+            folder.write(_probe(job, folder, header, result))
         if training and not job.keep_weights:
             folder.weights.unlink(missing_ok=True)
 
@@ -90,11 +97,16 @@ def reaches(result: Result | None, until: int | None) -> bool:
     return until is not None and len(result.history) >= until
 
 
-def needs_weights(folder: RunFolder, test_data: str) -> bool:
-    """Whether a test score is missing whose weights are gone: the run is then trained again, to the same weights."""
+def needs_weights(folder: RunFolder, test_data: str | None, probes: tuple[str, ...] = ()) -> bool:
+    """Whether weights are gone that are needed: the run is then trained again, to the same weights.
+
+    They are needed for a test score on `test_data`, if one is wanted, and for probes, unless they were taken.
+    """
     result = folder.result()
-    complete = result is not None and result.state == "complete"
-    return complete and folder.test_score(test_data) is None and not folder.weights.exists()
+    if result is None or result.state != "complete" or folder.weights.exists():
+        return False
+    untested = test_data is not None and folder.test_score(test_data) is None
+    return untested or bool(set(probes) - set(folder.probes()))
 
 
 def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
@@ -148,19 +160,42 @@ def _continues(earlier: Result, result: Result) -> bool:
     return result == earlier
 
 
-def _test(job: Job, folder: RunFolder, header: RunHeader, result: Result) -> TestScore:
-    spec = header.spec
+def _trained(folder: RunFolder, header: RunHeader, result: Result) -> nn.Module:
+    """The network of a finished run with its final weights, in eval mode."""
     weights = safetensors.torch.load_file(folder.weights)
     if hash_weights(weights) != result.weights_sha256:
         raise StorageError(f"{folder.weights} does not hold the weights of {folder.path / 'result.json'}")
-    model = build_network(spec)
+    model = build_network(header.spec)
     model.load_state_dict(weights)
-    model = model.to(spec.device).to(memory_format=torch.channels_last)
+    return model.to(header.spec.device).to(memory_format=torch.channels_last).eval()
+
+
+def _probe(job: Job, folder: RunFolder, header: RunHeader, result: Result) -> ProbeRecord:
+    """All probes that are wanted, with those taken before."""
+    spec, recipe = header.spec, header.spec.recipe
+    data = _training_data(job.data_folder, spec.data, recipe.train_images, recipe.validation_images, spec.device)
+
+    def initial() -> nn.Module:
+        model = build_network(spec)
+        initialise(model, recipe.initialisation, spec.seed)
+        return model.to(spec.device).to(memory_format=torch.channels_last)
+
+    probed = Probed(_trained(folder, header, result), initial, recipe, data)
+    taken = folder.probes()
+    figures = {name: taken[name] if name in taken else PROBES[name](probed) for name in {*taken, *job.probes}}
+    assert result.weights_sha256 is not None
+    return ProbeRecord("probes/1", header.run, dict(sorted(figures.items())), result.weights_sha256)
+
+
+def _test(job: Job, folder: RunFolder, header: RunHeader, result: Result) -> TestScore:
+    spec = header.spec
+    model = _trained(folder, header, result)
     manifest = load_manifest(job.data_folder)
     test = open_test_data(job.data_folder)
     images = load_images(test.images, test.labels, None, spec.device)
     preparation = Preparation(spec.recipe, ImageData(images, images, manifest.mean, manifest.std))
     score = evaluate(model, images, preparation, spec.recipe.precision)
+    assert result.weights_sha256 is not None
     return TestScore(
         schema="test/1",
         run=header.run,
@@ -168,7 +203,7 @@ def _test(job: Job, folder: RunFolder, header: RunHeader, result: Result) -> Tes
         test_loss=score.loss,
         images=len(images),
         test_data=manifest.test_fingerprint,
-        weights_sha256=hash_weights(weights),
+        weights_sha256=result.weights_sha256,
     )
 
 

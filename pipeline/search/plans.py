@@ -39,7 +39,7 @@ class PlannedNetwork:
 class RunPlan:
     """What the stage `run` trains for one group; channels and classes are those of the data.
 
-    `test`: whether the trained seeds are scored on test images.
+    `test`: whether the trained seeds are scored on test images; `probes`: what else is measured of them.
     """
 
     schema: Literal["run-plan/1"]
@@ -53,6 +53,7 @@ class RunPlan:
     keep_weights: bool
     checkpoint_seconds: float
     test: bool = True
+    probes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -148,10 +148,10 @@ def rate_requests(network: PlannedNetwork, manifest: Manifest, device: DeviceKin
 def seed_requests(
     network: PlannedNetwork, rate: float, plan: RunPlan, manifest: Manifest, device: DeviceKind
 ) -> list[Request]:
-    """One run a seed at the chosen rate, to be tested if the plan says so."""
+    """One run a seed at the chosen rate, to be tested and probed as the plan says."""
     recipe = replace(network.recipe, learning_rate=rate)
     requests = [_request(network, recipe, seed, manifest, device, "seed") for seed in plan.seeds]
-    return [replace(request, test=plan.test) for request in requests]
+    return [replace(request, test=plan.test, probes=plan.probes) for request in requests]
 
 
 def _rate_request(network: PlannedNetwork, rate: float, manifest: Manifest, device: DeviceKind, until: int) -> Request:
@@ -206,6 +206,7 @@ def _seed_run(outcome: Outcome) -> SeedRun:
         history=result.history if result else (),
         test_error_percent=score.test_error_percent if score and outcome.state == "complete" else None,
         measurement=outcome.folder.measurement(),
+        probes=outcome.folder.probes(),
     )
 
 

@@ -42,13 +42,14 @@ PASSING_REASONS = ("out_of_memory", "worker ended unexpectedly", "worker hung")
 
 @dataclass(frozen=True)
 class Request:
-    """A run that is wanted, for whom, and what of it: scored on test data once trained, or only its first epochs."""
+    """A run that is wanted, for whom, and what of it: tested and probed once trained, or only its first epochs."""
 
     spec: RunSpec
     name: str
     member: Membership
     test: bool = False
     until: int | None = None
+    probes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,8 @@ class Runner:
         if finished is not None:
             self._finished.append(Outcome(request, folder, finished.state, finished.reason, trained=False))
             return
-        if needs_weights(folder, test_data):
-            self.display.line(f"{request.name}: weights of run {folder.run} are gone; it is trained again for its test")
+        if needs_weights(folder, test_data if request.test else None, request.probes):
+            self.display.line(f"{request.name}: weights of run {folder.run} are gone; it is trained again for them")
         header = folder.header()
         assert header is not None
         job = Job(
@@ -148,6 +149,7 @@ class Runner:
             until=request.until,
             keep_weights=self.keep_weights and request.member.role != "learning-rate",
             checkpoint_seconds=self.checkpoint_seconds,
+            probes=request.probes,
         )
         self._start(_InFlight(request, header, job))
 
@@ -237,13 +239,15 @@ def _passing_reason(error: BaseException | None) -> str | None:
 
 
 def finished_result(request: Request, folder: RunFolder, test_data: str) -> Result | None:
-    """The result of a run of which nothing more is wanted: it failed, or got as far as asked and, if asked, tested."""
+    """The result of a run of which nothing more is wanted: it failed, or got as far, and was tested, as asked."""
     result = folder.result()
     if not reaches(result, request.until):
         return None
-    if result is None or result.state == "failed" or not request.test:
+    if result is None or result.state == "failed":
         return result
-    return result if folder.test_score(test_data) is not None else None
+    if set(request.probes) - set(folder.probes()):
+        return None
+    return result if not request.test or folder.test_score(test_data) is not None else None
 
 
 def _tell(outcome: Outcome) -> str:

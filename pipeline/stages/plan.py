@@ -1,5 +1,7 @@
-"""Stage `plan`: params.yaml and the data's manifest become one plan a family for `run`, `profile` and `search`."""
+"""Stage `plan`: params.yaml, claims.yaml and the data's manifest become one plan a family, and one an experiment."""
 
+from pipeline.claims.evidence import catalogue_of
+from pipeline.claims.experiments import plan_experiment
 from pipeline.data.manifest import load_manifest
 from pipeline.files import write_json
 from pipeline.machine import resolve_device
@@ -12,7 +14,7 @@ from pipeline.workspace import workspace
 
 
 def main() -> None:
-    """Write plans/run/<family>.json, plans/profile/<family>.json and plans/search/<family>.json."""
+    """Write plans/run/<family>.json, plans/profile/, plans/search/ likewise, and plans/experiments/<name>.json."""
     place = workspace()
     settings = read_settings(place.params_file)
     manifest = load_manifest(place.prepared_data / settings.data.name)
@@ -23,6 +25,14 @@ def main() -> None:
         write_json(place.plans / "profile" / f"{family}.json", to_json(plan_profile(plan, latency_seconds)))
     for family, search in plan_searches(settings, settings.profile, manifest, resolve_device()).items():
         write_json(place.plans / "search" / f"{family}.json", {} if search is None else to_json(search))
+    catalogue = catalogue_of(place)
+    for name, experiment in catalogue.experiments.items():
+        left_out = {"networks": [], "data": manifest.name, "profile": settings.profile}
+        planned = settings.profile in experiment.sizes
+        experiment_plan = plan_experiment(name, experiment, settings.profile, settings, manifest) if planned else None
+        write_json(
+            place.plans / "experiments" / f"{name}.json", to_json(experiment_plan) if experiment_plan else left_out
+        )
     networks = sum(len(plan.networks) for plan in plans.values())
     print(f"plan: profile {settings.profile}, {networks} networks of {len(plans)} families, data {manifest.name}")
 

@@ -9,7 +9,7 @@ from pipeline.evidence.records import GroupRecord
 from pipeline.files import read_json, write_json
 from pipeline.process import prepare_workers, run_stage
 from pipeline.schema import read_record, to_json
-from pipeline.workspace import workspace
+from pipeline.workspace import Workspace, workspace
 
 
 def main(group: str) -> None:
@@ -19,6 +19,12 @@ def main(group: str) -> None:
     """
     place = workspace()
     plan_file = place.plans / "run" / f"{group}.json"
+    write_json(place.results / "runs" / f"{group}.json", to_json(carry_out(place, plan_file)))
+
+
+def carry_out(place: Workspace, plan_file: Path) -> GroupRecord:
+    """Train what a plan says; the record of a plan without networks is empty."""
+    group = plan_file.stem
     if has_networks(plan_file):
         prepare_workers()  # PyTorch loads there while it loads here
         from pipeline.search.campaign import run_plan  # PyTorch is loaded only where something is trained
@@ -33,11 +39,10 @@ def main(group: str) -> None:
             raise RunsFailedError(f"{len(lost)} runs of group {group} were lost ({lost[0]}); run it again")
         if not any(run.state == "complete" for network in record.networks for run in network.runs):
             raise RunsFailedError(f"no run of group {group} was completed")
-    else:
-        plan = read_json(plan_file)
-        manifest = load_manifest(place.prepared_data / plan["data"])
-        record = GroupRecord("group/1", group, plan["profile"], summary(manifest), ())
-    write_json(place.results / "runs" / f"{group}.json", to_json(record))
+        return record
+    plan = read_json(plan_file)
+    manifest = load_manifest(place.prepared_data / plan["data"])
+    return GroupRecord("group/1", group, plan["profile"], summary(manifest), ())
 
 
 def has_networks(plan_file: Path) -> bool:

@@ -15,7 +15,6 @@ from pipeline.claims.judging import decide, estimate, judge, together
 from pipeline.claims.measures import value_of
 from pipeline.claims.simulation import simulate
 from pipeline.claims.verdicts import Verdict
-from pipeline.errors import UsageError
 from pipeline.evidence.records import GroupRecord
 
 CHECKOUT = Path(__file__).parents[2]
@@ -108,9 +107,9 @@ def test_pairs_are_of_one_seed_and_a_failed_training_takes_its_pair_with_it() ->
     assert (found.failed, found.trained) == (1, 7)
 
 
-def test_a_record_without_an_arm_is_named() -> None:
-    with pytest.raises(UsageError, match="lacks the arm 'flat'"):
-        estimate(PART, DEPTH, made_record("depth", {"deep": (1.0, 2.0)}))
+def test_a_part_whose_arms_a_profile_leaves_out_is_undecided() -> None:
+    (found,) = judge(catalogue(PART), {"depth": made_record("depth", {"deep": (1.0, 2.0)})})
+    assert found.verdict == "undecided" and found.parts[0].n is None
 
 
 def test_ratios_are_factors() -> None:

@@ -1,0 +1,23 @@
+"""Stage `experiment`: trains the arms of one experiment; `python -m pipeline.stages.experiment NAME`."""
+
+import sys
+
+from pipeline.files import write_json
+from pipeline.process import run_stage
+from pipeline.schema import to_json
+from pipeline.stages.run import carry_out
+from pipeline.workspace import workspace
+
+
+def main(name: str) -> None:
+    """Write reports/results/experiments/<name>.json, a GroupRecord; empty where the profile has no size for it.
+
+    Raises RunsFailedError, and writes nothing, where a run was lost for a passing reason, or not one was completed.
+    """
+    place = workspace()
+    record = carry_out(place, place.plans / "experiments" / f"{name}.json")
+    write_json(place.results / "experiments" / f"{name}.json", to_json(record))
+
+
+if __name__ == "__main__":
+    run_stage(f"experiment-{sys.argv[1]}", workspace().locks, lambda: main(sys.argv[1]))

@@ -1,0 +1,32 @@
+"""Stage `judge`: claims and the records of their experiments become verdicts; nothing is trained."""
+
+from pipeline.claims.evidence import catalogue_of, check_record, record_file
+from pipeline.claims.judging import judge
+from pipeline.claims.tables import count
+from pipeline.evidence.records import GroupRecord
+from pipeline.files import read_json, write_json
+from pipeline.process import run_stage
+from pipeline.schema import read_record, to_json
+from pipeline.search.plans import RunPlan
+from pipeline.workspace import workspace
+
+
+def main() -> None:
+    """Write reports/results/claims.json, a list of ClaimVerdict.
+
+    Raises UsageError where a record is not of the plan in force.
+    """
+    place = workspace()
+    catalogue, records = catalogue_of(place), {}
+    for name in catalogue.experiments:
+        plan_file = place.plans / "experiments" / f"{name}.json"
+        if read_json(plan_file)["networks"]:
+            records[name] = read_record(GroupRecord, record_file(place, name))
+            check_record(read_record(RunPlan, plan_file), records[name])
+    verdicts = judge(catalogue, records)
+    write_json(place.results / "claims.json", to_json(verdicts))
+    print(f"judge: {count(verdicts)}; {len(records)} of {len(catalogue.experiments)} experiments")
+
+
+if __name__ == "__main__":
+    run_stage("judge", workspace().locks, main)

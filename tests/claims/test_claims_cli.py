@@ -1,0 +1,139 @@
+"""`convstudy claims` and `convstudy run` as a user types them, and the stages that DVC calls, with real trainings."""
+
+import json
+import shutil
+
+import pytest
+from conftest import CHECKOUT
+from verbs import called, refused, told
+
+from pipeline.claims.evidence import check_record
+from pipeline.claims.verdicts import ClaimVerdict
+from pipeline.errors import UsageError
+from pipeline.evidence.records import GroupRecord
+from pipeline.evidence.store import RunStore
+from pipeline.files import read_json, write_json
+from pipeline.schema import parse, read_record, to_json
+from pipeline.search.plans import RunPlan
+from pipeline.stages import experiment, judge, plan
+from pipeline.workspace import Workspace
+
+SMOKE = """
+experiments:
+  lenets:
+    question: Does batch normalisation lower the error of LeNet?
+    recipe: {epochs: 1, train_images: 256, batch_size: 32, validation_images: 200, train_loss_images: 100}
+    rates: [0.1]
+    sizes: {smoke: {seeds: 2, core_hours: 0.01}}
+    arms: {plain: {network: lenet}, norm: {network: bn-lenet}}
+    equal: {macs: 0.01}
+    probes: [training error]
+  elsewhere:
+    question: What is trained by another profile only?
+    sizes: {full: {seeds: 2, core_hours: 1}}
+    arms: {one: {network: lenet}, other: {network: lenet-small}}
+claims:
+  B2:
+    theme: normalisation
+    source: Batch normalisation
+    statement: Batch normalisation lowers the error.
+    known: expected
+    parts:
+      - {kind: empirical, measure: error, experiment: lenets, of: validation error, contrast: {norm: 1, plain: -1},
+         expect: lower, smallest: 1, unit: points}
+      - {kind: empirical, measure: training error, experiment: lenets, of: probe, figure: [training error, training],
+         contrast: {norm: 1, plain: -1}, expect: lower, smallest: 1, unit: points}
+  A1:
+    theme: depth
+    source: AlexNet
+    statement: AlexNet has eight layers.
+    known: holds
+    parts: [{kind: analytic, measure: layers, calculation: alexnet-layers, says: {layers: {equals: 8}}}]
+"""
+
+
+@pytest.fixture
+def claimed(study: Workspace) -> Workspace:
+    """A workspace with two experiments and two claims, under the profile smoke."""
+    study.params_file.write_text(study.params_file.read_text().replace("profile: quick", "profile: smoke"))
+    (study.root / "reports").mkdir()
+    (study.root / "reports" / "claims.yaml").write_text(SMOKE)
+    return study
+
+
+def test_an_experiment_is_run_judged_and_told(claimed: Workspace) -> None:
+    (before,) = told(claimed, "claims", "B2")
+    assert before["verdict"] == "undecided" and before["parts"][0]["effect"] is None
+    record = told(claimed, "run", "lenets", "--quiet")
+    assert [network["name"] for network in record["networks"]] == ["lenets.plain", "lenets.norm"]
+    assert all(run["test_error_percent"] is None for network in record["networks"] for run in network["runs"])
+    verdicts = told(claimed, "claims")
+    assert [claim["id"] for claim in verdicts] == ["B2", "A1"]
+    contract = {"id", "theme", "primary", "statement", "source", "verdict", "parts", "evidence"}
+    for claim in verdicts:
+        assert contract <= set(claim)
+        for part in claim["parts"]:
+            assert {"kind", "measure", "verdict", "effect", "unit", "interval", "n", "scale"} <= set(part)
+    for part in verdicts[0]["parts"]:
+        assert part["n"] == 2 and part["interval"][0] <= part["effect"] <= part["interval"][1]
+    said = called(claimed, "claims", "B2")
+    assert "points" in said and "(n=2, adjusted p" in said and "smoke" in said
+    assert "A1     holds" in called(claimed, "claims")
+    runs = len(list(RunStore(claimed.runs)))
+    more = told(claimed, "run", "lenets", "--seeds", "3", "--quiet")
+    assert [run["seed"] for run in more["networks"][0]["runs"]] == [1, 2, 3]
+    assert len(list(RunStore(claimed.runs))) == runs + 2  # only the new seed of each arm was trained
+
+
+def test_unknown_claims_and_experiments_are_told_with_the_nearest(claimed: Workspace) -> None:
+    assert "did you mean 'B2'" in refused(claimed, "claims", "B3")
+    assert "did you mean 'lenets'" in refused(claimed, "run", "lenet")
+    assert "has no size for the profile smoke: full" in refused(claimed, "run", "elsewhere")
+
+
+def test_the_stages_train_judge_and_reword_without_training(claimed: Workspace) -> None:
+    plan.main()
+    for name in ("lenets", "elsewhere"):
+        experiment.main(name)
+    judge.main()
+    verdicts = [parse(ClaimVerdict, value, "claims") for value in read_json(claimed.results / "claims.json")]
+    assert [claim.id for claim in verdicts] == ["B2", "A1"] and verdicts[0].parts[0].n == 2
+    plans = {path.name: path.read_bytes() for path in claimed.plans.rglob("*.json")}
+    claims = claimed.root / "reports" / "claims.yaml"
+    claims.write_text(claims.read_text().replace("Batch normalisation lowers the error.", "It helps."))
+    plan.main()
+    assert {path.name: path.read_bytes() for path in claimed.plans.rglob("*.json")} == plans
+    judge.main()
+    assert read_json(claimed.results / "claims.json")[0]["statement"] == "It helps."
+
+
+def test_a_record_of_something_else_is_named(claimed: Workspace) -> None:
+    plan.main()
+    experiment.main("lenets")
+    wanted = read_record(RunPlan, claimed.plans / "experiments" / "lenets.json")
+    path = claimed.results / "experiments" / "lenets.json"
+    record = read_record(GroupRecord, path)
+    check_record(wanted, record)
+    for changed, told_so in (
+        (
+            {"recipe": {**to_json(record.networks[0].recipe), "epochs": 2}},
+            "lenets.plain was recorded with another recipe",
+        ),
+        ({"config": {"norm": True}}, "lenets.plain was recorded with another Config"),
+        ({"runs": to_json(record.networks[0].runs)[:1]}, "lacks seed 2"),
+    ):
+        value = json.loads(path.read_text())
+        value["networks"][0].update(changed)
+        with pytest.raises(UsageError, match=told_so):
+            check_record(wanted, parse(GroupRecord, value, "record"))
+    value = json.loads(path.read_text())
+    value["networks"][0]["recipe"]["epochs"] = 2
+    write_json(path, value)
+    with pytest.raises(UsageError, match="another recipe"):
+        judge.main()
+
+
+def test_the_projects_own_claims_can_be_told(study: Workspace) -> None:
+    (study.root / "reports").mkdir()
+    shutil.copy(CHECKOUT / "reports" / "claims.yaml", study.root / "reports" / "claims.yaml")
+    assert "contradicted" in called(study, "claims", "A2") and "16" in called(study, "claims", "A2")
