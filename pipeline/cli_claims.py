@@ -25,6 +25,7 @@ def run(
         prepare_workers()
     from pipeline.claims.evidence import catalogue_of, experiment_named, record_file
     from pipeline.claims.experiments import plan_experiment
+    from pipeline.claims.tables import plan_seeds
     from pipeline.data.manifest import load_manifest
     from pipeline.files import write_json
     from pipeline.schema import to_json
@@ -46,7 +47,7 @@ def run(
     record = run_plan(place, plan, name, workers, quiet)
     write_json(record_file(place, name), to_json(record))
     if json_file is None and not quiet:
-        print(tabulate(record))
+        print(tabulate(record), plan_seeds(catalogue, name, record), sep="\n\n")
     write(json_file, to_json(record))
     if not any(trained.state == "complete" for network in record.networks for trained in network.runs):
         raise RunsFailedError(f"no training of experiment {name} was completed")

@@ -28,7 +28,7 @@ class Size:
     """How large an experiment is under one profile.
 
     Attributes:
-        seeds: trainings of each arm.
+        seeds: trainings of each arm, numbered from `first_seed` on; a pilot's are others than the study's.
         core_hours: what it may cost, on one core with bfloat16.
         recipe: further fields of the recipe, such as fewer images.
         arms: the arms that are trained; none: all.
@@ -38,6 +38,7 @@ class Size:
     core_hours: float
     recipe: dict[str, Any] = field(default_factory=dict)
     arms: tuple[str, ...] = ()
+    first_seed: int = 1
 
     def __post_init__(self) -> None:
         if self.seeds < 2:
@@ -127,7 +128,7 @@ def plan_experiment(
         channels=channels,
         classes=classes,
         networks=networks,
-        seeds=tuple(range(1, protocol.seeds + 1)),
+        seeds=tuple(range(size.first_seed, size.first_seed + protocol.seeds)),
         keep_weights=False,
         checkpoint_seconds=protocol.checkpoint_seconds,
         test=experiment.test,

@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 
+from pipeline.claims.catalogue import Catalogue, EmpiricalPart
+from pipeline.claims.inference import seeds_needed
+from pipeline.claims.judging import Estimate, estimate, judge_empirical, margin_of
 from pipeline.claims.verdicts import ClaimVerdict, PartVerdict
+from pipeline.evidence.records import GroupRecord
 
 
 def tabulate(verdicts: Sequence[ClaimVerdict]) -> str:
@@ -12,6 +16,26 @@ def tabulate(verdicts: Sequence[ClaimVerdict]) -> str:
         star = "*" if claim.primary else ""
         lines.append(f"{claim.id + star:<6} {claim.verdict:<14} {claim.statement}")
     return "\n".join([*lines, "", count(verdicts)])
+
+
+def plan_seeds(catalogue: Catalogue, name: str, record: GroupRecord) -> str:
+    """What an experiment says of the claims that rest on it, part by part, and how many seeds would settle them."""
+    lines = []
+    for identifier, claim in catalogue.claims.items():
+        for part in claim.parts:
+            if not isinstance(part, EmpiricalPart) or part.experiment != name:
+                continue
+            found = estimate(part, catalogue.experiments[name], record).contrast
+            if found is None:
+                lines.append(f"{identifier}, {part.measure}: no two seeds in which all arms have a value")
+                continue
+            told = effect_of(judge_empirical(part, Estimate(found, 0, 0), found.p_value, ""), "p")
+            needed = seeds_needed(found.spread, margin_of(part))
+            lines.append(
+                f"{identifier}, {part.measure}: {told}; {needed} seeds would find {part.smallest:g} {part.unit} with a "
+                "probability of 80 %"
+            )
+    return "\n".join(lines)
 
 
 def count(verdicts: Sequence[ClaimVerdict]) -> str:
@@ -46,10 +70,10 @@ def _evidence(part: PartVerdict) -> list[str]:
     return lines
 
 
-def effect_of(part: PartVerdict) -> str:
+def effect_of(part: PartVerdict, p_name: str = "adjusted p") -> str:
     """The effect of an empirical part with its interval, or that there is none yet."""
     if part.effect is None or part.interval is None:
         return "no evidence yet"
     low, high = part.interval
-    p_value = f", adjusted p {part.p_value:.2g}" if part.p_value is not None else ""
+    p_value = f", {p_name} {part.p_value:.2g}" if part.p_value is not None else ""
     return f"{part.effect:.3g} {part.unit} [{low:.3g}, {high:.3g}] (n={part.n}{p_value})"

@@ -79,6 +79,8 @@ def test_an_experiment_is_run_judged_and_told(claimed: Workspace) -> None:
     said = called(claimed, "claims", "B2")
     assert "points" in said and "(n=2, adjusted p" in said and "smoke" in said
     assert "A1     holds" in called(claimed, "claims")
+    again = called(claimed, "run", "lenets")
+    assert "B2, error: " in again and "seeds would find 1 points" in again and "lenets.norm" in again
     runs = len(list(RunStore(claimed.runs)))
     more = told(claimed, "run", "lenets", "--seeds", "3", "--quiet")
     assert [run["seed"] for run in more["networks"][0]["runs"]] == [1, 2, 3]

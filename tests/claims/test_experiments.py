@@ -1,5 +1,6 @@
 """Experiments as they are planned: arms as networks, equal in what they are said to hold equal."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ def test_arms_become_networks_of_one_protocol(settings: Settings, manifest: Mani
     assert one.recipe == other.recipe and one.recipe.train_images == 2000 and one.recipe.epochs == 2
     assert one.rates == other.rates == (0.1, 0.3)
     assert plan_experiment("depth", experiment(), "quick", settings, manifest, seeds=7).seeds[-1] == 7
+    pilot = replace(experiment(), sizes={"pilot": Size(2, 0.1, first_seed=101)})
+    assert plan_experiment("depth", pilot, "pilot", settings, manifest).seeds == (101, 102)
 
 
 def test_unequal_arms_are_refused_with_the_figures(settings: Settings, manifest: Manifest) -> None:
