@@ -86,6 +86,12 @@ class Ledger:
         self.channels, self.side = out, 1
         return self
 
+    def auxiliary_dense(self, out: int) -> "Ledger":
+        """A dense layer that only training uses: its parameters count, a prediction does not pay for it."""
+        self._totals.params += self.channels * self.side * self.side * out + out
+        self.channels, self.side = out, 1
+        return self
+
     def price(self) -> Price:
         """The totals so far."""
         totals = self._totals

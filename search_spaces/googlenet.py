@@ -6,6 +6,7 @@ the stem is one 3x3 convolution with stride 1 and one max-pool; one block works 
 branches the widest as in the source, and every convolution has batch norm, as Inception v2 found to help.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -41,13 +42,15 @@ class Config:
     """A stem, then stages of Inception blocks with a 3/2 max-pool between stages.
 
     The stem "imagenet" is conv 7 s2, pool, conv 1, conv 3, pool, of the three `stem_widths`; "small" is one 3x3
-    convolution of the single stem width, and a pool.
+    convolution of the single stem width, and a pool. With `auxiliary`, a classifier (global average pool, dense) reads
+    the output of each stage but the last, for the training loss alone.
     """
 
     stages: tuple[tuple[Inception, ...], ...]
     stem: Literal["imagenet", "small"] = "imagenet"
     stem_widths: tuple[int, ...] = (64, 64, 192)
     norm: bool = False
+    auxiliary: bool = False
 
     def __post_init__(self) -> None:
         require(1 <= len(self.stages) <= 6, f"stages (of {len(self.stages)}) must number between 1 and 6")
@@ -82,12 +85,16 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
     """The network as a Sequential: (N, in_channels, H, W) -> (N, num_classes)."""
     layers = _stem(config, in_channels)
     width = config.stem_widths[-1]
+    heads: dict[int, nn.Module] = {}
     for position, stage in enumerate(config.stages):
         layers += [nn.MaxPool2d(3, 2, padding=1)] if position else []
         for block in stage:
             layers.append(InceptionBlock(width, block, config.norm))
             width = block.width
-    return nn.Sequential(*layers, *pooling_head(width, num_classes))
+        if config.auxiliary and position < len(config.stages) - 1:
+            heads[len(layers) - 1] = pooling_head(width, num_classes)
+    layers += pooling_head(width, num_classes)
+    return WithAuxiliary(layers, heads) if config.auxiliary else nn.Sequential(*layers)
 
 
 def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
@@ -115,7 +122,30 @@ def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
                     conv(ledger.fork(), block.pool, 1),
                 ]
             )
+        if config.auxiliary and position < len(config.stages) - 1:
+            ledger.fork().global_pool().auxiliary_dense(num_classes)
     ledger.global_pool().dense(num_classes)
+
+
+class WithAuxiliary(nn.Module):
+    """A network with further heads behind some of its layers.
+
+    In train mode (N, C, H, W) -> (logits, *logits of the heads), each (N, classes); in eval mode the logits alone.
+    """
+
+    def __init__(self, layers: list[nn.Module], heads: Mapping[int, nn.Module]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.heads = nn.ModuleDict({str(position): head for position, head in heads.items()})
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Run the layers one after another, and the heads beside them."""
+        further = []
+        for position, layer in enumerate(self.layers):
+            x = layer(x)
+            if self.training and str(position) in self.heads:
+                further.append(self.heads[str(position)](x))
+        return (x, *further) if self.training else x
 
 
 class InceptionBlock(nn.Module):

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.machine import DeviceKind
+from pipeline.training.loss import training_loss
 
 OPTIMIZER_COPIES = 3
 """Weights, gradients and one momentum buffer, each in float32."""
@@ -57,7 +58,7 @@ def training_memory(
     torch.cuda.reset_peak_memory_stats()
     for _ in range(2):  # the first step allocates the momentum
         with torch.autocast("cuda", torch.bfloat16):
-            loss = nn.functional.cross_entropy(model(images), labels, reduction="mean")
+            loss = training_loss(model(images), labels)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -22,6 +22,7 @@ from pipeline.schema import parse
 from pipeline.search.jobs import build_network
 from pipeline.search.runner import Request, finished_result
 from pipeline.training.evaluation import autocast
+from pipeline.training.loss import training_loss
 
 CALIBRATION_BATCH = 16
 FORWARD_SHARE = 1 / 3
@@ -148,8 +149,8 @@ def _timed_speed(spec: RunSpec) -> float:
 def _step_seconds(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, precision: str) -> float:
     started = time.perf_counter()
     with autocast(images.device.type, precision):
-        logits = model(images.contiguous(memory_format=torch.channels_last))
-    nn.functional.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
+        output = model(images.contiguous(memory_format=torch.channels_last))
+    training_loss(output, labels).backward()  # type: ignore[no-untyped-call]
     if images.device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - started

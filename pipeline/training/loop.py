@@ -19,6 +19,7 @@ from pipeline.training.evaluation import autocast, evaluate
 from pipeline.training.history import Epoch, History, Progress
 from pipeline.training.images import ImageData, Preparation
 from pipeline.training.initialisation import initialise
+from pipeline.training.loss import training_loss
 from pipeline.training.optimisation import learning_rate_at, make_optimizer
 from pipeline.training.recipe import Recipe
 from pipeline.training.seeding import derive_seed
@@ -128,8 +129,8 @@ class _Training:
             pixels, labels = images.take(order[step * recipe.batch_size : (step + 1) * recipe.batch_size])
             batch = self.preparation.for_training(pixels, stream)  # (batch, C, side, side)
             with autocast(self.device, recipe.precision):
-                logits = self.model(batch)  # (batch, classes)
-            loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
+                output = self.model(batch)  # (batch, classes)
+            loss = training_loss(output, labels, recipe.label_smoothing)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             norm = nn.utils.get_total_norm(p.grad for p in self.model.parameters() if p.grad is not None)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pipeline.training.evaluation import autocast, evaluate
 from pipeline.training.images import ImageData, Images, Preparation
+from pipeline.training.loss import training_loss
 from pipeline.training.recipe import Recipe
 
 Figures = dict[str, float]
@@ -89,8 +90,8 @@ def _gradient_norms(model: nn.Module, probed: Probed) -> list[float]:
     model.train()
     pixels, labels = probed.data.train.subset(GRADIENT_BATCH).take(slice(None))
     with autocast(pixels.device.type, probed.recipe.precision):
-        logits: Tensor = model(probed.preparation.for_evaluation(pixels))
-    nn.functional.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
+        output = model(probed.preparation.for_evaluation(pixels))
+    training_loss(output, labels).backward()  # type: ignore[no-untyped-call]
     convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
     norms = [float(c.weight.grad.norm()) for c in convolutions if c.weight.grad is not None]
     model.zero_grad()

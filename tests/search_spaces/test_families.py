@@ -71,6 +71,15 @@ def check_price(family: Family, config: Any, drawn: object, counted: bool) -> No
 UNSAMPLED: list[tuple[str, dict[str, Any]]] = [
     ("vgg", {"depths": [1, 2], "widths": [8, 16], "kernel": 5, "norm": True}),
     ("lenet", {"norm": True, "norm_last": True}),
+    (
+        "googlenet",
+        {
+            "stages": [[{"one": 8, "three": [4, 8], "five": [4, 8], "pool": 8}]] * 3,
+            "stem": "small",
+            "stem_widths": [8],
+            "auxiliary": True,
+        },
+    ),
     ("resnext", {"depths": [1, 2], "widths": [16, 32], "groups": 4, "stem": "small", "stem_width": 8, "mixing": False}),
 ]
 """Networks for comparisons, which no space holds."""
@@ -80,6 +89,18 @@ UNSAMPLED: list[tuple[str, dict[str, Any]]] = [
 def test_networks_that_are_only_compared_build_and_are_priced_alike(name: str, fields: dict[str, Any]) -> None:
     family = search_spaces.family(name)
     check_price(family, parse(family.config, fields, "config"), fields, counted=True)
+
+
+def test_auxiliary_classifiers_are_heard_in_training_alone() -> None:
+    family, reference = search_spaces.reference("googlenet-small")
+    model = search_spaces.instantiate(family, replace(reference.config, auxiliary=True), 28)
+    images = torch.rand(4, 1, 28, 28)
+    trained = model(images)
+    assert [tuple(logits.shape) for logits in trained] == [(4, 10), (4, 10)]  # two stages: one head beside the last
+    assert model.eval()(images).shape == (4, 10)
+    plain = sum(p.numel() for p in search_spaces.instantiate(family, reference.config, 28).parameters())
+    width = reference.config.stages[0][-1].width
+    assert sum(p.numel() for p in model.parameters()) == plain + 10 * width + 10
 
 
 def test_groups_that_do_not_mix_exchange_nothing_within_a_block() -> None:

@@ -14,6 +14,7 @@ from pipeline.errors import UsageError
 from pipeline.schema import parse, to_json
 from pipeline.training.images import stratified_subset
 from pipeline.training.initialisation import initialise
+from pipeline.training.loss import AUXILIARY_WEIGHT, training_loss
 from pipeline.training.optimisation import learning_rate_at, make_optimizer
 from pipeline.training.recipe import Recipe
 from pipeline.training.seeding import derive_seed
@@ -164,3 +165,11 @@ def test_the_protocols_of_the_source_are_recipes() -> None:
     notebook = settings.recipe_named("notebook", "resnet18")
     assert (notebook.optimizer, notebook.learning_rate, notebook.epochs, notebook.resolution) == ("adamw", 0.001, 5, 50)
     assert replace(notebook, epochs=1, resolution=None) == settings.recipe_named("notebook")
+
+
+def test_further_heads_count_with_their_weight_in_the_loss() -> None:
+    logits, further = torch.randn(6, 3), torch.randn(6, 3)
+    labels = torch.tensor([0, 1, 2, 0, 1, 2])
+    one, other = (nn.functional.cross_entropy(each, labels) for each in (logits, further))
+    assert training_loss(logits, labels) == one
+    torch.testing.assert_close(training_loss((logits, further), labels), one + AUXILIARY_WEIGHT * other)
