@@ -172,11 +172,11 @@ class StoredStudy:
 
     def add(self, trial: Trial, space: Space) -> None:
         """Enter a trial, whole or not at all; `trial.number` must be the next."""
-        params = space.asked(trial.values)
+        params, known = space.asked(trial.values), distributions(space)
         template = create_trial(
             state=OptunaState.RUNNING,
             params=params,
-            distributions={name: distributions(space)[name] for name in params},
+            distributions={name: known[name] for name in params},
             user_attrs={"candidate": _candidate(trial), "progress": _progress(trial)},
             constraints=self.plan.limits.constraints(trial.costs),
         )
