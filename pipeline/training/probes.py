@@ -63,7 +63,7 @@ def shift(probed: Probed) -> Figures:
 
 
 def _moved(images: Images, pixels: int) -> Iterator[Images]:
-    whole, labels = images.take(slice(None)) if images.rows is None else images.take(torch.arange(len(images)))
+    whole, labels = images.take(slice(None))
     for axis, direction in ((2, 1), (2, -1), (3, 1), (3, -1)):
         moved = torch.roll(whole, direction * pixels, dims=axis)
         edge = slice(0, pixels) if direction > 0 else slice(-pixels, None)
