@@ -155,10 +155,10 @@ def estimate(part: EmpiricalPart, experiment: Experiment, record: GroupRecord) -
         return Estimate(None, 0, 0)
     runs = {arm: {run.seed: run for run in network.runs} for arm, network in arms.items()}
     seeds = sorted(set.union(*(set(runs[arm]) for names in members.values() for arm in names)))
-    differences = []
+    differences, classes = [], len(record.data.class_names)
     for seed in seeds:
         values = {
-            term: _term(part, [(arms[arm], runs[arm][seed]) for arm in names if seed in runs[arm]])
+            term: _term(part, [(arms[arm], runs[arm][seed]) for arm in names if seed in runs[arm]], classes)
             for term, names in members.items()
         }
         if all(value is not None for value in values.values()):
@@ -167,9 +167,11 @@ def estimate(part: EmpiricalPart, experiment: Experiment, record: GroupRecord) -
     return Estimate(contrast(differences), sum(run.state == "failed" for run in trained), len(trained))
 
 
-def _term(part: EmpiricalPart, trained: Sequence[tuple[NetworkRecord, SeedRun]]) -> float | None:
-    values = [(network, run, value_of(part.of, part.target, network, run, part.figure)) for network, run in trained]
-    return taken(part.take, values) if values else None
+def _term(part: EmpiricalPart, trained: Sequence[tuple[NetworkRecord, SeedRun]], classes: int) -> float | None:
+    values = [
+        (network, run, value_of(part.of, part.target, network, run, classes, part.figure)) for network, run in trained
+    ]
+    return taken(part.take, values, classes) if values else None
 
 
 def _scaled(part: EmpiricalPart, value: float | None) -> float:

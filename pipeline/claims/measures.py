@@ -32,11 +32,12 @@ def value_of(
     target: float | None,
     network: NetworkRecord,
     run: SeedRun,
+    classes: int,
     figure: tuple[str, str] | None = None,
 ) -> float | None:
     """The measure of one training, of a probe its `figure` (probe, name); None where it has none."""
     if measure == "trains":
-        return float(trains(run))
+        return float(trains(run, classes))
     if run.state != "complete":
         return None
     if measure == "probe":
@@ -45,17 +46,17 @@ def value_of(
     return _MEASURES[measure](run, network, target)
 
 
-def trains(run: SeedRun, classes: int = 10) -> bool:
+def trains(run: SeedRun, classes: int) -> bool:
     """Whether a training came to its end and its network does better than guessing."""
     if run.state != "complete":
         return False
     return run.history[-1].validation_error_percent < chance_threshold_percent(classes)
 
 
-def taken(take: Take, values: Sequence[tuple[NetworkRecord, SeedRun, float | None]]) -> float | None:
+def taken(take: Take, values: Sequence[tuple[NetworkRecord, SeedRun, float | None]], classes: int) -> float | None:
     """One number of several arms of one seed: of their values, or the largest of their rates that trains."""
     if take == "highest rate that trains":
-        rates = [network.recipe.learning_rate for network, run, _ in values if trains(run)]
+        rates = [network.recipe.learning_rate for network, run, _ in values if trains(run, classes)]
         return max(rates, default=None)
     found = [value for _, _, value in values if value is not None]
     if not found:

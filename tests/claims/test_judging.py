@@ -140,10 +140,10 @@ def test_the_largest_rate_that_trains_is_found_for_each_seed() -> None:
 
 def test_epochs_to_a_loss_are_read_between_epochs() -> None:
     arm = made_arm("a.b", (10.0,), losses=(2.0, 1.0, 0.5))
-    assert value_of("epochs to loss", 1.5, arm, arm.runs[0]) == pytest.approx(1.5)
-    assert value_of("epochs to loss", 2.5, arm, arm.runs[0]) == 1.0
-    assert value_of("epochs to loss", 0.1, arm, arm.runs[0]) is None
-    assert value_of("loss gap", None, arm, arm.runs[0]) == pytest.approx(0.5)
+    assert value_of("epochs to loss", 1.5, arm, arm.runs[0], 10) == pytest.approx(1.5)
+    assert value_of("epochs to loss", 2.5, arm, arm.runs[0], 10) == 1.0
+    assert value_of("epochs to loss", 0.1, arm, arm.runs[0], 10) is None
+    assert value_of("loss gap", None, arm, arm.runs[0], 10) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
