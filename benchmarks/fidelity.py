@@ -32,37 +32,54 @@ class RankCorrelation:
 
 def rank_correlations(table: PopulationTable, full: FullTrainings | None) -> list[RankCorrelation]:
     """Early epochs, the short training and another seed of it, against the end of the short and of the full one."""
-    first = str(table.plan.seed)
-    short = [np.array(network.errors[first]) for network in table.networks]
-    epochs = table.plan.recipe.epochs
+    shares = _shares(table, full)
     found = [
-        _between(f"{_epochs(k)} of {epochs}, short", "short", k / epochs, [(c[k - 1], c[-1]) for c in short])
-        for k in table_rungs(epochs)[:-1]
+        _between(cheap, dear, shares[cheap, dear], pairs) for (cheap, dear), pairs in paired_errors(table, full).items()
     ]
-    seeds = [
+    return [item for item in found if item is not None]
+
+
+def paired_errors(
+    table: PopulationTable, full: FullTrainings | None
+) -> dict[tuple[str, str], list[tuple[float, float]]]:
+    """(cheap, dear) way to train -> validation errors in percent, a pair for each network trained both ways."""
+    first, epochs = str(table.plan.seed), table.plan.recipe.epochs
+    short = {network.number: network.errors[first] for network in table.networks}
+    found = {
+        (_short(k, epochs), "short"): [(errors[k - 1], errors[-1]) for errors in short.values()]
+        for k in table_rungs(epochs)[:-1]
+    }
+    found["short", "short, another seed"] = [
         (network.errors[first][-1], network.errors[other][-1])
         for network in table.networks
         for other in network.errors
         if other != first
     ]
-    found.append(_between("short", "short, another seed", 1.0, seeds))
-    found += _against_full(table, full) if full else []
-    return [item for item in found if item is not None]
-
-
-def _against_full(table: PopulationTable, full: FullTrainings) -> list[RankCorrelation | None]:
-    short = {network.number: network.errors[str(table.plan.seed)] for network in table.networks}
-    found = []
-    share, epochs = short_share(table, full), table.plan.recipe.epochs
+    if full is None:
+        return found
     for k in table_rungs(epochs):
-        name = "short" if k == epochs else f"{_epochs(k)} of {epochs}, short"
-        pairs = [(short[network.number][k - 1], network.errors[-1]) for network in full.networks]
-        found.append(_between(name, "full", share * k / epochs, pairs))
-    epochs = full.recipe.epochs
-    for k in table_rungs(epochs)[:-1]:
-        pairs = [(network.errors[k - 1], network.errors[-1]) for network in full.networks]
-        found.append(_between(f"{_epochs(k)} of {epochs}, full", "full", k / epochs, pairs))
+        found[_short(k, epochs), "full"] = [(short[n.number][k - 1], n.errors[-1]) for n in full.networks]
+    for k in table_rungs(full.recipe.epochs)[:-1]:
+        name = f"{_epochs(k)} of {full.recipe.epochs}, full"
+        found[name, "full"] = [(network.errors[k - 1], network.errors[-1]) for network in full.networks]
     return found
+
+
+def _shares(table: PopulationTable, full: FullTrainings | None) -> dict[tuple[str, str], float]:
+    """The images that the cheap training sees, as a share of the dear one's."""
+    epochs = table.plan.recipe.epochs
+    shares = {(_short(k, epochs), "short"): k / epochs for k in table_rungs(epochs)}
+    shares["short", "short, another seed"] = 1.0
+    if full is not None:
+        whole = short_share(table, full)
+        shares |= {(_short(k, epochs), "full"): whole * k / epochs for k in table_rungs(epochs)}
+        long = full.recipe.epochs
+        shares |= {(f"{_epochs(k)} of {long}, full", "full"): k / long for k in table_rungs(long)}
+    return shares
+
+
+def _short(k: int, epochs: int) -> str:
+    return "short" if k == epochs else f"{_epochs(k)} of {epochs}, short"
 
 
 def table_rungs(epochs: int) -> list[int]:

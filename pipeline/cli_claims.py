@@ -1,11 +1,16 @@
 """The verbs about claims: run the experiments that they rest on, and say which of them hold."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli_options import Debug, Json, Quiet, write
-from pipeline.errors import RunsFailedError, unknown_name
+from pipeline.errors import RunsFailedError, UsageError, unknown_name
+
+if TYPE_CHECKING:
+    from pipeline.claims.catalogue import Catalogue
+    from pipeline.workspace import Workspace
 
 
 def run(
@@ -13,17 +18,24 @@ def run(
     seeds: Annotated[int | None, typer.Option(min=2, help="Seeds of each arm; default: the profile's.")] = None,
     profile: Annotated[str | None, typer.Option(help="A profile; default: the one in force.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Trainings at once; default: one per core.")] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Take over what is published; train the rest.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, hours and disk.")] = False,
     json_file: Json = None,
     debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run one experiment: its arms by one protocol, each at its own best learning rate, with the same seeds."""
+    """Run one experiment: its arms by one protocol, each at its own best learning rate, with the same seeds.
+
+    Or one timing, whose arms are measured in turn on this machine.
+    """
     from pipeline.process import prepare_workers
 
     if not dry_run:
         prepare_workers()
-    from pipeline.claims.evidence import catalogue_of, experiment_named, record_file
+    from pipeline.claims.estimates import Evidence
+    from pipeline.claims.evidence import EXPERIMENTS, catalogue_of, named, published_record, record_file
     from pipeline.claims.experiments import plan_experiment
     from pipeline.claims.tables import plan_seeds
     from pipeline.data.manifest import load_manifest
@@ -35,22 +47,59 @@ def run(
 
     place = workspace()
     catalogue, settings = catalogue_of(place), read_settings(place.params_file)
-    name = experiment_named(catalogue, experiment)
+    name, profile = named(catalogue, experiment), profile or settings.profile
+    if name in catalogue.timings:
+        _time(place, catalogue, name, profile, dry_run, json_file, quiet)
+        return
     manifest = load_manifest(place.prepared_data / settings.data.name)
-    plan = plan_experiment(name, catalogue.experiments[name], profile or settings.profile, settings, manifest, seeds)
+    plan = plan_experiment(name, catalogue.experiments[name], profile, settings, manifest, seeds)
     if dry_run:
         text, value = estimate_campaign(place, plan, workers)
         if json_file is None:
             print(text)
         write(json_file, value)
         return
-    record = run_plan(place, plan, name, workers, quiet)
-    write_json(record_file(place, name), to_json(record))
+    record = run_plan(place, plan, name, workers, quiet, published_record(place, name) if published else None)
+    write_json(record_file(place, EXPERIMENTS, name), to_json(record))
     if json_file is None and not quiet:
-        print(tabulate(record), plan_seeds(catalogue, name, record), sep="\n\n")
+        print(tabulate(record), plan_seeds(catalogue, name, Evidence({name: record})), sep="\n\n")
     write(json_file, to_json(record))
     if not any(trained.state == "complete" for network in record.networks for trained in network.runs):
         raise RunsFailedError(f"no training of experiment {name} was completed")
+
+
+def _time(
+    place: "Workspace",
+    catalogue: "Catalogue",
+    name: str,
+    profile: str,
+    dry_run: bool,
+    json_file: Path | None,
+    quiet: bool,
+) -> None:
+    from pipeline.claims.estimates import Evidence
+    from pipeline.claims.evidence import TIMINGS, record_file
+    from pipeline.claims.measuring import take_timing
+    from pipeline.claims.tables import plan_seeds
+    from pipeline.claims.timings import plan_timing
+    from pipeline.files import write_json
+    from pipeline.machine import resolve_device
+    from pipeline.schema import to_json
+
+    plan = plan_timing(name, catalogue.timings[name], profile)
+    if not plan.rounds:
+        raise UsageError(f"timing {name} has no rounds for the profile {profile}: {', '.join(plan.timing.rounds)}")
+    if dry_run:
+        if json_file is None:
+            print(f"{name}: {len(plan.timing.arms)} arms measured in turn, {plan.rounds} rounds")
+        write(json_file, to_json(plan))
+        return
+    talk = json_file is None and not quiet
+    record = take_timing(plan, resolve_device(), lambda line: print(line, flush=True) if talk else None)
+    write_json(record_file(place, TIMINGS, name), to_json(record))
+    if talk:
+        print(plan_seeds(catalogue, name, Evidence(timings={name: record})))
+    write(json_file, to_json(record))
 
 
 def claims(
@@ -60,7 +109,7 @@ def claims(
     quiet: Quiet = False,
 ) -> None:
     """Say which claims hold, by calculation and by the records of experiments; with ID, one with its evidence."""
-    from pipeline.claims.evidence import catalogue_of, records_of
+    from pipeline.claims.evidence import catalogue_of, evidence_of
     from pipeline.claims.judging import judge
     from pipeline.claims.tables import tabulate, tell
     from pipeline.schema import to_json
@@ -70,8 +119,8 @@ def claims(
     catalogue = catalogue_of(place)
     if identifier is not None and identifier not in catalogue.claims:
         raise unknown_name("claim", identifier, catalogue.claims)
-    records, published = records_of(place, catalogue)
-    verdicts = [claim for claim in judge(catalogue, records) if identifier in (None, claim.id)]
+    evidence, published = evidence_of(place, catalogue)
+    verdicts = [claim for claim in judge(catalogue, evidence) if identifier in (None, claim.id)]
     if json_file is None and not quiet:
         print(tabulate(verdicts) if identifier is None else tell(verdicts[0]))
         if published:

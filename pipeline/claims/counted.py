@@ -16,6 +16,7 @@ from pipeline.cost.memory import saved_bytes_per_sample
 from pipeline.evidence.records import LayerCost
 from search_spaces import Price
 from search_spaces.densenet import Config as DenseNet
+from search_spaces.resnet import Config as ResNet
 
 FLOAT_BYTES = 4
 ADAM_COPIES = 4
@@ -218,6 +219,24 @@ def densenet_over_resnet18() -> Figures:
         "times fewer MACs": resnet.macs / densenet.macs,
         "times the memory for backward": saved_bytes_of("densenet", 96) / saved_bytes_of("resnet18", 96),
     }
+
+
+@calculation
+def memory_of_deeper_blocks() -> Figures:
+    """Memory kept for backward that the layers 9 to 12 of one block add, over what the layers 5 to 8 add; 96 pixels.
+
+    Without concatenation, as in ResNet, equal layers add equally; in a dense block each later one keeps a wider map.
+    """
+    dense, residual = search_spaces.family("densenet"), search_spaces.family("resnet")
+    found = {}
+    for name, family, configs in (
+        ("dense block", dense, [DenseNet(32, (depth,), conv_bias=True) for depth in (4, 8, 12)]),
+        ("residual blocks", residual, [ResNet((depth // 2,), (64,)) for depth in (4, 8, 12)]),
+    ):
+        models = [search_spaces.instantiate(family, config, 96, device="meta") for config in configs]
+        four, eight, twelve = (saved_bytes_per_sample(model, 1, 96) for model in models)
+        found[name] = (twelve - eight) / (eight - four)
+    return found
 
 
 @calculation

@@ -1,17 +1,23 @@
-"""Where the evidence of experiments lies: the workspace's own records, else the published ones."""
+"""Where the evidence of claims lies: the workspace's own records, else the published ones."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from pipeline.claims.catalogue import Catalogue, read_catalogue
+from pipeline.claims.estimates import Evidence, Pairs
+from pipeline.claims.timings import TimingRecord
 from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.records import GroupRecord
 from pipeline.schema import read_record
 from pipeline.search.plans import RunPlan
 from pipeline.workspace import Workspace
 
-EXPERIMENTS = "experiments"
-"""The folder of records below reports/results and below reports/published/claims."""
+EXPERIMENTS, TIMINGS = "experiments", "timings"
+"""Folders of records below reports/results and below reports/published/claims."""
+
+Record = TypeVar("Record", GroupRecord, TimingRecord)
 
 
 def catalogue_of(place: Workspace) -> Catalogue:
@@ -19,27 +25,61 @@ def catalogue_of(place: Workspace) -> Catalogue:
     return read_catalogue(place.root / "reports" / "claims.yaml")
 
 
-def record_file(place: Workspace, experiment: str) -> Path:
-    """Where the workspace keeps an experiment's record."""
-    return place.results / EXPERIMENTS / f"{experiment}.json"
+def record_file(place: Workspace, kind: str, name: str) -> Path:
+    """Where the workspace keeps the record of an experiment or a timing."""
+    return place.results / kind / f"{name}.json"
 
 
-def records_of(place: Workspace, catalogue: Catalogue) -> tuple[dict[str, GroupRecord], list[str]]:
-    """Records by experiment, and which of them are published ones, made elsewhere."""
+def published_file(place: Workspace, kind: str, name: str) -> Path:
+    """Where it is published."""
+    return place.published / "claims" / kind / f"{name}.json"
+
+
+def published_record(place: Workspace, name: str) -> GroupRecord | None:
+    """The published record of an experiment, if there is one."""
+    path = published_file(place, EXPERIMENTS, name)
+    return read_record(GroupRecord, path) if path.exists() else None
+
+
+def evidence_of(place: Workspace, catalogue: Catalogue) -> tuple[Evidence, list[str]]:
+    """All that claims can be judged by, and the names of records that are published ones, made elsewhere."""
+    experiments, published = _records(place, EXPERIMENTS, catalogue.experiments, GroupRecord)
+    timings, also_published = _records(place, TIMINGS, catalogue.timings, TimingRecord)
+    trained = {name: record for name, record in experiments.items() if record.networks}
+    return Evidence(trained, timings, rankings_of(place)), [*published, *also_published]
+
+
+def rankings_of(place: Workspace) -> Mapping[tuple[str, str], Pairs]:
+    """Errors of the published population's networks by (cheap, dear) way to train them."""
+    from benchmarks.fidelity import paired_errors
+    from benchmarks.full_trainings import FULL, FullTrainings
+    from benchmarks.population import TABLE, PopulationTable
+
+    table_file, full_file = place.published / TABLE, place.published / FULL
+    if not table_file.exists():
+        return {}
+    full = read_record(FullTrainings, full_file) if full_file.exists() else None
+    return paired_errors(read_record(PopulationTable, table_file), full)
+
+
+def _records(
+    place: Workspace, kind: str, wanted: Mapping[str, Any], schema: type[Record]
+) -> tuple[dict[str, Record], list[str]]:
     records, published = {}, []
-    for name in catalogue.experiments:
-        own, other = record_file(place, name), place.published / "claims" / EXPERIMENTS / f"{name}.json"
-        if own.exists() or other.exists():
-            records[name] = read_record(GroupRecord, own if own.exists() else other)
-        if other.exists() and not own.exists():
+    for name in wanted:
+        own, other = record_file(place, kind, name), published_file(place, kind, name)
+        if own.exists():
+            records[name] = read_record(schema, own)
+        elif other.exists():
+            records[name] = read_record(schema, other)
             published.append(name)
     return records, published
 
 
-def experiment_named(catalogue: Catalogue, name: str) -> str:
-    """The name, if there is such an experiment; raises UsageError naming the nearest one."""
-    if name not in catalogue.experiments:
-        raise unknown_name("experiment", name, catalogue.experiments)
+def named(catalogue: Catalogue, name: str) -> str:
+    """The name, if there is such an experiment or timing; raises UsageError naming the nearest one."""
+    if name not in catalogue.experiments and name not in catalogue.timings:
+        raise unknown_name("experiment", name, [*catalogue.experiments, *catalogue.timings])
     return name
 
 

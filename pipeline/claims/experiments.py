@@ -9,18 +9,20 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Any, Literal
 
+import numpy as np
 from pydantic.dataclasses import dataclass
 
 import search_spaces
 from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError
-from pipeline.schema import STRICT, parse
+from pipeline.schema import STRICT, parse, to_json
 from pipeline.search.plans import PlannedNetwork, RunPlan, plan_network
 from pipeline.settings import Entry, Profile, Settings
 from pipeline.training.probes import PROBES
 from search_spaces import Price
 
 Held = Literal["params", "macs", "activations"]
+MOST_DRAWS = 100_000
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -29,20 +31,22 @@ class Size:
 
     Attributes:
         seeds: trainings of each arm, numbered from `first_seed` on; a pilot's are others than the study's.
-        core_hours: what it may cost, on one core with bfloat16.
+        core_hours: what it may cost, in hours of one core.
         recipe: further fields of the recipe, such as fewer images.
         arms: the arms that are trained; none: all.
+        networks: how many of each population; none: as many as the population says.
     """
 
     seeds: int
     core_hours: float
     recipe: dict[str, Any] = field(default_factory=dict)
     arms: tuple[str, ...] = ()
+    networks: int | None = None
     first_seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.seeds < 2:
-            raise ValueError(f"seeds (={self.seeds}) must be at least 2: one seed proves nothing")
+        if self.seeds < 1:
+            raise ValueError(f"seeds (={self.seeds}) must be at least 1")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -55,13 +59,30 @@ class Arm:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Population:
+    """Networks drawn uniformly from a design space, those within the range of MACs, each once."""
+
+    space: str
+    networks: int
+    macs: tuple[int, int]
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.macs[0] < self.macs[1]:
+            raise ValueError(f"macs (={self.macs}) must be a range")
+        if self.networks < 2:
+            raise ValueError(f"networks (={self.networks}) must be at least 2")
+
+
+@dataclass(frozen=True, config=STRICT)
 class Experiment:
-    """One controlled comparison.
+    """One controlled comparison, of arms or of populations of networks.
 
     Attributes:
         question: what it is to answer.
         sizes: profile -> how large it is there; a profile that is missing leaves it out.
         arms: by name, as claims and figures name them.
+        populations: by name; their networks are further arms, "name 1", "name 2", …
         rates: the grid over which each arm's learning rate is chosen; a single rate is used as it is.
         choice: fields in which the rate-choosing runs differ.
         recipe: fields in which all arms differ from the recipe "common".
@@ -73,7 +94,8 @@ class Experiment:
 
     question: str
     sizes: dict[str, Size]
-    arms: dict[str, Arm]
+    arms: dict[str, Arm] = field(default_factory=dict)
+    populations: dict[str, Population] = field(default_factory=dict)
     rates: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
     choice: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
@@ -83,15 +105,19 @@ class Experiment:
     probes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        known = set(self.arms)
+        known = set(self.arms) | set(self.populations)
+        if not known:
+            raise ValueError("an experiment needs arms or populations")
         if set(self.probes) - set(PROBES):
             raise ValueError(f"probes (={self.probes}) must be among {', '.join(PROBES)}")
         for name, members in self.groups.items():
-            if name in known or not members or set(members) - known:
+            if name in known or not members or set(members) - set(self.arms):
                 raise ValueError(f"group {name!r} (={members}) must name arms, and bear the name of none")
         for profile, size in self.sizes.items():
-            if set(size.arms) - known:
+            if set(size.arms) - set(self.arms):
                 raise ValueError(f"arms (={size.arms}) of the profile {profile} must be arms of the experiment")
+            if self.arms and size.seeds < 2:
+                raise ValueError(f"seeds (={size.seeds}) of the profile {profile} must be at least 2 where arms differ")
 
 
 def plan_experiment(
@@ -114,6 +140,8 @@ def plan_experiment(
         seeds=seeds or size.seeds,
     )
     arms = {arm: experiment.arms[arm] for arm in size.arms or experiment.arms}
+    for title, population in experiment.populations.items():
+        arms |= _drawn(title, population, size.networks, manifest)
     networks = tuple(
         replace(_plan_arm(arm, wanted, protocol, settings, manifest), name=f"{name}.{arm}")
         for arm, wanted in arms.items()
@@ -134,6 +162,23 @@ def plan_experiment(
         test=experiment.test,
         probes=experiment.probes,
     )
+
+
+def _drawn(title: str, population: Population, networks: int | None, manifest: Manifest) -> dict[str, Arm]:
+    """The networks of a population as arms; fewer are the first of more. Raises UsageError where there are too few."""
+    wanted = networks or population.networks
+    space, generator = search_spaces.space([population.space]), np.random.default_rng(population.seed)
+    channels, resolution, classes = manifest.image_shape[0], manifest.image_shape[-1], len(manifest.class_names)
+    low, high = population.macs
+    found: dict[Any, Arm] = {}
+    for _ in range(MOST_DRAWS):
+        design = space.design(space.draw(generator))
+        price = search_spaces.price(design.family, design.config, resolution, channels, classes)
+        if low <= price.macs <= high and design.config not in found:
+            found[design.config] = Arm({"family": design.family.name, "config": to_json(design.config)})
+            if len(found) == wanted:
+                return {f"{title} {number}": arm for number, arm in enumerate(found.values(), start=1)}
+    raise UsageError(f"population {title}: {len(found)} networks of {population.space} within {low:,} to {high:,} MACs")
 
 
 def check_equal(name: str, equal: Mapping[Held, float], prices: Mapping[str, Price]) -> None:

@@ -14,11 +14,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 from scipy.special import stdtr, stdtrit
 
 ALPHA = 0.05
 POWER = 0.8
 MOST_SEEDS = 10_000
+MOST_FREEDOM = 1e6
+"""Degrees of freedom from which Student's distribution is taken as normal."""
+FEWEST_PAIRS = 10
+MOST_CORRELATION = 0.999
 
 Key = TypeVar("Key")
 
@@ -27,7 +32,8 @@ Key = TypeVar("Key")
 class Contrast:
     """A mean difference over `n` seeds; `interval` at 95 %, `inner` at 90 %, as two one-sided tests at 5 % need it.
 
-    `p_value` is two-sided, of no difference; `spread` the sample standard deviation of the differences.
+    `p_value` is two-sided, of the null; `spread` the standard deviation of one seed's difference, sqrt(n) times the
+    standard error.
     """
 
     mean: float
@@ -38,20 +44,66 @@ class Contrast:
     n: int
 
 
-def contrast(differences: Sequence[float]) -> Contrast | None:
-    """The contrast of one difference a seed; None below two seeds.
+def contrast(differences: Sequence[float], null: float = 0.0) -> Contrast | None:
+    """The contrast of one difference a seed, tested against `null`; None below two seeds.
 
-    Where all differences are equal the interval is that one number: with p 0, or 1 where they are all 0.
+    Where all differences are equal the interval is that one number: with p 0, or 1 where they are all `null`.
     """
     n = len(differences)
     if n < 2:
         return None
     mean, spread = statistics.fmean(differences), statistics.stdev(differences)
     error = spread / math.sqrt(n)
+    return _student(mean, error, n - 1, null, n)
+
+
+def superiority(better: Sequence[float], than: Sequence[float], null: float) -> Contrast | None:
+    """The probability that one of `better` is smaller than one of `than`, ties counting half; None below two of either.
+
+    Its error is that of the placements of each value among the others (DeLong et al., 1988), with Welch's degrees of
+    freedom, so that the two distributions may differ in more than their place.
+    """
+    n = min(len(better), len(than))
+    if n < 2:
+        return None
+    ours, theirs = np.array(better)[:, None], np.array(than)[None, :]
+    wins = (ours < theirs) + 0.5 * (ours == theirs)  # (better, than)
+    mean = float(wins.mean())
+    parts = [float(wins.mean(axis=axis).var(ddof=1)) / wins.shape[1 - axis] for axis in (1, 0)]
+    variance = sum(parts)
+    if variance == 0:
+        return _student(mean, 0.0, 1, null, n)
+    sizes = (len(better), len(than))
+    freedom = variance**2 / sum(part**2 / (size - 1) for part, size in zip(parts, sizes, strict=True))
+    return _student(mean, math.sqrt(variance), freedom, null, n)
+
+
+def fisher_correlation(pairs: Sequence[tuple[float, float]], null: float) -> Contrast | None:
+    """Spearman's correlation after Fisher's transformation, with the error of Bonett and Wright (2000); `null` too.
+
+    None below ten pairs, or where one side does not vary.
+    """
+    if len(pairs) < FEWEST_PAIRS:
+        return None
+    from scipy.stats import spearmanr  # slow to import
+
+    values = np.array(pairs)
+    if any(len(set(column)) == 1 for column in values.T):
+        return None
+    correlation = float(spearmanr(values[:, 0], values[:, 1]).statistic)
+    correlation = min(max(correlation, -MOST_CORRELATION), MOST_CORRELATION)
+    error = math.sqrt((1 + correlation**2 / 2) / (len(pairs) - 3))
+    return _student(math.atanh(correlation), error, math.inf, null, len(pairs))
+
+
+def _student(mean: float, error: float, freedom: float, null: float, n: int) -> Contrast:
+    """Intervals and p value of a mean with a standard error of so many degrees of freedom."""
     if error == 0:
-        return Contrast(mean, (mean, mean), (mean, mean), 1.0 if mean == 0 else 0.0, 0.0, n)
-    outer, inner = (float(stdtrit(n - 1, 1 - tail)) * error for tail in (ALPHA / 2, ALPHA))
-    p_value = 2 * float(stdtr(n - 1, -abs(mean) / error))
+        return Contrast(mean, (mean, mean), (mean, mean), 1.0 if mean == null else 0.0, 0.0, n)
+    freedom = min(freedom, MOST_FREEDOM)
+    outer, inner = (float(stdtrit(freedom, 1 - tail)) * error for tail in (ALPHA / 2, ALPHA))
+    p_value = 2 * float(stdtr(freedom, -abs(mean - null) / error))
+    spread = error * math.sqrt(n)
     return Contrast(mean, (mean - outer, mean + outer), (mean - inner, mean + inner), p_value, spread, n)
 
 

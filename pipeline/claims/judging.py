@@ -1,48 +1,35 @@
 """The rule: from claims and their evidence to verdicts. Pure: equal evidence gives equal verdicts.
 
-An empirical part *holds* where its contrast differs from none in the direction expected, *contradicted* where in the
-other; where the contrast lies within the smallest effect worth speaking of, by two one-sided tests, it is *equivalent*
-whatever else is shown (which is what a claim of equality needs to hold); all else is *undecided*. P values of the
-parts of primary claims are adjusted by Holm's method, those of the others by Benjamini and Hochberg's, each over all
-parts for which there is evidence.
+An estimated part *holds* where its effect differs from what it is held against in the direction expected, and is
+*contradicted* where in the other; where it lies within the smallest effect worth speaking of, by two one-sided tests,
+it is *equivalent*
+whatever else is shown (which is what a claim of equality needs to hold); all else is *undecided*. That an effect is
+not higher holds where a one-sided test shows it to be at most the smallest one worth speaking of (non-inferiority). P
+values of the parts of primary claims are adjusted by Holm's method, those of the others by Benjamini and Hochberg's,
+each over all parts for which there is evidence.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
-from pipeline.claims.catalogue import AnalyticPart, Catalogue, Claim, EmpiricalPart
-from pipeline.claims.experiments import Experiment
+from pipeline.claims.catalogue import Catalogue, Claim
+from pipeline.claims.estimates import Estimate, Evidence, estimate, margin_of, null_of, unscaled
 from pipeline.claims.figures import Figures, figures
-from pipeline.claims.inference import ALPHA, Contrast, benjamini_hochberg, contrast, holm, seeds_needed
-from pipeline.claims.measures import taken, value_of
+from pipeline.claims.inference import ALPHA, Contrast, benjamini_hochberg, holm, seeds_needed
+from pipeline.claims.parts import AnalyticPart, EstimatedPart, Part, RankingPart, TimedPart
 from pipeline.claims.verdicts import ClaimVerdict, FigureVerdict, PartVerdict, Verdict
 from pipeline.errors import UsageError
-from pipeline.evidence.records import GroupRecord, NetworkRecord, SeedRun
-
-Records = Mapping[str, GroupRecord]
-"""By experiment."""
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A part's contrast, on its scale; `failed` trainings, of `trained`, among the arms compared."""
-
-    contrast: Contrast | None
-    failed: int
-    trained: int
-
-
-def judge(catalogue: Catalogue, records: Records) -> list[ClaimVerdict]:
-    """Judge every claim; experiments without a record leave their parts undecided.
+def judge(catalogue: Catalogue, evidence: Evidence) -> list[ClaimVerdict]:
+    """Judge every claim; parts for which there is no evidence stay undecided.
 
     Raises UsageError where a claim says something of a figure that is not calculated.
     """
     estimates = {
-        (identifier, place): estimate(part, catalogue.experiments[part.experiment], records[part.experiment])
+        (identifier, place): found
         for identifier, claim in catalogue.claims.items()
         for place, part in enumerate(claim.parts)
-        if isinstance(part, EmpiricalPart) and part.experiment in records
+        if not isinstance(part, AnalyticPart) and (found := estimate(part, catalogue, evidence)) is not None
     }
     adjusted = _adjusted(catalogue, estimates)
 
@@ -51,9 +38,7 @@ def judge(catalogue: Catalogue, records: Records) -> list[ClaimVerdict]:
             if isinstance(part, AnalyticPart):
                 yield judge_analytic(part, figures(part.calculation), identifier)
             else:
-                record = records.get(part.experiment)
-                key = (identifier, place)
-                yield judge_empirical(part, estimates.get(key), adjusted.get(key), _scale_of(record))
+                yield judge_estimated(part, estimates.get((identifier, place)), adjusted.get((identifier, place)))
 
     return [
         _claim(identifier, claim, tuple(judged(identifier, claim))) for identifier, claim in catalogue.claims.items()
@@ -61,10 +46,7 @@ def judge(catalogue: Catalogue, records: Records) -> list[ClaimVerdict]:
 
 
 def _claim(identifier: str, claim: Claim, parts: tuple[PartVerdict, ...]) -> ClaimVerdict:
-    evidence = [
-        f"calculation {part.calculation}" if isinstance(part, AnalyticPart) else f"experiment {part.experiment}"
-        for part in claim.parts
-    ]
+    evidence = [_evidence(part) for part in claim.parts]
     return ClaimVerdict(
         id=identifier,
         theme=claim.theme,
@@ -76,6 +58,19 @@ def _claim(identifier: str, claim: Claim, parts: tuple[PartVerdict, ...]) -> Cla
         evidence=tuple(dict.fromkeys(evidence)),
         remark=claim.remark,
     )
+
+
+def _evidence(part: Part) -> str:
+    """What a part rests on."""
+    match part:
+        case AnalyticPart():
+            return f"calculation {part.calculation}"
+        case TimedPart():
+            return f"timing {part.timing}"
+        case RankingPart():
+            return f"population, {part.cheap} against {part.dear}"
+        case _:
+            return f"experiment {part.experiment}"
 
 
 def judge_analytic(part: AnalyticPart, found: Figures, where: str) -> PartVerdict:
@@ -100,16 +95,16 @@ def judge_analytic(part: AnalyticPart, found: Figures, where: str) -> PartVerdic
     )
 
 
-def judge_empirical(part: EmpiricalPart, found: Estimate | None, adjusted_p: float | None, scale: str) -> PartVerdict:
+def judge_estimated(part: EstimatedPart, found: Estimate | None, adjusted_p: float | None) -> PartVerdict:
     """The verdict on a part from its estimate and its p value, adjusted for all that is judged beside it."""
     verdict: Verdict = "undecided"
     effect = interval = n = needed = None
     if found is not None and found.contrast is not None:
         assert adjusted_p is not None
         verdict = decide(part, found.contrast, adjusted_p)
-        back = math.exp if part.scale == "ratio" else float
-        effect, n = back(found.contrast.mean), found.contrast.n
-        interval = (back(found.contrast.interval[0]), back(found.contrast.interval[1]))
+        effect, n = unscaled(part.scale, found.contrast.mean), found.contrast.n
+        low, high = (unscaled(part.scale, end) for end in found.contrast.interval)
+        interval = (low, high)
         needed = seeds_needed(found.contrast.spread, margin_of(part)) if verdict == "undecided" else None
     return PartVerdict(
         kind="empirical",
@@ -119,8 +114,9 @@ def judge_empirical(part: EmpiricalPart, found: Estimate | None, adjusted_p: flo
         unit=part.unit,
         interval=interval,
         n=n,
-        scale=scale,
+        scale=found.setting if found else "",
         expected=part.expect,
+        against=part.against,
         smallest=part.smallest,
         p_value=adjusted_p,
         failed=found.failed if found else None,
@@ -128,64 +124,21 @@ def judge_empirical(part: EmpiricalPart, found: Estimate | None, adjusted_p: flo
     )
 
 
-def decide(part: EmpiricalPart, found: Contrast, adjusted_p: float) -> Verdict:
+def decide(part: EstimatedPart, found: Contrast, adjusted_p: float) -> Verdict:
     """The decision rule."""
-    margin = margin_of(part)
-    equivalent = -margin < found.inner[0] and found.inner[1] < margin
+    margin, null = margin_of(part), null_of(part)
+    equivalent = null - margin < found.inner[0] and found.inner[1] < null + margin
     shown = adjusted_p < ALPHA
     if part.expect == "equal":
         return "holds" if equivalent else "contradicted" if shown else "undecided"
+    if part.expect == "not higher":
+        within = found.inner[1] < null + margin
+        return "holds" if within else "contradicted" if shown and found.mean > null else "undecided"
     if equivalent:
         return "equivalent"
     if not shown:
         return "undecided"
-    return "holds" if (found.mean > 0) == (part.expect == "higher") else "contradicted"
-
-
-def margin_of(part: EmpiricalPart) -> float:
-    """The smallest effect worth speaking of, on the scale on which contrasts are estimated."""
-    return math.log(part.smallest) if part.scale == "ratio" else part.smallest
-
-
-def estimate(part: EmpiricalPart, experiment: Experiment, record: GroupRecord) -> Estimate:
-    """The contrast of a part over the seeds in which each of its arms has a value; none where an arm was not run."""
-    arms = {network.name.removeprefix(f"{part.experiment}."): network for network in record.networks}
-    members = {term: experiment.groups.get(term, (term,)) for term in part.contrast}
-    if any(arm not in arms for names in members.values() for arm in names):
-        return Estimate(None, 0, 0)
-    runs = {arm: {run.seed: run for run in network.runs} for arm, network in arms.items()}
-    seeds = sorted(set.union(*(set(runs[arm]) for names in members.values() for arm in names)))
-    differences, classes = [], len(record.data.class_names)
-    for seed in seeds:
-        values = {
-            term: _term(part, [(arms[arm], runs[arm][seed]) for arm in names if seed in runs[arm]], classes)
-            for term, names in members.items()
-        }
-        if all(value is not None for value in values.values()):
-            differences.append(sum(part.contrast[term] * _scaled(part, value) for term, value in values.items()))
-    trained = [run for names in members.values() for arm in names for run in arms[arm].runs]
-    return Estimate(contrast(differences), sum(run.state == "failed" for run in trained), len(trained))
-
-
-def _term(part: EmpiricalPart, trained: Sequence[tuple[NetworkRecord, SeedRun]], classes: int) -> float | None:
-    values = [
-        (network, run, value_of(part.of, part.target, network, run, classes, part.figure)) for network, run in trained
-    ]
-    return taken(part.take, values, classes) if values else None
-
-
-def _scaled(part: EmpiricalPart, value: float | None) -> float:
-    assert value is not None
-    return math.log(value) if part.scale == "ratio" else value
-
-
-def _scale_of(record: GroupRecord | None) -> str:
-    """At which scale an experiment was run."""
-    if record is None or not record.networks:
-        return ""
-    network = record.networks[0]
-    images = network.recipe.train_images or record.data.counts["train"]
-    return f"{network.resolution} pixels, {network.recipe.epochs} epochs of {images:,} images, {record.profile}"
+    return "holds" if (found.mean > null) == (part.expect == "higher") else "contradicted"
 
 
 def _adjusted(catalogue: Catalogue, estimates: Mapping[tuple[str, int], Estimate]) -> dict[tuple[str, int], float]:

@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from pipeline.claims.catalogue import EmpiricalPart
 from pipeline.claims.inference import benjamini_hochberg, contrast, holm, seeds_needed
 from pipeline.claims.judging import decide
+from pipeline.claims.parts import EmpiricalPart
 from pipeline.schema import STRICT
 
 Shape = Literal["normal", "heavy-tailed", "skewed"]

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from pipeline.claims.catalogue import Catalogue, EmpiricalPart
+from pipeline.claims.catalogue import Catalogue
+from pipeline.claims.estimates import Evidence, estimate, margin_of
 from pipeline.claims.inference import seeds_needed
-from pipeline.claims.judging import Estimate, estimate, judge_empirical, margin_of
+from pipeline.claims.judging import judge_estimated
+from pipeline.claims.parts import AnalyticPart, RankingPart, TimedPart
 from pipeline.claims.verdicts import ClaimVerdict, PartVerdict
-from pipeline.evidence.records import GroupRecord
 
 
 def tabulate(verdicts: Sequence[ClaimVerdict]) -> str:
@@ -18,19 +19,24 @@ def tabulate(verdicts: Sequence[ClaimVerdict]) -> str:
     return "\n".join([*lines, "", count(verdicts)])
 
 
-def plan_seeds(catalogue: Catalogue, name: str, record: GroupRecord) -> str:
-    """What an experiment says of the claims that rest on it, part by part, and how many seeds would settle them."""
+def plan_seeds(catalogue: Catalogue, name: str, evidence: Evidence) -> str:
+    """What an experiment or a timing says of the claims that rest on it, part by part, and how many seeds settle them.
+
+    Seeds are rounds of a timing, and networks of a population.
+    """
     lines = []
     for identifier, claim in catalogue.claims.items():
         for part in claim.parts:
-            if not isinstance(part, EmpiricalPart) or part.experiment != name:
+            if isinstance(part, AnalyticPart | RankingPart):
                 continue
-            found = estimate(part, catalogue.experiments[name], record).contrast
-            if found is None:
+            if name != (part.timing if isinstance(part, TimedPart) else part.experiment):
+                continue
+            found = estimate(part, catalogue, evidence)
+            if found is None or found.contrast is None:
                 lines.append(f"{identifier}, {part.measure}: no two seeds in which all arms have a value")
                 continue
-            told = effect_of(judge_empirical(part, Estimate(found, 0, 0), found.p_value, ""), "p")
-            needed = seeds_needed(found.spread, margin_of(part))
+            told = effect_of(judge_estimated(part, found, found.contrast.p_value), "p")
+            needed = seeds_needed(found.contrast.spread, margin_of(part))
             lines.append(
                 f"{identifier}, {part.measure}: {told}; {needed} seeds would find {part.smallest:g} {part.unit} with a "
                 "probability of 80 %"
@@ -62,7 +68,10 @@ def _evidence(part: PartVerdict) -> list[str]:
         lines.append(f"{figure.name}: {figure.value:,.6g}; said: {figure.said}{'' if figure.holds else ' (it is not)'}")
     if part.kind == "empirical":
         lines.append(effect_of(part))
-        lines.append(f"expected: {part.expected}; smallest effect worth speaking of: {part.smallest:g} {part.unit}")
+        against = "" if part.against is None else f", held against {part.against:g}"
+        lines.append(
+            f"expected: {part.expected}{against}; smallest effect worth speaking of: {part.smallest:g} {part.unit}"
+        )
         if part.failed:
             lines.append(f"{part.failed} of the trainings failed")
         if part.seeds_needed is not None:

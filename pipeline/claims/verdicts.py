@@ -23,9 +23,10 @@ class FigureVerdict:
 class PartVerdict:
     """One part: `effect` in `unit`, with its interval where `n` seeds estimate it; `figures` where it was counted.
 
-    Of an empirical one: what was `expected`, the `smallest` effect worth speaking of, the adjusted p value, how many
-    of the trainings compared `failed`, and, where it is undecided, how many seeds would find the smallest effect with
-    a probability of 80 %.
+    Of an empirical one: what was `expected`, `against` which value (none: 0, or 1 for a factor), the `smallest` effect
+    worth speaking of, the adjusted p value, how many of the trainings compared `failed`, and, where it is undecided,
+    how many seeds (rounds of a timing, networks of a population) would find the smallest effect with a probability of
+    80 %. `n` counts the same.
     """
 
     kind: Literal["analytic", "empirical"]
@@ -37,7 +38,8 @@ class PartVerdict:
     n: int | None
     scale: str
     figures: tuple[FigureVerdict, ...] = ()
-    expected: Literal["lower", "higher", "equal"] | None = None
+    expected: Literal["lower", "higher", "equal", "not higher"] | None = None
+    against: float | None = None
     smallest: float | None = None
     p_value: float | None = None
     failed: int | None = None

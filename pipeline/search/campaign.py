@@ -68,16 +68,21 @@ def estimate_campaign(place: Workspace, plan: RunPlan, workers: int | None) -> t
 
 
 def run_plan(
-    place: Workspace, plan: RunPlan, title: str, workers: int | None = None, quiet: bool = False
+    place: Workspace,
+    plan: RunPlan,
+    title: str,
+    workers: int | None = None,
+    quiet: bool = False,
+    published: GroupRecord | None = None,
 ) -> GroupRecord:
-    """Train a plan in the workspace; failed runs stay in the record with their reasons."""
+    """Train a plan in the workspace, but for what is `published`; failed runs stay in the record with their reasons."""
     device = resolve_device()
     manifest = load_manifest(place.prepared_data / plan.data)
     requests = planned_requests(plan, manifest, device)
     workers = workers or trainings_at_once(requests, device)
     display = Display(title, len(requests), quiet=quiet)
     with open_runner(place, manifest, device, display, workers, plan.keep_weights, plan.checkpoint_seconds) as runner:
-        record = reproduce(plan, manifest, runner, device)
+        record = reproduce(plan, manifest, runner, device, published)
         with TemporaryDirectory() as folder:
             figures = draw_learning_curves([record], Path(folder))
             for network in record.networks:

@@ -26,29 +26,41 @@ from pipeline.machine import DeviceKind
 from pipeline.schema import parse
 from pipeline.search.halving import Curve, best, going_on, rungs
 from pipeline.search.plans import PlannedNetwork, RunPlan, run_spec
+from pipeline.search.published import CHOICE_SEED, published_runs
 from pipeline.search.runner import PASSING_REASONS, Outcome, Request, Runner
 from pipeline.training.recipe import Recipe
 
-CHOICE_SEED = 0
 
+def reproduce(
+    plan: RunPlan, manifest: Manifest, runner: Runner, device: DeviceKind, published: GroupRecord | None = None
+) -> GroupRecord:
+    """Train what the plan says, but for runs that a `published` record holds.
 
-def reproduce(plan: RunPlan, manifest: Manifest, runner: Runner, device: DeviceKind) -> GroupRecord:
-    """Train what the plan says; a network whose runs all fail stays in the record, with the reasons."""
+    A network whose runs all fail stays in the record, with the reasons.
+    """
     networks = {network.name: network for network in plan.networks}
+    known = {network.name: published_runs(network, plan, manifest, device, published) for network in plan.networks}
     choices = {network.name: _Choice(network, manifest, device) for network in plan.networks}
     seeds: dict[str, dict[int, Outcome]] = {name: {} for name in networks}
+    taken_over: dict[str, dict[int, SeedRun]] = {name: {} for name in networks}
     chosen: dict[str, float | None] = {}
 
     def train_seeds(network: PlannedNetwork, rate: float | None) -> None:
         chosen[network.name] = rate
         for request in seed_requests(network, rate, plan, manifest, device) if rate is not None else ():
-            runner.submit(request)
+            run = known[network.name].runs.get(request.spec.hash)
+            if run is None:
+                runner.submit(request)
+            else:
+                taken_over[network.name][run.seed] = run
 
     for network in plan.networks:
+        rate = network.rates[0] if len(network.rates) == 1 else known[network.name].rate
+        if rate is not None:
+            train_seeds(network, rate)
+            continue
         for request in choices[network.name].next_requests():
             runner.submit(request)
-        if len(network.rates) == 1:
-            train_seeds(network, network.rates[0])
     for outcome in runner.outcomes():
         network, spec = networks[outcome.request.name], outcome.request.spec
         if outcome.request.member.role == "seed":
@@ -69,12 +81,17 @@ def reproduce(plan: RunPlan, manifest: Manifest, runner: Runner, device: DeviceK
             network,
             plan,
             chosen[name],
-            choices[name].trials(),
-            [_seed_run(seeds[name][seed]) for seed in sorted(seeds[name])],
+            [*known[name].trials, *choices[name].trials()],
+            _in_order(taken_over[name] | {seed: _seed_run(outcome) for seed, outcome in seeds[name].items()}),
+            len(taken_over[name]),
         )
         for name, network in networks.items()
     )
     return GroupRecord("group/1", plan.group, plan.profile, summary(manifest), records)
+
+
+def _in_order(runs: dict[int, SeedRun]) -> list[SeedRun]:
+    return [runs[seed] for seed in sorted(runs)]
 
 
 class _Choice:
@@ -211,7 +228,12 @@ def _seed_run(outcome: Outcome) -> SeedRun:
 
 
 def _record(
-    network: PlannedNetwork, plan: RunPlan, rate: float | None, trials: list[RateTrial], runs: list[SeedRun]
+    network: PlannedNetwork,
+    plan: RunPlan,
+    rate: float | None,
+    trials: list[RateTrial],
+    runs: list[SeedRun],
+    taken_over: int,
 ) -> NetworkRecord:
     family = search_spaces.family(network.family)
     config = parse(family.config, network.config, f"config of {network.name}")
@@ -224,6 +246,8 @@ def _record(
         flags = (*flags, "a run for its learning rate was lost" if lost else "no learning rate trains it")
     elif len(network.rates) > 1 and rate in (min(network.rates), max(network.rates)):
         flags = (*flags, "best learning rate at the edge of the grid")
+    if taken_over:
+        flags = (*flags, f"{taken_over} of {len(runs)} seeds published, made elsewhere")
     return NetworkRecord(
         name=network.name,
         family=network.family,

@@ -1,8 +1,10 @@
 """Stage `judge`: claims and the records of their experiments become verdicts; nothing is trained."""
 
-from pipeline.claims.evidence import catalogue_of, check_record, record_file
+from pipeline.claims.estimates import Evidence
+from pipeline.claims.evidence import EXPERIMENTS, TIMINGS, catalogue_of, check_record, rankings_of, record_file
 from pipeline.claims.judging import judge
 from pipeline.claims.tables import count
+from pipeline.claims.timings import TimingRecord
 from pipeline.evidence.records import GroupRecord
 from pipeline.files import read_json, write_json
 from pipeline.process import run_stage
@@ -19,11 +21,12 @@ def main() -> None:
     place = workspace()
     catalogue, records = catalogue_of(place), {}
     for name in catalogue.experiments:
-        plan_file = place.plans / "experiments" / f"{name}.json"
+        plan_file = place.plans / EXPERIMENTS / f"{name}.json"
         if read_json(plan_file)["networks"]:
-            records[name] = read_record(GroupRecord, record_file(place, name))
+            records[name] = read_record(GroupRecord, record_file(place, EXPERIMENTS, name))
             check_record(read_record(RunPlan, plan_file), records[name])
-    verdicts = judge(catalogue, records)
+    timings = {name: read_record(TimingRecord, record_file(place, TIMINGS, name)) for name in catalogue.timings}
+    verdicts = judge(catalogue, Evidence(records, timings, rankings_of(place)))
     write_json(place.results / "claims.json", to_json(verdicts))
     print(f"judge: {count(verdicts)}; {len(records)} of {len(catalogue.experiments)} experiments")
 

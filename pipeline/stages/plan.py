@@ -1,7 +1,8 @@
-"""Stage `plan`: params.yaml, claims.yaml and the data's manifest become one plan a family, and one an experiment."""
+"""Stage `plan`: params.yaml, claims.yaml and the data's manifest become one plan a family, an experiment, a timing."""
 
 from pipeline.claims.evidence import catalogue_of
 from pipeline.claims.experiments import plan_experiment
+from pipeline.claims.timings import plan_timing
 from pipeline.data.manifest import load_manifest
 from pipeline.files import write_json
 from pipeline.machine import resolve_device
@@ -14,7 +15,7 @@ from pipeline.workspace import workspace
 
 
 def main() -> None:
-    """Write plans/run/<family>.json, plans/profile/, plans/search/ likewise, and plans/experiments/<name>.json."""
+    """Write plans/{run,profile,search}/<family>.json and plans/{experiments,timings}/<name>.json."""
     place = workspace()
     settings = read_settings(place.params_file)
     manifest = load_manifest(place.prepared_data / settings.data.name)
@@ -33,6 +34,8 @@ def main() -> None:
         write_json(
             place.plans / "experiments" / f"{name}.json", to_json(experiment_plan) if experiment_plan else left_out
         )
+    for name, timing in catalogue.timings.items():
+        write_json(place.plans / "timings" / f"{name}.json", to_json(plan_timing(name, timing, settings.profile)))
     networks = sum(len(plan.networks) for plan in plans.values())
     print(f"plan: profile {settings.profile}, {networks} networks of {len(plans)} families, data {manifest.name}")
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.claims.catalogue import AnalyticPart, read_catalogue
+from pipeline.claims.catalogue import read_catalogue
 from pipeline.claims.figures import calculations, figures
+from pipeline.claims.parts import AnalyticPart
 from pipeline.errors import UsageError
 
 CATALOGUE = read_catalogue(Path(__file__).parents[2] / "reports" / "claims.yaml")

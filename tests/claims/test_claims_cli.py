@@ -15,7 +15,7 @@ from pipeline.evidence.store import RunStore
 from pipeline.files import read_json, write_json
 from pipeline.schema import parse, read_record, to_json
 from pipeline.search.plans import RunPlan
-from pipeline.stages import experiment, judge, plan
+from pipeline.stages import experiment, judge, plan, timing
 from pipeline.workspace import Workspace
 
 SMOKE = """
@@ -32,6 +32,16 @@ experiments:
     question: What is trained by another profile only?
     sizes: {full: {seeds: 2, core_hours: 1}}
     arms: {one: {network: lenet}, other: {network: lenet-small}}
+timings:
+  norms:
+    question: Is the framework's batch norm faster than one from scratch?
+    batch_size: 16
+    rounds: {smoke: 3}
+    arms: {framework: {network: bn-lenet}, from scratch: {network: bn-lenet, variant: batch norm from scratch}}
+  later:
+    question: What is measured under another profile only?
+    rounds: {full: 3}
+    arms: {one: {network: lenet}, other: {network: lenet-small}}
 claims:
   B2:
     theme: normalisation
@@ -43,6 +53,14 @@ claims:
          expect: lower, smallest: 1, unit: points}
       - {kind: empirical, measure: training error, experiment: lenets, of: probe, figure: [training error, training],
          contrast: {norm: 1, plain: -1}, expect: lower, smallest: 1, unit: points}
+  B9:
+    theme: normalisation
+    source: Batch normalisation
+    statement: The framework's batch norm is faster.
+    known: expected
+    parts:
+      - {kind: timed, measure: seconds, timing: norms, of: training step, contrast: {framework: 1, from scratch: -1},
+         expect: lower, smallest: 1.05}
   A1:
     theme: depth
     source: AlexNet
@@ -68,7 +86,7 @@ def test_an_experiment_is_run_judged_and_told(claimed: Workspace) -> None:
     assert [network["name"] for network in record["networks"]] == ["lenets.plain", "lenets.norm"]
     assert all(run["test_error_percent"] is None for network in record["networks"] for run in network["runs"])
     verdicts = told(claimed, "claims")
-    assert [claim["id"] for claim in verdicts] == ["B2", "A1"]
+    assert [claim["id"] for claim in verdicts] == ["B2", "B9", "A1"]
     contract = {"id", "theme", "primary", "statement", "source", "verdict", "parts", "evidence"}
     for claim in verdicts:
         assert contract <= set(claim)
@@ -87,8 +105,43 @@ def test_an_experiment_is_run_judged_and_told(claimed: Workspace) -> None:
     assert len(list(RunStore(claimed.runs))) == runs + 2  # only the new seed of each arm was trained
 
 
+def test_a_timing_is_taken_and_told(claimed: Workspace) -> None:
+    assert "3 rounds" in called(claimed, "run", "norms", "--dry-run")
+    said = called(claimed, "run", "norms")
+    assert "norms: round 3 of 3" in said and "B9, seconds: " in said
+    record = told(claimed, "run", "norms", "--quiet")
+    for arm in record["arms"].values():
+        assert len(arm["training_step_seconds"]) == len(arm["inference_seconds"]) == 3
+    assert record["arms"]["framework"]["macs"] == record["arms"]["from scratch"]["macs"]
+    (claim,) = told(claimed, "claims", "B9")
+    assert claim["parts"][0]["n"] == 3 and claim["evidence"] == ["timing norms"]
+    assert "has no rounds for the profile smoke: full" in refused(claimed, "run", "later")
+
+
+def test_published_runs_are_taken_over_and_only_the_rest_is_trained(claimed: Workspace) -> None:
+    claims = claimed.root / "reports" / "claims.yaml"
+    claims.write_text(claims.read_text().replace("rates: [0.1]", "rates: [0.1, 0.3]"))
+    first = told(claimed, "run", "lenets", "--quiet")
+    published = claimed.published / "claims" / "experiments" / "lenets.json"
+    published.parent.mkdir(parents=True)
+    shutil.move(claimed.results / "experiments" / "lenets.json", published)
+    shutil.rmtree(claimed.runs)
+    assert "from published records, made elsewhere: lenets" in called(claimed, "claims")
+    again = told(claimed, "run", "lenets", "--published", "--quiet")
+    assert not list(RunStore(claimed.runs))
+    for one, other in zip(again["networks"], first["networks"], strict=True):
+        assert (one["runs"], one["rates"], one["recipe"]) == (other["runs"], other["rates"], other["recipe"])
+        assert one["flags"][-1] == "2 of 2 seeds published, made elsewhere"
+    more = told(claimed, "run", "lenets", "--published", "--seeds", "3", "--quiet")
+    assert [run["seed"] for run in more["networks"][0]["runs"]] == [1, 2, 3]
+    assert len(list(RunStore(claimed.runs))) == 2
+    claims.write_text(claims.read_text().replace("rates: [0.1, 0.3]", "rates: [0.1, 0.2]"))
+    told(claimed, "run", "lenets", "--published", "--quiet")  # another grid: the rate is chosen anew
+    assert len(list(RunStore(claimed.runs))) >= 2 + 2 * 2
+
+
 def test_unknown_claims_and_experiments_are_told_with_the_nearest(claimed: Workspace) -> None:
-    assert "did you mean 'B2'" in refused(claimed, "claims", "B3")
+    assert "did you mean 'B2'" in refused(claimed, "claims", "B22")
     assert "did you mean 'lenets'" in refused(claimed, "run", "lenet")
     assert "has no size for the profile smoke: full" in refused(claimed, "run", "elsewhere")
 
@@ -97,9 +150,11 @@ def test_the_stages_train_judge_and_reword_without_training(claimed: Workspace) 
     plan.main()
     for name in ("lenets", "elsewhere"):
         experiment.main(name)
+    for name in ("norms", "later"):
+        timing.main(name)
     judge.main()
     verdicts = [parse(ClaimVerdict, value, "claims") for value in read_json(claimed.results / "claims.json")]
-    assert [claim.id for claim in verdicts] == ["B2", "A1"] and verdicts[0].parts[0].n == 2
+    assert [claim.id for claim in verdicts] == ["B2", "B9", "A1"] and verdicts[0].parts[0].n == 2
     plans = {path.name: path.read_bytes() for path in claimed.plans.rglob("*.json")}
     claims = claimed.root / "reports" / "claims.yaml"
     claims.write_text(claims.read_text().replace("Batch normalisation lowers the error.", "It helps."))

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from conftest import CHECKOUT
 
+import search_spaces
 from pipeline.claims.catalogue import Catalogue
-from pipeline.claims.experiments import Arm, Experiment, Size, plan_experiment
+from pipeline.claims.experiments import Arm, Experiment, Population, Size, plan_experiment
 from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.errors import UsageError
 from pipeline.schema import parse
@@ -70,8 +71,31 @@ def test_an_impossible_arm_is_refused(settings: Settings, manifest: Manifest) ->
 
 
 def test_one_seed_proves_nothing() -> None:
-    with pytest.raises(ValueError, match="at least 2"):
-        Size(1, 0.1)
+    with pytest.raises(ValueError, match="at least 2 where arms differ"):
+        Experiment("?", {"quick": Size(1, 0.1)}, {"deep": DEEP, "flat": FLAT})
+
+
+def test_networks_of_a_population_are_drawn_within_their_costs_and_each_once(
+    settings: Settings, manifest: Manifest
+) -> None:
+    populations = {"e": Population("anynet-e", 6, (3_000_000, 4_000_000)), "a": Population("anynet-a", 6, (0, 10**8))}
+    sizes = {"quick": Size(1, 0.1), "smoke": Size(1, 0.1, networks=2)}
+    spaces = Experiment("?", sizes, recipe={"epochs": 1}, rates=(0.1,), populations=populations)
+    plan = plan_experiment("spaces", spaces, "quick", settings, manifest)
+    names = [network.name for network in plan.networks]
+    assert names == [f"spaces.{space} {number}" for space in "ea" for number in range(1, 7)]
+    drawn = [network for network in plan.networks if network.name.startswith("spaces.e")]
+    family = search_spaces.family("regnet")
+    for network in drawn:
+        config = parse(family.config, network.config, "config")
+        assert 3_000_000 <= search_spaces.price(family, config, 28).macs <= 4_000_000
+        assert list(config.widths) == sorted(config.widths) and list(config.depths) == sorted(config.depths)
+    assert len({str(network.config) for network in drawn}) == 6
+    fewer = plan_experiment("spaces", spaces, "smoke", settings, manifest)
+    assert [network.config for network in fewer.networks[:2]] == [network.config for network in drawn[:2]]
+    nothing = replace(spaces, populations={"a": Population("anynet-a", 2, (0, 1))})
+    with pytest.raises(UsageError, match="population a: 0 networks of anynet-a within 0 to 1 MACs"):
+        plan_experiment("spaces", nothing, "quick", settings, manifest)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +106,8 @@ def test_one_seed_proves_nothing() -> None:
         ({"contrast": {"deep": 1, "flat": 1}}, "sum to 0"),
         ({"smallest": 0}, "above 0"),
         ({"of": "epochs to loss"}, "needs it"),
+        ({"kind": "timed", "timing": "speed"}, "unknown timing 'speed'"),
+        ({"kind": "population", "better": "a", "than": "b"}, "no population 'a'"),
     ],
 )
 def test_a_claim_that_names_what_is_not_there_is_refused(changes: dict[str, Any], said: str) -> None:
@@ -89,6 +115,11 @@ def test_a_claim_that_names_what_is_not_there_is_refused(changes: dict[str, Any]
         "kind": "empirical", "measure": "error", "experiment": "depth", "of": "validation error",
         "contrast": {"deep": 1, "flat": -1}, "expect": "lower", "smallest": 0.5, "unit": "points", **changes,
     }  # fmt: skip
+    if part["kind"] == "timed":
+        part = {key: part[key] for key in ("kind", "measure", "contrast", "expect", "timing")}
+        part |= {"of": "training step", "smallest": 1.1}
+    if part["kind"] == "population":
+        part = {key: part[key] for key in ("kind", "measure", "experiment", "better", "than")} | {"expect": "equal"}
     claim = {"theme": "depth", "source": "VGG", "statement": "Deep.", "known": "contested", "parts": [part]}
     arms = {"deep": {"network": "vgg-small"}, "flat": {"network": "vgg-small"}}
     value = {"experiments": {"depth": {"question": "?", "sizes": {}, "arms": arms}}, "claims": {"V4": claim}}

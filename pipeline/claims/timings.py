@@ -1,0 +1,90 @@
+"""Timings of reports/claims.yaml: arms measured in turn on one machine, for claims about time and memory.
+
+All arms are built in one process of one thread and measured one after another, round by round, so that what slows the
+machine for a while slows all of them; within a round the arms are compared in pairs. A timing is of the machine on
+which it was taken: it is never mixed with another's.
+"""
+
+from dataclasses import field
+from typing import Any, Literal
+
+from pydantic.dataclasses import dataclass
+
+from pipeline.schema import STRICT
+
+Variant = Literal["as it is", "batch norm from scratch", "checkpointed"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class TimedArm:
+    """One side of a timing: a reference by name or a {"family": …, "config": {…}}, at a resolution in pixels.
+
+    A variant computes the same in another way: batch norm from elementary operations, or with the layers of dense
+    blocks computed again in the backward pass instead of kept.
+    """
+
+    network: str | dict[str, Any]
+    resolution: int | None = None
+    variant: Variant = "as it is"
+
+
+@dataclass(frozen=True, config=STRICT)
+class Timing:
+    """Arms to be measured in turn; `rounds` by profile, a profile that is missing leaves it out."""
+
+    question: str
+    arms: dict[str, TimedArm]
+    rounds: dict[str, int]
+    batch_size: int = 128
+    channels: int = 1
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        if len(self.arms) < 2:
+            raise ValueError(f"arms (={', '.join(self.arms)}) must be at least two")
+        if any(rounds < 2 for rounds in self.rounds.values()):
+            raise ValueError(f"rounds (={self.rounds}) must be at least 2")
+
+
+@dataclass(frozen=True, config=STRICT)
+class PlannedTiming:
+    """`plans/timings/<name>.json`: what the stage `timing` measures; no rounds where the profile leaves it out."""
+
+    schema: Literal["timing-plan/1"]
+    name: str
+    profile: str
+    timing: Timing
+    rounds: int
+
+
+def plan_timing(name: str, timing: Timing, profile: str) -> PlannedTiming:
+    """The plan of a timing under a profile."""
+    return PlannedTiming("timing-plan/1", name, profile, timing, timing.rounds.get(profile, 0))
+
+
+@dataclass(frozen=True, config=STRICT)
+class TimedArmRecord:
+    """What was measured of an arm: seconds a batch, one number a round, and bytes kept for backward for each image."""
+
+    resolution: int
+    params: int
+    macs: int
+    saved_bytes_per_image: int
+    training_step_seconds: tuple[float, ...]
+    inference_seconds: tuple[float, ...]
+
+
+@dataclass(frozen=True, config=STRICT)
+class TimingRecord:
+    """`timings/<name>.json`: the arms of a timing as one machine measured them."""
+
+    schema: Literal["timing/1"]
+    timing: str
+    profile: str
+    device: Literal["cpu", "cuda"]
+    threads: int
+    batch_size: int
+    arms: dict[str, TimedArmRecord]
+    finished_at: str
+    hardware: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)

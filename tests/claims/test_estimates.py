@@ -1,0 +1,113 @@
+"""From records to estimates: which trainings, rounds and networks enter, and how."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from evidence_made import DATA, made_arm, made_record
+
+from pipeline.claims.catalogue import Catalogue
+from pipeline.claims.estimates import Estimate, Evidence, estimate
+from pipeline.claims.experiments import Arm, Experiment, Population, Size
+from pipeline.claims.measures import value_of
+from pipeline.claims.parts import EmpiricalPart, EstimatedPart, PopulationPart, RankingPart, TimedPart
+from pipeline.claims.timings import TimedArmRecord, TimingRecord
+from pipeline.evidence.records import GroupRecord
+
+PART = EmpiricalPart("empirical", "error", "depth", "validation error", {"deep": 1, "flat": -1}, "lower", 0.5, "points")
+DEPTH = Experiment("?", {"full": Size(5, 1.0)}, {"deep": Arm("vgg-small"), "flat": Arm("vgg-small")})
+
+
+def estimated(part: EstimatedPart, experiment: Experiment, record: GroupRecord) -> Estimate:
+    found = estimate(part, Catalogue({record.group: experiment}), Evidence({record.group: record}))
+    assert found is not None
+    return found
+
+
+def test_pairs_are_of_one_seed_and_a_failed_training_takes_its_pair_with_it() -> None:
+    record = made_record("depth", {"deep": (1.0, None, 3.0, 4.0), "flat": (2.0, 5.0, 5.0)})
+    found = estimated(PART, DEPTH, record)
+    assert found.contrast is not None and found.contrast.n == 2 and found.contrast.mean == pytest.approx(-1.5)
+    assert found.failed == 1
+
+
+def test_ratios_are_factors() -> None:
+    part = replace(PART, scale="ratio", smallest=1.1, expect="higher", contrast={"deep": 1, "flat": -1})
+    record = made_record("depth", {"deep": (20.0, 22.0, 18.0), "flat": (10.0, 11.0, 9.0)})
+    found = estimated(part, DEPTH, record)
+    assert found.contrast is not None and math.exp(found.contrast.mean) == pytest.approx(2.0)
+
+
+def test_the_largest_rate_that_trains_is_found_for_each_seed() -> None:
+    arms = {"bn .1": (20.0, 20.0), "bn 1": (30.0, 95.0), "plain .1": (20.0, None), "plain 1": (None, None)}
+    rates = {"bn .1": 0.1, "bn 1": 1.0, "plain .1": 0.1, "plain 1": 1.0}
+    networks = tuple(made_arm(f"rates.{name}", errors, rates[name]) for name, errors in arms.items())
+    record = GroupRecord("group/1", "rates", "full", replace(DATA, class_names=tuple("0123456789")), networks)
+    groups: dict[str, tuple[str, ...]] = {"with": ("bn .1", "bn 1"), "without": ("plain .1", "plain 1")}
+    experiment = Experiment("?", {}, {name: Arm("lenet") for name in arms}, groups=groups)
+    part = EmpiricalPart(
+        "empirical", "largest rate", "rates", "learning rate", {"with": 1, "without": -1}, "higher", 2.0, "times",
+        scale="ratio", take="highest rate that trains",
+    )  # fmt: skip
+    found = estimated(part, experiment, record)
+    assert found.contrast is None  # in seed 2 no rate trains without: one pair is left
+    assert found.failed == 3
+    trained = replace(networks[3], runs=networks[0].runs)
+    found = estimated(part, experiment, replace(record, networks=(*networks[:3], trained)))
+    assert found.contrast is not None and math.exp(found.contrast.mean) == pytest.approx(math.sqrt(1.0 * 0.1))
+
+
+def test_epochs_to_a_loss_are_read_between_epochs() -> None:
+    arm = made_arm("a.b", (10.0,), losses=(2.0, 1.0, 0.5))
+    assert value_of("epochs to loss", 1.5, arm, arm.runs[0], 10) == pytest.approx(1.5)
+    assert value_of("epochs to loss", 2.5, arm, arm.runs[0], 10) == 1.0
+    assert value_of("epochs to loss", 0.1, arm, arm.runs[0], 10) is None
+    assert value_of("loss gap", None, arm, arm.runs[0], 10) == pytest.approx(0.5)
+
+
+def test_one_arm_can_be_measured_by_itself() -> None:
+    record = made_record("depth", {"deep": (1.0, 2.0, 3.0), "flat": (9.0, 9.0, 9.0)})
+    found = estimated(replace(PART, contrast={"deep": 1}), DEPTH, record)
+    assert found.contrast is not None and found.contrast.mean == pytest.approx(2.0)
+
+
+def population(errors: dict[str, tuple[float | None, ...]]) -> GroupRecord:
+    arms = {f"{name} {place}": (error,) for name, found in errors.items() for place, error in enumerate(found, start=1)}
+    return made_record("spaces", arms)
+
+
+def test_populations_are_compared_by_the_chance_that_one_errs_less() -> None:
+    part = PopulationPart("population", "?", "spaces", "new", "old", "higher")
+    experiment = Experiment("?", {}, populations={name: Population("vgg", 3, (0, 1)) for name in ("new", "old")})
+    found = estimated(part, experiment, population({"new": (1.0, 2.0, 3.0), "old": (2.5, None, 4.0)}))
+    assert found.contrast is not None and found.failed == 1
+    assert found.contrast.mean == pytest.approx(8 / 9)  # of nine pairs only (3, 2.5) is the other way round
+
+
+def test_timings_are_compared_within_rounds() -> None:
+    def arm(step: tuple[float, ...], saved: int) -> TimedArmRecord:
+        return TimedArmRecord(28, 1, 1, saved, step, tuple(0.5 * seconds for seconds in step))
+
+    arms = {"slow": arm((4.0, 8.0), 300), "fast": arm((1.0, 2.0), 100)}
+    record = TimingRecord("timing/1", "speed", "full", "cpu", 1, 128, arms, "")
+    part = TimedPart("timed", "?", "speed", "training step", {"slow": 1, "fast": -1}, "higher", 1.1)
+    for measured, factor in (
+        (part, 4.0),
+        (replace(part, of="inference"), 4.0),
+        (replace(part, of="bytes kept for backward"), 3.0),
+    ):
+        found = estimate(measured, Catalogue(), Evidence(timings={"speed": record}))
+        assert found is not None and found.contrast is not None
+        assert math.exp(found.contrast.mean) == pytest.approx(factor) and found.contrast.n == 2
+    left_out = replace(record, arms={})
+    found = estimate(part, Catalogue(), Evidence(timings={"speed": left_out}))
+    assert found is not None and found.contrast is None
+
+
+def test_rankings_are_correlations_of_ranks() -> None:
+    part = RankingPart("ranking", "?", "short", "full", 0.8)
+    pairs = [(float(place), place**3.0) for place in range(20)]
+    pairs[3], pairs[4] = (3.0, 64.0), (4.0, 27.0)
+    found = estimate(part, Catalogue(), Evidence(rankings={("short", "full"): pairs}))
+    assert found is not None and found.contrast is not None and 0.99 < math.tanh(found.contrast.mean) < 1
+    assert estimate(part, Catalogue(), Evidence()) is None

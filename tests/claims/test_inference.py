@@ -1,0 +1,84 @@
+"""Statistics of verdicts against second implementations, and by simulation."""
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from pipeline.claims.inference import benjamini_hochberg, contrast, fisher_correlation, holm, seeds_needed, superiority
+from pipeline.claims.simulation import simulate
+
+
+def test_a_contrast_is_the_one_sample_test_of_scipy() -> None:
+    from scipy.stats import ttest_1samp
+
+    values = [1.0, 2.5, 2.0, 4.0]
+    found, theirs = contrast(values, null=1.0), ttest_1samp(values, 1.0)
+    assert found is not None and found.p_value == pytest.approx(theirs.pvalue)
+    assert found.interval == pytest.approx(tuple(theirs.confidence_interval()))
+
+
+def test_superiority_is_the_mann_whitney_statistic_over_all_pairs() -> None:
+    from scipy.stats import brunnermunzel, mannwhitneyu
+
+    generator = np.random.default_rng(0)
+    better, than = generator.normal(0, 1, 40).tolist(), generator.normal(0.5, 2, 30).tolist()
+    found = superiority(better, than, 0.5)
+    assert found is not None and found.n == 30
+    assert found.mean == pytest.approx(1 - mannwhitneyu(better, than).statistic / (40 * 30))
+    assert found.p_value == pytest.approx(brunnermunzel(better, than).pvalue, rel=1e-6)
+    assert superiority([1.0], than, 0.5) is None
+
+
+def test_superiority_covers_as_it_says() -> None:
+    generator = np.random.default_rng(0)
+    true, covered = float(1 - 0.5 * math.erfc(0.5 / math.sqrt(2 * (1 + 4)))), 0
+    for _ in range(500):
+        found = superiority(generator.normal(0, 1, 60).tolist(), generator.normal(0.5, 2, 60).tolist(), 0.5)
+        assert found is not None
+        covered += found.interval[0] <= true <= found.interval[1]
+    assert 0.92 < covered / 500 < 0.98
+
+
+def test_rank_correlations_cover_as_they_say() -> None:
+    """Of a bivariate normal, Spearman's is 6/pi asin(r/2)."""
+    generator, r, covered = np.random.default_rng(0), 0.8, 0
+    true = 6 / math.pi * math.asin(r / 2)
+    for _ in range(500):
+        one, noise = generator.normal(size=(2, 40))
+        pairs = list(zip(one.tolist(), (r * one + math.sqrt(1 - r * r) * noise).tolist(), strict=True))
+        found = fisher_correlation(pairs, 0.0)
+        assert found is not None
+        covered += found.interval[0] <= math.atanh(true) <= found.interval[1]
+    assert 0.92 < covered / 500 < 0.98
+    assert fisher_correlation([(1.0, 1.0)] * 20, 0.0) is None
+
+
+def test_adjusted_p_values_are_those_of_statsmodels() -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    p_values = {"a": 0.001, "b": 0.02, "c": 0.03, "d": 0.03, "e": 0.5}
+    methods: list[tuple[Any, Literal["holm", "fdr_bh"]]] = [(holm, "holm"), (benjamini_hochberg, "fdr_bh")]
+    for ours, theirs in methods:
+        expected = multipletests(list(p_values.values()), method=theirs)[1]
+        assert list(dict(sorted(ours(p_values).items())).values()) == pytest.approx(list(expected))
+
+
+def test_seeds_needed_are_those_of_statsmodels() -> None:
+    from statsmodels.stats.power import TTestPower
+
+    for effect in (0.5, 1.0, 2.0):
+        assert seeds_needed(1.0, effect) == math.ceil(TTestPower().solve_power(effect, alpha=0.05, power=0.8))
+    assert seeds_needed(1.0, 0.0) is None and seeds_needed(0.0, 1.0) == 2
+
+
+def test_where_the_truth_is_known_the_rule_errs_as_seldom_as_it_says() -> None:
+    """The margins are four standard errors of the simulation."""
+    found = simulate(primary=8, others=20, seeds=8, studies=600, repeats=2000)
+    assert found.false_primary <= 0.05 + 4 * math.sqrt(0.05 * 0.95 / 600)
+    assert found.false_others <= 0.05 + 4 * math.sqrt(0.05 * 0.95 / 600)
+    assert abs(found.found - 0.82) < 0.05  # 10 seeds are planned, whose power is 0.80 to 0.83
+    for item in found.coverage:
+        assert 0.92 < item.student < 0.975, item
+        assert item.bootstrap < item.student - 0.03, item  # why intervals are Student's
