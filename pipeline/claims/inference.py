@@ -8,8 +8,8 @@ ones, Benjamini and Hochberg's the share of false ones among the others.
 """
 
 import bisect
+import functools
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -52,8 +52,8 @@ def contrast(differences: Sequence[float], null: float = 0.0) -> Contrast | None
     n = len(differences)
     if n < 2:
         return None
-    mean, spread = statistics.fmean(differences), statistics.stdev(differences)
-    error = spread / math.sqrt(n)
+    mean = math.fsum(differences) / n
+    error = math.sqrt(math.fsum((value - mean) ** 2 for value in differences) / (n - 1) / n)
     return _student(mean, error, n - 1, null, n)
 
 
@@ -101,10 +101,16 @@ def _student(mean: float, error: float, freedom: float, null: float, n: int) -> 
     if error == 0:
         return Contrast(mean, (mean, mean), (mean, mean), 1.0 if mean == null else 0.0, 0.0, n)
     freedom = min(freedom, MOST_FREEDOM)
-    outer, inner = (float(stdtrit(freedom, 1 - tail)) * error for tail in (ALPHA / 2, ALPHA))
+    outer, inner = _quantile(freedom, 1 - ALPHA / 2) * error, _quantile(freedom, 1 - ALPHA) * error
     p_value = 2 * float(stdtr(freedom, -abs(mean - null) / error))
     spread = error * math.sqrt(n)
     return Contrast(mean, (mean - outer, mean + outer), (mean - inner, mean + inner), p_value, spread, n)
+
+
+@functools.cache
+def _quantile(freedom: float, probability: float) -> float:
+    """Of Student's distribution; kept, since a study asks for few of them many times."""
+    return float(stdtrit(freedom, probability))
 
 
 def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:

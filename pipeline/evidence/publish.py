@@ -19,6 +19,8 @@ from benchmarks.records import Benchmark, told
 from benchmarks.search_bench import SearchComparison
 from benchmarks.search_verdict import findings
 from benchmarks.search_verdict import tabulate as tabulate_searches
+from pipeline.claims.tables import count
+from pipeline.claims.verdicts import ClaimVerdict, PartVerdict
 from pipeline.errors import UsageError
 from pipeline.evidence.comparison import Comparison, compare
 from pipeline.evidence.records import CostProfile, GroupRecord
@@ -68,6 +70,7 @@ def with_generated_parts(text: str, published: Path) -> str:
     speed = read_record(Benchmark, benchmarks / "throughput.json")
     others = [read_record(Benchmark, benchmarks / f"{name}.json") for name in BESIDE_THROUGHPUT]
     parts = {
+        "verdicts": _verdicts(published),
         "results": _results(comparison),
         "setting": _setting(comparison),
         "speed": _speed(speed, others),
@@ -87,6 +90,30 @@ def read_published(folder: Path) -> Comparison:
     lists = [read_record(list[CostProfile], path) for path in sorted((folder / "profiles").glob("*.json"))]
     (comparison,) = compare(groups, [profile for profiles in lists for profile in profiles])
     return comparison
+
+
+def _verdicts(published: Path) -> str:
+    """The primary claims with their effects, and all claims by verdict."""
+    claims = read_record(list[ClaimVerdict], published / "claims" / "claims.json")
+    rows = ["| claim | verdict | what it rests on |", "|---|---|---|"]
+    for claim in claims:
+        if claim.primary:
+            effects = "; ".join(f"{part.measure}: {_effect(part)}" for part in claim.parts)
+            rows.append(f"| **{claim.id}** {claim.statement} | **{claim.verdict}** | {effects} |")
+    told = [count(claims) + "."]
+    for verdict in dict.fromkeys(claim.verdict for claim in claims):
+        told.append(f"- *{verdict}*: {', '.join(claim.id for claim in claims if claim.verdict == verdict)}")
+    return "\n".join([*rows, "", *told])
+
+
+def _effect(part: PartVerdict) -> str:
+    """An effect with its interval and verdict, or what was counted."""
+    if part.interval is not None:
+        low, high = part.interval
+        return f"{part.effect:.3g} {part.unit} [{low:.3g}, {high:.3g}] (n={part.n}), {part.verdict}"
+    if part.effect is None:
+        return part.verdict
+    return f"{part.effect:,.3g} {part.unit}, {part.verdict}"
 
 
 def _results(comparison: Comparison) -> str:

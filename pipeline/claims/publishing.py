@@ -1,0 +1,95 @@
+"""Publishing the evidence of claims: records of the profiles "full" and "gpu", and the verdicts that they give.
+
+`python -m pipeline.claims.publishing` copies what the workspace has to reports/published/claims, judges by what lies
+there, and renews the README. A record that still lacks planned seeds is published, so that another machine can go on
+from it, but no claim is judged by it before it is whole.
+"""
+
+import shutil
+from pathlib import Path
+
+from pipeline.claims.catalogue import Catalogue
+from pipeline.claims.estimates import Evidence
+from pipeline.claims.evidence import (
+    EXPERIMENTS,
+    TIMINGS,
+    catalogue_of,
+    check_record,
+    published_file,
+    rankings_of,
+    record_file,
+)
+from pipeline.claims.experiments import plan_experiment
+from pipeline.claims.judging import judge
+from pipeline.claims.tables import count
+from pipeline.claims.timings import TimingRecord
+from pipeline.claims.verdicts import ClaimVerdict
+from pipeline.data.manifest import load_manifest
+from pipeline.errors import UsageError
+from pipeline.evidence.publish import renew_readme
+from pipeline.evidence.records import GroupRecord
+from pipeline.files import read_json, write_json
+from pipeline.process import run_and_exit
+from pipeline.schema import read_record, to_json
+from pipeline.settings import read_settings
+from pipeline.workspace import Workspace, workspace
+
+PROFILES = ("full", "gpu")
+"""Profiles whose records are evidence; a look at a smaller size is none."""
+
+
+def publish_claims(place: Workspace) -> list[ClaimVerdict]:
+    """Copy records, write claims.json and simulation.json beside them, and return the verdicts."""
+    catalogue = catalogue_of(place)
+    for kind, names in ((EXPERIMENTS, catalogue.experiments), (TIMINGS, catalogue.timings)):
+        for name in names:
+            own = record_file(place, kind, name)
+            if own.exists() and read_json(own)["profile"] in PROFILES:
+                _copy(own, published_file(place, kind, name))
+    evidence, waiting = whole_evidence(place, catalogue)
+    verdicts = judge(catalogue, evidence)
+    write_json(place.published / "claims" / "claims.json", to_json(verdicts))
+    simulation = place.results / "simulation.json"
+    if simulation.exists():
+        _copy(simulation, place.published / "claims" / "simulation.json")
+    print(count(verdicts))
+    if waiting:
+        print(f"not judged by yet, since seeds are missing: {', '.join(waiting)}")
+    return verdicts
+
+
+def whole_evidence(place: Workspace, catalogue: Catalogue) -> tuple[Evidence, list[str]]:
+    """The published evidence that is whole by its plan, and the names of experiments that are not."""
+    settings = read_settings(place.params_file)
+    manifest = load_manifest(place.prepared_data / settings.data.name)
+    records, waiting = {}, []
+    for name, experiment in catalogue.experiments.items():
+        path = published_file(place, EXPERIMENTS, name)
+        if not path.exists():
+            continue
+        record = read_record(GroupRecord, path)
+        try:
+            check_record(plan_experiment(name, experiment, record.profile, settings, manifest), record)
+        except UsageError:
+            waiting.append(name)
+        else:
+            records[name] = record
+    paths = {name: published_file(place, TIMINGS, name) for name in catalogue.timings}
+    timings = {name: read_record(TimingRecord, path) for name, path in paths.items() if path.exists()}
+    return Evidence(records, timings, rankings_of(place)), waiting
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
+
+
+def main() -> None:
+    """Publish the workspace's evidence and renew the README."""
+    place = workspace()
+    publish_claims(place)
+    renew_readme(place)
+
+
+if __name__ == "__main__":
+    run_and_exit(main)

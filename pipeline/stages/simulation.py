@@ -1,0 +1,30 @@
+"""Stage `simulation`: what the statistics of the verdicts do where the truth is known, for the claims as they stand."""
+
+from pipeline.claims.evidence import catalogue_of
+from pipeline.claims.parts import AnalyticPart
+from pipeline.claims.simulation import simulate
+from pipeline.files import write_json
+from pipeline.process import run_stage
+from pipeline.schema import to_json
+from pipeline.workspace import workspace
+
+SEEDS, STUDIES, REPEATS = 8, 4_000, 2_000
+
+
+def main() -> None:
+    """Write reports/results/simulation.json, a Simulation with as many parts as the claims have."""
+    place = workspace()
+    primary = others = 0
+    for claim in catalogue_of(place).claims.values():
+        estimated = sum(not isinstance(part, AnalyticPart) for part in claim.parts)
+        primary, others = (primary + estimated, others) if claim.primary else (primary, others + estimated)
+    found = simulate(primary, others, SEEDS, STUDIES, REPEATS)
+    write_json(place.results / "simulation.json", to_json(found))
+    print(
+        f"simulation: of {found.studies} studies without effects {found.false_primary:.1%} gave a false verdict among "
+        f"{primary} primary parts, {found.false_others:.1%} among {others} others"
+    )
+
+
+if __name__ == "__main__":
+    run_stage("simulation", workspace().locks, main)
