@@ -127,7 +127,7 @@ def compare(
     courses: dict[str, dict[str, list[Course]]] = {
         objectives: {arm.name: [] for arm in arms(samplers)} for objectives in OBJECTIVES
     }
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_one_thread) as pool:
         jobs = [(table_file, tuple(samplers), repeat) for repeat in range(repeats)]
         for repeat, found in enumerate(pool.map(_one_repeat, jobs), start=1):
             for objectives, name, course in found:
@@ -145,6 +145,13 @@ def compare(
         versions=versions(),
         finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def _one_thread() -> None:
+    """Searches beside each other on few cores: the Gaussian process's threads would only wait for one another."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def _one_repeat(job: tuple[Path, Sequence[SamplerName], int]) -> list[tuple[str, str, Course]]:

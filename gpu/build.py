@@ -16,12 +16,12 @@ from pipeline.data.manifest import load_manifest
 from pipeline.settings import read_settings
 from pipeline.workspace import workspace
 
-CODE = ("pipeline", "search_spaces", "gpu", "params.yaml", "pyproject.toml")
+CODE = ("pipeline", "search_spaces", "gpu", "params.yaml", "reports/claims.yaml", "pyproject.toml")
 PACKAGES = (
     "annotated-types", "filelock", "pebble", "psutil", "pydantic", "pydantic-core", "PyYAML", "safetensors",
     "typing-extensions", "typing-inspection",
 )  # fmt: skip
-"""What the trainings need beside PyTorch, NumPy and SciPy; no DVC, no MLflow, no reports."""
+"""What the trainings need beside PyTorch, NumPy and SciPy; no DVC, no MLflow, no report."""
 
 
 def main() -> None:

@@ -33,7 +33,8 @@ NOT_ON_A_BARE_MACHINE = (
 def test_the_bundle_runs_in_pieces_without_dvc_and_mlflow_and_its_records_are_taken_in(
     study: Workspace, tmp_path: Path
 ) -> None:
-    for part in ("pipeline", "search_spaces", "gpu", "pyproject.toml", "requirements.lock"):
+    (study.root / "reports").mkdir()
+    for part in ("pipeline", "search_spaces", "gpu", "reports/claims.yaml", "pyproject.toml", "requirements.lock"):
         (study.root / part).symlink_to(CHECKOUT / part)
     archive = tmp_path / "dist" / "bundle.tar.gz"
     build(archive, f"{sys.version_info.major}.{sys.version_info.minor}")
@@ -45,17 +46,20 @@ def test_the_bundle_runs_in_pieces_without_dvc_and_mlflow_and_its_records_are_ta
     assert _run(there, tmp_path, records, minutes=0.02) == AGAIN
     assert _run(there, tmp_path, records, minutes=5) == 0
     runs = [folder for folder in RunStore(there / "runs") if folder.result() is not None]
-    assert len(runs) == 8  # two networks, two rates and two seeds each
+    assert len(runs) == 12  # two networks, two rates and two seeds each; two arms of an experiment, two seeds each
+    assert (there / "reports" / "results" / "experiments" / "lenet-rates.json").exists()
+    assert (there / "reports" / "results" / "timings" / "activations.json").exists()
     assert not (there / "mlruns").exists()
     before = {run.run: (run.path / "measurement.json").stat().st_mtime_ns for run in runs}
     assert _run(there, tmp_path, records, minutes=5) == 0
     assert {run.run: (run.path / "measurement.json").stat().st_mtime_ns for run in runs} == before
 
-    for part in ("README.md", "reports"):
-        copy = shutil.copytree if (CHECKOUT / part).is_dir() else shutil.copy
-        copy(CHECKOUT / part, study.root / part)
+    shutil.copy(CHECKOUT / "README.md", study.root / "README.md")
+    (study.root / "reports" / "claims.yaml").unlink()
+    shutil.copytree(CHECKOUT / "reports", study.root / "reports", dirs_exist_ok=True)
     published = collect(records, "brought-back", study)
     group = read_record(GroupRecord, published / "runs" / "resnet.json")
+    assert (published / "experiments" / "lenet-rates.json").exists() and (published / "timings").exists()
     assert group.profile == "smoke" and group.networks[0].test_error_percent is not None
     assert group.networks[0].test_error_percent.n == 2
     assert {folder.run for folder in RunStore(study.runs)} == {run.run for run in runs}

@@ -84,6 +84,20 @@ def test_changing_one_networks_entry_runs_only_its_family_and_the_report(clone: 
     assert {run: after[run] for run in before} == before  # finished runs were used, not trained again
 
 
+def test_rewording_and_reordering_claims_trains_nothing(clone: Workspace) -> None:
+    before = _measurements(clone)
+    path = clone.root / "reports" / "claims.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["claims"]["B1"]["statement"] = "With batch norm one may take larger steps."
+    for part in ("claims", "experiments"):
+        content[part] = dict(reversed(content[part].items()))
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    assert _stages_run(_repro(clone)) == {"plan", "simulation", "judge", "report"}
+    assert _measurements(clone) == before
+    claims = json.loads((clone.results / "claims.json").read_text())
+    assert claims[0]["id"] == "S1" and "larger steps" in next(c for c in claims if c["id"] == "B1")["statement"]
+
+
 def test_metrics_and_plots_are_what_dvc_users_expect(clone: Workspace) -> None:
     shown = json.loads(_dvc(clone, "metrics", "show", "--json").stdout)
     (values,) = (entry["data"] for entry in shown[""]["data"].values())

@@ -47,7 +47,7 @@ def publish(place: Workspace, name: str, results: Path | None = None) -> Path:
     if not (results / "REPORT.md").exists():
         raise UsageError(f"{results} holds no results to publish: run the study first")
     target = place.published / name
-    for folder in ("runs", "profiles", "studies", "finalists", "figures"):
+    for folder in ("runs", "profiles", "studies", "finalists", "experiments", "timings", "figures"):
         shutil.rmtree(target / folder, ignore_errors=True)
         if (results / folder).exists():
             shutil.copytree(results / folder, target / folder)
