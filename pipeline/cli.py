@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline import __version__, cli_bench, cli_claims, cli_search, cli_stores
-from pipeline.cli_options import Debug, Device, Json, Network, Quiet, data_folder, read_network, teller, write
+from pipeline.cli_options import Debug, Device, Json, Network, Quiet, answer, data_folder, read_network, teller, write
 from pipeline.errors import RunsFailedError, UsageError
 
 app = typer.Typer(
@@ -210,10 +210,7 @@ def reproduce(
     place = workspace()
     plan = plan_campaign(place, read_settings(place.params_file), names or [], profile, seeds)
     if dry_run:
-        text, value = estimate_campaign(place, plan, workers)
-        if json_file is None:
-            print(text)
-        write(json_file, value)
+        answer(json_file, *estimate_campaign(place, plan, workers))
         return
     record = run_plan(place, plan, "reproduce", workers, quiet)
     if json_file is None and not quiet:

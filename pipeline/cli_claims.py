@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli_options import Debug, Json, Quiet, write
+from pipeline.cli_options import Debug, Json, Quiet, answer, write
 from pipeline.errors import RunsFailedError, UsageError, unknown_name
 
 if TYPE_CHECKING:
@@ -54,10 +54,7 @@ def run(
     manifest = load_manifest(place.prepared_data / settings.data.name)
     plan = plan_experiment(name, catalogue.experiments[name], profile, settings, manifest, seeds)
     if dry_run:
-        text, value = estimate_campaign(place, plan, workers)
-        if json_file is None:
-            print(text)
-        write(json_file, value)
+        answer(json_file, *estimate_campaign(place, plan, workers))
         return
     record = run_plan(place, plan, name, workers, quiet, published_record(place, name) if published else None)
     write_json(record_file(place, EXPERIMENTS, name), to_json(record))
@@ -90,9 +87,8 @@ def _time(
     if not plan.rounds:
         raise UsageError(f"timing {name} has no rounds for the profile {profile}: {', '.join(plan.timing.rounds)}")
     if dry_run:
-        if json_file is None:
-            print(f"{name}: {len(plan.timing.arms)} arms measured in turn, {plan.rounds} rounds")
-        write(json_file, to_json(plan))
+        text = f"{name}: {len(plan.timing.arms)} arms measured in turn, {plan.rounds} rounds"
+        answer(json_file, text, to_json(plan))
         return
     talk = json_file is None and not quiet
     record = take_timing(plan, resolve_device(), lambda line: print(line, flush=True) if talk else None)

@@ -46,6 +46,13 @@ def teller(quiet: bool, json_file: Path | None) -> Callable[[str], None]:
     return lambda line: print(line, file=stream, flush=True)
 
 
+def answer(target: Path | None, text: str, value: Any) -> None:
+    """What a verb found: as JSON where that is asked for, else as text."""
+    if target is None:
+        print(text)
+    write(target, value)
+
+
 def write(target: Path | None, value: Any) -> None:
     """The verb's JSON to a file, to standard output for "-", or nowhere."""
     if target == Path("-"):

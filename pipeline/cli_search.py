@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli_options import Debug, Device, Json, Quiet, data_folder, write
+from pipeline.cli_options import Debug, Device, Json, Quiet, answer, data_folder, write
 from pipeline.errors import RunsFailedError, UsageError
 
 
@@ -107,10 +107,7 @@ def search(
     budget = parse(Budget, {"trials": 40 if trials is None and hours is None else trials, "hours": hours}, "budget")
     if dry_run:
         workers = workers or default_workers(plan.device)
-        text, value = study_estimate.estimate_search(place, manifest, plan, budget, study, storage, workers)
-        if json_file is None:
-            print(text)
-        write(json_file, value)
+        answer(json_file, *study_estimate.estimate_search(place, manifest, plan, budget, study, storage, workers))
         return
     record = searches.search(
         place,
