@@ -9,13 +9,13 @@ import datetime
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from pebble import ProcessPool
 from pydantic.dataclasses import dataclass
 
 from benchmarks.population import PopulationTable
@@ -127,12 +127,16 @@ def compare(
     courses: dict[str, dict[str, list[Course]]] = {
         objectives: {arm.name: [] for arm in arms(samplers)} for objectives in OBJECTIVES
     }
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_one_thread) as pool:
+    pool = ProcessPool(workers, initializer=_one_thread, context=get_context("spawn"))
+    try:
         jobs = [(table_file, tuple(samplers), repeat) for repeat in range(repeats)]
-        for repeat, found in enumerate(pool.map(_one_repeat, jobs), start=1):
+        for repeat, found in enumerate(pool.map(_one_repeat, jobs).result(), start=1):
             for objectives, name, course in found:
                 courses[objectives][name].append(course)
             tell(f"bench-search: {repeat}/{repeats} repeats")
+    finally:  # interrupted, it does not wait for the repeats under way
+        pool.stop()  # type: ignore[no-untyped-call]
+        pool.join()
     surrogate = _surrogate(table_file)
     return SearchComparison(
         schema="search-comparison/1",

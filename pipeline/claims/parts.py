@@ -54,7 +54,7 @@ class Relation:
         """As a report says it: "about 81"."""
         name = next(name for name in _COMPARISONS if getattr(self, name) is not None)
         words = "" if name == "equals" else f"{name.replace('_', ' ')} "
-        return f"{words}{getattr(self, name):,g}"
+        return f"{words}{getattr(self, name):,.12g}"
 
 
 _COMPARISONS = ("equals", "about", "above", "below", "at_least", "at_most")

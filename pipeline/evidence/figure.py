@@ -29,6 +29,7 @@ _INK = {"light": "#1f2328", "dark": "#e6e6e3"}
 _MUTED = {"light": "#59606a", "dark": "#a3a9b2"}
 _HAIRLINE = {"light": "#e3e4e1", "dark": "#2c3036"}
 _CONTEXT = {"light": "#cfd2d4", "dark": "#41464e"}
+_ACCENT = {"light": "#0b6468", "dark": "#7cc7c4"}
 _PAGE_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _PNG_FONT = "Arial, Helvetica, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
@@ -41,26 +42,28 @@ class Figure:
     PNG gets it inserted).
 
     Attributes:
-        kind: "scatter", one chart; or "curves", a panel a network.
+        kind: "scatter", one chart; "dots", one as low as its arms need; or "curves", a panel a network.
         identifier: fixed by what is drawn; names the PNG and the elements of the page.
         title: what is drawn, in a few words.
         specifications: Vega-Lite, one a panel; their data set is named "rows".
         rows: that data set.
-        omitted: networks that are not drawn here, each with the reason.
+        omitted: what is not drawn here, each with the reason.
+        description: what is to be seen, in words, for those who do not see it.
     """
 
-    kind: Literal["scatter", "curves"]
+    kind: Literal["scatter", "dots", "curves"]
     identifier: str
     title: str
     specifications: tuple[dict[str, Any], ...]
     rows: tuple[dict[str, Any], ...]
     omitted: tuple[str, ...] = ()
+    description: str = ""
 
     def png(self) -> bytes:
         """The figure on white; small multiples three abreast. No browser and no network is used."""
         first = self.specifications[0]
         whole: dict[str, Any]
-        if self.kind == "scatter":
+        if self.kind != "curves":
             whole = {**first, "width": 720, "title": self.title}
         else:
             inside = [{key: panel[key] for key in panel if key not in _TOP_LEVEL} for panel in self.specifications]
@@ -99,6 +102,8 @@ def theme(mode: Literal["light", "dark"], font: str = _PAGE_FONT) -> dict[str, A
             "interval": {"color": _MUTED[mode], "strokeWidth": 1.2},
             "front": {"color": _MUTED[mode], "strokeWidth": 1.2, "strokeDash": [3, 3]},
             "context": {"color": _CONTEXT[mode], "strokeWidth": 1},
+            "seed": {"color": _ACCENT[mode], "filled": True, "opacity": 0.75},
+            "mean": {"color": _INK[mode], "filled": True, "opacity": 1, "strokeWidth": 2},
         },
     }
 

@@ -55,6 +55,33 @@ def decimals(value: float | None, places: int = 2) -> str:
     return ABSENT if value is None else f"{value:.{places}f}"
 
 
+def number(value: float | None) -> str:
+    """A figure told in a sentence: whole numbers in full, others with four digits."""
+    if value is None:
+        return ABSENT
+    if not math.isfinite(value):
+        return f"{value}".replace("-", "−")
+    rounded = value if float(value).is_integer() or abs(value) >= 1000 else float(f"{value:.4g}")
+    told = f"{rounded:,.0f}" if float(rounded).is_integer() or abs(rounded) >= 1000 else f"{rounded:,}"
+    return told.replace("-", "−")
+
+
+def measured(value: float, smallest: float, signed: bool = False) -> str:
+    """A measured value with as many decimals as let a difference of `smallest` be told with two digits: −0.62."""
+    places = max(0, 1 - math.floor(math.log10(smallest)))
+    return f"{value:{'+' if signed else ''}.{places}f}".replace("-", "−")
+
+
+def factor(value: float) -> str:
+    """A factor with three significant digits: 0.0523, 1.50, 12.3."""
+    return _three_digits(value)
+
+
+def p_value(value: float) -> str:
+    """A probability with two significant digits, or that it is below 0.001."""
+    return "< 0.001" if value < 0.001 else f"{value:.2g}"
+
+
 def exact(value: float | None, unit: str = "") -> str:
     """The full number with thousands separators, for titles."""
     if value is None:
@@ -88,6 +115,16 @@ def network(config: Mapping[str, Any]) -> str:
     """A network as in a CONFIG.json, on one line: resnet depths [1, 2], widths [16, 32]."""
     fields = ", ".join(f"{name} {json.dumps(value)}" for name, value in config["config"].items())
     return f"{config['family']} {fields}"
+
+
+def sentence(text: str) -> str:
+    """Text with its first letter large, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def slug(text: str) -> str:
+    """Lower-case letters, digits and hyphens, as in an anchor or a file's name: "V4, (a)" as v4-a."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def listing(words: list[str]) -> str:

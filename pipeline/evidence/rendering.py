@@ -1,4 +1,4 @@
-"""The report as one HTML file and as Markdown: templates filled with what `comparison` and `provenance` found.
+"""The report as one HTML file and as Markdown: templates filled with what was found of claims, networks and searches.
 
 The HTML page loads nothing and runs only what it carries: its Content-Security-Policy allows its own two scripts and
 its style sheet by their hashes and no connection at all; Vega evaluates expressions with its interpreter, so no eval is
@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.evidence import formatting
+from pipeline.evidence.claim_view import ClaimsView
 from pipeline.evidence.comparison import COSTS, Comparison, Network
 from pipeline.evidence.figure import Figure, theme
 from pipeline.evidence.figures import figures_of
@@ -97,8 +98,10 @@ def sections_of(comparisons: Sequence[Comparison]) -> tuple[Section, ...]:
     return tuple(sections)
 
 
-def render_html(sections: Sequence[Section], studies: Sequence[StudySection] = ()) -> str:
-    """The report as one self-contained page."""
+def render_html(
+    sections: Sequence[Section], studies: Sequence[StudySection] = (), claims: ClaimsView | None = None
+) -> str:
+    """The report as one self-contained page; verdicts on claims come first, if there are any."""
     library, style, script = _library(), _source("report.css"), _source("report.js")
     policy = "; ".join(
         (
@@ -114,37 +117,56 @@ def render_html(sections: Sequence[Section], studies: Sequence[StudySection] = (
         _environment(html=True)
         .get_template("report.html.j2")
         .render(
-            **_names(sections, studies),
+            **_names(sections, studies, claims),
             policy=policy,
             style=Markup(style),  # noqa: S704 (our own file)
             script=Markup(script),  # noqa: S704 (our own file)
             library=Markup(library),  # noqa: S704 (Vega, Vega-Lite and Vega-Embed as vl-convert ships them)
-            charts=_charts([*sections, *studies]),
+            charts=_charts(figures_in(sections, studies, claims)),
         )
     )
 
 
-def render_markdown(sections: Sequence[Section], studies: Sequence[StudySection] = ()) -> str:
+def render_markdown(
+    sections: Sequence[Section], studies: Sequence[StudySection] = (), claims: ClaimsView | None = None
+) -> str:
     """The report as Markdown, its figures beside it under `figures/`."""
-    return _environment(html=False).get_template("REPORT.md.j2").render(**_names(sections, studies))
+    return _environment(html=False).get_template("REPORT.md.j2").render(**_names(sections, studies, claims))
 
 
-def _charts(sections: Sequence[Section | StudySection]) -> Markup:
+def figures_in(sections: Sequence[Section], studies: Sequence[StudySection], claims: ClaimsView | None) -> list[Figure]:
+    """All figures of a report, in the order in which a reader meets them."""
+    parts: list[Section | StudySection | ClaimsView] = [*sections, *studies]
+    return [figure for part in ([claims, *parts] if claims else parts) for figure in part.figures]
+
+
+def _charts(figures: Sequence[Figure]) -> Markup:
     """Everything the page's script draws, as JSON that cannot end its script element."""
-    figures = [figure for section in sections for figure in section.figures]
     charts = {
         "themes": {"light": theme("light"), "dark": theme("dark")},
         "figures": [
-            {"id": figure.identifier, "specifications": figure.specifications, "rows": figure.rows}
-            for figure in figures
+            {"id": figure.identifier, "specifications": _described(figure), "rows": figure.rows} for figure in figures
         ],
     }
     text = json.dumps(charts, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
 
 
-def _names(sections: Sequence[Section], studies: Sequence[StudySection]) -> dict[str, Any]:
-    return {"sections": sections, "studies": studies, "costs": COSTS, "at_chance_level": AT_CHANCE_LEVEL}
+def _described(figure: Figure) -> Sequence[dict[str, Any]]:
+    """Specifications that tell in words what they draw, where the figure has words for it."""
+    if not figure.description:
+        return figure.specifications
+    return [{**specification, "description": figure.description} for specification in figure.specifications]
+
+
+def _names(sections: Sequence[Section], studies: Sequence[StudySection], claims: ClaimsView | None) -> dict[str, Any]:
+    return {
+        "claims": claims,
+        "sections": sections,
+        "studies": studies,
+        "costs": COSTS,
+        "at_chance_level": AT_CHANCE_LEVEL,
+    }
 
 
 def _environment(html: bool) -> Environment:
@@ -170,6 +192,10 @@ def _environment(html: bool) -> Environment:
         "listing",
         "shorten",
         "network",
+        "number",
+        "p_value",
+        "sentence",
+        "slug",
     )
     environment.filters.update({name: getattr(formatting, name) for name in named})
     return environment

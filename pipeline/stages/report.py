@@ -1,24 +1,34 @@
 """The stage `report`: reads the records of a results folder and writes the report, its figures and its tables there.
 
 Read:    runs/<group>.json (GroupRecord), profiles/*.json (lists of CostProfile),
-         studies/*.json (as `convstudy search --json`), finalists/*.json (FinalistsRecord)
+         studies/*.json (as `convstudy search --json`), finalists/*.json (FinalistsRecord);
+         claims.json (list of ClaimVerdict), experiments/*.json (GroupRecord), timings/*.json (TimingRecord),
+         simulation.json (Simulation), where there are such
 Written: figures/*.png, networks.csv, curves.csv, metrics.json, REPORT.md, report.html
 """
 
 import argparse
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.claims.estimates import Evidence
+from pipeline.claims.evidence import EXPERIMENTS, TIMINGS, catalogue_of, rankings_of
+from pipeline.claims.simulation import Simulation
+from pipeline.claims.timings import TimingRecord
+from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.errors import UsageError
-from pipeline.evidence.comparison import compare
+from pipeline.evidence.claim_view import ClaimsView, claims_view
+from pipeline.evidence.comparison import Comparison, compare
 from pipeline.evidence.records import CostProfile, GroupRecord
-from pipeline.evidence.rendering import render_html, render_markdown, sections_of, study_sections
+from pipeline.evidence.rendering import figures_in, render_html, render_markdown, sections_of, study_sections
 from pipeline.evidence.study_records import FinalistsRecord
 from pipeline.evidence.tables import curves_csv, metrics, networks_csv
 from pipeline.files import read_json, write_bytes, write_json, write_text
 from pipeline.process import run_stage
 from pipeline.schema import read_record
-from pipeline.workspace import workspace
+from pipeline.workspace import Workspace, workspace
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -31,13 +41,17 @@ def main(argv: list[str] | None = None) -> None:
     print(write_report(arguments.results or workspace().results))
 
 
-def write_report(results: Path) -> Path:
+def write_report(results: Path, place: Workspace | None = None) -> Path:
     """Write everything the report consists of into `results`, and return the path of its page.
 
     Everything is worked out before anything is written, so that a failure leaves the last report as it was.
 
+    Args:
+        results: the folder of records.
+        place: the workspace whose claims.yaml and published records are read; by default the one in force.
+
     Raises:
-        UsageError: there is neither a group record nor a cost profile.
+        UsageError: there is neither a group record nor a cost profile, or verdicts are not on the claims of `place`.
         StorageError: a record does not fit its schema, or the disk refuses.
     """
     groups = [read_record(GroupRecord, path) for path in sorted((results / "runs").glob("*.json"))]
@@ -48,14 +62,13 @@ def write_report(results: Path) -> Path:
     comparisons = compare(groups, profiles)
     sections = sections_of(comparisons)
     studies = study_sections(*_searches(results))
-    figures = [figure for section in sections for figure in section.figures]
-    figures += [figure for study in studies for figure in study.figures]
-    pictures = {figure.identifier: figure.png() for figure in figures}
+    claims = _claims(results, place or workspace(), comparisons)
+    pictures = {figure.identifier: figure.png() for figure in figures_in(sections, studies, claims)}
     texts = {
         "networks.csv": networks_csv(comparisons),
         "curves.csv": curves_csv(comparisons),
-        "REPORT.md": render_markdown(sections, studies),
-        "report.html": render_html(sections, studies),
+        "REPORT.md": render_markdown(sections, studies, claims),
+        "report.html": render_html(sections, studies, claims),
     }
     for identifier, picture in pictures.items():
         write_bytes(results / "figures" / f"{identifier}.png", picture)
@@ -73,6 +86,30 @@ def _searches(results: Path) -> tuple[list[dict[str, Any]], dict[str, FinalistsR
     studies = [read_json(path) for path in sorted((results / "studies").glob("*.json"))]
     written = [path for path in sorted((results / "finalists").glob("*.json")) if read_json(path)]
     return studies, {record.study: record for record in (read_record(FinalistsRecord, path) for path in written)}
+
+
+def _claims(results: Path, place: Workspace, comparisons: Sequence[Comparison]) -> ClaimsView | None:
+    """Verdicts with their evidence; None where nothing was judged."""
+    judged = results / "claims.json"
+    if not judged.exists():
+        return None
+    catalogue = catalogue_of(place)
+    experiments = {name: results / EXPERIMENTS / f"{name}.json" for name in catalogue.experiments}
+    timings = {name: results / TIMINGS / f"{name}.json" for name in catalogue.timings}
+    evidence = Evidence(
+        {name: read_record(GroupRecord, path) for name, path in experiments.items() if path.exists()},
+        {name: read_record(TimingRecord, path) for name, path in timings.items() if path.exists()},
+        rankings_of(place),
+    )
+    simulations = [results / "simulation.json", place.published / "claims" / "simulation.json"]
+    return claims_view(
+        catalogue,
+        read_record(list[ClaimVerdict], judged),
+        evidence,
+        comparisons,
+        next((read_record(Simulation, path) for path in simulations if path.exists()), None),
+        Path(os.path.relpath(place.root, results)).as_posix(),
+    )
 
 
 if __name__ == "__main__":

@@ -4,16 +4,19 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from claim_records import judged
 from report_records import hostile_group, hostile_profiles, nine_networks, nine_profiles
 from search_records import finalists_record, study_record
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from pipeline.evidence.comparison import compare
@@ -76,6 +79,14 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page
 
 
+@pytest.fixture(scope="module")
+def claims(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    comparisons = compare([nine_networks()], nine_profiles())
+    page = tmp_path_factory.mktemp("claims") / "report.html"
+    page.write_text(render_html(sections_of(comparisons), (), judged(comparisons)))
+    return page
+
+
 def show(browser: webdriver.Chrome, page: Path, width: int = 1280, scheme: str = "light") -> None:
     """Open a page at a width and in a colour scheme, with both logs emptied before, and wait until all is drawn."""
     browser.get("about:blank")
@@ -127,7 +138,7 @@ def colour_of(browser: webdriver.Chrome, selector: str, name: str) -> str:
     return str(browser.execute_script(script, selector, name))
 
 
-@pytest.mark.parametrize(("which", "count"), [("study", 21), ("hostile", 21), ("searched", 25)])
+@pytest.mark.parametrize(("which", "count"), [("study", 21), ("hostile", 21), ("searched", 25), ("claims", 26)])
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (360, "light")])
 def test_every_chart_is_drawn_silently_and_without_a_request(
     browser: webdriver.Chrome, which: str, count: int, width: int, scheme: str, request: pytest.FixtureRequest
@@ -163,6 +174,48 @@ def test_a_phone_never_scrolls_sideways_but_the_table_does_inside_its_own_box(
         "const box = document.querySelector('.scroll'); return [box.scrollWidth, box.clientWidth]"
     )
     assert table > box
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_verdicts_fit_the_page_each_with_its_drawing(browser: webdriver.Chrome, claims: Path, width: int) -> None:
+    show(browser, claims, width)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    drawings = browser.find_elements(By.CSS_SELECTOR, ".verdicts svg.interval")
+    assert len(drawings) == 6
+    for drawing in drawings:
+        assert drawing.get_attribute("aria-label") and drawing.size["width"] > 100
+    for row in browser.find_elements(By.CSS_SELECTOR, ".verdicts tbody tr:not(.theme)"):
+        assert row.find_element(By.CSS_SELECTOR, ".verdict").is_displayed()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_verdicts_are_legible(browser: webdriver.Chrome, claims: Path, scheme: str) -> None:
+    show(browser, claims, scheme=scheme)
+    for verdict in ("holds", "holds-in-part", "undecided"):
+        pill = f".verdict.{verdict}"
+        behind = colour_of(browser, pill, "backgroundColor")
+        assert contrast(colour_of(browser, pill, "color"), behind) >= 4.5, verdict
+    paper = colour_of(browser, "body", "backgroundColor")
+    for selector in ("nav.contents a", ".primary", ".said", ".estimated .change", ".verdicts th small"):
+        assert contrast(colour_of(browser, selector, "color"), paper) >= 4.5, selector
+
+
+def test_a_claim_is_reached_from_its_verdict_by_keyboard(browser: webdriver.Chrome, claims: Path) -> None:
+    show(browser, claims)
+    browser.find_element(By.CSS_SELECTOR, ".verdicts a[href='#claim-v4']").send_keys(Keys.ENTER)
+    section = browser.find_element(By.ID, "claim-v4")
+    inside = "const box = arguments[0].getBoundingClientRect(); return box.top >= 0 && box.top < innerHeight"
+    WebDriverWait(browser, 5, 0.05).until(lambda _: browser.execute_script(inside, section))
+    levels = [int(h.tag_name[1]) for h in browser.find_elements(By.CSS_SELECTOR, "h1, h2, h3, h4")]
+    assert all(following - level <= 1 for level, following in pairwise(levels))
+
+
+def test_charts_of_claims_are_named_in_words(browser: webdriver.Chrome, claims: Path) -> None:
+    show(browser, claims)
+    chart = browser.find_element(By.CSS_SELECTOR, "#experiment-kernels-validation-error-0")
+    assert (chart.get_attribute("aria-label") or "").startswith(
+        "validation error (%), mean with 95 % interval: two 3x3"
+    )
 
 
 def test_names_that_are_markup_run_nothing(browser: webdriver.Chrome, hostile: Path) -> None:

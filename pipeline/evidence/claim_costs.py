@@ -1,0 +1,130 @@
+"""What the evidence cost: trainings, failures and core-hours, by experiment, and on which machines."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pipeline.claims.estimates import Evidence
+from pipeline.evidence.comparison import Comparison
+from pipeline.evidence.provenance import Machine
+from pipeline.evidence.records import Measurement, NetworkRecord
+
+SECONDS_AN_HOUR = 3600
+
+
+@dataclass(frozen=True)
+class TrainingCost:
+    """What an experiment, or the comparison of the networks, cost.
+
+    Attributes:
+        name: of the experiment.
+        networks, trainings: how many; a training is one seed of one network.
+        seeds: which ones.
+        failed: how many of the trainings.
+        rate_trainings, rate_epochs: short trainings by which learning rates were chosen; their time is not recorded.
+        core_hours: of training and evaluation, seconds times threads.
+        machines: on which they ran.
+    """
+
+    name: str
+    networks: int
+    trainings: int
+    seeds: tuple[int, ...]
+    failed: int
+    rate_trainings: int
+    rate_epochs: int
+    core_hours: float
+    machines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TimingCost:
+    """Measurements of one timing, on one machine."""
+
+    name: str
+    arms: int
+    rounds: int
+    machine: str
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What was trained and timed for the claims, and for the comparison of networks."""
+
+    experiments: tuple[TrainingCost, ...]
+    timings: tuple[TimingCost, ...]
+    comparisons: tuple[TrainingCost, ...]
+
+    @property
+    def trainings(self) -> int:
+        """Trainings of all experiments, those for learning rates apart."""
+        return sum(cost.trainings for cost in self.experiments)
+
+    @property
+    def machine(self) -> str | None:
+        """The machine on which all of them ran; None where there were several."""
+        named = {name for cost in self.trained for name in cost.machines}
+        return named.pop() if len(named) == 1 else None
+
+    @property
+    def core_hours(self) -> float:
+        """Of all experiments."""
+        return sum(cost.core_hours for cost in self.experiments)
+
+    @property
+    def trained(self) -> tuple[TrainingCost, ...]:
+        """Experiments, then compared networks."""
+        return (*self.experiments, *self.comparisons)
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """All machines on which evidence for the claims was made, each once."""
+        named = [name for cost in self.experiments for name in cost.machines]
+        return tuple(dict.fromkeys([*named, *(cost.machine for cost in self.timings)]))
+
+
+def costs_of(evidence: Evidence, comparisons: Sequence[Comparison]) -> Costs:
+    """Add up what is recorded; experiments and timings that a profile leaves out do not count."""
+    trained = {name: record.networks for name, record in evidence.experiments.items() if record.networks}
+    compared = {
+        f"{comparison.data.name}, profile {comparison.profile}": [n.record for n in comparison.networks if n.record]
+        for comparison in comparisons
+        if comparison.data
+    }
+    return Costs(
+        experiments=tuple(_training(name, networks) for name, networks in trained.items()),
+        timings=tuple(
+            TimingCost(
+                name=name,
+                arms=len(record.arms),
+                rounds=max(len(arm.training_step_seconds) for arm in record.arms.values()),
+                machine=Machine(record.hardware, record.versions, 0, 0, ()).summary,
+            )
+            for name, record in evidence.timings.items()
+            if record.arms
+        ),
+        comparisons=tuple(_training(name, networks) for name, networks in compared.items()),
+    )
+
+
+def core_hours(measurements: Iterable[Measurement]) -> float:
+    """Seconds of training and evaluation times threads, in hours."""
+    seconds = sum((taken.train_seconds + taken.evaluation_seconds) * taken.threads for taken in measurements)
+    return seconds / SECONDS_AN_HOUR
+
+
+def _training(name: str, networks: Sequence[NetworkRecord]) -> TrainingCost:
+    runs = [run for network in networks for run in network.runs]
+    trials = [trial for network in networks for trial in network.rates]
+    measurements = [run.measurement for run in runs if run.measurement is not None]
+    machines = [Machine(taken.hardware, taken.versions, 0, 0, ()).summary for taken in measurements]
+    return TrainingCost(
+        name=name,
+        networks=len(networks),
+        trainings=len(runs),
+        seeds=tuple(sorted({run.seed for run in runs})),
+        failed=sum(run.state == "failed" for run in runs),
+        rate_trainings=len(trials),
+        rate_epochs=sum(trial.epochs for trial in trials),
+        core_hours=core_hours(measurements),
+        machines=tuple(dict.fromkeys(machines)),
+    )
