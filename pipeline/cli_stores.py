@@ -8,12 +8,15 @@ from pipeline.cli_options import Debug, Json, Quiet, teller, write
 
 
 def report(json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -> None:
-    """Write the report again from the records in reports/results."""
+    """Write the report again from the records in reports/results, and show it in MLflow."""
+    from pipeline.evidence.tracking_report import show_report
     from pipeline.stages.report import write_report
     from pipeline.workspace import workspace
 
-    page = write_report(workspace().results)
-    teller(quiet, json_file)(f"{page}")
+    place, tell = workspace(), teller(quiet, json_file)
+    page = write_report(place.results)
+    tell(f"{page}")
+    show_report(place, tell)
     write(json_file, {"report": str(page)})
 
 

@@ -12,6 +12,7 @@ from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking_content import study_summary
 from pipeline.evidence.tracking_replay import replay
+from pipeline.evidence.tracking_report import show_report
 from pipeline.files import read_json, write_json
 from pipeline.schema import read_record
 from pipeline.search.searches import stored_records
@@ -20,13 +21,16 @@ from pipeline.workspace import Workspace
 
 def rebuild_mlflow(place: Workspace, tell: Callable[[str], None]) -> dict[str, int]:
     """Make MLflow equal to the run store; returns how many runs were created, updated, unchanged and so on."""
-    records = [read_record(GroupRecord, path) for path in sorted((place.results / "runs").glob("*.json"))]
+    groups = [path for kind in ("runs", "experiments") for path in sorted((place.results / kind).glob("*.json"))]
+    records = [read_record(GroupRecord, path) for path in groups]
     with TemporaryDirectory() as folder:
         figures = draw_learning_curves(records, Path(folder))
         searched = [(path, read_json(path)) for path in sorted((place.results / "studies").glob("*.json"))]
         searched += list(_stored(place, Path(folder), tell))
         studies = {record["study"]: study_summary(record, {"": [path]}) for path, record in searched if record}
-        return asdict(replay(RunStore(place.runs), place.mlflow, records, tell, figures, studies))
+        done = replay(RunStore(place.runs), place.mlflow, records, tell, figures, studies)
+    show_report(place, tell)
+    return asdict(done)
 
 
 def _stored(place: Workspace, folder: Path, tell: Callable[[str], None]) -> Iterator[tuple[Path, dict[str, Any]]]:

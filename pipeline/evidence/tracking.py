@@ -20,6 +20,7 @@ from pipeline.errors import StorageError
 from pipeline.evidence.records import Epoch, Membership, RunHeader
 from pipeline.evidence.store import RunFolder
 from pipeline.evidence.tracking_content import (
+    REPORT_EXPERIMENT,
     ROLE,
     Entry,
     Status,
@@ -124,6 +125,10 @@ class Mirror:
         """The record of a network or a study is written: its parent run gets the summary, and ends."""
         self._attempt(lambda store: self._close_parent(store, experiment, name, summary))
 
+    def report(self, profile: str, summary: Summary) -> None:
+        """A report is written: its run, one a profile, gets the files as they are now, and has ended."""
+        self._attempt(lambda store: self._report(store, profile, summary))
+
     def close(self) -> None:
         """End all that is open: runs as KILLED, networks by what became of their runs."""
         self._attempt(self._close)
@@ -211,6 +216,12 @@ class Mirror:
         self._parents[entry.key] = _Parent(run.info.experiment_id, run.info.run_id, run.info.status)
         if self._end_parent(store, self._parents[entry.key]) != "RUNNING":
             del self._parents[entry.key]
+
+    def _report(self, store: MlflowStore, profile: str, summary: Summary) -> None:
+        run = obtain(store, parent_entry(REPORT_EXPERIMENT, profile), None, _now_ms())
+        settle_parent(store, run, summary, _now_ms())
+        if run.info.status != "FINISHED":
+            store.end(run.info.run_id, "FINISHED", _now_ms())
 
     def _close(self, store: MlflowStore) -> None:
         for run in list(self._live):

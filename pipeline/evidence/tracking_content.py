@@ -7,12 +7,14 @@ MLflow would store infinity as 1.797e308.
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.evidence.records import Epoch, Measurement, Membership, NetworkRecord, Result, RunHeader, TestScore
 from pipeline.files import canonical_json, sha256_text
 from pipeline.schema import to_json
@@ -25,6 +27,8 @@ GROUP_EXPERIMENT = "run"
 """The experiment of the runs that a GroupRecord rests on: the stage that writes it."""
 SEARCH_EXPERIMENT = "search"
 """The experiment of searches: a parent a study, a child a trial."""
+REPORT_EXPERIMENT = "report"
+"""The experiment of reports: a run a profile."""
 ANSWERS: tuple[Role, ...] = ("learning-rate", "trial")
 KEY, RUN, ROLE, PARENT_ID = "convstudy.key", "convstudy.run", "convstudy.role", "mlflow.parentRunId"
 STATE, REASON, WEIGHTS = "convstudy.state", "convstudy.reason", "convstudy.weights_sha256"
@@ -200,6 +204,14 @@ def study_summary(record: Mapping[str, Any], files: Mapping[str, Sequence[Path]]
     points |= {"validation_error_percent": min(complete)} if complete else {}
     told = ("state", "space", "data", "objectives", "limits", "budget", "seed", "sampler", "front")
     return Summary(_finite(points), _cut({f"convstudy.{name}": _text(record[name]) for name in told}), files)
+
+
+def report_summary(verdicts: Sequence[ClaimVerdict], results: Path) -> Summary:
+    """A report's page and pictures, its records of claims, and how many claims have which verdict."""
+    counts = Counter(f"claims {claim.verdict}" for claim in verdicts)
+    named = [results / name for name in ("report.html", "REPORT.md", "claims.json", "metrics.json")]
+    files = {"": [path for path in named if path.exists()], "figures": sorted((results / "figures").glob("*.png"))}
+    return Summary(_finite({"claims": len(verdicts), **counts}), {}, files)
 
 
 def _finite(points: Mapping[str, float]) -> dict[str, float]:

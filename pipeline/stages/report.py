@@ -25,6 +25,7 @@ from pipeline.evidence.records import CostProfile, GroupRecord
 from pipeline.evidence.rendering import figures_in, render_html, render_markdown, sections_of, study_sections
 from pipeline.evidence.study_records import FinalistsRecord
 from pipeline.evidence.tables import curves_csv, metrics, networks_csv
+from pipeline.evidence.tracking_report import show_report
 from pipeline.files import read_json, write_bytes, write_json, write_text
 from pipeline.process import run_stage
 from pipeline.schema import read_record
@@ -32,13 +33,16 @@ from pipeline.workspace import Workspace, workspace
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Write the report of a results folder, by default the workspace's, and print where it is."""
+    """Write the report of a results folder and print where it is; the workspace's own is shown in MLflow as well."""
     parser = argparse.ArgumentParser(prog="report", description="Write report.html, REPORT.md, figures and tables.")
     parser.add_argument(
         "results", nargs="?", type=Path, help="folder with runs/ and profiles/ (default: the workspace's)"
     )
     arguments = parser.parse_args(argv)
-    print(write_report(arguments.results or workspace().results))
+    place = workspace()
+    print(write_report(arguments.results or place.results))
+    if arguments.results is None:
+        show_report(place, print)
 
 
 def write_report(results: Path, place: Workspace | None = None) -> Path:

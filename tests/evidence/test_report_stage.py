@@ -1,14 +1,20 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from report_records import group, network, nine_networks, nine_profiles, profile, write_results
 
 from pipeline.errors import StorageError, UsageError
+from pipeline.evidence.rebuild import rebuild_mlflow
+from pipeline.evidence.tracking_report import show_report
+from pipeline.evidence.tracking_store import open_store
 from pipeline.stages.report import main, write_report
+from pipeline.workspace import Workspace
 
 WRITTEN = {
     "report.html",
@@ -68,6 +74,25 @@ def test_the_stage_prints_where_the_report_is(
     monkeypatch.setenv("CONVSTUDY_HOME", str(tmp_path))
     main([])
     assert capsys.readouterr().out.strip() == str(results / "report.html")
+
+
+def test_the_report_is_one_run_of_mlflow_and_replay_shows_it_again(study: Workspace) -> None:
+    write_results(study.results, (group((network(),)),), ())
+    write_report(study.results)
+    for _ in range(2):
+        show_report(study, print)
+    (run,) = reports_in(study)
+    names = {artifact.path for artifact in open_store(study.mlflow).client.list_artifacts(run.info.run_id)}
+    assert {"report.html", "REPORT.md", "metrics.json", "figures"} <= names
+    assert run.info.status == "FINISHED" and run.data.metrics["claims"] == 0
+    shutil.rmtree(study.mlflow)
+    rebuild_mlflow(study, print)
+    assert len(reports_in(study)) == 1
+
+
+def reports_in(place: Workspace) -> list[Any]:
+    store = open_store(place.mlflow)
+    return list(store.client.search_runs([store.experiment("report")]))
 
 
 def test_nothing_to_report_is_told_in_one_line(tmp_path: Path) -> None:
