@@ -1,7 +1,7 @@
 """Publishing the evidence of claims: records of the profiles "full" and "gpu", and the verdicts that they give.
 
 `python -m pipeline.claims.publishing` copies what the workspace has to reports/published/claims, judges by what lies
-there, and renews the README. A record that still lacks planned seeds is published, so that another machine can go on
+there, writes REPORT.md with its figures beside it, and renews the README. A record that still lacks planned seeds is published, so that another machine can go on
 from it, but no claim is judged by it before it is whole.
 """
 
@@ -32,6 +32,7 @@ from pipeline.files import read_json, write_json
 from pipeline.process import run_and_exit
 from pipeline.schema import read_record, to_json
 from pipeline.settings import read_settings
+from pipeline.stages.report import write_report
 from pipeline.workspace import Workspace, workspace
 
 PROFILES = ("full", "gpu")
@@ -84,10 +85,19 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copy(source, target)
 
 
+def report_claims(place: Workspace) -> None:
+    """Write REPORT.md and its figures from what is published; the page is `convstudy report`'s, too large for git."""
+    folder = place.published / "claims"
+    write_report(folder, place)
+    for name in ("report.html", "networks.csv", "curves.csv", "metrics.json"):
+        (folder / name).unlink()
+
+
 def main() -> None:
     """Publish the workspace's evidence and renew the README."""
     place = workspace()
     publish_claims(place)
+    report_claims(place)
     renew_readme(place)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.data.manifest import Manifest, load_manifest
+from pipeline.data.manifest import load_manifest
 from pipeline.errors import UsageError
 from pipeline.evidence.study_records import Budget, FinalistsRecord, SearchPlan, Trial
 from pipeline.machine import default_workers
@@ -14,7 +14,7 @@ from pipeline.search.searches import search
 from pipeline.search.session import open_runner
 from pipeline.search.storage import storage_url
 from pipeline.search.studies import Studies
-from pipeline.search.study_summary import images_of, images_seen
+from pipeline.search.study_summary import images_of, images_seen, trials_of
 from pipeline.settings import FinalistsSettings
 from pipeline.workspace import Workspace
 
@@ -37,7 +37,10 @@ def run_finalists(
         study = studies.open(name)
         if study.is_driven():
             raise UsageError(f"study {name} is still being searched")
-        return compare_finalists(place, name, study.plan, study.trials(), wanted, url, workers, data_folder, quiet)
+        plan, trials = study.plan, study.trials()
+        return compare_finalists(
+            place, name, plan, trials, wanted, url=url, workers=workers, data_folder=data_folder, quiet=quiet
+        )
 
 
 def compare_finalists(
@@ -46,6 +49,7 @@ def compare_finalists(
     plan: SearchPlan,
     trials: Sequence[Trial],
     wanted: FinalistsSettings,
+    *,
     url: str | None = None,
     workers: int | None = None,
     data_folder: Path | None = None,
@@ -63,32 +67,21 @@ def compare_finalists(
         raise UsageError(f"study {name} searched on other data than {folder} now holds: prepare the former data")
     rivals = None
     if wanted.random_search:
-        rivals = _random_search(place, manifest, folder, name, plan, trials, url, workers, quiet)
+        uniform, budget = _random_search(plan, trials)
+        called = f"{name}-random"
+        record = search(
+            place, manifest, uniform, budget, name=called, url=url, workers=workers, data_folder=folder, quiet=quiet
+        )
+        rivals = trials_of(record)
     display = Display(f"finalists of {name}", 0, quiet=quiet)
     workers = workers or default_workers(plan.device)
     with open_runner(place, manifest, plan.device, display, workers, keep_weights=True, data_folder=folder) as runner:
         return finalists(name, plan, trials, wanted, runner, rivals, display.expect)
 
 
-def _random_search(
-    place: Workspace,
-    manifest: Manifest,
-    folder: Path,
-    name: str,
-    plan: SearchPlan,
-    trials: Sequence[Trial],
-    url: str | None,
-    workers: int | None,
-    quiet: bool,
-) -> list[Trial]:
+def _random_search(plan: SearchPlan, trials: Sequence[Trial]) -> tuple[SearchPlan, Budget]:
     """Networks drawn at random and trained in full, for as many training images as the search saw."""
     epochs = plan.recipe.epochs
     uniform = replace(plan, sampler="random", rungs=(epochs,), reduction=None, warm_start=None)
     seen = sum(images_seen(trial, plan) for trial in trials)
-    budget = Budget(trials=max(1, seen // images_of(plan, epochs)))
-    random_name = f"{name}-random"
-    search(
-        place, manifest, uniform, budget, name=random_name, url=url, workers=workers, data_folder=folder, quiet=quiet
-    )
-    with Studies(storage_url(place, url), place.locks) as studies:
-        return studies.open(random_name).trials()
+    return uniform, Budget(trials=max(1, seen // images_of(plan, epochs)))

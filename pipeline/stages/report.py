@@ -55,13 +55,13 @@ def write_report(results: Path, place: Workspace | None = None) -> Path:
         place: the workspace whose claims.yaml and published records are read; by default the one in force.
 
     Raises:
-        UsageError: there is neither a group record nor a cost profile, or verdicts are not on the claims of `place`.
+        UsageError: there is no group record, no cost profile and no verdict, or verdicts are not on the claims of `place`.
         StorageError: a record does not fit its schema, or the disk refuses.
     """
     groups = [read_record(GroupRecord, path) for path in sorted((results / "runs").glob("*.json"))]
     lists = [read_record(list[CostProfile], path) for path in sorted((results / "profiles").glob("*.json"))]
     profiles = [profile for profiles in lists for profile in profiles]
-    if not groups and not profiles:
+    if not groups and not profiles and not (results / "claims.json").exists():
         raise UsageError(f"nothing to report: {results} has no runs/*.json and no profiles/*.json")
     comparisons = compare(groups, profiles)
     sections = sections_of(comparisons)

@@ -8,6 +8,7 @@ from conftest import CHECKOUT
 from verbs import called, refused, told
 
 from pipeline.claims.evidence import check_record
+from pipeline.claims.publishing import publish_claims, report_claims
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.errors import UsageError
 from pipeline.evidence.records import GroupRecord
@@ -24,7 +25,7 @@ experiments:
     question: Does batch normalisation lower the error of LeNet?
     recipe: {epochs: 1, train_images: 256, batch_size: 32, validation_images: 200, train_loss_images: 100}
     rates: [0.1]
-    sizes: {smoke: {seeds: 2, core_hours: 0.01}}
+    sizes: {smoke: {seeds: 2, core_hours: 0.01}, full: {seeds: 3, core_hours: 0.01}}
     arms: {plain: {network: lenet}, norm: {network: bn-lenet}}
     equal: {macs: 0.01}
     probes: [training error]
@@ -138,6 +139,27 @@ def test_published_runs_are_taken_over_and_only_the_rest_is_trained(claimed: Wor
     claims.write_text(claims.read_text().replace("rates: [0.1, 0.3]", "rates: [0.1, 0.2]"))
     told(claimed, "run", "lenets", "--published", "--quiet")  # another grid: the rate is chosen anew
     assert len(list(RunStore(claimed.runs))) >= 2 + 2 * 2
+
+
+def test_only_whole_evidence_of_the_full_profile_is_published_and_judged_by(
+    claimed: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = claimed.published / "claims"
+    told(claimed, "run", "lenets", "--quiet")  # the profile smoke: no evidence
+    by_smoke = {claim.id: claim for claim in publish_claims(claimed)}
+    assert by_smoke["A1"].verdict == "holds" and by_smoke["B2"].parts[0].n is None
+    assert not (folder / "experiments").exists()
+    told(claimed, "run", "lenets", "--profile", "full", "--seeds", "2", "--quiet")
+    part_of_it = {claim.id: claim for claim in publish_claims(claimed)}
+    assert (folder / "experiments" / "lenets.json").exists() and part_of_it["B2"].parts[0].n is None
+    assert "not judged by yet, since seeds are missing: lenets" in capsys.readouterr().out
+    told(claimed, "run", "lenets", "--profile", "full", "--quiet")
+    whole = {claim.id: claim for claim in publish_claims(claimed)}
+    assert whole["B2"].parts[0].n == 3
+    report_claims(claimed)
+    text = (folder / "REPORT.md").read_text()
+    assert "Batch normalisation lowers the error." in text and "3 seeds" in text
+    assert {path.suffix for path in folder.iterdir() if path.is_file()} == {".json", ".md"}
 
 
 def test_unknown_claims_and_experiments_are_told_with_the_nearest(claimed: Workspace) -> None:
