@@ -2,7 +2,7 @@
 
 `python -m benchmarks.full_trainings` trains the first networks of the published table on all training images, and
 writes reports/published/population/full.json after each. What stands there already is not trained again, whichever
-machine it came from, and the precision stays that of the first.
+machine it came from.
 """
 
 import datetime
@@ -24,7 +24,7 @@ from pipeline.search.candidates import spec_of
 from pipeline.search.display import Display
 from pipeline.search.runner import Request
 from pipeline.search.session import open_runner
-from pipeline.training.recipe import Recipe
+from pipeline.training.recipe import Precision, Recipe
 from pipeline.workspace import Workspace, workspace
 
 FULL = Path(STUDY, "full.json")
@@ -39,11 +39,15 @@ class FullTraining:
 
     number: int
     errors: tuple[float, ...]
+    precision: Precision
 
 
 @dataclass(frozen=True, config=STRICT)
 class FullTrainings:
-    """`full.json`: how they were trained, on how many images, and on which machines."""
+    """`full.json`: how they were trained, on how many images, and on which machines.
+
+    The precision is that of each machine ("auto"), which ranks hardly depend on: it is recorded with each training.
+    """
 
     recipe: Recipe
     train_images: int
@@ -59,11 +63,11 @@ def train_in_full(place: Workspace) -> None:
     manifest, device = load_manifest(place.prepared_data / "fashion-mnist"), resolve_device()
     table = read_record(PopulationTable, place.published / TABLE)
     found = read_record(FullTrainings, place.published / FULL) if (place.published / FULL).exists() else None
-    precision = found.recipe.precision if found else resolve_precision("auto", device)
-    recipe = replace(RECIPE, resolution=table.plan.resolution, precision=precision)
+    recipe = replace(RECIPE, resolution=table.plan.resolution)
+    trained_here = replace(recipe, precision=resolve_precision("auto", device))
     finished = {training.number: training for training in found.networks} if found else {}
     specs = {
-        network.number: replace(spec_of(table.plan, network.config), recipe=recipe, device=device)
+        network.number: replace(spec_of(table.plan, network.config), recipe=trained_here, device=device)
         for network in table.networks[:NETWORKS]
         if network.number not in finished
     }
@@ -80,7 +84,11 @@ def train_in_full(place: Workspace) -> None:
 
 def _trained(place: Workspace, specs: dict[int, RunSpec]) -> list[FullTraining]:
     curves = {number: curve(place, spec) for number, spec in specs.items()}
-    return [FullTraining(number, errors) for number, errors in curves.items() if errors is not None]
+    return [
+        FullTraining(number, errors, specs[number].recipe.precision)
+        for number, errors in curves.items()
+        if errors is not None
+    ]
 
 
 def _record(

@@ -1,8 +1,8 @@
 """Publishing the evidence of claims: records of the profiles "full" and "gpu", and the verdicts that they give.
 
 `python -m pipeline.claims.publishing` copies what the workspace has to reports/published/claims, judges by what lies
-there, writes REPORT.md with its figures beside it, and renews the README. A record that still lacks planned seeds is published, so that another machine can go on
-from it, but no claim is judged by it before it is whole.
+there, writes REPORT.md with its figures beside it, and renews the README. A record that still lacks planned seeds is
+published, so that another machine can go on from it, but no claim is judged by it before it is whole.
 """
 
 import shutil

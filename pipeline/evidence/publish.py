@@ -8,6 +8,7 @@ published records say.
 import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -184,7 +185,11 @@ def _search(published: Path) -> str:
     )
     recipe = table.plan.recipe
     short = f"{recipe.epochs} epochs on {recipe.train_images:,} images in {recipe.precision}"
-    long = f"; full: {full.recipe.epochs} epochs on {full.train_images:,} in {full.recipe.precision}" if full else ""
+    long = ""
+    if full is not None:
+        precisions = Counter(training.precision for training in full.networks)
+        told = " and ".join(f"{precision} ({count})" for precision, count in precisions.items())
+        long = f"; full: {full.recipe.epochs} epochs on {full.train_images:,} in {told}"
     fidelity = f"How well trainings rank networks (short: {short}{long}), Spearman's correlation:"
     found = [f"- {line}." for line in findings(comparison)]
     lines = [tabulate_searches(comparison), "", setting, "", *found, "", fidelity, ""]

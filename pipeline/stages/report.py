@@ -55,7 +55,7 @@ def write_report(results: Path, place: Workspace | None = None) -> Path:
         place: the workspace whose claims.yaml and published records are read; by default the one in force.
 
     Raises:
-        UsageError: there is no group record, no cost profile and no verdict, or verdicts are not on the claims of `place`.
+        UsageError: there is no group record, cost profile or verdict, or verdicts are not on the claims of `place`.
         StorageError: a record does not fit its schema, or the disk refuses.
     """
     groups = [read_record(GroupRecord, path) for path in sorted((results / "runs").glob("*.json"))]

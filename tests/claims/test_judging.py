@@ -39,6 +39,15 @@ def test_the_source_claims_get_the_verdicts_that_arithmetic_gives_them() -> None
         assert verdicts[claim] == "holds", claim
 
 
+def test_every_claim_of_the_source_is_stated() -> None:
+    claims = read_catalogue(CHECKOUT / "reports" / "claims.yaml").claims
+    sections = {"A": 12, "V": 9, "N": 7, "G": 8, "B": 9, "R": 5, "X": 5, "D": 8, "P": 6, "S": 1}
+    stated = [f"{section}{number}" for section, count in sections.items() for number in range(1, count + 1)]
+    assert list(claims) == stated
+    assert len(claims) == 70 and all(claim.source and claim.statement.endswith(".") for claim in claims.values())
+    assert {name for name, claim in claims.items() if claim.primary} == {"V4", "G5", "B1", "B4", "R1", "X2", "X5", "D2"}
+
+
 @pytest.mark.parametrize(
     ("relation", "held", "broken"),
     [

@@ -156,7 +156,7 @@ def test_the_table_and_the_findings_name_every_arm() -> None:
 
 def test_rank_correlations_are_of_networks_trained_both_ways(table: PopulationTable) -> None:
     curves = {network.number: [error - 5 for error in network.errors["0"]] for network in table.networks[:12]}
-    trained = tuple(FullTraining(number, (*curve, curve[-1] - 1)) for number, curve in curves.items())
+    trained = tuple(FullTraining(number, (*curve, curve[-1] - 1), "float32") for number, curve in curves.items())
     full = FullTrainings(FULL_RECIPE, 50_000, trained, (), {}, "")
     found = {(item.cheap, item.dear): item for item in rank_correlations(table, full)}
     assert found["1 epoch of 9, short", "short"].n == 60
