@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.data.obtain import fashion_mnist, obtain
 from pipeline.data.prepare import prepare
 from pipeline.evidence.tracking_store import artifacts_uri, database_file, open_store
@@ -55,6 +56,12 @@ def prepared_fashion_mnist(raw_fashion_mnist: Path, tmp_path_factory: pytest.Tem
     prepared = tmp_path_factory.mktemp("prepared")
     prepare("fashion-mnist", raw_fashion_mnist.parent, prepared)
     return prepared / "fashion-mnist"
+
+
+@pytest.fixture
+def manifest(prepared_fashion_mnist: Path) -> Manifest:
+    """The manifest of the prepared data set."""
+    return load_manifest(prepared_fashion_mnist)
 
 
 @pytest.fixture

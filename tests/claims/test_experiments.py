@@ -1,7 +1,6 @@
 """Experiments as they are planned: arms as networks, equal in what they are said to hold equal."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from conftest import CHECKOUT
 import search_spaces
 from pipeline.claims.catalogue import Catalogue
 from pipeline.claims.experiments import Arm, Experiment, Population, Size, plan_experiment
-from pipeline.data.manifest import Manifest, load_manifest
+from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError
 from pipeline.schema import parse
 from pipeline.settings import Settings, read_settings
@@ -19,11 +18,6 @@ from pipeline.settings import Settings, read_settings
 @pytest.fixture(scope="module")
 def settings() -> Settings:
     return read_settings(CHECKOUT / "params.yaml")
-
-
-@pytest.fixture
-def manifest(prepared_fashion_mnist: Path) -> Manifest:
-    return load_manifest(prepared_fashion_mnist)
 
 
 def vgg(depths: tuple[int, ...], widths: tuple[int, ...]) -> dict[str, Any]:

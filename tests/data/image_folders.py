@@ -9,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pipeline.data.manifest import Manifest
+from pipeline.data.prepare import prepare
+
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -43,6 +46,17 @@ def write_small_digits(folder: Path, per_class: int = 10, classes: int = 3) -> P
     for label in range(classes):
         write_class(folder / str(label), images[labels == label][:per_class])
     return folder
+
+
+def prepare_folder(folder: Path, tmp_path: Path, **options: object) -> Manifest:
+    """Prepare a user's folder, below `tmp_path`, without a word unless `tell` is among the options."""
+    options = {"tell": lambda _: None, **options}
+    return prepare(str(folder), tmp_path / "raw", tmp_path / "prepared", **options)  # type: ignore[arg-type]
+
+
+def split_counts(manifest: Manifest) -> dict[str, tuple[int, ...]]:
+    """Images of each class, by split."""
+    return {split: files.class_counts for split, files in manifest.splits.items()}
 
 
 def flip_byte(path: Path, position: int, mask: int = 1) -> Callable[[], None]:

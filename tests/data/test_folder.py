@@ -1,25 +1,15 @@
-"""A user's own folder of images: splits, groups, and everything that can be wrong with it."""
+"""A user's own folder of images: its splits, groups and duplicates, what its images become, and names of any kind."""
 
 import os
-import shutil
-import socket
 import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
-from image_folders import digits, small_digits, write_class, write_small_digits
+from image_folders import digits, prepare_folder, small_digits, split_counts, write_class, write_small_digits
 from PIL import Image
 
 from pipeline.data.arrays import Split, open_test_data, open_training_data
-from pipeline.data.manifest import Manifest
-from pipeline.data.prepare import prepare
-from pipeline.errors import DataError, UsageError
-
-
-def prepare_folder(folder: Path, tmp_path: Path, **options: object) -> Manifest:
-    options = {"tell": lambda _: None, **options}
-    return prepare(str(folder), tmp_path / "raw", tmp_path / "prepared", **options)  # type: ignore[arg-type]
 
 
 def splits_of(tmp_path: Path, name: str) -> dict[str, Split]:
@@ -28,28 +18,12 @@ def splits_of(tmp_path: Path, name: str) -> dict[str, Split]:
     return {"train": data.train, "validation": data.validation, "test": open_test_data(folder)}
 
 
-def problems_of(folder: Path, tmp_path: Path, **options: object) -> list[str]:
-    """The lines of the one error, each of which must name a reason and a fix."""
-    with pytest.raises(DataError) as caught:
-        prepare_folder(folder, tmp_path, **options)
-    title, *lines = str(caught.value).splitlines()
-    lines = [line.strip() for line in lines if line.startswith("  ")]
-    assert f"has {len(lines)} problem" in title
-    assert all(": " in line and "; " in line for line in lines)
-    assert not (tmp_path / "prepared" / folder.name).exists()
-    return lines
-
-
-def counts(manifest: Manifest) -> dict[str, tuple[int, ...]]:
-    return {split: files.class_counts for split, files in manifest.splits.items()}
-
-
 def test_digits_without_split_folders_are_split_seventy_fifteen_fifteen(tmp_path: Path) -> None:
     images, labels = digits()
     for label in range(10):
         write_class(tmp_path / "digits" / str(label), images[labels == label][:100])
     manifest = prepare_folder(tmp_path / "digits", tmp_path)
-    assert counts(manifest) == {"train": (70,) * 10, "validation": (15,) * 10, "test": (15,) * 10}
+    assert split_counts(manifest) == {"train": (70,) * 10, "validation": (15,) * 10, "test": (15,) * 10}
     assert manifest.image_shape == (1, 28, 28)
     assert manifest.class_names == tuple("0123456789")
     assert manifest.source == "folder digits"
@@ -78,7 +52,7 @@ def test_split_folders_are_kept_and_missing_ones_carved_from_train(
 ) -> None:
     for split, per_class in given.items():
         write_small_digits(tmp_path / "digits" / split, per_class)
-    assert counts(prepare_folder(tmp_path / "digits", tmp_path)) == expected
+    assert split_counts(prepare_folder(tmp_path / "digits", tmp_path)) == expected
 
 
 def test_classes_may_bear_the_names_of_splits(tmp_path: Path) -> None:
@@ -88,17 +62,12 @@ def test_classes_may_bear_the_names_of_splits(tmp_path: Path) -> None:
     assert prepare_folder(tmp_path / "vehicles", tmp_path).class_names == ("bus", "test", "train")
 
 
-def test_another_folder_beside_split_folders_is_a_problem(tmp_path: Path) -> None:
-    write_small_digits(tmp_path / "digits" / "train", 10)
-    write_small_digits(tmp_path / "digits" / "extra", 3)
-    assert ["lies beside the split folders" in line for line in problems_of(tmp_path / "digits", tmp_path)] == [True]
-
-
-def test_one_split_named_twice_is_refused(tmp_path: Path) -> None:
-    for split in ("train", "val", "valid"):
-        write_small_digits(tmp_path / "digits" / split, 10)
-    with pytest.raises(DataError, match=r"\['train', 'val', 'valid'\] name one split twice"):
-        prepare_folder(tmp_path / "digits", tmp_path)
+def test_one_class_in_two_unicode_forms_in_two_splits_is_one_class(tmp_path: Path) -> None:
+    images = small_digits()[0]
+    for split, name in (("train", "caf\u00e9"), ("test", "cafe\u0301")):
+        for class_name in (name, "dog"):
+            write_class(tmp_path / "x" / split / class_name, images[:8])
+    assert prepare_folder(tmp_path / "x", tmp_path).class_names == ("caf\u00e9", "dog")
 
 
 def test_the_seed_decides_the_split_and_nothing_else_does(tmp_path: Path) -> None:
@@ -106,7 +75,7 @@ def test_the_seed_decides_the_split_and_nothing_else_does(tmp_path: Path) -> Non
     one, again, other = (prepare_folder(folder, tmp_path, seed=seed) for seed in (0, 0, 1))
     assert one == again
     assert one.fingerprint != other.fingerprint
-    assert counts(one) == counts(other)
+    assert split_counts(one) == split_counts(other)
     assert one.raw_files == other.raw_files
 
 
@@ -128,32 +97,10 @@ def test_images_of_one_group_stay_in_one_split(tmp_path: Path) -> None:
     assert all(len(group) > 2 for group in patients)
     assert not (patients[0] & patients[1] | patients[0] & patients[2] | patients[1] & patients[2])
     for split, share in (("train", 0.7), ("validation", 0.15), ("test", 0.15)):
-        for count in counts(manifest)[split]:
+        for count in split_counts(manifest)[split]:
             assert abs(count / 200 - share) < 0.07
     ungrouped = prepare_folder(tmp_path / "scans", tmp_path)
     assert ungrouped.fingerprint != manifest.fingerprint
-
-
-def test_a_group_in_two_given_splits_and_files_without_a_group_are_problems(tmp_path: Path) -> None:
-    for split in ("train", "test"):
-        for path in write_small_digits(tmp_path / "x" / split, 30).rglob("*.png"):
-            path.rename(path.with_name(f"p{split}{path.stem}-.png"))
-    (tmp_path / "x" / "train" / "0" / "ptrain00000-.png").rename(tmp_path / "x" / "train" / "0" / "alone.png")
-    for split in ("train", "test"):
-        (tmp_path / "x" / split / "1" / f"p{split}00000-.png").rename(tmp_path / "x" / split / "1" / "pboth-.png")
-    lines = problems_of(tmp_path / "x", tmp_path, group_by=r"/p(\w+)-")
-    assert len(lines) == 2
-    assert "'both': the group lies in train and test; move it into one split" in lines
-    assert any("alone.png" in line and "finds no group" in line for line in lines)
-
-
-@pytest.mark.parametrize(
-    ("pattern", "said"),
-    [("(", "is no regular expression"), (r"patient\d+", "must have a capture group")],
-)
-def test_a_wrong_group_pattern_is_a_usage_error(tmp_path: Path, pattern: str, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        prepare_folder(write_small_digits(tmp_path / "digits"), tmp_path, group_by=pattern)
 
 
 def test_exact_duplicates_across_splits_are_counted_and_kept(tmp_path: Path) -> None:
@@ -262,138 +209,9 @@ def test_hostile_class_and_file_names_are_data_and_nothing_else(tmp_path: Path) 
     told: list[str] = []
     manifest = prepare_folder(tmp_path / "x", tmp_path, tell=told.append)
     assert set(manifest.class_names) == {unicodedata.normalize("NFC", name) for name in HOSTILE_NAMES}
-    assert counts(manifest) == {split: (2,) * len(HOSTILE_NAMES) for split in ("train", "validation", "test")}
+    assert split_counts(manifest) == {split: (2,) * len(HOSTILE_NAMES) for split in ("train", "validation", "test")}
     assert splits_of(tmp_path, "x")["train"].images.shape == (2 * len(HOSTILE_NAMES), 1, 8, 8)
     assert not any("\n" in line for line in told)
-
-
-def hostile_folder(folder: Path) -> dict[str, str]:
-    """A good folder made bad in many ways at once; what must be said of each bad file, by its path."""
-    write_small_digits(folder, 10)
-    zero = folder / "0"
-    good = (zero / "00000.png").read_bytes()
-    contents = {
-        "empty.png": (b"", "the file is empty"),
-        "text.jpg": (b"I am a text\n", "no image that can be read"),
-        "html.png": (b"<html><script>alert(1)</script>", "no image that can be read"),
-        "cut.png": (good[: len(good) // 2], "cannot be decoded"),
-        "header-only.png": (good[:33], "no image that can be read"),
-        "zip.gif": (b"PK\3\4" + bytes(40), "no image that can be read"),
-        "postscript.tif": (b"%!PS-Adobe-3.0\n(%pipe%touch X) (w) file", "no image that can be read"),
-        "line\nbreak.png": (b"", "the file is empty"),
-        "ünïcode \U0001f98a.webp": (b"RIFF", "no image that can be read"),
-        "<script>.bmp": (b"BM", "no image that can be read"),
-    }
-    for name, (content, _) in contents.items():
-        (zero / name).write_bytes(content)
-    Image.new("1", (9000, 9000)).save(zero / "bomb.png")
-    Image.new("1", (9000, 9000)).save(zero / "huge.tif", compression="group4")
-    Image.fromarray(np.zeros((8, 8), np.float32)).save(zero / "float.tif")
-    (zero / "dangling.png").symlink_to(folder / "absent.png")
-    (zero / "loop.png").symlink_to(zero / "loop.png")
-    outside = folder.parent / "outside.png"
-    shutil.copy(zero / "00000.png", outside)
-    (zero / "leaves.png").symlink_to(outside)
-    (zero / "up.png").symlink_to(Path("..") / ".." / "outside.png")
-    os.mkfifo(zero / "pipe.png")
-    (zero / "folder").mkdir()
-    (zero / "folder.png").mkdir()
-    (folder / "outside-of-classes.png").write_bytes(good)
-    (folder / "dangling").symlink_to(folder / "absent")
-    (folder / "etc").symlink_to("/etc")
-    with socket.socket(socket.AF_UNIX) as server:
-        here = Path.cwd()
-        os.chdir(zero)
-        server.bind("socket.jpg")
-        os.chdir(here)
-    return {
-        **{f"0/{name}": said for name, (_, said) in contents.items()},
-        "0/bomb.png": "9000 x 9000 pixels, above the limit",
-        "0/huge.tif": "above the limit",
-        "0/float.tif": "floating-point",
-        "0/dangling.png": "leads nowhere",
-        "0/loop.png": "leads back to itself",
-        "0/leaves.png": "leads out of the folder",
-        "0/up.png": "leads out of the folder",
-        "0/pipe.png": "no regular file",
-        "0/socket.jpg": "no regular file",
-        "0/folder": "a folder inside a class folder",
-        "0/folder.png": "a folder inside a class folder",
-        "outside-of-classes.png": "outside every class folder",
-        "dangling": "leads nowhere",
-        "etc": "leads out of the folder",
-    }
-
-
-def test_all_problems_are_listed_in_one_pass_with_path_class_reason_and_fix(tmp_path: Path) -> None:
-    expected = hostile_folder(tmp_path / "x")
-    lines = problems_of(tmp_path / "x", tmp_path)
-    assert len(lines) == len(expected)
-    for path, said in expected.items():
-        of_class = " (class '0')" if path.startswith("0/") else ""
-        assert [line for line in lines if line.startswith(f"{path!r}{of_class}: ") and said in line], (path, said)
-
-
-def test_skip_bad_leaves_exactly_these_files_out_and_says_so(tmp_path: Path) -> None:
-    expected = hostile_folder(tmp_path / "x")
-    told: list[str] = []
-    manifest = prepare_folder(tmp_path / "x", tmp_path, skip_bad=True, tell=told.append)
-    assert manifest.conversions == {"left out": len(expected)}
-    assert sum(line.startswith("left out: ") for line in told) == len(expected)
-    assert counts(manifest) == {"train": (6,) * 3, "validation": (2,) * 3, "test": (2,) * 3}
-    clean = prepare_folder(write_small_digits(tmp_path / "clean"), tmp_path)
-    assert manifest.fingerprint == clean.fingerprint
-
-
-@pytest.mark.parametrize("skip_bad", [False, True])
-def test_an_empty_class_and_a_small_one_are_problems_that_cannot_be_skipped(tmp_path: Path, skip_bad: bool) -> None:
-    folder = write_small_digits(tmp_path / "x", 10)
-    (folder / "empty").mkdir()
-    write_class(folder / "small", small_digits()[0][:5])
-    (folder / "small" / "bad.png").write_bytes(b"")
-    lines = problems_of(folder, tmp_path, skip_bad=skip_bad)
-    assert any(line.startswith("'empty' (class 'empty'): too few usable images: 0 ") for line in lines)
-    assert any(line.startswith("'small' (class 'small'): too few usable images: 5 (1 for train") for line in lines)
-    assert len(lines) == (2 if skip_bad else 3)
-
-
-def test_one_class_or_none_is_refused(tmp_path: Path) -> None:
-    assert "at least 2 are needed" in problems_of(write_small_digits(tmp_path / "x", 10, classes=1), tmp_path)[0]
-    (tmp_path / "nothing").mkdir()
-    assert "it has 0 classes" in problems_of(tmp_path / "nothing", tmp_path)[0]
-
-
-def test_a_class_missing_from_a_given_split_is_told_with_its_counts(tmp_path: Path) -> None:
-    write_small_digits(tmp_path / "x" / "train", 10)
-    write_small_digits(tmp_path / "x" / "test", 4, classes=2)
-    assert problems_of(tmp_path / "x", tmp_path) == [
-        "'2' (class '2'): too few usable images: 10 (8 for train, 2 for validation, 0 for test; each split needs 2); "
-        "add images (or smaller groups), or remove the class"
-    ]
-
-
-@pytest.mark.parametrize(("one", "other"), [("Cat", "cat"), ("caf\u00e9", "cafe\u0301"), ("STRASSE", "straße")])
-def test_class_names_alike_but_for_case_or_unicode_form_are_refused(tmp_path: Path, one: str, other: str) -> None:
-    images = small_digits()[0]
-    for name in (one, other, "dog"):
-        write_class(tmp_path / "x" / name, images[:8])
-    lines = problems_of(tmp_path / "x", tmp_path, skip_bad=True)
-    assert len(lines) == 1
-    assert "but for case or Unicode form; merge or rename them" in lines[0]
-
-
-def test_one_class_in_two_unicode_forms_in_two_splits_is_one_class(tmp_path: Path) -> None:
-    images = small_digits()[0]
-    for split, name in (("train", "caf\u00e9"), ("test", "cafe\u0301")):
-        for class_name in (name, "dog"):
-            write_class(tmp_path / "x" / split / class_name, images[:8])
-    assert prepare_folder(tmp_path / "x", tmp_path).class_names == ("caf\u00e9", "dog")
-
-
-def test_a_class_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
-    folder = write_small_digits(tmp_path / "x", 10)
-    (folder / "1").rename(folder / os.fsdecode(b"\xff"))
-    assert "its name is not valid UTF-8" in problems_of(folder, tmp_path)[0]
 
 
 def test_links_inside_the_folder_are_followed(tmp_path: Path) -> None:

@@ -8,24 +8,28 @@ import math
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import search_spaces
 from pipeline.cost.limits import Limits
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import Epoch, Measurement, Result
 from pipeline.evidence.store import RunFolder, RunStore
-from pipeline.evidence.study_records import Budget, SearchPlan
+from pipeline.evidence.study_records import Budget, SearchPlan, Trial
 from pipeline.evidence.tracking import Mirror
 from pipeline.files import canonical_json, sha256_text
 from pipeline.machine import hardware
 from pipeline.search.display import Display
 from pipeline.search.driver import Driver
+from pipeline.search.gate import over
 from pipeline.search.jobs import Job
 from pipeline.search.runner import Runner
 from pipeline.search.search_plans import plan_search
+from pipeline.search.searches import read_study
 from pipeline.search.studies import Studies
 from pipeline.training.recipe import Recipe
 
@@ -124,6 +128,43 @@ def run_table(
     with study.driven(), runner:
         Driver(study, Budget(trials=trials), runner, executor.capacity).run()
     return studies
+
+
+def searched(
+    root: Path, manifest: Manifest, plan: SearchPlan, trials: int, executor: TableExecutor | None = None
+) -> tuple[list[Trial], TableExecutor]:
+    """Search to a number of trials; returns all trials of the study, and what trained them."""
+    executor = executor or TableExecutor(1)
+    studies = run_table(root, manifest, plan, trials, executor)
+    try:
+        return studies.open("study").trials(), executor
+    finally:
+        studies.close()
+
+
+def record_of(root: Path) -> dict[str, Any]:
+    """The record of the study that was searched in a folder."""
+    studies = Studies(f"sqlite:///{root / 'studies.db'}", root / "locks")
+    try:
+        return read_study(studies.open("study"))
+    finally:
+        studies.close()
+
+
+def check_trials(trials: list[Trial], plan: SearchPlan, count: int, executors: list[TableExecutor]) -> None:
+    """Everything that holds of a study that has reached its budget."""
+    assert [trial.number for trial in trials] == list(range(count))
+    assert sorted(t.counted_at for t in trials if t.counted_at) == list(range(1, count + 1))
+    assert all(trial.state is not None for trial in trials), "a trial was left RUNNING"
+    assert len({canonical_json(trial.config) for trial in trials}) == count, "a network was drawn twice"
+    assert not any(over(trial.costs, plan) for trial in trials)
+    arrivals = [rung.arrival for trial in trials for rung in trial.rungs]
+    assert sorted(arrivals) == list(range(1, len(arrivals) + 1))
+    for trial in trials:
+        assert [rung.epochs for rung in trial.rungs] == list(plan.rungs[: len(trial.rungs)])
+        assert (trial.state == "complete") == (len(trial.rungs) == len(plan.rungs))
+    trained = Counter((run, after) for executor in executors for run, _, after in executor.trained)
+    assert set(trained.values()) <= {1}, "something was trained twice"
 
 
 def _tuples(value: object) -> dict[str, object]:

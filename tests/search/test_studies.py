@@ -12,7 +12,7 @@ import pytest
 from postgres import CANARY, binaries, server, with_query, with_user
 from table_search import TableExecutor, run_table, table_plan
 
-from pipeline.data.manifest import Manifest, load_manifest
+from pipeline.data.manifest import Manifest
 from pipeline.errors import StorageError, UsageError
 from pipeline.search.searches import list_studies, read_study
 from pipeline.search.storage import hidden, shown, storage_url
@@ -20,11 +20,6 @@ from pipeline.search.studies import Studies
 from pipeline.workspace import Workspace
 
 needs_postgres = pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed")
-
-
-@pytest.fixture
-def manifest(prepared_fashion_mnist: Path) -> Manifest:
-    return load_manifest(prepared_fashion_mnist)
 
 
 @pytest.fixture(scope="module")

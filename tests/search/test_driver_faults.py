@@ -1,0 +1,194 @@
+"""A driver interrupted, workers lost or hung, networks that diverge: the study still ends as it should."""
+
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import optuna
+import pytest
+from pebble import ProcessExpired
+from table_search import TableExecutor, check_trials, record_of, run_table, searched, table_plan
+
+from pipeline.data.manifest import Manifest
+from pipeline.errors import UsageError
+from pipeline.evidence.records import Result
+from pipeline.evidence.store import RunFolder
+from pipeline.process import Interrupted
+from pipeline.search.jobs import Job
+from pipeline.search.studies import StoredStudy
+
+
+class Cut(BaseException):
+    """What an interrupted driver raises."""
+
+
+@pytest.fixture
+def cuts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The driver is cut off at the n-th call, from now on, of any method by which it writes; [n] says which n."""
+    left = [10**9]
+
+    def cutting(method: str) -> None:
+        original = getattr(StoredStudy, method)
+
+        def cut(self: StoredStudy, *arguments: object, **named: object) -> object:
+            left[0] -= 1
+            if left[0] == 0:
+                raise Cut(f"before {method}")
+            done = original(self, *arguments, **named)
+            left[0] -= 1
+            if left[0] == 0:
+                raise Cut(f"after {method}")
+            return done
+
+        monkeypatch.setattr(StoredStudy, method, cut)
+
+    for method in ("add", "update", "note", "note_exhausted"):
+        cutting(method)
+    yield left
+
+
+@pytest.mark.parametrize("step", [13, pytest.param(1, marks=pytest.mark.soak)])
+def test_a_driver_cut_off_at_any_of_its_writes_ends_with_the_same_study(
+    tmp_path: Path, manifest: Manifest, cuts: list[int], step: int
+) -> None:
+    plan = table_plan(manifest, epochs=3)
+    undisturbed, _ = searched(tmp_path / "whole", manifest, plan, 8)
+    for place in itertools.count(1, step=step):
+        executors = [TableExecutor(1)]
+        cuts[0] = place
+        try:
+            trials, _ = searched(tmp_path / f"cut-{place}", manifest, plan, 8, executors[0])
+            break  # the study ends before there is so late a write
+        except Cut:
+            cuts[0] = 10**9
+            executors.append(TableExecutor(1))
+            trials, _ = searched(tmp_path / f"cut-{place}", manifest, plan, 8, executors[1])
+        check_trials(trials, plan, 8, executors)
+        assert trials == undisturbed, f"cut at write {place}"
+    assert place > 40
+
+
+def test_a_driver_cut_off_again_and_again_reaches_its_budget_exactly(
+    tmp_path: Path, manifest: Manifest, cuts: list[int]
+) -> None:
+    plan = table_plan(manifest, sampler="random")
+    executors: list[TableExecutor] = []
+    for attempt in range(200):
+        cuts[0] = 5 + 7 * attempt % 23
+        executors.append(TableExecutor(2, seconds=0.005))
+        try:
+            trials, _ = searched(tmp_path, manifest, plan, 20, executors[-1])
+            break
+        except Cut:
+            continue
+    assert attempt > 5
+    check_trials(trials, plan, 20, executors)
+
+
+def test_a_lost_worker_costs_its_attempt_only_and_then_the_trial(tmp_path: Path, manifest: Manifest) -> None:
+    plan = table_plan(manifest, halving=False, sampler="random")
+    losses: Counter[str] = Counter()
+
+    def lose(job: Job) -> None:
+        first = int(job.run[:2], 16)
+        if losses[job.run] < (9 if first < 40 else 1 if first < 120 else 0):
+            losses[job.run] += 1
+            raise MemoryError("no more") if first % 2 else ProcessExpired("killed")  # type: ignore[no-untyped-call]
+
+    trials, _ = searched(tmp_path, manifest, plan, 20, TableExecutor(2, lose))
+    assert [trial.number for trial in trials] == list(range(20))
+    for trial in trials:
+        first = int(trial.run[:2], 16)
+        assert trial.state == ("failed" if first < 40 else "complete")
+        assert trial.attempts == (3 if first < 40 else 2 if first < 120 else 1)
+        if trial.state == "failed":
+            assert trial.reason == ("out_of_memory" if first % 2 else "worker ended unexpectedly")
+    assert {"failed", "complete"} == {trial.state for trial in trials}
+
+
+class CancellableFuture(Future[None]):
+    """A future that can be cancelled while it runs."""
+
+    def cancel(self) -> bool:
+        with self._condition:
+            self._state = "CANCELLED_AND_NOTIFIED"
+            self._condition.notify_all()
+            for waiter in self._waiters:
+                waiter.add_cancelled(self)
+        return True
+
+
+class HangingExecutor(TableExecutor):
+    """Its jobs can be cancelled while they run, as pebble's can; the thread goes on and ends late."""
+
+    def submit(self, job: Job) -> "CancellableFuture":
+        future = CancellableFuture()
+        future.set_running_or_notify_cancel()
+
+        def run() -> None:
+            self._train(job)
+            if not future.cancelled():
+                future.set_result(None)
+
+        threading.Thread(target=run, daemon=True).start()
+        return future
+
+
+def test_a_hung_worker_is_given_up_and_its_late_result_is_not_counted(tmp_path: Path, manifest: Manifest) -> None:
+    plan = table_plan(manifest, halving=False, sampler="random")
+    release, hung = threading.Event(), list[str]()
+
+    def hang(job: Job) -> None:
+        if not hung:
+            hung.append(job.run)
+            release.wait(30)
+
+    executor = HangingExecutor(2, hang)
+    threading.Timer(3.0, release.set).start()
+    studies = run_table(tmp_path, manifest, plan, 6, executor, stall_seconds=0.5)
+    trials = studies.open("study").trials()
+    studies.close()
+    assert [trial.state for trial in trials] == ["complete"] * 6
+    assert next(trial for trial in trials if trial.run == hung[0]).attempts == 2
+    assert sorted(t.counted_at or 0 for t in trials) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_network_that_diverges_is_a_failed_trial_and_is_not_tried_again(
+    tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = RunFolder.write
+
+    def diverging(folder: RunFolder, record: object) -> None:
+        if isinstance(record, Result) and int(record.run[:2], 16) < 80:
+            record = Result(record.schema, record.run, "failed", "diverged: loss is nan", record.history[:1], None)
+        original(folder, record)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(RunFolder, "write", diverging)
+    plan = table_plan(manifest, sampler="tpe")
+    trials, _ = searched(tmp_path, manifest, plan, 20)
+    failed = [trial for trial in trials if trial.state == "failed"]
+    assert failed and all(trial.reason == "diverged: loss is nan" and trial.attempts == 1 for trial in failed)
+    assert [trial.number for trial in trials] == list(range(20))
+    storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'studies.db'}")
+    stored = optuna.load_study(study_name="study", storage=storage).trials
+    storage.engine.dispose()
+    names = {"complete": "COMPLETE", "stopped": "PRUNED", "failed": "FAIL"}
+    assert [trial.state.name for trial in stored] == [names[str(trial.state)] for trial in trials]
+    assert all(trial.values is None or trial.values[0] < 100 for trial in stored)
+    assert not {trial.number for trial in failed} & set(record_of(tmp_path)["front"])
+
+
+def test_interrupts_are_not_mistaken_for_failed_trials(tmp_path: Path, manifest: Manifest) -> None:
+    plan = table_plan(manifest, halving=False)
+
+    def interrupt(job: Job) -> None:
+        raise Interrupted(2)
+
+    with pytest.raises(BaseException) as raised:
+        searched(tmp_path, manifest, plan, 5, TableExecutor(1, interrupt))
+    assert not isinstance(raised.value, UsageError)
+    trials, _ = searched(tmp_path, manifest, plan, 5)
+    assert [trial.state for trial in trials] == ["complete"] * 5
