@@ -29,6 +29,14 @@ experiments:
     arms: {plain: {network: lenet}, norm: {network: bn-lenet}}
     equal: {macs: 0.01}
     probes: [training error]
+  spaces:
+    question: Do networks whose widths grow err less?
+    recipe: {epochs: 1, train_images: 256, batch_size: 32, validation_images: 200, train_loss_images: 100}
+    rates: [0.05]
+    sizes: {smoke: {seeds: 1, core_hours: 0.01}}
+    populations:
+      free: {space: lenet, networks: 3, macs: [0, 1000000]}
+      growing: {space: lenet, networks: 3, macs: [0, 1000000], seed: 1}
   elsewhere:
     question: What is trained by another profile only?
     sizes: {full: {seeds: 2, core_hours: 1}}
@@ -62,6 +70,12 @@ claims:
     parts:
       - {kind: timed, measure: seconds, timing: norms, of: training step, contrast: {framework: 1, from scratch: -1},
          expect: lower, smallest: 1.05}
+  P3:
+    theme: design spaces
+    source: Design spaces
+    statement: Widths that grow improve the distribution of errors.
+    known: expected
+    parts: [{kind: population, measure: chance, experiment: spaces, better: growing, than: free, expect: higher}]
   A1:
     theme: depth
     source: AlexNet
@@ -87,7 +101,7 @@ def test_an_experiment_is_run_judged_and_told(claimed: Workspace) -> None:
     assert [network["name"] for network in record["networks"]] == ["lenets.plain", "lenets.norm"]
     assert all(run["test_error_percent"] is None for network in record["networks"] for run in network["runs"])
     verdicts = told(claimed, "claims")
-    assert [claim["id"] for claim in verdicts] == ["B2", "B9", "A1"]
+    assert [claim["id"] for claim in verdicts] == ["B2", "B9", "P3", "A1"]
     contract = {"id", "theme", "primary", "statement", "source", "verdict", "parts", "evidence"}
     for claim in verdicts:
         assert contract <= set(claim)
@@ -104,6 +118,17 @@ def test_an_experiment_is_run_judged_and_told(claimed: Workspace) -> None:
     more = told(claimed, "run", "lenets", "--seeds", "3", "--quiet")
     assert [run["seed"] for run in more["networks"][0]["runs"]] == [1, 2, 3]
     assert len(list(RunStore(claimed.runs))) == runs + 2  # only the new seed of each arm was trained
+
+
+def test_populations_are_trained_and_compared(claimed: Workspace) -> None:
+    record = told(claimed, "run", "spaces", "--quiet")
+    names = [f"spaces.{space} {number}" for space in ("free", "growing") for number in (1, 2, 3)]
+    assert [network["name"] for network in record["networks"]] == names
+    assert all(network["macs"] <= 1_000_000 and len(network["runs"]) == 1 for network in record["networks"])
+    (claim,) = told(claimed, "claims", "P3")
+    (part,) = claim["parts"]
+    assert part["n"] == 3 and 0 <= part["effect"] <= 1 and part["against"] == 0.5
+    assert claim["evidence"] == ["experiment spaces"]
 
 
 def test_a_timing_is_taken_and_told(claimed: Workspace) -> None:
@@ -170,13 +195,13 @@ def test_unknown_claims_and_experiments_are_told_with_the_nearest(claimed: Works
 
 def test_the_stages_train_judge_and_reword_without_training(claimed: Workspace) -> None:
     plan.main()
-    for name in ("lenets", "elsewhere"):
+    for name in ("lenets", "spaces", "elsewhere"):
         experiment.main(name)
     for name in ("norms", "later"):
         timing.main(name)
     judge.main()
     verdicts = [parse(ClaimVerdict, value, "claims") for value in read_json(claimed.results / "claims.json")]
-    assert [claim.id for claim in verdicts] == ["B2", "B9", "A1"] and verdicts[0].parts[0].n == 2
+    assert [claim.id for claim in verdicts] == ["B2", "B9", "P3", "A1"] and verdicts[0].parts[0].n == 2
     plans = {path.name: path.read_bytes() for path in claimed.plans.rglob("*.json")}
     claims = claimed.root / "reports" / "claims.yaml"
     claims.write_text(claims.read_text().replace("Batch normalisation lowers the error.", "It helps."))
