@@ -1,12 +1,12 @@
 """What the evidence cost: trainings, failures and core-hours, by experiment, and on which machines."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.claims.estimates import Evidence
 from pipeline.evidence.comparison import Comparison
 from pipeline.evidence.provenance import Machine
-from pipeline.evidence.records import Measurement, NetworkRecord
+from pipeline.evidence.records import NetworkRecord
 
 SECONDS_AN_HOUR = 3600
 
@@ -20,8 +20,8 @@ class TrainingCost:
         networks, trainings: how many; a training is one seed of one network.
         seeds: which ones.
         failed: how many of the trainings.
-        rate_trainings, rate_epochs: short trainings by which learning rates were chosen; their time is not recorded.
-        core_hours: of training and evaluation, seconds times threads.
+        rate_trainings, rate_epochs: short trainings by which learning rates were chosen.
+        core_hours: of training and evaluation, seconds times threads, those for learning rates included.
         machines: on which they ran.
     """
 
@@ -106,16 +106,11 @@ def costs_of(evidence: Evidence, comparisons: Sequence[Comparison]) -> Costs:
     )
 
 
-def core_hours(measurements: Iterable[Measurement]) -> float:
-    """Seconds of training and evaluation times threads, in hours."""
-    seconds = sum((taken.train_seconds + taken.evaluation_seconds) * taken.threads for taken in measurements)
-    return seconds / SECONDS_AN_HOUR
-
-
 def _training(name: str, networks: Sequence[NetworkRecord]) -> TrainingCost:
     runs = [run for network in networks for run in network.runs]
     trials = [trial for network in networks for trial in network.rates]
     measurements = [run.measurement for run in runs if run.measurement is not None]
+    seconds = sum(taken.core_seconds for taken in measurements) + sum(trial.core_seconds or 0 for trial in trials)
     machines = [Machine(taken.hardware, taken.versions, 0, 0, ()).summary for taken in measurements]
     return TrainingCost(
         name=name,
@@ -125,6 +120,6 @@ def _training(name: str, networks: Sequence[NetworkRecord]) -> TrainingCost:
         failed=sum(run.state == "failed" for run in runs),
         rate_trainings=len(trials),
         rate_epochs=sum(trial.epochs for trial in trials),
-        core_hours=core_hours(measurements),
+        core_hours=seconds / SECONDS_AN_HOUR,
         machines=tuple(dict.fromkeys(machines)),
     )

@@ -110,6 +110,11 @@ class Measurement:
     hardware: dict[str, str]
     versions: dict[str, str]
 
+    @property
+    def core_seconds(self) -> float:
+        """Seconds of training and evaluation, times threads."""
+        return (self.train_seconds + self.evaluation_seconds) * self.threads
+
 
 @dataclass(frozen=True, config=STRICT)
 class TestScore:
@@ -147,7 +152,10 @@ class Interval:
 
 @dataclass(frozen=True, config=STRICT)
 class RateTrial:
-    """One learning rate of the grid, scored on validation data after the `epochs` it trained, of `horizon` planned."""
+    """One learning rate of the grid, scored on validation data after the `epochs` it trained, of `horizon` planned.
+
+    `core_seconds`: of its training and evaluation, times threads; None where it was not recorded.
+    """
 
     learning_rate: float
     run: str
@@ -156,6 +164,7 @@ class RateTrial:
     validation_error_percent: float | None
     epochs: int
     horizon: int
+    core_seconds: float | None = None
 
 
 @dataclass(frozen=True, config=STRICT)

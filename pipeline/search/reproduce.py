@@ -201,7 +201,7 @@ def _curve(outcome: Outcome | None) -> Curve:
 
 def _rate_trial(outcome: Outcome) -> RateTrial:
     history, failed = _history(outcome), outcome.state == "failed"
-    recipe = outcome.request.spec.recipe
+    recipe, measurement = outcome.request.spec.recipe, outcome.folder.measurement()
     return RateTrial(
         learning_rate=recipe.learning_rate,
         run=outcome.folder.run,
@@ -210,6 +210,7 @@ def _rate_trial(outcome: Outcome) -> RateTrial:
         validation_error_percent=None if failed or not history else history[-1].validation_error_percent,
         epochs=len(history),
         horizon=recipe.epochs,
+        core_seconds=measurement.core_seconds if measurement else None,
     )
 
 

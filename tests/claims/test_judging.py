@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from evidence_made import made_record
 
+import search_spaces
 from pipeline.claims.catalogue import Catalogue, Claim, read_catalogue
 from pipeline.claims.estimates import Evidence
 from pipeline.claims.experiments import Arm, Experiment, Size
@@ -14,6 +15,8 @@ from pipeline.claims.inference import contrast
 from pipeline.claims.judging import decide, judge, together
 from pipeline.claims.parts import EmpiricalPart, Relation
 from pipeline.claims.verdicts import Verdict
+from pipeline.files import read_json
+from pipeline.schema import parse
 
 CHECKOUT = Path(__file__).parents[2]
 HOLDING = (
@@ -46,6 +49,20 @@ def test_every_claim_of_the_source_is_stated() -> None:
     assert list(claims) == stated
     assert len(claims) == 70 and all(claim.source and claim.statement.endswith(".") for claim in claims.values())
     assert {name for name, claim in claims.items() if claim.primary} == {"V4", "G5", "B1", "B4", "R1", "X2", "X5", "D2"}
+
+
+def test_the_searched_network_is_the_best_of_the_published_search() -> None:
+    study = read_json(CHECKOUT / "reports" / "published" / "claims" / "studies" / "inception-under-googlenet.json")
+    complete = [trial for trial in study["trials"] if trial["state"] == "complete"]
+    best = min(complete, key=lambda trial: trial["validation_error_percent"])
+    arms = read_catalogue(CHECKOUT / "reports" / "claims.yaml").experiments["searched-inception"].arms
+    family, by_hand = search_spaces.reference("googlenet-small")
+    searched = arms["searched"].network
+    assert isinstance(searched, dict) and arms["by hand"].network == "googlenet-small"
+    assert parse(family.config, searched["config"], "searched") == parse(
+        family.config, best["config"]["config"], "best"
+    )
+    assert best["macs"] <= search_spaces.price(family, by_hand.config, 28).macs == study["limits"]["macs"]
 
 
 @pytest.mark.parametrize(
