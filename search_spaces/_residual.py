@@ -72,11 +72,12 @@ def walk(network: Residual, ledger: Ledger, num_classes: int) -> None:
         for position in range(stage.depth):
             stride = stage.stride if position == 0 else 1
             if network.shortcut and (stride != 1 or ledger.channels != stage.width):
-                shortcut = ledger.fork().conv(stage.width, 1, stride, bias=network.conv_bias)
+                groups = _pointwise_groups(stage)
+                shortcut = ledger.fork().conv(stage.width, 1, stride, groups=groups, bias=network.conv_bias)
                 if network.shortcut_norm:
                     shortcut.norm()
-            for out, kernel, step, groups in _convolutions(stage, stride):
-                ledger.conv(out, kernel, step, kernel // 2, groups, bias=network.conv_bias).norm()
+            for out, kernel, step, grouped in _convolutions(stage, stride):
+                ledger.conv(out, kernel, step, kernel // 2, grouped, bias=network.conv_bias).norm()
     ledger.global_pool().dense(num_classes)
 
 
@@ -102,7 +103,8 @@ class ResidualBlock(nn.Module):
         if network.shortcut:
             self.shortcut = nn.Identity()
             if stride != 1 or width_in != stage.width:
-                projection = nn.Conv2d(width_in, stage.width, 1, stride, bias=network.conv_bias)
+                grouped = _pointwise_groups(stage)
+                projection = nn.Conv2d(width_in, stage.width, 1, stride, groups=grouped, bias=network.conv_bias)
                 norm = [nn.BatchNorm2d(stage.width)] if network.shortcut_norm else []
                 self.shortcut = nn.Sequential(projection, *norm)
 
@@ -116,12 +118,17 @@ def _convolutions(stage: Stage, stride: int) -> list[tuple[int, int, int, int]]:
     """(out, kernel, stride, groups) of a block's body; a bottleneck's stride is on its 3x3."""
     if stage.bottleneck is None:
         return [(stage.width, 3, stride, 1), (stage.width, 3, 1, 1)]
-    pointwise = 1 if stage.mixing else stage.groups
+    pointwise = _pointwise_groups(stage)
     return [
         (stage.bottleneck, 1, 1, pointwise),
         (stage.bottleneck, 3, stride, stage.groups),
         (stage.width, 1, 1, pointwise),
     ]
+
+
+def _pointwise_groups(stage: Stage) -> int:
+    """Of a block's 1x1 convolutions, that of its shortcut included."""
+    return 1 if stage.mixing else stage.groups
 
 
 _STEMS: dict[Stem, tuple[int, int, bool]] = {

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from pipeline.schema import STRICT
-from search_spaces._base import Answers, Family, Reference, check_widths, choose, pooling_head, require
+from search_spaces._base import Answers, Family, Reference, check_kernels, check_widths, choose, pooling_head, require
 from search_spaces._ledger import Ledger
 
 
@@ -43,7 +43,8 @@ class Config:
 
     The stem "imagenet" is conv 7 s2, pool, conv 1, conv 3, pool, of the three `stem_widths`; "small" is one 3x3
     convolution of the single stem width, and a pool. With `auxiliary`, a classifier (global average pool, dense) reads
-    the output of each stage but the last, for the training loss alone.
+    the output of each stage but the last, for the training loss alone. `kernels` are those of the two wider branches;
+    others than 3 and 5 are for comparison.
     """
 
     stages: tuple[tuple[Inception, ...], ...]
@@ -51,11 +52,14 @@ class Config:
     stem_widths: tuple[int, ...] = (64, 64, 192)
     norm: bool = False
     auxiliary: bool = False
+    kernels: tuple[int, ...] = (3, 5)
 
     def __post_init__(self) -> None:
         require(1 <= len(self.stages) <= 6, f"stages (of {len(self.stages)}) must number between 1 and 6")
         for stage in self.stages:
             require(1 <= len(stage) <= 20, f"stages (one of {len(stage)} blocks) must have 1 to 20 blocks each")
+        check_kernels("kernels", self.kernels, count=2)
+        require(all(kernel % 2 for kernel in self.kernels), f"kernels (={self.kernels}) must be odd")
         check_widths("stem_widths", self.stem_widths, count=3 if self.stem == "imagenet" else 1)
 
 
@@ -89,7 +93,7 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
     for position, stage in enumerate(config.stages):
         layers += [nn.MaxPool2d(3, 2, padding=1)] if position else []
         for block in stage:
-            layers.append(InceptionBlock(width, block, config.norm))
+            layers.append(InceptionBlock(width, block, config.norm, config.kernels))
             width = block.width
         if config.auxiliary and position < len(config.stages) - 1:
             heads[len(layers) - 1] = pooling_head(width, num_classes)
@@ -117,8 +121,8 @@ def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
             ledger.concatenate(
                 [
                     conv(ledger.fork(), block.one, 1),
-                    conv(conv(ledger.fork(), block.three[0], 1), block.three[1], 3),
-                    conv(conv(ledger.fork(), block.five[0], 1), block.five[1], 5),
+                    conv(conv(ledger.fork(), block.three[0], 1), block.three[1], config.kernels[0]),
+                    conv(conv(ledger.fork(), block.five[0], 1), block.five[1], config.kernels[1]),
                     conv(ledger.fork(), block.pool, 1),
                 ]
             )
@@ -151,11 +155,11 @@ class WithAuxiliary(nn.Module):
 class InceptionBlock(nn.Module):
     """(N, width_in, H, W) -> (N, block.width, H, W)."""
 
-    def __init__(self, width_in: int, block: Inception, norm: bool) -> None:
+    def __init__(self, width_in: int, block: Inception, norm: bool, kernels: tuple[int, ...] = (3, 5)) -> None:
         super().__init__()
         self.one = _conv(width_in, block.one, 1, norm)
-        self.three = nn.Sequential(_conv(width_in, block.three[0], 1, norm), _conv(*block.three, 3, norm))
-        self.five = nn.Sequential(_conv(width_in, block.five[0], 1, norm), _conv(*block.five, 5, norm))
+        self.three = nn.Sequential(_conv(width_in, block.three[0], 1, norm), _conv(*block.three, kernels[0], norm))
+        self.five = nn.Sequential(_conv(width_in, block.five[0], 1, norm), _conv(*block.five, kernels[1], norm))
         self.pool = nn.Sequential(nn.MaxPool2d(3, 1, padding=1), _conv(width_in, block.pool, 1, norm))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from search_spaces._base import (
     check_share,
     check_widths,
     choose,
+    pooling_head,
     require,
 )
 from search_spaces._ledger import Ledger
@@ -30,7 +31,7 @@ class Config:
 
     The first convolution has `first_stride` and no padding where that exceeds 1 (as in the source), else its side is
     kept; later ones keep their side. The head is one more block, to `num_classes` channels, averaged over the map
-    ("pool"), or a dense layer on the flattened map ("dense").
+    ("pool"), or a dense layer on the flattened map ("dense") or on the map's average ("average").
     """
 
     widths: tuple[int, ...] = (96, 256, 384)
@@ -38,7 +39,7 @@ class Config:
     first_stride: int = 4
     pointwise: int = 2
     dropout: float = 0.5
-    head: Literal["pool", "dense"] = "pool"
+    head: Literal["pool", "dense", "average"] = "pool"
     norm: bool = False
     logits_relu: bool = True
 
@@ -86,6 +87,8 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
     layers += [nn.Dropout(config.dropout)] if config.dropout else []
     if config.head == "dense":
         return nn.Sequential(*layers, nn.Flatten(), nn.LazyLinear(num_classes))
+    if config.head == "average":
+        return nn.Sequential(*layers, *pooling_head(width_in, num_classes))
     head = _block(width_in, num_classes, 3, 1, 1, config.pointwise, config.norm)
     if not config.logits_relu:  # the block ends in convolution, (norm,) ReLU: the logits are the convolution's
         del head[-2 if config.norm else -1 :]
@@ -102,6 +105,8 @@ def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
     ledger.pool(3, 2)
     if config.head == "dense":
         ledger.dense(num_classes)
+    elif config.head == "average":
+        ledger.global_pool().dense(num_classes)
     else:
         _walk_block(ledger, num_classes, 3, 1, 1, config.pointwise, config.norm, config.logits_relu)
         ledger.global_pool()

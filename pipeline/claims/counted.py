@@ -240,6 +240,18 @@ def memory_of_deeper_blocks() -> Figures:
 
 
 @calculation
+def memory_of_checkpointing() -> Figures:
+    """Memory that densenet-small keeps for backward, over what it keeps when dense layers are computed again."""
+    from pipeline.claims.measuring import with_checkpoints
+
+    family, reference = search_spaces.reference("densenet-small")
+    kept = saved_bytes_of("densenet-small", reference.resolution)
+    model = search_spaces.instantiate(family, reference.config, reference.resolution, device="meta")
+    again = saved_bytes_per_sample(with_checkpoints(model), 1, reference.resolution)
+    return {"KiB an image, kept": kept / 1024, "KiB an image, computed again": again / 1024, "times": kept / again}
+
+
+@calculation
 def densenet_without_transitions() -> Figures:
     """The source's DenseNet with its blocks joined to one, without transitions, over the one with transitions."""
     family, reference = search_spaces.reference("densenet")

@@ -4,6 +4,7 @@ The unit of repetition is what could have come out otherwise: a seed, of which a
 a round of a timing; a network of a population.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +13,11 @@ from typing import assert_never
 from pipeline.claims.catalogue import Catalogue
 from pipeline.claims.experiments import Experiment
 from pipeline.claims.inference import Contrast, contrast, fisher_correlation, superiority
-from pipeline.claims.measures import taken, value_of
+from pipeline.claims.measures import ERRORS, taken, value_of
 from pipeline.claims.parts import EmpiricalPart, EstimatedPart, PopulationPart, RankingPart, Scale, TimedPart
 from pipeline.claims.timings import TimedArmRecord, TimingRecord
 from pipeline.evidence.records import GroupRecord, NetworkRecord, SeedRun
+from pipeline.evidence.statistics import NO_RATE_TRAINS, chance_error_percent
 
 Pairs = Sequence[tuple[float, float]]
 """Errors of one network each, trained cheaply and dearly."""
@@ -46,7 +48,7 @@ def estimate(part: EstimatedPart, catalogue: Catalogue, evidence: Evidence) -> E
         return _timed(part, timing) if timing else None
     if isinstance(part, RankingPart):
         pairs = evidence.rankings.get((part.cheap, part.dear))
-        return Estimate(fisher_correlation(pairs, null_of(part))) if pairs else None
+        return Estimate(fisher_correlation(pairs)) if pairs else None
     record = evidence.experiments.get(part.experiment)
     if record is None or not record.networks:
         return None
@@ -96,21 +98,50 @@ def _paired(part: EmpiricalPart, experiment: Experiment, record: GroupRecord) ->
     differences, classes = [], len(record.data.class_names)
     for seed in sorted(set.union(*(set(found) for found in runs.values()))):
         values = {
-            term: _term(part, [(arms[arm], runs[arm][seed]) for arm in names if seed in runs[arm]], classes)
+            term: _term(part, [(arms[arm], _run_of(arms[arm], runs[arm], seed)) for arm in names], classes)
             for term, names in members.items()
         }
         found = {term: value for term, value in values.items() if value is not None}
         if len(found) == len(values):
             differences.append(sum(part.contrast[term] * scaled(part.scale, value) for term, value in found.items()))
     failed = sum(run.state == "failed" for arm in compared for run in arms[arm].runs)
-    return Estimate(contrast(differences, null_of(part)), failed, setting)
+    return Estimate(contrast(differences, _least_spread(part, arms, members)), failed, setting)
 
 
-def _term(part: EmpiricalPart, trained: Sequence[tuple[NetworkRecord, SeedRun]], classes: int) -> float | None:
+def _run_of(network: NetworkRecord, runs: Mapping[int, SeedRun], seed: int) -> SeedRun | None:
+    """The run of a seed; a failed one where no learning rate trains the network, none where it was not trained."""
+    if not runs and NO_RATE_TRAINS in network.flags:
+        return SeedRun("", seed, "failed", NO_RATE_TRAINS, (), None, None)
+    return runs.get(seed)
+
+
+def _term(part: EmpiricalPart, trained: Sequence[tuple[NetworkRecord, SeedRun | None]], classes: int) -> float | None:
+    """Of the arms of a term; None where one was not trained with this seed."""
+    runs = [(network, run) for network, run in trained if run is not None]
+    if len(runs) < len(trained):
+        return None
+    guessed = chance_error_percent(classes) if len(runs) > 1 and part.of in ERRORS else None
     values = [
-        (network, run, value_of(part.of, part.target, network, run, classes, part.figure)) for network, run in trained
+        (network, run, guessed)
+        if run.state != "complete" and guessed is not None
+        else (network, run, value_of(part.of, part.target, network, run, classes, part.figure))
+        for network, run in runs
     ]
-    return taken(part.take, values, classes) if values else None
+    return taken(part.take, values, classes)
+
+
+def _least_spread(
+    part: EmpiricalPart, arms: Mapping[str, NetworkRecord], members: Mapping[str, tuple[str, ...]]
+) -> float:
+    """What the steps of a grid leave unknown of a difference of learning rates: a uniform error within a step each."""
+    if part.of != "learning rate":
+        return 0.0
+    variance = 0.0
+    for term, names in members.items():
+        rates = sorted(arms[arm].recipe.learning_rate for arm in names)
+        widest = max((math.log(high / low) for low, high in itertools.pairwise(rates)), default=0.0)
+        variance += (part.contrast[term] * widest) ** 2 / 12
+    return math.sqrt(variance)
 
 
 def _populations(part: PopulationPart, record: GroupRecord) -> Estimate:
@@ -118,16 +149,16 @@ def _populations(part: PopulationPart, record: GroupRecord) -> Estimate:
     better, than = (population_errors(record, name) for name in (part.better, part.than))
     failed = sum(math.isinf(error) for error in (*better, *than))
     names = [arm for arm in arms_of(record) if arm.rpartition(" ")[0] in (part.better, part.than)]
-    return Estimate(superiority(better, than, part.against), failed, _setting(record, names))
+    return Estimate(superiority(better, than), failed, _setting(record, names))
 
 
 def population_errors(record: GroupRecord, population: str) -> list[float]:
-    """Validation errors in percent of a population's networks, infinite where the training failed."""
+    """Validation errors in percent of a population's networks by their first seed, infinite where it failed."""
     return [
         run.history[-1].validation_error_percent if run.state == "complete" else math.inf
         for arm, network in arms_of(record).items()
         if arm.rpartition(" ")[0] == population
-        for run in network.runs
+        for run in network.runs[:1]
     ]
 
 
@@ -140,12 +171,10 @@ def _timed(part: TimedPart, record: TimingRecord) -> Estimate:
         sum(part.contrast[arm] * math.log(value) for arm, value in zip(arms, values, strict=True))
         for values in zip(*arms.values(), strict=True)
     ]
-    return Estimate(contrast(differences, null_of(part)), setting=setting)
+    return Estimate(contrast(differences), setting=setting)
 
 
 def _timed_values(part: TimedPart, arm: TimedArmRecord) -> Sequence[float]:
-    if part.of == "bytes kept for backward":  # counted, not measured: the same in every round
-        return (float(arm.saved_bytes_per_image),) * len(arm.training_step_seconds)
     return arm.training_step_seconds if part.of == "training step" else arm.inference_seconds
 
 
@@ -155,10 +184,11 @@ def arms_of(record: GroupRecord) -> dict[str, NetworkRecord]:
 
 
 def _setting(record: GroupRecord, names: Sequence[str]) -> str:
-    """At which size the arms were trained."""
-    arms = [network for name, network in arms_of(record).items() if name in names]
-    if not arms:
-        return ""
-    recipe = arms[0].recipe
-    images = recipe.train_images or record.data.counts["train"]
-    return f"{arms[0].resolution} pixels, {recipe.epochs} epochs of {images:,} images, {record.profile}"
+    """At which size the arms were trained; where they differ, each size once."""
+    sizes = [
+        f"{network.resolution} pixels, {network.recipe.epochs} epochs of "
+        f"{network.recipe.train_images or record.data.counts['train']:,} images"
+        for name, network in arms_of(record).items()
+        if name in names
+    ]
+    return f"{' or '.join(dict.fromkeys(sizes))}, {record.profile}" if sizes else ""

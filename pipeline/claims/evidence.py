@@ -8,12 +8,16 @@ from typing import Any, TypeVar
 from pipeline.claims.catalogue import Catalogue, read_catalogue
 from pipeline.claims.estimates import Evidence, Pairs
 from pipeline.claims.timings import TimingRecord
+from pipeline.data.manifest import Manifest, summary
 from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.records import GroupRecord
+from pipeline.evidence.statistics import NO_RATE_TRAINS
 from pipeline.schema import read_record
 from pipeline.search.plans import RunPlan
 from pipeline.workspace import Workspace
 
+PILOT = "pilot"
+"""The profile that plans the number of seeds: never evidence."""
 EXPERIMENTS, TIMINGS = "experiments", "timings"
 """Folders of records below reports/results and below reports/published/claims."""
 
@@ -45,7 +49,7 @@ def evidence_of(place: Workspace, catalogue: Catalogue) -> tuple[Evidence, list[
     """All that claims can be judged by, and the names of records that are published ones, made elsewhere."""
     experiments, published = _records(place, EXPERIMENTS, catalogue.experiments, GroupRecord)
     timings, also_published = _records(place, TIMINGS, catalogue.timings, TimingRecord)
-    trained = {name: record for name, record in experiments.items() if record.networks}
+    trained = {name: record for name, record in experiments.items() if record.networks and record.profile != PILOT}
     return Evidence(trained, timings, rankings_of(place)), [*published, *also_published]
 
 
@@ -83,13 +87,13 @@ def named(catalogue: Catalogue, name: str) -> str:
     return name
 
 
-def check_record(plan: RunPlan, record: GroupRecord) -> None:
+def check_record(plan: RunPlan, record: GroupRecord, manifest: Manifest) -> None:
     """Raise UsageError where a record is not of this plan: of other data, other arms, seeds or another recipe.
 
     The learning rate may differ, since it is chosen; there may be more arms and seeds.
     """
-    if record.data.name != plan.data:
-        raise UsageError(f"the record of {plan.group} is of the data {record.data.name}, not {plan.data}")
+    if record.data.name != plan.data or record.data.fingerprint != summary(manifest).fingerprint:
+        raise UsageError(f"the record of {plan.group} is of other data ({record.data.name}) than {plan.data} is now")
     recorded = {network.name: network for network in record.networks}
     for planned in plan.networks:
         network = recorded.get(planned.name)
@@ -106,5 +110,12 @@ def check_record(plan: RunPlan, record: GroupRecord) -> None:
         if rate not in planned.rates:
             raise UsageError(f"{planned.name} was recorded with the learning rate {rate:g}, which is not of its grid")
         missing = set(plan.seeds) - {run.seed for run in network.runs}
+        if not network.runs and NO_RATE_TRAINS not in network.flags:
+            raise UsageError(f"the record of {planned.name} has no run: run the experiment again")
+        unprobed = [run.seed for run in network.runs if run.state == "complete" and set(plan.probes) - set(run.probes)]
+        if unprobed:
+            raise UsageError(
+                f"the record of {planned.name} lacks probes of seed {unprobed[0]}: run the experiment again"
+            )
         if network.runs and missing:
             raise UsageError(f"the record of {planned.name} lacks seed {min(missing)}: run the experiment again")

@@ -1,4 +1,4 @@
-"""Experiments of reports/claims.yaml: arms that differ in one thing, trained by one protocol, the learning rate tuned.
+"""Experiments of reports/claims.yaml: arms or populations, trained by one protocol, the learning rate tuned.
 
 An experiment becomes a RunPlan whose networks are its arms, so that it is carried out as any reproduction: each arm's
 rate is chosen over the same grid on validation data, then every arm is trained with the same seeds. What the arms are
@@ -118,6 +118,11 @@ class Experiment:
                 raise ValueError(f"arms (={size.arms}) of the profile {profile} must be arms of the experiment")
             if self.arms and size.seeds < 2:
                 raise ValueError(f"seeds (={size.seeds}) of the profile {profile} must be at least 2 where arms differ")
+
+
+def is_stated_for(manifest: Manifest) -> bool:
+    """Whether the project's experiments are stated for such images: arms of equal cost are equal for them."""
+    return manifest.image_shape == (1, 28, 28) and len(manifest.class_names) == 10
 
 
 def plan_experiment(

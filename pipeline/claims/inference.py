@@ -30,34 +30,58 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True)
 class Contrast:
-    """A mean difference over `n` seeds; `interval` at 95 %, `inner` at 90 %, as two one-sided tests at 5 % need it.
+    """A mean difference over `n` seeds, its standard error, and Student's degrees of freedom.
 
-    `p_value` is two-sided, of the null; `spread` the standard deviation of one seed's difference, sqrt(n) times the
-    standard error.
+    Where the error is 0 the interval is that one number, and it lies on one side of a limit for certain.
     """
 
     mean: float
-    interval: tuple[float, float]
-    inner: tuple[float, float]
-    p_value: float
-    spread: float
+    error: float
+    freedom: float
     n: int
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Of 95 %."""
+        half = _quantile(min(self.freedom, MOST_FREEDOM), 1 - ALPHA / 2) * self.error
+        return self.mean - half, self.mean + half
 
-def contrast(differences: Sequence[float], null: float = 0.0) -> Contrast | None:
-    """The contrast of one difference a seed, tested against `null`; None below two seeds.
+    @property
+    def spread(self) -> float:
+        """The standard deviation of one seed's difference: sqrt(n) times the standard error."""
+        return self.error * math.sqrt(self.n)
 
-    Where all differences are equal the interval is that one number: with p 0, or 1 where they are all `null`.
+    def p_below(self, limit: float) -> float:
+        """One-sided p value of the hypothesis that the true mean is at or above the limit."""
+        if self.error == 0:
+            return 0.0 if self.mean < limit else 1.0
+        return float(stdtr(min(self.freedom, MOST_FREEDOM), (self.mean - limit) / self.error))
+
+    def p_above(self, limit: float) -> float:
+        """One-sided p value of the hypothesis that the true mean is at or below the limit."""
+        if self.error == 0:
+            return 0.0 if self.mean > limit else 1.0
+        return float(stdtr(min(self.freedom, MOST_FREEDOM), (limit - self.mean) / self.error))
+
+    def p_differs(self, value: float) -> float:
+        """Two-sided p value of the hypothesis that the true mean is this value."""
+        return min(1.0, 2 * min(self.p_below(value), self.p_above(value)))
+
+
+def contrast(differences: Sequence[float], least_spread: float = 0.0) -> Contrast | None:
+    """The contrast of one difference a seed; None below two seeds.
+
+    `least_spread` is the standard deviation that a difference has at least, such as that of a value known to a step.
     """
     n = len(differences)
     if n < 2:
         return None
     mean = math.fsum(differences) / n
-    error = math.sqrt(math.fsum((value - mean) ** 2 for value in differences) / (n - 1) / n)
-    return _student(mean, error, n - 1, null, n)
+    spread = math.sqrt(math.fsum((value - mean) ** 2 for value in differences) / (n - 1))
+    return Contrast(mean, max(spread, least_spread) / math.sqrt(n), n - 1, n)
 
 
-def superiority(better: Sequence[float], than: Sequence[float], null: float) -> Contrast | None:
+def superiority(better: Sequence[float], than: Sequence[float]) -> Contrast | None:
     """The probability that one of `better` is smaller than one of `than`, ties counting half; None below two of either.
 
     Its error is that of the placements of each value among the others (DeLong et al., 1988), with Welch's degrees of
@@ -72,14 +96,14 @@ def superiority(better: Sequence[float], than: Sequence[float], null: float) -> 
     parts = [float(wins.mean(axis=axis).var(ddof=1)) / wins.shape[1 - axis] for axis in (1, 0)]
     variance = sum(parts)
     if variance == 0:
-        return _student(mean, 0.0, 1, null, n)
+        return Contrast(mean, 0.0, 1, n)
     sizes = (len(better), len(than))
     freedom = variance**2 / sum(part**2 / (size - 1) for part, size in zip(parts, sizes, strict=True))
-    return _student(mean, math.sqrt(variance), freedom, null, n)
+    return Contrast(mean, math.sqrt(variance), freedom, n)
 
 
-def fisher_correlation(pairs: Sequence[tuple[float, float]], null: float) -> Contrast | None:
-    """Spearman's correlation after Fisher's transformation, with the error of Bonett and Wright (2000); `null` too.
+def fisher_correlation(pairs: Sequence[tuple[float, float]]) -> Contrast | None:
+    """Spearman's correlation after Fisher's transformation, with the error of Bonett and Wright (2000).
 
     None below ten pairs, or where one side does not vary.
     """
@@ -93,18 +117,7 @@ def fisher_correlation(pairs: Sequence[tuple[float, float]], null: float) -> Con
     correlation = float(spearmanr(values[:, 0], values[:, 1]).statistic)
     correlation = min(max(correlation, -MOST_CORRELATION), MOST_CORRELATION)
     error = math.sqrt((1 + correlation**2 / 2) / (len(pairs) - 3))
-    return _student(math.atanh(correlation), error, math.inf, null, len(pairs))
-
-
-def _student(mean: float, error: float, freedom: float, null: float, n: int) -> Contrast:
-    """Intervals and p value of a mean with a standard error of so many degrees of freedom."""
-    if error == 0:
-        return Contrast(mean, (mean, mean), (mean, mean), 1.0 if mean == null else 0.0, 0.0, n)
-    freedom = min(freedom, MOST_FREEDOM)
-    outer, inner = _quantile(freedom, 1 - ALPHA / 2) * error, _quantile(freedom, 1 - ALPHA) * error
-    p_value = 2 * float(stdtr(freedom, -abs(mean - null) / error))
-    spread = error * math.sqrt(n)
-    return Contrast(mean, (mean - outer, mean + outer), (mean - inner, mean + inner), p_value, spread, n)
+    return Contrast(math.atanh(correlation), error, math.inf, len(pairs))
 
 
 @functools.cache
@@ -134,14 +147,24 @@ def benjamini_hochberg(p_values: Mapping[Key, float]) -> dict[Key, float]:
     return adjusted
 
 
-def seeds_needed(spread: float, effect: float) -> int | None:
-    """Seeds with which a paired test at ALPHA finds a difference of `effect` with probability POWER.
+def seeds_needed(spread: float, effect: float, equivalence: bool = False) -> int | None:
+    """Seeds with which a paired test at ALPHA, unadjusted, finds a difference of `effect` with probability POWER.
 
+    With `equivalence`, those with which two one-sided tests find that there is none as large, where there is none.
     `spread` is the standard deviation of the differences. None where not even MOST_SEEDS would do.
     """
     candidates = range(2, MOST_SEEDS + 1)
-    place = bisect.bisect_left(candidates, POWER, key=lambda n: _power(n, spread, abs(effect)))
+    power = _power_of_equivalence if equivalence else _power
+    place = bisect.bisect_left(candidates, POWER, key=lambda n: power(n, spread, abs(effect)))
     return candidates[place] if place < len(candidates) else None
+
+
+def _power_of_equivalence(n: int, spread: float, margin: float) -> float:
+    """Of two one-sided tests where the true difference is 0: the chance that the mean lies far enough inside."""
+    if spread == 0:
+        return 1.0
+    room = margin * math.sqrt(n) / spread - _quantile(n - 1, 1 - ALPHA)
+    return max(0.0, 2 * float(stdtr(n - 1, room)) - 1) if room > 0 else 0.0
 
 
 def _power(n: int, spread: float, effect: float) -> float:

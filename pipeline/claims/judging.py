@@ -1,15 +1,15 @@
 """The rule: from claims and their evidence to verdicts. Pure: equal evidence gives equal verdicts.
 
-An estimated part *holds* where its effect differs from what it is held against in the direction expected, and is
-*contradicted* where in the other; where it lies within the smallest effect worth speaking of, by two one-sided tests,
-it is *equivalent*
-whatever else is shown (which is what a claim of equality needs to hold); all else is *undecided*. That an effect is
-not higher holds where a one-sided test shows it to be at most the smallest one worth speaking of (non-inferiority). P
-values of the parts of primary claims are adjusted by Holm's method, those of the others by Benjamini and Hochberg's,
-each over all parts for which there is evidence.
+An estimated part is decided by tests on its effect: that it differs from what it is held against, to the side that is
+expected (*holds*) or to the other (*contradicted*); that it lies within the smallest effect worth speaking of, by two
+one-sided tests (*equivalent*, whatever else is shown, and what a claim of equality needs to hold; one is contradicted
+where the effect lies beyond that margin); and, for what is "not higher", on which side of the upper margin it lies. All
+else is *undecided*. The p values of all these tests are adjusted together: those of primary claims by Holm's method,
+those of the others by Benjamini and Hochberg's.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal, TypeVar
 
 from pipeline.claims.catalogue import Catalogue, Claim
 from pipeline.claims.estimates import Estimate, Evidence, estimate, margin_of, null_of, unscaled
@@ -18,6 +18,10 @@ from pipeline.claims.inference import ALPHA, Contrast, benjamini_hochberg, holm,
 from pipeline.claims.parts import AnalyticPart, EstimatedPart, Part, RankingPart, TimedPart
 from pipeline.claims.verdicts import ClaimVerdict, FigureVerdict, PartVerdict, Verdict
 from pipeline.errors import UsageError
+
+Test = Literal["difference", "equivalence", "beyond the margin", "upper margin"]
+PValues = Mapping[Test, float]
+Key = TypeVar("Key")
 
 
 def judge(catalogue: Catalogue, evidence: Evidence) -> list[ClaimVerdict]:
@@ -38,7 +42,7 @@ def judge(catalogue: Catalogue, evidence: Evidence) -> list[ClaimVerdict]:
             if isinstance(part, AnalyticPart):
                 yield judge_analytic(part, figures(part.calculation), identifier)
             else:
-                yield judge_estimated(part, estimates.get((identifier, place)), adjusted.get((identifier, place)))
+                yield judge_estimated(part, estimates.get((identifier, place)), adjusted.get((identifier, place), {}))
 
     return [
         _claim(identifier, claim, tuple(judged(identifier, claim))) for identifier, claim in catalogue.claims.items()
@@ -95,17 +99,16 @@ def judge_analytic(part: AnalyticPart, found: Figures, where: str) -> PartVerdic
     )
 
 
-def judge_estimated(part: EstimatedPart, found: Estimate | None, adjusted_p: float | None) -> PartVerdict:
-    """The verdict on a part from its estimate and its p value, adjusted for all that is judged beside it."""
+def judge_estimated(part: EstimatedPart, found: Estimate | None, p_values: PValues) -> PartVerdict:
+    """The verdict on a part from its estimate and the p values of its tests, adjusted for all that is judged beside."""
     verdict: Verdict = "undecided"
     effect = interval = n = needed = None
     if found is not None and found.contrast is not None:
-        assert adjusted_p is not None
-        verdict = decide(part, found.contrast, adjusted_p)
+        verdict = decide(part, found.contrast, p_values)
         effect, n = unscaled(part.scale, found.contrast.mean), found.contrast.n
         low, high = (unscaled(part.scale, end) for end in found.contrast.interval)
         interval = (low, high)
-        needed = seeds_needed(found.contrast.spread, margin_of(part)) if verdict == "undecided" else None
+        needed = seeds_for(part, found.contrast) if verdict == "undecided" else None
     return PartVerdict(
         kind="empirical",
         measure=part.measure,
@@ -118,38 +121,63 @@ def judge_estimated(part: EstimatedPart, found: Estimate | None, adjusted_p: flo
         expected=part.expect,
         against=part.against,
         smallest=part.smallest,
-        p_value=adjusted_p,
+        p_value=min(p_values.values(), default=None),
         failed=found.failed if found else None,
         seeds_needed=needed,
     )
 
 
-def decide(part: EstimatedPart, found: Contrast, adjusted_p: float) -> Verdict:
-    """The decision rule."""
-    margin, null = margin_of(part), null_of(part)
-    equivalent = null - margin < found.inner[0] and found.inner[1] < null + margin
-    shown = adjusted_p < ALPHA
-    if part.expect == "equal":
-        return "holds" if equivalent else "contradicted" if shown else "undecided"
+def p_values_of(part: EstimatedPart, found: Contrast) -> PValues:
+    """The p values, not adjusted, of the tests that can decide a part."""
+    null, margin = null_of(part), margin_of(part)
     if part.expect == "not higher":
-        within = found.inner[1] < null + margin
-        return "holds" if within else "contradicted" if shown and found.mean > null else "undecided"
-    if equivalent:
-        return "equivalent"
+        return {"upper margin": found.p_differs(null + margin)}
+    equivalence = max(found.p_below(null + margin), found.p_above(null - margin))
+    if part.expect == "equal":
+        beyond = min(1.0, 2 * min(found.p_above(null + margin), found.p_below(null - margin)))
+        return {"equivalence": equivalence, "beyond the margin": beyond}
+    return {"equivalence": equivalence, "difference": found.p_differs(null)}
+
+
+def decide(part: EstimatedPart, found: Contrast, p_values: PValues) -> Verdict:
+    """The decision rule, from the adjusted p values of a part's tests."""
+    shown = {test for test, p_value in p_values.items() if p_value < ALPHA}
+    if part.expect == "not higher":
+        below = found.mean < null_of(part) + margin_of(part)
+        return ("holds" if below else "contradicted") if shown else "undecided"
+    if "equivalence" in shown:
+        return "holds" if part.expect == "equal" else "equivalent"
     if not shown:
         return "undecided"
-    return "holds" if (found.mean > null) == (part.expect == "higher") else "contradicted"
+    if part.expect == "equal":
+        return "contradicted"
+    return "holds" if (found.mean > null_of(part)) == (part.expect == "higher") else "contradicted"
 
 
-def _adjusted(catalogue: Catalogue, estimates: Mapping[tuple[str, int], Estimate]) -> dict[tuple[str, int], float]:
-    adjusted: dict[tuple[str, int], float] = {}
-    for primary, method in ((True, holm), (False, benjamini_hochberg)):
-        p_values = {
-            key: found.contrast.p_value
-            for key, found in estimates.items()
-            if found.contrast is not None and catalogue.claims[key[0]].primary == primary
-        }
-        adjusted |= method(p_values)
+def seeds_for(part: EstimatedPart, found: Contrast) -> int | None:
+    """How many seeds, at the spread found, a part needs for its smallest effect, or to show that it is not there."""
+    return seeds_needed(found.spread, margin_of(part), equivalence=part.expect == "equal")
+
+
+def adjust(tests: Mapping[Key, float], primary: Callable[[Key], bool]) -> dict[Key, float]:
+    """Adjust the p values of primary tests by Holm's method, those of the others by Benjamini and Hochberg's."""
+    first = {key: p_value for key, p_value in tests.items() if primary(key)}
+    return holm(first) | benjamini_hochberg({key: p_value for key, p_value in tests.items() if key not in first})
+
+
+def _adjusted(
+    catalogue: Catalogue, estimates: Mapping[tuple[str, int], Estimate]
+) -> dict[tuple[str, int], dict[Test, float]]:
+    tests: dict[tuple[str, int, Test], float] = {}
+    for (identifier, place), found in estimates.items():
+        part = catalogue.claims[identifier].parts[place]
+        assert not isinstance(part, AnalyticPart)
+        if found.contrast is not None:
+            for test, p_value in p_values_of(part, found.contrast).items():
+                tests[identifier, place, test] = p_value
+    adjusted: dict[tuple[str, int], dict[Test, float]] = {}
+    for (identifier, place, test), p_value in adjust(tests, lambda key: catalogue.claims[key[0]].primary).items():
+        adjusted.setdefault((identifier, place), {})[test] = p_value
     return adjusted
 
 

@@ -1,14 +1,15 @@
 """What is measured of one training of an arm: one number a seed, read from its record.
 
 Losses are those in eval mode, of the fixed training sample and of the validation images; a test error is there only
-where an experiment asks for it. A training that failed has no value, but for `trains`.
+where an experiment asks for it. A training that failed has no value, but for `trains`, and errs as guessing does where
+it is one of a group of arms. A loss that is not reached counts as reached one epoch after the last.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
-from pipeline.evidence.records import NetworkRecord, SeedRun
+from pipeline.evidence.records import Epoch, NetworkRecord, SeedRun
 from pipeline.evidence.statistics import chance_threshold_percent
 
 MeasureName = Literal[
@@ -18,13 +19,19 @@ MeasureName = Literal[
     "validation loss",
     "loss gap",
     "epochs to loss",
+    "validation loss at training loss",
     "gradient norm",
     "trains",
     "seconds an image",
     "learning rate",
     "probe",
 ]
+ERRORS: tuple[MeasureName, ...] = ("validation error", "test error")
 Take = Literal["mean", "lowest", "highest", "highest rate that trains"]
+
+TARGETED: tuple[MeasureName, ...] = ("epochs to loss", "validation loss at training loss")
+"""Measures that need a target."""
+Never = TypeVar("Never", float, None)
 
 
 def value_of(
@@ -64,18 +71,28 @@ def taken(take: Take, values: Sequence[tuple[NetworkRecord, SeedRun, float | Non
     return {"mean": math.fsum(found) / len(found), "lowest": min(found), "highest": max(found)}[take]
 
 
-def _epochs_to_loss(run: SeedRun, target: float | None) -> float | None:
-    """Epochs until the training loss is at most `target`, between epochs by a straight line; None if it never is."""
+def _epochs_to_loss(run: SeedRun, target: float | None) -> float:
+    """Epochs until the training loss is at most `target`; one more than were trained where it never is."""
+    return _at_loss(run, target, lambda epoch: float(epoch.epoch), float(len(run.history) + 1))
+
+
+def _validation_loss_at(run: SeedRun, target: float | None) -> float | None:
+    """The validation loss when the training loss is `target`; None where it never is."""
+    return _at_loss(run, target, lambda epoch: epoch.validation_loss, None)
+
+
+def _at_loss(run: SeedRun, target: float | None, value: Callable[[Epoch], float], never: Never) -> float | Never:
+    """A value when the training loss first is at most `target`, between epochs by a straight line."""
     assert target is not None
-    before: tuple[float, float] | None = None
+    before: Epoch | None = None
     for epoch in run.history:
         if epoch.train_loss <= target:
-            if before is None or before[1] == epoch.train_loss:
-                return float(epoch.epoch)
-            share = (before[1] - target) / (before[1] - epoch.train_loss)
-            return before[0] + share * (epoch.epoch - before[0])
-        before = (float(epoch.epoch), epoch.train_loss)
-    return None
+            if before is None or before.train_loss == epoch.train_loss:
+                return value(epoch)
+            share = (before.train_loss - target) / (before.train_loss - epoch.train_loss)
+            return value(before) + share * (value(epoch) - value(before))
+        before = epoch
+    return never
 
 
 def _seconds_an_image(run: SeedRun) -> float | None:
@@ -90,6 +107,7 @@ _MEASURES: dict[str, Callable[[SeedRun, NetworkRecord, float | None], float | No
     "validation loss": lambda run, network, target: run.history[-1].validation_loss,
     "loss gap": lambda run, network, target: run.history[-1].validation_loss - run.history[-1].train_loss,
     "epochs to loss": lambda run, network, target: _epochs_to_loss(run, target),
+    "validation loss at training loss": lambda run, network, target: _validation_loss_at(run, target),
     "gradient norm": lambda run, network, target: run.history[0].gradient_norm,
     "seconds an image": lambda run, network, target: _seconds_an_image(run),
     "learning rate": lambda run, network, target: network.recipe.learning_rate,

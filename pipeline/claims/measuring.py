@@ -121,7 +121,10 @@ def _seconds(run: Callable[[], None], device: DeviceKind) -> float:
 
 
 class BatchNormFromScratch(nn.Module):
-    """Batch norm of elementary operations, as in *Dive into Deep Learning* 8.5.2: (N, C, …) -> the same."""
+    """Batch norm of elementary operations, as in *Dive into Deep Learning* 8.5.2: (N, C, …) -> the same.
+
+    As there, the running variance is fed with the batch's biased variance, where the framework takes the unbiased one.
+    """
 
     def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
         super().__init__()
@@ -142,10 +145,9 @@ class BatchNormFromScratch(nn.Module):
             axes = [axis for axis in range(x.dim()) if axis != 1]
             mean = x.mean(axes)
             variance = ((x - mean.view(shape)) ** 2).mean(axes)
-            count = x.numel() // x.shape[1]
             with torch.no_grad():
                 running_mean.lerp_(mean, self.momentum)
-                running_var.lerp_(variance * count / (count - 1), self.momentum)
+                running_var.lerp_(variance, self.momentum)
         else:
             mean, variance = running_mean, running_var
         normalised = (x - mean.view(shape)) / torch.sqrt(variance.view(shape) + self.eps)
@@ -172,7 +174,8 @@ class _Checkpointed(nn.Module):
         return output
 
 
-def _with_checkpoints(model: nn.Module) -> nn.Module:
+def with_checkpoints(model: nn.Module) -> nn.Module:
+    """The network with the inner results of its dense layers computed again in the backward pass."""
     for module in model.modules():
         if isinstance(module, DenseBlock):
             module.layers = nn.ModuleList(_Checkpointed(layer) for layer in module.layers)
@@ -182,5 +185,5 @@ def _with_checkpoints(model: nn.Module) -> nn.Module:
 _VARIANTS: dict[Variant, Callable[[nn.Module], nn.Module]] = {
     "as it is": lambda model: model,
     "batch norm from scratch": _with_batch_norm_from_scratch,
-    "checkpointed": _with_checkpoints,
+    "checkpointed": with_checkpoints,
 }

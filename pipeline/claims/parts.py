@@ -11,14 +11,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from pipeline.claims.measures import MeasureName, Take
+from pipeline.claims.measures import TARGETED, MeasureName, Take
 from pipeline.schema import STRICT
 
 Expected = Literal["lower", "higher", "equal", "not higher"]
 """What the source says of an effect; it is "not higher" where it is at most the smallest one worth speaking of."""
 Scale = Literal["difference", "ratio", "correlation"]
 """Effects are analysed as they are, as logarithms (factors), or by Fisher's transformation (correlations)."""
-TimedMeasure = Literal["training step", "inference", "bytes kept for backward"]
+TimedMeasure = Literal["training step", "inference"]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -99,7 +99,7 @@ class EmpiricalPart:
         scale: "ratio" takes logarithms, so that the effect is a factor, and `smallest` one above 1.
         against: what the effect is compared with; by default none, which is 0, or 1 for a ratio.
         take: of a group's arms.
-        target: of "epochs to loss".
+        target: the training loss, of measures that need one.
         figure: of "probe": the probe, and its figure.
     """
 
@@ -124,8 +124,8 @@ class EmpiricalPart:
                 f"contrast (={self.contrast}) must have at least two weights, which sum to 0, or be one arm of weight 1"
             )
         _check_smallest(self.smallest, self.scale)
-        if (self.of == "epochs to loss") != (self.target is not None):
-            raise ValueError(f"target (={self.target}) belongs to 'epochs to loss', which needs it")
+        if (self.of in TARGETED) != (self.target is not None):
+            raise ValueError(f"target (={self.target}) belongs to {' and '.join(map(repr, TARGETED))}, which need it")
         if (self.of == "probe") != (self.figure is not None):
             raise ValueError(f"figure (={self.figure}) belongs to 'probe', which needs it")
 
@@ -144,7 +144,7 @@ class PopulationPart:
     better: str
     than: str
     expect: Literal["higher", "equal"]
-    smallest: float = 0.1
+    smallest: float = 0.15
     unit: str = "probability"
     scale: Literal["difference"] = "difference"
     against: float = 0.5
@@ -159,7 +159,7 @@ class TimedPart:
 
     Attributes:
         timing: whose arms are compared.
-        of: seconds of a training step or of inference, a batch; or the bytes that a training step keeps for backward.
+        of: seconds of a training step or of inference, a batch.
         contrast: arm -> weight of the logarithm of its measure; the weights sum to 0.
         against: the factor with which the effect is compared.
     """
@@ -185,7 +185,7 @@ class TimedPart:
 class RankingPart:
     """A part that is settled by networks trained in two ways: the effect is Spearman's correlation of their errors.
 
-    `cheap` and `dear` are ways to train the published population: "3 of 9 epochs, short", "short", "full".
+    `cheap` and `dear` are ways to train the published population: "3 epochs of 9, short", "short", "full".
     """
 
     kind: Literal["ranking"]

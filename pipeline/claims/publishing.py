@@ -45,8 +45,9 @@ def publish_claims(place: Workspace) -> list[ClaimVerdict]:
     for kind, names in ((EXPERIMENTS, catalogue.experiments), (TIMINGS, catalogue.timings)):
         for name in names:
             own = record_file(place, kind, name)
-            if own.exists() and read_json(own)["profile"] in PROFILES:
-                _copy(own, published_file(place, kind, name))
+            published = published_file(place, kind, name)
+            if own.exists() and read_json(own)["profile"] in PROFILES and not _is_poorer(own, published):
+                _copy(own, published)
     evidence, waiting = whole_evidence(place, catalogue)
     verdicts = judge(catalogue, evidence)
     write_json(place.published / "claims" / "claims.json", to_json(verdicts))
@@ -70,7 +71,7 @@ def whole_evidence(place: Workspace, catalogue: Catalogue) -> tuple[Evidence, li
             continue
         record = read_record(GroupRecord, path)
         try:
-            check_record(plan_experiment(name, experiment, record.profile, settings, manifest), record)
+            check_record(plan_experiment(name, experiment, record.profile, settings, manifest), record, manifest)
         except UsageError:
             waiting.append(name)
         else:
@@ -78,6 +79,17 @@ def whole_evidence(place: Workspace, catalogue: Catalogue) -> tuple[Evidence, li
     paths = {name: published_file(place, TIMINGS, name) for name in catalogue.timings}
     timings = {name: read_record(TimingRecord, path) for name, path in paths.items() if path.exists()}
     return Evidence(records, timings, rankings_of(place)), waiting
+
+
+def _is_poorer(own: Path, published: Path) -> bool:
+    """Whether a record lacks runs that the published one of its profile has."""
+    if not published.exists() or read_json(published)["profile"] != read_json(own)["profile"]:
+        return False
+    have, had = (
+        {run["run"] for network in read_json(path).get("networks", []) for run in network["runs"]}
+        for path in (own, published)
+    )
+    return bool(have) and have < had
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -1,18 +1,22 @@
 """What the statistics of verdicts do where the truth is known: by simulation, with the functions that judge.
 
 Differences within seeds are drawn from a distribution, many times over; what is counted is how often an interval covers
-the true mean, how often a study of no effects at all gives any false verdict, and how often a planted effect is found.
+the true mean, how often studies give false verdicts, and how often a planted effect is found. In the studies parts of
+all expectations take turns; half of the true effects are 0, as between two arms that are one (A/A), half lie on the
+margin, where it is hardest to tell whether they are too small to speak of.
 """
 
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, get_args
 
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from pipeline.claims.inference import benjamini_hochberg, contrast, holm, seeds_needed
-from pipeline.claims.judging import decide
-from pipeline.claims.parts import EmpiricalPart
+from pipeline.claims.inference import contrast, seeds_needed
+from pipeline.claims.judging import Test, adjust, decide, p_values_of
+from pipeline.claims.parts import EmpiricalPart, Expected
+from pipeline.claims.verdicts import Verdict
 from pipeline.schema import STRICT
 
 Shape = Literal["normal", "heavy-tailed", "skewed"]
@@ -24,7 +28,9 @@ SHAPES: dict[Shape, Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 """Distributions of mean 0 and standard deviation 1; the skewed one has a skewness of 1."""
 SEEDS = (3, 5, 8, 10)
 RESAMPLES = 400
-PART = EmpiricalPart("empirical", "a difference", "", "validation error", {"a": 1, "b": -1}, "lower", 1.0, "points")
+MARGIN, STUDY_SPREAD = 1.0, 0.5
+"""Of the simulated parts, and the standard deviation of one arm over seeds in simulated studies."""
+PART = EmpiricalPart("empirical", "a difference", "", "validation error", {"a": 1, "b": -1}, "lower", MARGIN, "points")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -44,8 +50,8 @@ class Simulation:
 
     Attributes:
         coverage: of intervals.
-        false_primary: share of studies without any effect in which a primary part is said to hold or be contradicted.
-        false_others: share of such studies in which another part is; without effects every verdict given is false.
+        false_primary: share of studies in which any verdict on a primary part is false.
+        false_others: share of false ones among the verdicts on other parts, mean over studies.
         found: share of planted effects of the smallest size worth speaking of that are found with the seeds planned.
         studies, primary, others, seeds: how many studies of how many parts, of how many seeds, were simulated.
     """
@@ -63,7 +69,7 @@ class Simulation:
 def simulate(primary: int, others: int, seeds: int, studies: int, repeats: int) -> Simulation:
     """All figures, for studies of so many parts; the same arguments give the same figures."""
     generator = np.random.default_rng(0)
-    false_primary, false_others = _null_studies(generator, primary, others, seeds, studies)
+    false_primary, false_others = _studies(generator, primary, others, seeds, studies)
     coverage = tuple(_coverage(generator, shape, n, repeats) for shape in SHAPES for n in SEEDS)
     found = _found(generator, repeats)
     return Simulation(coverage, false_primary, false_others, found, studies, primary, others, seeds)
@@ -79,26 +85,46 @@ def _coverage(generator: np.random.Generator, shape: Shape, n: int, repeats: int
     return Coverage(shape, n, student, float(np.mean((low <= 0) & (high >= 0))), repeats)
 
 
-def _null_studies(
+def _studies(
     generator: np.random.Generator, primary: int, others: int, seeds: int, studies: int
 ) -> tuple[float, float]:
-    """Two arms of one distribution, shapes taking turns; spread so far that nothing is equivalent within 1."""
-    shapes = list(SHAPES.values())
-    any_primary, any_other = [], []
+    """Shapes, expectations and true effects take turns over the parts of each study."""
+    shapes, expectations = list(SHAPES.values()), get_args(Expected)
+    parts = [replace(PART, expect=expectations[place % len(expectations)]) for place in range(primary + others)]
+    truths = [MARGIN * (place // len(expectations) % 2) for place in range(len(parts))]
+    any_primary, share_of_others = [], []
     for _ in range(studies):
+        tests: dict[tuple[int, Test], float] = {}
         found = []
-        for place in range(primary + others):
-            one, other = shapes[place % len(shapes)](generator, (2, seeds))
-            estimated = contrast((10 * (one - other)).tolist())
+        for place, (part, truth) in enumerate(zip(parts, truths, strict=True)):
+            one, other = STUDY_SPREAD * shapes[place % len(shapes)](generator, (2, seeds))
+            estimated = contrast((truth + one - other).tolist())
             assert estimated is not None
             found.append(estimated)
-        p_values = {place: estimated.p_value for place, estimated in enumerate(found)}
-        adjusted = holm({place: p_values[place] for place in range(primary)})
-        adjusted |= benjamini_hochberg({place: p_values[place] for place in range(primary, primary + others)})
-        given = [decide(PART, found[place], adjusted[place]) in ("holds", "contradicted") for place in adjusted]
-        any_primary.append(any(given[:primary]))
-        any_other.append(any(given[primary:]))
-    return float(np.mean(any_primary)), float(np.mean(any_other))
+            tests |= {(place, test): p_value for test, p_value in p_values_of(part, estimated).items()}
+        adjusted: dict[int, dict[Test, float]] = {}
+        for (place, test), p_value in adjust(tests, lambda key: key[0] < primary).items():
+            adjusted.setdefault(place, {})[test] = p_value
+        verdicts = [decide(part, found[place], adjusted[place]) for place, part in enumerate(parts)]
+        false = [_is_false(*judged) for judged in zip(verdicts, parts, truths, strict=True)]
+        any_primary.append(any(false[:primary]))
+        given = sum(verdict != "undecided" for verdict in verdicts[primary:])
+        share_of_others.append(sum(false[primary:]) / max(1, given))
+    return float(np.mean(any_primary)), float(np.mean(share_of_others))
+
+
+def _is_false(verdict: Verdict, part: EmpiricalPart, truth: float) -> bool:
+    if verdict == "equivalent":
+        return abs(truth) >= MARGIN
+    if verdict not in ("holds", "contradicted"):
+        return False
+    right = {
+        "lower": (truth < 0, truth > 0),
+        "higher": (truth > 0, truth < 0),
+        "equal": (abs(truth) < MARGIN, abs(truth) > MARGIN),
+        "not higher": (truth < MARGIN, truth > MARGIN),
+    }[part.expect]
+    return not right[verdict == "contradicted"]
 
 
 def _found(generator: np.random.Generator, repeats: int) -> float:
@@ -109,5 +135,5 @@ def _found(generator: np.random.Generator, repeats: int) -> float:
     for differences in SHAPES["normal"](generator, (repeats, n)) - 1.0:
         found = contrast(differences.tolist())
         assert found is not None
-        verdicts.append(found.p_value < 0.05 and found.mean < 0)
+        verdicts.append(decide(PART, found, p_values_of(PART, found)) == "holds")
     return float(np.mean(verdicts))

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from pipeline.claims.catalogue import Catalogue
-from pipeline.claims.estimates import Evidence, estimate, margin_of
-from pipeline.claims.inference import seeds_needed
-from pipeline.claims.judging import judge_estimated
+from pipeline.claims.estimates import Evidence, estimate
+from pipeline.claims.judging import judge_estimated, p_values_of, seeds_for
 from pipeline.claims.parts import AnalyticPart, RankingPart, TimedPart
 from pipeline.claims.verdicts import ClaimVerdict, PartVerdict
 
@@ -35,8 +34,8 @@ def plan_seeds(catalogue: Catalogue, name: str, evidence: Evidence) -> str:
             if found is None or found.contrast is None:
                 lines.append(f"{identifier}, {part.measure}: no two seeds in which all arms have a value")
                 continue
-            told = effect_of(judge_estimated(part, found, found.contrast.p_value), "p")
-            needed = seeds_needed(found.contrast.spread, margin_of(part))
+            told = effect_of(judge_estimated(part, found, p_values_of(part, found.contrast)), "p")
+            needed = seeds_for(part, found.contrast)
             lines.append(
                 f"{identifier}, {part.measure}: {told}; {needed} seeds would find {part.smallest:g} {part.unit} with a "
                 "probability of 80 %"

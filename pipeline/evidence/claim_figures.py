@@ -112,10 +112,7 @@ def experiment_figure(
 
 
 def timing_figure(key: str, part: TimedPart, record: TimingRecord) -> Figure | None:
-    """Milliseconds a batch, a point a round; or bytes kept for backward, which are counted once."""
-    if part.of == "bytes kept for backward":
-        kept = {name: {1: arm.saved_bytes_per_image / 1024} for name, arm in record.arms.items()}
-        return _dots(key, "kept for backward (KiB an image)", kept, "count", False, ())
+    """Milliseconds a batch, a point a round."""
     values = {
         name: {
             place: 1000 * seconds

@@ -68,17 +68,17 @@ def rule_of(part: Part) -> str:
         else f"within a factor of {part.smallest:g} of {null}"
     )
     shown = f"adjusted p < {ALPHA:g}"
-    one_sided = f"two one-sided tests at {100 * ALPHA:g} %"
+    one_sided = f"two one-sided tests, {shown}"
     if part.expect == "equal":
         return (
-            f"Holds if the effect is shown to lie {within} ({one_sided}); contradicted if it is shown to differ from "
-            f"{null} ({shown}); else undecided."
+            f"Holds if the effect is shown to lie {within} ({one_sided}); contradicted if it is shown to lie beyond "
+            f"({shown}); else undecided."
         )
     if part.expect == "not higher":
         above = f"{_margin(part)} above {null}"
         return (
-            f"Holds if the effect is shown to be less than {above} (one-sided test at {100 * ALPHA:g} %); contradicted "
-            f"if it is shown to be above {null} ({shown}) and not less than that; else undecided."
+            f"Holds if the effect is shown to be less than {above}; contradicted if it is shown to be more ({shown}, "
+            "two-sided); else undecided."
         )
     ahead, behind = ("below", "above") if part.expect == "lower" else ("above", "below")
     return (
@@ -108,7 +108,7 @@ def would_change(part: Part, verdict: PartVerdict) -> str:
         room = min(below, null + margin - high)
         if room > 0:
             return f"An effect further from {_null(part)}: the interval ends {_distance(part, room)} inside the margin."
-        return "More spread: the 90 % interval, which decides, lies within the margin; the 95 % one does not."
+        return "More spread: by the one-sided tests, which decide, it lies within; the interval reaches beyond."
     nearest = low - null if low > null else null - high
     reach = " It reaches into the margin, so the effect may be too small to speak of." if nearest < margin else ""
     return f"An effect nearer to {_null(part)}: the interval ends {_distance(part, nearest)} from it.{reach}"

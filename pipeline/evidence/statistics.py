@@ -12,6 +12,8 @@ from scipy.special import bdtr, stdtrit
 
 from pipeline.evidence.records import Interval
 
+NO_RATE_TRAINS = "no learning rate trains it"
+"""The flag of a network without runs."""
 AT_CHANCE_LEVEL = "at chance level"
 """The flag of a network that learnt nothing: its error is no evidence about its design."""
 

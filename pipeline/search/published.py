@@ -1,4 +1,4 @@
-"""Published runs taken over in place of trainings: those of the same content, whichever machine they came from.
+"""Published runs taken over in place of trainings: those of the same content, device included.
 
 A published record is read, never written, and what is taken from it is said in the new record's flags; its
 measurements name the hardware they were made on.
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import GroupRecord, RateTrial, SeedRun
+from pipeline.evidence.statistics import NO_RATE_TRAINS
 from pipeline.machine import DeviceKind
 from pipeline.search.plans import PlannedNetwork, RunPlan, run_spec
 
@@ -37,7 +38,7 @@ def published_runs(
         for recipe in recipes
     ]
     chosen_alike = bool(found.rates) and {trial.run for trial in found.rates} == {spec.hash for spec in specs}
-    if not chosen_alike or "no learning rate trains it" in found.flags:
+    if not chosen_alike or NO_RATE_TRAINS in found.flags:
         return PublishedRuns(runs=runs)
     return PublishedRuns(found.recipe.learning_rate, found.rates, runs)
 

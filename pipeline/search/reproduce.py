@@ -20,7 +20,7 @@ from pipeline.evidence.records import (
     Role,
     SeedRun,
 )
-from pipeline.evidence.statistics import flags_of, mean_interval
+from pipeline.evidence.statistics import NO_RATE_TRAINS, flags_of, mean_interval
 from pipeline.evidence.tracking_content import GROUP_EXPERIMENT
 from pipeline.machine import DeviceKind
 from pipeline.schema import parse
@@ -244,7 +244,7 @@ def _record(
     flags = flags_of(validation, plan.classes, failed=len(runs) - len(complete))
     if rate is None:
         lost = any(trial.reason in PASSING_REASONS for trial in trials)
-        flags = (*flags, "a run for its learning rate was lost" if lost else "no learning rate trains it")
+        flags = (*flags, "a run for its learning rate was lost" if lost else NO_RATE_TRAINS)
     elif len(network.rates) > 1 and rate in (min(network.rates), max(network.rates)):
         flags = (*flags, "best learning rate at the edge of the grid")
     if taken_over:

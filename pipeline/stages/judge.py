@@ -5,6 +5,7 @@ from pipeline.claims.evidence import EXPERIMENTS, TIMINGS, catalogue_of, check_r
 from pipeline.claims.judging import judge
 from pipeline.claims.tables import count
 from pipeline.claims.timings import TimingRecord
+from pipeline.data.manifest import load_manifest
 from pipeline.evidence.records import GroupRecord
 from pipeline.files import read_json, write_json
 from pipeline.process import run_stage
@@ -24,7 +25,8 @@ def main() -> None:
         plan_file = place.plans / EXPERIMENTS / f"{name}.json"
         if read_json(plan_file)["networks"]:
             records[name] = read_record(GroupRecord, record_file(place, EXPERIMENTS, name))
-            check_record(read_record(RunPlan, plan_file), records[name])
+            plan = read_record(RunPlan, plan_file)
+            check_record(plan, records[name], load_manifest(place.prepared_data / plan.data))
     timings = {name: read_record(TimingRecord, record_file(place, TIMINGS, name)) for name in catalogue.timings}
     verdicts = judge(catalogue, Evidence(records, timings, rankings_of(place)))
     write_json(place.results / "claims.json", to_json(verdicts))

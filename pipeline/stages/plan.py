@@ -1,9 +1,10 @@
 """Stage `plan`: params.yaml, claims.yaml and the data's manifest become one plan a family, an experiment, a timing."""
 
 from pipeline.claims.evidence import catalogue_of
-from pipeline.claims.experiments import plan_experiment
+from pipeline.claims.experiments import is_stated_for, plan_experiment
 from pipeline.claims.timings import plan_timing
 from pipeline.data.manifest import load_manifest
+from pipeline.errors import UsageError
 from pipeline.files import write_json
 from pipeline.machine import resolve_device
 from pipeline.process import run_stage
@@ -28,12 +29,16 @@ def main() -> None:
         write_json(place.plans / "search" / f"{family}.json", {} if search is None else to_json(search))
     catalogue = catalogue_of(place)
     for name, experiment in catalogue.experiments.items():
-        left_out = {"networks": [], "data": manifest.name, "profile": settings.profile}
-        planned = settings.profile in experiment.sizes
-        experiment_plan = plan_experiment(name, experiment, settings.profile, settings, manifest) if planned else None
-        write_json(
-            place.plans / "experiments" / f"{name}.json", to_json(experiment_plan) if experiment_plan else left_out
-        )
+        plan_file = place.plans / "experiments" / f"{name}.json"
+        write_json(plan_file, {"networks": [], "data": manifest.name, "profile": settings.profile})
+        if settings.profile not in experiment.sizes:
+            continue
+        try:
+            write_json(plan_file, to_json(plan_experiment(name, experiment, settings.profile, settings, manifest)))
+        except UsageError as error:
+            if is_stated_for(manifest):
+                raise
+            print(f"plan: left out for images of this shape: {error}")
     for name, timing in catalogue.timings.items():
         write_json(place.plans / "timings" / f"{name}.json", to_json(plan_timing(name, timing, settings.profile)))
     networks = sum(len(plan.networks) for plan in plans.values())

@@ -21,8 +21,8 @@ def main() -> None:
     found = simulate(primary, others, SEEDS, STUDIES, REPEATS)
     write_json(place.results / "simulation.json", to_json(found))
     print(
-        f"simulation: of {found.studies} studies without effects {found.false_primary:.1%} gave a false verdict among "
-        f"{primary} primary parts, {found.false_others:.1%} among {others} others"
+        f"simulation: {found.false_primary:.1%} of {found.studies} studies gave any false verdict on {primary} primary "
+        f"parts; of the verdicts on {others} others {found.false_others:.1%} were false"
     )
 
 

@@ -4,6 +4,7 @@ Each is a function of what was trained to figures by name. Asked for by name, th
 kept with the run.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ Figures = dict[str, float]
 SAMPLE = 4000
 """Training images on which the training error is measured."""
 GRADIENT_BATCH = 256
+TINY = 1e-30
 SHIFTS = (1, 2, 4)
 """In pixels of the images as they are stored."""
 
@@ -72,20 +74,27 @@ def _moved(images: Images, pixels: int) -> Iterator[Images]:
 
 
 def layer_gradients(probed: Probed) -> Figures:
-    """Norms of the loss's gradient by the weights of the first and last convolution, in train mode, on one batch.
+    """Norms of the loss's gradient by the weights of each convolution, in train mode, on one batch.
 
-    As the network begins ("at the start") and as it ends ("trained"): the first layer's, and its share of the last's.
+    As the network begins ("at the start") and as it ends ("trained"): the first layer's norm, and how far the layers'
+    are apart, in decades: log10 of the largest over the smallest. For the latter each norm is taken over that of the
+    layer's weights, so that layers of different shape compare; gradients that vanish or explode on their way to the
+    first layers both lie far apart.
     """
     found = {}
     for when, model in (("at the start", probed.initial()), ("trained", probed.model)):
-        norms = _gradient_norms(model, probed)
+        norms, relative = _gradient_norms(model, probed)
         found[f"first layer, {when}"] = norms[0]
-        found[f"first over last, {when}"] = norms[0] / norms[-1] if norms[-1] else 0.0
+        smallest = max(min(relative), TINY)
+        found[f"decades between layers, {when}"] = math.log10(max(max(relative), smallest) / smallest)
     return found
 
 
-def _gradient_norms(model: nn.Module, probed: Probed) -> list[float]:
-    """One number a convolution, in the order of the network; the model's own state is left as it was."""
+def _gradient_norms(model: nn.Module, probed: Probed) -> tuple[list[float], list[float]]:
+    """A norm a convolution, in the order of the network, and the same over its weights' norm.
+
+    The model's own state is left as it was.
+    """
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     model.train()
     pixels, labels = probed.data.train.subset(GRADIENT_BATCH).take(slice(None))
@@ -94,10 +103,11 @@ def _gradient_norms(model: nn.Module, probed: Probed) -> list[float]:
     training_loss(output, labels).backward()  # type: ignore[no-untyped-call]
     convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
     norms = [float(c.weight.grad.norm()) for c in convolutions if c.weight.grad is not None]
+    relative = [norm / float(c.weight.detach().norm()) for norm, c in zip(norms, convolutions, strict=True)]
     model.zero_grad()
     model.load_state_dict(state)
     model.eval()
-    return norms
+    return norms, relative
 
 
 def classifier_sources(probed: Probed) -> Figures:

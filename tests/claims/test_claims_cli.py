@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from conftest import CHECKOUT
@@ -10,6 +11,7 @@ from verbs import called, refused, told
 from pipeline.claims.evidence import check_record
 from pipeline.claims.publishing import publish_claims, report_claims
 from pipeline.claims.verdicts import ClaimVerdict
+from pipeline.data.manifest import load_manifest
 from pipeline.errors import UsageError
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
@@ -217,7 +219,8 @@ def test_a_record_of_something_else_is_named(claimed: Workspace) -> None:
     wanted = read_record(RunPlan, claimed.plans / "experiments" / "lenets.json")
     path = claimed.results / "experiments" / "lenets.json"
     record = read_record(GroupRecord, path)
-    check_record(wanted, record)
+    manifest = load_manifest(claimed.prepared_data / "fashion-mnist")
+    check_record(wanted, record, manifest)
     for changed, told_so in (
         (
             {"recipe": {**to_json(record.networks[0].recipe), "epochs": 2}},
@@ -229,7 +232,9 @@ def test_a_record_of_something_else_is_named(claimed: Workspace) -> None:
         value = json.loads(path.read_text())
         value["networks"][0].update(changed)
         with pytest.raises(UsageError, match=told_so):
-            check_record(wanted, parse(GroupRecord, value, "record"))
+            check_record(wanted, parse(GroupRecord, value, "record"), manifest)
+    with pytest.raises(UsageError, match="of other data"):
+        check_record(wanted, replace(record, data=replace(record.data, fingerprint="another")), manifest)
     value = json.loads(path.read_text())
     value["networks"][0]["recipe"]["epochs"] = 2
     write_json(path, value)

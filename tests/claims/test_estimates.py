@@ -13,6 +13,7 @@ from pipeline.claims.measures import value_of
 from pipeline.claims.parts import EmpiricalPart, EstimatedPart, PopulationPart, RankingPart, TimedPart
 from pipeline.claims.timings import TimedArmRecord, TimingRecord
 from pipeline.evidence.records import GroupRecord
+from pipeline.evidence.statistics import NO_RATE_TRAINS
 
 PART = EmpiricalPart("empirical", "error", "depth", "validation error", {"deep": 1, "flat": -1}, "lower", 0.5, "points")
 DEPTH = Experiment("?", {"full": Size(5, 1.0)}, {"deep": Arm("vgg-small"), "flat": Arm("vgg-small")})
@@ -24,11 +25,25 @@ def estimated(part: EstimatedPart, experiment: Experiment, record: GroupRecord) 
     return found
 
 
-def test_pairs_are_of_one_seed_and_a_failed_training_takes_its_pair_with_it() -> None:
+def test_pairs_are_of_one_seed_and_a_failed_training_takes_its_pair_with_it_or_errs_as_guessing_in_a_group() -> None:
     record = made_record("depth", {"deep": (1.0, None, 3.0, 4.0), "flat": (2.0, 5.0, 5.0)})
     found = estimated(PART, DEPTH, record)
     assert found.contrast is not None and found.contrast.n == 2 and found.contrast.mean == pytest.approx(-1.5)
     assert found.failed == 1
+    grouped = replace(DEPTH, groups={"both": ("deep", "flat")})
+    both = estimated(replace(PART, contrast={"both": 1}), grouped, record)
+    assert both.contrast is not None and both.contrast.n == 3
+    assert both.contrast.mean == pytest.approx((1.5 + (50 + 5) / 2 + 4) / 3)  # one that failed errs as guessing does
+
+
+def test_an_arm_that_no_rate_trains_fails_with_every_seed() -> None:
+    record = made_record("depth", {"deep": (), "flat": (10.0, 20.0)})
+    deep, flat = record.networks
+    record = replace(record, networks=(replace(deep, flags=(NO_RATE_TRAINS,)), flat))
+    found = estimated(replace(PART, of="trains", expect="higher", smallest=0.2), DEPTH, record)
+    assert found.contrast is not None and found.contrast.mean == pytest.approx(-1.0)
+    not_run = replace(record, networks=(deep, flat))
+    assert estimated(PART, DEPTH, not_run).contrast is None
 
 
 def test_ratios_are_factors() -> None:
@@ -61,7 +76,9 @@ def test_epochs_to_a_loss_are_read_between_epochs() -> None:
     arm = made_arm("a.b", (10.0,), losses=(2.0, 1.0, 0.5))
     assert value_of("epochs to loss", 1.5, arm, arm.runs[0], 10) == pytest.approx(1.5)
     assert value_of("epochs to loss", 2.5, arm, arm.runs[0], 10) == 1.0
-    assert value_of("epochs to loss", 0.1, arm, arm.runs[0], 10) is None
+    assert value_of("epochs to loss", 0.1, arm, arm.runs[0], 10) == 4.0
+    assert value_of("validation loss at training loss", 0.75, arm, arm.runs[0], 10) == pytest.approx(1.5)
+    assert value_of("validation loss at training loss", 0.1, arm, arm.runs[0], 10) is None
     assert value_of("loss gap", None, arm, arm.runs[0], 10) == pytest.approx(0.5)
 
 
@@ -91,11 +108,7 @@ def test_timings_are_compared_within_rounds() -> None:
     arms = {"slow": arm((4.0, 8.0), 300), "fast": arm((1.0, 2.0), 100)}
     record = TimingRecord("timing/1", "speed", "full", "cpu", 1, 128, arms, "")
     part = TimedPart("timed", "?", "speed", "training step", {"slow": 1, "fast": -1}, "higher", 1.1)
-    for measured, factor in (
-        (part, 4.0),
-        (replace(part, of="inference"), 4.0),
-        (replace(part, of="bytes kept for backward"), 3.0),
-    ):
+    for measured, factor in ((part, 4.0), (replace(part, of="inference"), 4.0)):
         found = estimate(measured, Catalogue(), Evidence(timings={"speed": record}))
         assert found is not None and found.contrast is not None
         assert math.exp(found.contrast.mean) == pytest.approx(factor) and found.contrast.n == 2

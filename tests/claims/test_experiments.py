@@ -99,7 +99,7 @@ def test_networks_of_a_population_are_drawn_within_their_costs_and_each_once(
         ({"contrast": {"deep": 1, "wide": -1}}, "no arm or group 'wide'"),
         ({"contrast": {"deep": 1, "flat": 1}}, "sum to 0"),
         ({"smallest": 0}, "above 0"),
-        ({"of": "epochs to loss"}, "needs it"),
+        ({"of": "epochs to loss"}, "which need it"),
         ({"kind": "timed", "timing": "speed"}, "unknown timing 'speed'"),
         ({"kind": "population", "better": "a", "than": "b"}, "no population 'a'"),
     ],

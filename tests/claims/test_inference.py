@@ -14,9 +14,18 @@ def test_a_contrast_is_the_one_sample_test_of_scipy() -> None:
     from scipy.stats import ttest_1samp
 
     values = [1.0, 2.5, 2.0, 4.0]
-    found, theirs = contrast(values, null=1.0), ttest_1samp(values, 1.0)
-    assert found is not None and found.p_value == pytest.approx(theirs.pvalue)
-    assert found.interval == pytest.approx(tuple(theirs.confidence_interval()))
+    found = contrast(values)
+    assert found is not None
+    for null in (1.0, 3.0):
+        assert found.p_differs(null) == pytest.approx(ttest_1samp(values, null).pvalue)
+        assert found.p_below(null) == pytest.approx(ttest_1samp(values, null, alternative="less").pvalue)
+        assert found.p_above(null) == pytest.approx(ttest_1samp(values, null, alternative="greater").pvalue)
+    assert found.interval == pytest.approx(tuple(ttest_1samp(values, 0).confidence_interval()))
+
+
+def test_a_value_that_is_known_to_a_step_is_not_known_exactly() -> None:
+    found = contrast([1.0] * 8, least_spread=0.5)
+    assert found is not None and found.interval[0] < 1 < found.interval[1] and found.spread == pytest.approx(0.5)
 
 
 def test_superiority_is_the_mann_whitney_statistic_over_all_pairs() -> None:
@@ -24,18 +33,18 @@ def test_superiority_is_the_mann_whitney_statistic_over_all_pairs() -> None:
 
     generator = np.random.default_rng(0)
     better, than = generator.normal(0, 1, 40).tolist(), generator.normal(0.5, 2, 30).tolist()
-    found = superiority(better, than, 0.5)
+    found = superiority(better, than)
     assert found is not None and found.n == 30
     assert found.mean == pytest.approx(1 - mannwhitneyu(better, than).statistic / (40 * 30))
-    assert found.p_value == pytest.approx(brunnermunzel(better, than).pvalue, rel=1e-6)
-    assert superiority([1.0], than, 0.5) is None
+    assert found.p_differs(0.5) == pytest.approx(brunnermunzel(better, than).pvalue, rel=1e-6)
+    assert superiority([1.0], than) is None
 
 
 def test_superiority_covers_as_it_says() -> None:
     generator = np.random.default_rng(0)
     true, covered = float(1 - 0.5 * math.erfc(0.5 / math.sqrt(2 * (1 + 4)))), 0
     for _ in range(500):
-        found = superiority(generator.normal(0, 1, 60).tolist(), generator.normal(0.5, 2, 60).tolist(), 0.5)
+        found = superiority(generator.normal(0, 1, 60).tolist(), generator.normal(0.5, 2, 60).tolist())
         assert found is not None
         covered += found.interval[0] <= true <= found.interval[1]
     assert 0.92 < covered / 500 < 0.98
@@ -48,11 +57,11 @@ def test_rank_correlations_cover_as_they_say() -> None:
     for _ in range(500):
         one, noise = generator.normal(size=(2, 40))
         pairs = list(zip(one.tolist(), (r * one + math.sqrt(1 - r * r) * noise).tolist(), strict=True))
-        found = fisher_correlation(pairs, 0.0)
+        found = fisher_correlation(pairs)
         assert found is not None
         covered += found.interval[0] <= math.atanh(true) <= found.interval[1]
     assert 0.92 < covered / 500 < 0.98
-    assert fisher_correlation([(1.0, 1.0)] * 20, 0.0) is None
+    assert fisher_correlation([(1.0, 1.0)] * 20) is None
 
 
 def test_adjusted_p_values_are_those_of_statsmodels() -> None:
@@ -73,9 +82,17 @@ def test_seeds_needed_are_those_of_statsmodels() -> None:
     assert seeds_needed(1.0, 0.0) is None and seeds_needed(0.0, 1.0) == 2
 
 
+def test_seeds_needed_to_show_that_there_is_no_effect_are_enough_in_simulation() -> None:
+    generator, n = np.random.default_rng(0), seeds_needed(1.0, 1.0, equivalence=True)
+    assert n is not None
+    found = [contrast(generator.normal(size=n).tolist()) for _ in range(2000)]
+    shown = [max(one.p_below(1.0), one.p_above(-1.0)) < 0.05 for one in found if one is not None]
+    assert 0.77 < np.mean(shown) < 0.88
+
+
 def test_where_the_truth_is_known_the_rule_errs_as_seldom_as_it_says() -> None:
     """The margins are four standard errors of the simulation."""
-    found = simulate(primary=8, others=20, seeds=8, studies=600, repeats=2000)
+    found = simulate(primary=8, others=24, seeds=8, studies=600, repeats=2000)
     assert found.false_primary <= 0.05 + 4 * math.sqrt(0.05 * 0.95 / 600)
     assert found.false_others <= 0.05 + 4 * math.sqrt(0.05 * 0.95 / 600)
     assert abs(found.found - 0.82) < 0.05  # 10 seeds are planned, whose power is 0.80 to 0.83

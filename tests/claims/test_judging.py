@@ -12,7 +12,7 @@ from pipeline.claims.catalogue import Catalogue, Claim, read_catalogue
 from pipeline.claims.estimates import Evidence
 from pipeline.claims.experiments import Arm, Experiment, Size
 from pipeline.claims.inference import contrast
-from pipeline.claims.judging import decide, judge, together
+from pipeline.claims.judging import decide, judge, p_values_of, together
 from pipeline.claims.parts import EmpiricalPart, Relation
 from pipeline.claims.verdicts import Verdict
 from pipeline.files import read_json
@@ -127,6 +127,7 @@ def test_verdicts_of_a_claim_of_equality(deep: tuple[float, ...], verdict: Verdi
         ((12.0, 12.1, 12.0, 11.9, 12.1), "holds"),
         ((10.0, 10.2, 9.9, 10.1, 9.8), "holds"),
         ((14.0, 14.2, 13.9, 14.1, 13.8), "contradicted"),
+        ((12.4, 12.7, 12.2, 12.5, 12.4), "undecided"),  # higher for sure, but not by more than is worth speaking of
         ((9.0, 14.0, 12.0, 8.0, 15.0), "undecided"),
     ],
 )
@@ -171,6 +172,16 @@ def test_the_verdict_of_a_whole(verdicts: tuple[Verdict, ...], whole: Verdict) -
 
 def test_equal_differences_leave_no_doubt() -> None:
     same = contrast([-1.0, -1.0, -1.0])
-    assert same is not None and decide(PART, same, same.p_value) == "holds"
+    assert same is not None and decide(PART, same, p_values_of(PART, same)) == "holds"
     none = contrast([0.0, 0.0])
-    assert none is not None and decide(PART, none, none.p_value) == "equivalent"
+    assert none is not None and decide(PART, none, p_values_of(PART, none)) == "equivalent"
+
+
+def test_the_tests_of_all_parts_are_adjusted_together() -> None:
+    record = made_record("depth", {"deep": (10.0, 10.2, 9.9, 10.1, 9.8), "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
+    (alone,) = judge(catalogue(PART), Evidence({"depth": record}))
+    many = catalogue(PART)
+    many = replace(many, claims=dict.fromkeys(("V4", "V5", "V6"), many.claims["V4"]))
+    together_ = judge(many, Evidence({"depth": record}))
+    one, three = alone.parts[0].p_value, together_[0].parts[0].p_value
+    assert one is not None and three is not None and three == pytest.approx(3 * one)  # Holm: 6 tests in place of 2

@@ -21,7 +21,7 @@ FOUND = PartVerdict(
         ({}, "holds", (-2.5, -1.5), None, "An effect nearer to 0: the interval ends 1.50 points from it."),
         ({}, "contradicted", (0.1, 1.5), None, "0.10 points from it. It reaches into the margin"),
         ({}, "equivalent", (-0.2, 0.3), None, "the interval ends 0.20 points inside the margin."),
-        ({}, "equivalent", (-0.2, 0.55), None, "More spread: the 90 % interval"),
+        ({}, "equivalent", (-0.2, 0.55), None, "More spread: by the one-sided tests"),
         ({}, "undecided", (-1.0, 0.3), 23, "23 seeds would find an effect of 0.5 points with a probability of 80 %."),
         ({}, "undecided", (-1.0, 0.3), 4, "5 seeds are enough to find an effect of 0.5 points"),
         ({}, "undecided", (-1.0, 0.3), None, "no number of seeds within reach is enough"),
@@ -48,7 +48,7 @@ def test_a_probability_is_told_without_a_unit_behind_it() -> None:
     assert (view.effect, view.interval, view.repeats) == (
         "probability 0.53", "0.47 to 0.59", "5 networks of each population",
     )  # fmt: skip
-    assert "within 0.1 of 0.5" in view.rule and "0.01 inside the margin" in view.would_change
+    assert "within 0.15 of 0.5" in view.rule and "0.06 inside the margin" in view.would_change
 
 
 def test_calculated_figures_are_told_by_the_first_that_is_wrong() -> None:

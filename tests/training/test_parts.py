@@ -109,8 +109,8 @@ def test_adamw_without_decay_is_adam() -> None:
         ("he-normal", 2 / 576),
         ("xavier-uniform", 2 / (576 + 1152)),
         ("framework", 1 / (3 * 576)),
-        ("small-normal", 1e-4),
-        ("large-normal", 1e-2),
+        ("small-normal", 0.2**2 * 2 / 576),
+        ("large-normal", 5**2 * 2 / 576),
     ],
 )
 def test_initial_weights_have_the_schemes_variance(scheme: str, variance: float) -> None:

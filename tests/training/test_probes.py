@@ -1,5 +1,6 @@
 """Further measurements of trained networks."""
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -78,7 +79,7 @@ def test_a_densenets_classifier_is_taken_apart_by_source() -> None:
     assert found["weight, layer 3"] > 0.5 and torch.equal(classifier.weight, before)
 
 
-def test_gradients_are_those_of_the_first_and_last_convolution_and_leave_the_network_as_it_was() -> None:
+def test_gradients_are_those_of_the_convolutions_and_leave_the_network_as_it_was() -> None:
     model = small_network()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     asked = probed(model, small_network)
@@ -89,6 +90,9 @@ def test_gradients_are_those_of_the_first_and_last_convolution_and_leave_the_net
     fresh = small_network().train()
     pixels, labels = asked.data.train.take(slice(None))
     nn.functional.cross_entropy(fresh(asked.preparation.for_evaluation(pixels)), labels).backward()  # type: ignore[no-untyped-call]
-    first, last = (float(fresh[place].weight.grad.norm()) for place in (0, 3))  # type: ignore[index]
-    assert found["first layer, trained"] == pytest.approx(first, rel=1e-4)
-    assert found["first over last, trained"] == pytest.approx(first / last, rel=1e-4)
+    layers = [module for module in fresh.modules() if isinstance(module, nn.Conv2d)]
+    gradients = [float(layer.weight.grad.norm()) for layer in layers if layer.weight.grad is not None]
+    relative = [norm / float(layer.weight.detach().norm()) for norm, layer in zip(gradients, layers, strict=True)]
+    assert found["first layer, trained"] == pytest.approx(gradients[0], rel=1e-4)
+    decades = math.log10(max(relative) / min(relative))
+    assert len(layers) > 1 and found["decades between layers, trained"] == pytest.approx(decades, rel=1e-3)
