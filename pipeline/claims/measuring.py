@@ -10,13 +10,12 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 import search_spaces
-from pipeline.claims.timings import PlannedTiming, TimedArm, TimedArmRecord, Timing, TimingRecord, Variant
+from pipeline.claims.timings import Convolution, PlannedTiming, TimedArm, TimedArmRecord, Timing, TimingRecord, Variant
 from pipeline.cost.memory import saved_bytes_per_sample
 from pipeline.machine import DeviceKind, hardware, versions
 from pipeline.schema import parse
 from pipeline.search.plans import native_resolution, resolve_network
 from pipeline.training.loss import training_loss
-from search_spaces import Price
 from search_spaces.densenet import DenseBlock
 
 SHORTEST_SECONDS = 0.05
@@ -49,8 +48,8 @@ def take_timing(plan: PlannedTiming, device: DeviceKind, told: Callable[[str], N
         arms={
             title: TimedArmRecord(
                 resolution=arm.resolution,
-                params=arm.price.params,
-                macs=arm.price.macs,
+                params=arm.params,
+                macs=arm.macs,
                 saved_bytes_per_image=arm.saved_bytes_per_image,
                 training_step_seconds=tuple(steps[title]),
                 inference_seconds=tuple(inferences[title]),
@@ -68,13 +67,17 @@ class _Measured:
     """An arm ready to be measured: one training step and one inference of a batch, in float32."""
 
     resolution: int
-    price: Price
+    params: int
+    macs: int
     saved_bytes_per_image: int
     step: Callable[[], None]
     infer: Callable[[], None]
 
 
 def _build(arm: TimedArm, timing: Timing, device: DeviceKind) -> _Measured:
+    if arm.convolution is not None:
+        assert arm.resolution is not None
+        return _build_convolution(arm.convolution, arm.resolution, timing, device)
     reference, config = (arm.network, None) if isinstance(arm.network, str) else ("timed", arm.network)
     family, resolved, known = resolve_network(reference, config)
     resolution = arm.resolution or native_resolution(known, 28)
@@ -84,12 +87,40 @@ def _build(arm: TimedArm, timing: Timing, device: DeviceKind) -> _Measured:
         model = search_spaces.instantiate(family, network, resolution, timing.channels, timing.classes)
         return _VARIANTS[arm.variant](model)
 
+    price = search_spaces.price(family, network, resolution, timing.channels, timing.classes)
+    return _measured(build, timing.channels, timing.classes, resolution, price.params, price.macs, timing, device)
+
+
+def _build_convolution(planned: Convolution, side: int, timing: Timing, device: DeviceKind) -> _Measured:
+    """With the average of each channel as output, so that there is something to train."""
+
+    def build() -> nn.Module:
+        padding = planned.kernel // 2
+        convolution = nn.Conv2d(
+            planned.channels, planned.channels, planned.kernel, padding=padding, groups=planned.groups, bias=False
+        )
+        return nn.Sequential(convolution, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+    weights = planned.kernel**2 * planned.channels**2 // planned.groups
+    return _measured(build, planned.channels, planned.channels, side, weights, weights * side**2, timing, device)
+
+
+def _measured(
+    build: Callable[[], nn.Module],
+    channels: int,
+    classes: int,
+    resolution: int,
+    params: int,
+    macs: int,
+    timing: Timing,
+    device: DeviceKind,
+) -> _Measured:
     model = build().to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-6, momentum=0.9, fused=True)
     generator = torch.Generator().manual_seed(0)
-    images = torch.rand(timing.batch_size, timing.channels, resolution, resolution, generator=generator).to(device)
+    images = torch.rand(timing.batch_size, channels, resolution, resolution, generator=generator).to(device)
     images = images.contiguous(memory_format=torch.channels_last)
-    labels = torch.randint(timing.classes, (timing.batch_size,), generator=generator).to(device)
+    labels = torch.randint(classes, (timing.batch_size,), generator=generator).to(device)
 
     def step() -> None:
         model.train()
@@ -103,8 +134,8 @@ def _build(arm: TimedArm, timing: Timing, device: DeviceKind) -> _Measured:
         with torch.inference_mode():
             model(images)
 
-    price = search_spaces.price(family, network, resolution, timing.channels, timing.classes)
-    return _Measured(resolution, price, saved_bytes_per_sample(build(), timing.channels, resolution), step, infer)
+    saved = saved_bytes_per_sample(build(), channels, resolution)
+    return _Measured(resolution, params, macs, saved, step, infer)
 
 
 def _seconds(run: Callable[[], None], device: DeviceKind) -> float:

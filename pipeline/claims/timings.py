@@ -16,16 +16,40 @@ Variant = Literal["as it is", "batch norm from scratch", "checkpointed"]
 
 
 @dataclass(frozen=True, config=STRICT)
+class Convolution:
+    """A convolution by itself, of as many channels out as in; `kernel` is odd, and the side is kept."""
+
+    channels: int
+    groups: int = 1
+    kernel: int = 3
+
+    def __post_init__(self) -> None:
+        if self.channels % self.groups:
+            raise ValueError(f"groups (={self.groups}) must divide channels (={self.channels})")
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel (={self.kernel}) must be odd")
+
+
+@dataclass(frozen=True, config=STRICT)
 class TimedArm:
     """One side of a timing: a reference by name or a {"family": …, "config": {…}}, at a resolution in pixels.
+
+    Or a `convolution`, at a resolution that must be given.
 
     A variant computes the same in another way: batch norm from elementary operations, or with the layers of dense
     blocks computed again in the backward pass instead of kept.
     """
 
-    network: str | dict[str, Any]
+    network: str | dict[str, Any] | None = None
     resolution: int | None = None
     variant: Variant = "as it is"
+    convolution: Convolution | None = None
+
+    def __post_init__(self) -> None:
+        if (self.network is None) == (self.convolution is None):
+            raise ValueError("an arm needs a network or a convolution, and not both")
+        if self.convolution is not None and self.resolution is None:
+            raise ValueError("an arm that is a convolution needs its resolution")
 
 
 @dataclass(frozen=True, config=STRICT)

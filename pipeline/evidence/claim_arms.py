@@ -30,6 +30,7 @@ class Arm:
         rate: the learning rate it was trained with.
         repeats: how many trainings completed, and of how many where some failed; or rounds.
         measured: validation error with its interval in percent, or the median time of a training step.
+        flags: what a reader must know of it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Arm:
     rate: str
     repeats: str
     measured: str
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ def _trained(arm: str, found: NetworkRecord, differing: set[str]) -> Arm:
         rate=f"{found.recipe.learning_rate:g}",
         repeats=str(complete) if complete == len(found.runs) else f"{complete} of {len(found.runs)}",
         measured=f"{decimals(error.mean)} {spread(error)}".strip() if error else decimals(None),
+        flags=found.flags,
     )
 
 
@@ -245,6 +248,11 @@ def _timed_network(timing: Timing, arm: str) -> str:
     planned = timing.arms.get(arm)
     if planned is None:
         return ""
+    if planned.convolution is not None:
+        single = planned.convolution
+        groups = "1 group" if single.groups == 1 else f"{single.groups} groups"
+        return f"a {single.kernel}x{single.kernel} convolution of {single.channels} channels in {groups}"
+    assert planned.network is not None
     told = planned.network if isinstance(planned.network, str) else network(planned.network)
     return told if planned.variant == "as it is" else f"{told}, {planned.variant}"
 

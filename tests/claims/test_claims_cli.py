@@ -48,7 +48,10 @@ timings:
     question: Is the framework's batch norm faster than one from scratch?
     batch_size: 16
     rounds: {smoke: 3}
-    arms: {framework: {network: bn-lenet}, from scratch: {network: bn-lenet, variant: batch norm from scratch}}
+    arms:
+      framework: {network: bn-lenet}
+      from scratch: {network: bn-lenet, variant: batch norm from scratch}
+      layer: {convolution: {channels: 8, groups: 2}, resolution: 14}
   later:
     question: What is measured under another profile only?
     rounds: {full: 3}
@@ -141,6 +144,7 @@ def test_a_timing_is_taken_and_told(claimed: Workspace) -> None:
     for arm in record["arms"].values():
         assert len(arm["training_step_seconds"]) == len(arm["inference_seconds"]) == 3
     assert record["arms"]["framework"]["macs"] == record["arms"]["from scratch"]["macs"]
+    assert (record["arms"]["layer"]["params"], record["arms"]["layer"]["macs"]) == (288, 288 * 14**2)
     (claim,) = told(claimed, "claims", "B9")
     assert claim["parts"][0]["n"] == 3 and claim["evidence"] == ["timing norms"]
     assert "has no rounds for the profile smoke: full" in refused(claimed, "run", "later")
