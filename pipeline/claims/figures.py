@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pipeline.errors import unknown_name
 
 Figures = dict[str, float]
-_MODULES = ("counted", "counted_blocks", "checked")
+_MODULES = ("counted", "counted_blocks", "counted_dense", "checked")
 _CALCULATIONS: dict[str, Callable[[], Figures]] = {}
 
 

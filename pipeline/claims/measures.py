@@ -31,7 +31,7 @@ Take = Literal["mean", "lowest", "highest", "highest rate that trains"]
 
 TARGETED: tuple[MeasureName, ...] = ("epochs to loss", "validation loss at training loss")
 """Measures that need a target."""
-Never = TypeVar("Never", float, None)
+Otherwise = TypeVar("Otherwise", float, None)
 
 
 def value_of(
@@ -81,7 +81,9 @@ def _validation_loss_at(run: SeedRun, target: float | None) -> float | None:
     return _at_loss(run, target, lambda epoch: epoch.validation_loss, None)
 
 
-def _at_loss(run: SeedRun, target: float | None, value: Callable[[Epoch], float], never: Never) -> float | Never:
+def _at_loss(
+    run: SeedRun, target: float | None, value: Callable[[Epoch], float], never: Otherwise
+) -> float | Otherwise:
     """A value when the training loss first is at most `target`, between epochs by a straight line."""
     assert target is not None
     before: Epoch | None = None

@@ -1,4 +1,4 @@
-"""Timings of reports/claims.yaml: arms measured in turn on one machine, for claims about time and memory.
+"""Timings of reports/claims.yaml: arms measured in turn on one machine, for claims about time.
 
 All arms are built in one process of one thread and measured one after another, round by round, so that what slows the
 machine for a while slows all of them; within a round the arms are compared in pairs. A timing is of the machine on
@@ -88,12 +88,11 @@ def plan_timing(name: str, timing: Timing, profile: str) -> PlannedTiming:
 
 @dataclass(frozen=True, config=STRICT)
 class TimedArmRecord:
-    """What was measured of an arm: seconds a batch, one number a round, and bytes kept for backward for each image."""
+    """What was measured of an arm: its cost for one image, and seconds a batch, one number a round."""
 
     resolution: int
     params: int
     macs: int
-    saved_bytes_per_image: int
     training_step_seconds: tuple[float, ...]
     inference_seconds: tuple[float, ...]
 

@@ -102,10 +102,10 @@ def test_populations_are_compared_by_the_chance_that_one_errs_less() -> None:
 
 
 def test_timings_are_compared_within_rounds() -> None:
-    def arm(step: tuple[float, ...], saved: int) -> TimedArmRecord:
-        return TimedArmRecord(28, 1, 1, saved, step, tuple(0.5 * seconds for seconds in step))
+    def arm(step: tuple[float, ...]) -> TimedArmRecord:
+        return TimedArmRecord(28, 1, 1, step, tuple(0.5 * seconds for seconds in step))
 
-    arms = {"slow": arm((4.0, 8.0), 300), "fast": arm((1.0, 2.0), 100)}
+    arms = {"slow": arm((4.0, 8.0)), "fast": arm((1.0, 2.0))}
     record = TimingRecord("timing/1", "speed", "full", "cpu", 1, 128, arms, "")
     part = TimedPart("timed", "?", "speed", "training step", {"slow": 1, "fast": -1}, "higher", 1.1)
     for measured, factor in ((part, 4.0), (replace(part, of="inference"), 4.0)):
