@@ -1,9 +1,9 @@
 """Where the evidence of claims lies: the workspace's own records, else the published ones."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pipeline.claims.catalogue import Catalogue, read_catalogue
 from pipeline.claims.estimates import Evidence, Pairs
@@ -47,10 +47,21 @@ def published_record(place: Workspace, name: str) -> GroupRecord | None:
 
 def evidence_of(place: Workspace, catalogue: Catalogue) -> tuple[Evidence, list[str]]:
     """All that claims can be judged by, and the names of records that are published ones, made elsewhere."""
-    experiments, published = _records(place, EXPERIMENTS, catalogue.experiments, GroupRecord)
-    timings, also_published = _records(place, TIMINGS, catalogue.timings, TimingRecord)
-    trained = {name: record for name, record in experiments.items() if record.networks and record.profile != PILOT}
-    return Evidence(trained, timings, rankings_of(place)), [*published, *also_published]
+    own, published = evidence_in(place.results, catalogue), evidence_in(place.published / "claims", catalogue)
+    trained = {name: record for name, record in own.experiments.items() if record.profile != PILOT}
+    elsewhere = [*(set(published.experiments) - set(trained)), *(set(published.timings) - set(own.timings))]
+    evidence = Evidence({**published.experiments, **trained}, {**published.timings, **own.timings}, rankings_of(place))
+    return evidence, sorted(elsewhere)
+
+
+def evidence_in(folder: Path, catalogue: Catalogue) -> Evidence:
+    """The records in a folder of experiments that were run and timings that were taken; no rankings."""
+    experiments = _records(folder / EXPERIMENTS, catalogue.experiments, GroupRecord)
+    timings = _records(folder / TIMINGS, catalogue.timings, TimingRecord)
+    return Evidence(
+        {name: record for name, record in experiments.items() if record.networks},
+        {name: record for name, record in timings.items() if record.arms},
+    )
 
 
 def rankings_of(place: Workspace) -> Mapping[tuple[str, str], Pairs]:
@@ -66,18 +77,9 @@ def rankings_of(place: Workspace) -> Mapping[tuple[str, str], Pairs]:
     return paired_errors(read_record(PopulationTable, table_file), full)
 
 
-def _records(
-    place: Workspace, kind: str, wanted: Mapping[str, Any], schema: type[Record]
-) -> tuple[dict[str, Record], list[str]]:
-    records, published = {}, []
-    for name in wanted:
-        own, other = record_file(place, kind, name), published_file(place, kind, name)
-        if own.exists():
-            records[name] = read_record(schema, own)
-        elif other.exists():
-            records[name] = read_record(schema, other)
-            published.append(name)
-    return records, published
+def _records(folder: Path, names: Iterable[str], schema: type[Record]) -> dict[str, Record]:
+    paths = {name: folder / f"{name}.json" for name in names}
+    return {name: read_record(schema, path) for name, path in paths.items() if path.exists()}
 
 
 def named(catalogue: Catalogue, name: str) -> str:

@@ -15,6 +15,7 @@ from pipeline.claims.evidence import (
     TIMINGS,
     catalogue_of,
     check_record,
+    evidence_in,
     published_file,
     rankings_of,
     record_file,
@@ -22,15 +23,13 @@ from pipeline.claims.evidence import (
 from pipeline.claims.experiments import plan_experiment
 from pipeline.claims.judging import judge
 from pipeline.claims.tables import count
-from pipeline.claims.timings import TimingRecord
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.data.manifest import load_manifest
 from pipeline.errors import UsageError
 from pipeline.evidence.publish import renew_readme
-from pipeline.evidence.records import GroupRecord
 from pipeline.files import read_json, write_json
 from pipeline.process import run_and_exit
-from pipeline.schema import read_record, to_json
+from pipeline.schema import to_json
 from pipeline.settings import read_settings
 from pipeline.stages.report import write_report
 from pipeline.workspace import Workspace, workspace
@@ -64,21 +63,17 @@ def whole_evidence(place: Workspace, catalogue: Catalogue) -> tuple[Evidence, li
     """The published evidence that is whole by its plan, and the names of experiments that are not."""
     settings = read_settings(place.params_file)
     manifest = load_manifest(place.prepared_data / settings.data.name)
+    published = evidence_in(place.published / "claims", catalogue)
     records, waiting = {}, []
-    for name, experiment in catalogue.experiments.items():
-        path = published_file(place, EXPERIMENTS, name)
-        if not path.exists():
-            continue
-        record = read_record(GroupRecord, path)
+    for name, record in published.experiments.items():
         try:
-            check_record(plan_experiment(name, experiment, record.profile, settings, manifest), record, manifest)
+            plan = plan_experiment(name, catalogue.experiments[name], record.profile, settings, manifest)
+            check_record(plan, record, manifest)
         except UsageError:
             waiting.append(name)
         else:
             records[name] = record
-    paths = {name: published_file(place, TIMINGS, name) for name in catalogue.timings}
-    timings = {name: read_record(TimingRecord, path) for name, path in paths.items() if path.exists()}
-    return Evidence(records, timings, rankings_of(place)), waiting
+    return Evidence(records, published.timings, rankings_of(place)), waiting
 
 
 def _is_poorer(own: Path, published: Path) -> bool:

@@ -1,12 +1,11 @@
 """Stage `judge`: claims and the records of their experiments become verdicts; nothing is trained."""
 
 from pipeline.claims.estimates import Evidence
-from pipeline.claims.evidence import EXPERIMENTS, TIMINGS, catalogue_of, check_record, rankings_of, record_file
+from pipeline.claims.evidence import EXPERIMENTS, catalogue_of, check_record, evidence_in, rankings_of
 from pipeline.claims.judging import judge
 from pipeline.claims.tables import count
-from pipeline.claims.timings import TimingRecord
 from pipeline.data.manifest import load_manifest
-from pipeline.evidence.records import GroupRecord
+from pipeline.errors import UsageError
 from pipeline.files import read_json, write_json
 from pipeline.process import run_stage
 from pipeline.schema import read_record, to_json
@@ -20,15 +19,17 @@ def main() -> None:
     Raises UsageError where a record is not of the plan in force.
     """
     place = workspace()
-    catalogue, records = catalogue_of(place), {}
+    catalogue = catalogue_of(place)
+    found, records = evidence_in(place.results, catalogue), {}
     for name in catalogue.experiments:
         plan_file = place.plans / EXPERIMENTS / f"{name}.json"
         if read_json(plan_file)["networks"]:
-            records[name] = read_record(GroupRecord, record_file(place, EXPERIMENTS, name))
             plan = read_record(RunPlan, plan_file)
+            if name not in found.experiments:
+                raise UsageError(f"{name} is planned and was not run: run the experiment")
+            records[name] = found.experiments[name]
             check_record(plan, records[name], load_manifest(place.prepared_data / plan.data))
-    timings = {name: read_record(TimingRecord, record_file(place, TIMINGS, name)) for name in catalogue.timings}
-    verdicts = judge(catalogue, Evidence(records, timings, rankings_of(place)))
+    verdicts = judge(catalogue, Evidence(records, found.timings, rankings_of(place)))
     write_json(place.results / "claims.json", to_json(verdicts))
     print(f"judge: {count(verdicts)}; {len(records)} of {len(catalogue.experiments)} experiments")
 

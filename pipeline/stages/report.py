@@ -10,13 +10,12 @@ Written: figures/*.png, networks.csv, curves.csv, metrics.json, REPORT.md, repor
 import argparse
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.claims.estimates import Evidence
-from pipeline.claims.evidence import EXPERIMENTS, TIMINGS, catalogue_of, rankings_of
+from pipeline.claims.evidence import catalogue_of, evidence_in, rankings_of
 from pipeline.claims.simulation import Simulation
-from pipeline.claims.timings import TimingRecord
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.errors import UsageError
 from pipeline.evidence.claim_view import ClaimsView, claims_view
@@ -98,13 +97,7 @@ def _claims(results: Path, place: Workspace, comparisons: Sequence[Comparison]) 
     if not judged.exists():
         return None
     catalogue = catalogue_of(place)
-    experiments = {name: results / EXPERIMENTS / f"{name}.json" for name in catalogue.experiments}
-    timings = {name: results / TIMINGS / f"{name}.json" for name in catalogue.timings}
-    evidence = Evidence(
-        {name: read_record(GroupRecord, path) for name, path in experiments.items() if path.exists()},
-        {name: read_record(TimingRecord, path) for name, path in timings.items() if path.exists()},
-        rankings_of(place),
-    )
+    evidence = replace(evidence_in(results, catalogue), rankings=rankings_of(place))
     simulations = [results / "simulation.json", place.published / "claims" / "simulation.json"]
     return claims_view(
         catalogue,
