@@ -115,10 +115,12 @@ def claims(
     catalogue = catalogue_of(place)
     if identifier is not None and identifier not in catalogue.claims:
         raise unknown_name("claim", identifier, catalogue.claims)
-    evidence, published = evidence_of(place, catalogue)
-    verdicts = [claim for claim in judge(catalogue, evidence) if identifier in (None, claim.id)]
+    found = evidence_of(place, catalogue)
+    verdicts = [claim for claim in judge(catalogue, found.evidence) if identifier in (None, claim.id)]
     if json_file is None and not quiet:
         print(tabulate(verdicts) if identifier is None else tell(verdicts[0]))
-        if published:
-            print(f"from published records, made elsewhere: {', '.join(published)}")
+        if found.elsewhere:
+            print(f"from published records, made elsewhere: {', '.join(found.elsewhere)}")
+        for reason in found.left_out.values():
+            print(f"left out: {reason}")
     write(json_file, to_json(verdicts))

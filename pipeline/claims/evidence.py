@@ -1,25 +1,27 @@
 """Where the evidence of claims lies: the workspace's own records, else the published ones."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from pipeline.claims.catalogue import Catalogue, read_catalogue
 from pipeline.claims.estimates import Evidence, Pairs
+from pipeline.claims.experiments import plan_experiment
 from pipeline.claims.timings import TimingRecord
-from pipeline.data.manifest import Manifest, summary
+from pipeline.data.manifest import Manifest, load_manifest, summary
 from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.statistics import NO_RATE_TRAINS
 from pipeline.schema import read_record
 from pipeline.search.plans import RunPlan
+from pipeline.settings import read_settings
 from pipeline.workspace import Workspace
 
 PILOT = "pilot"
 """The profile that plans the number of seeds: never evidence."""
-EXPERIMENTS, TIMINGS = "experiments", "timings"
-"""Folders of records below reports/results and below reports/published/claims."""
+EXPERIMENTS, TIMINGS, UNFINISHED = "experiments", "timings", "unfinished"
+"""Folders of records below reports/results and below reports/published/claims, unfinished ones only there."""
 
 Record = TypeVar("Record", GroupRecord, TimingRecord)
 
@@ -40,18 +42,60 @@ def published_file(place: Workspace, kind: str, name: str) -> Path:
 
 
 def published_record(place: Workspace, name: str) -> GroupRecord | None:
-    """The published record of an experiment, if there is one."""
-    path = published_file(place, EXPERIMENTS, name)
-    return read_record(GroupRecord, path) if path.exists() else None
+    """The published record of an experiment, whole or unfinished, if there is one."""
+    paths = (published_file(place, kind, name) for kind in (EXPERIMENTS, UNFINISHED))
+    return next((read_record(GroupRecord, path) for path in paths if path.exists()), None)
 
 
-def evidence_of(place: Workspace, catalogue: Catalogue) -> tuple[Evidence, list[str]]:
-    """All that claims can be judged by, and the names of records that are published ones, made elsewhere."""
+@dataclass(frozen=True)
+class FoundEvidence:
+    """What claims can be judged by.
+
+    Attributes:
+        evidence: own records, and published ones where there are no own ones.
+        elsewhere: names of those that are published ones.
+        left_out: why a record is not part of it, by the name of its experiment.
+    """
+
+    evidence: Evidence
+    elsewhere: tuple[str, ...]
+    left_out: Mapping[str, str]
+
+
+def evidence_of(place: Workspace, catalogue: Catalogue) -> FoundEvidence:
+    """Evidence of the workspace, else published evidence; own records that are not whole by their plan are left out.
+
+    Raises DataError where there are own records, and the data that they are compared with is not prepared.
+    """
     own, published = evidence_in(place.results, catalogue), evidence_in(place.published / "claims", catalogue)
     trained = {name: record for name, record in own.experiments.items() if record.profile != PILOT}
-    elsewhere = [*(set(published.experiments) - set(trained)), *(set(published.timings) - set(own.timings))]
-    evidence = Evidence({**published.experiments, **trained}, {**published.timings, **own.timings}, rankings_of(place))
-    return evidence, sorted(elsewhere)
+    whole, left_out = whole_records(place, catalogue, trained)
+    evidence = Evidence({**published.experiments, **whole}, {**published.timings, **own.timings}, rankings_of(place))
+    elsewhere = [*(set(published.experiments) - set(whole)), *(set(published.timings) - set(own.timings))]
+    return FoundEvidence(evidence, tuple(sorted(elsewhere)), left_out)
+
+
+def whole_records(
+    place: Workspace, catalogue: Catalogue, records: Mapping[str, GroupRecord]
+) -> tuple[dict[str, GroupRecord], dict[str, str]]:
+    """The records that are whole by the plan of their profile, and why the others are not.
+
+    Raises DataError where there are records, and the data that they are compared with is not prepared.
+    """
+    if not records:
+        return {}, {}
+    settings = read_settings(place.params_file)
+    manifest = load_manifest(place.prepared_data / settings.data.name)
+    whole, left_out = {}, {}
+    for name, record in records.items():
+        try:
+            plan = plan_experiment(name, catalogue.experiments[name], record.profile, settings, manifest)
+            check_record(plan, record, manifest)
+        except UsageError as error:
+            left_out[name] = str(error)
+        else:
+            whole[name] = record
+    return whole, left_out
 
 
 def evidence_in(folder: Path, catalogue: Catalogue) -> Evidence:

@@ -10,7 +10,7 @@ ones, Benjamini and Hochberg's the share of false ones among the others.
 import bisect
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -147,30 +147,42 @@ def benjamini_hochberg(p_values: Mapping[Key, float]) -> dict[Key, float]:
     return adjusted
 
 
-def seeds_needed(spread: float, effect: float, equivalence: bool = False) -> int | None:
-    """Seeds with which a paired test at ALPHA, unadjusted, finds a difference of `effect` with probability POWER.
+def next_level_of_holm(adjusted: Collection[float]) -> float:
+    """Below this p value, not adjusted, Holm's method would reject one hypothesis more; all adjusted ones are given."""
+    rejected = sum(p_value < ALPHA for p_value in adjusted)
+    return ALPHA / max(1, len(adjusted) - rejected)
+
+
+def next_level_of_benjamini_hochberg(adjusted: Collection[float]) -> float:
+    """Below this p value, not adjusted, Benjamini and Hochberg's method would reject one hypothesis more."""
+    rejected = sum(p_value < ALPHA for p_value in adjusted)
+    return ALPHA * min(1.0, (rejected + 1) / max(1, len(adjusted)))
+
+
+def seeds_needed(spread: float, effect: float, equivalence: bool = False, level: float = ALPHA) -> int | None:
+    """Seeds with which a paired, two-sided test at `level` finds a difference of `effect` with probability POWER.
 
     With `equivalence`, those with which two one-sided tests find that there is none as large, where there is none.
     `spread` is the standard deviation of the differences. None where not even MOST_SEEDS would do.
     """
     candidates = range(2, MOST_SEEDS + 1)
     power = _power_of_equivalence if equivalence else _power
-    place = bisect.bisect_left(candidates, POWER, key=lambda n: power(n, spread, abs(effect)))
+    place = bisect.bisect_left(candidates, POWER, key=lambda n: power(n, spread, abs(effect), level))
     return candidates[place] if place < len(candidates) else None
 
 
-def _power_of_equivalence(n: int, spread: float, margin: float) -> float:
+def _power_of_equivalence(n: int, spread: float, margin: float, level: float) -> float:
     """Of two one-sided tests where the true difference is 0: the chance that the mean lies far enough inside."""
     if spread == 0:
         return 1.0
-    room = margin * math.sqrt(n) / spread - _quantile(n - 1, 1 - ALPHA)
+    room = margin * math.sqrt(n) / spread - _quantile(n - 1, 1 - level)
     return max(0.0, 2 * float(stdtr(n - 1, room)) - 1) if room > 0 else 0.0
 
 
-def _power(n: int, spread: float, effect: float) -> float:
+def _power(n: int, spread: float, effect: float, level: float) -> float:
     if spread == 0:
         return 1.0
     from scipy.stats import nct  # slow to import
 
-    shift, critical = effect * math.sqrt(n) / spread, float(stdtrit(n - 1, 1 - ALPHA / 2))
+    shift, critical = effect * math.sqrt(n) / spread, _quantile(n - 1, 1 - level / 2)
     return float(nct.sf(critical, n - 1, shift))

@@ -9,12 +9,21 @@ those of the others by Benjamini and Hochberg's.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from pipeline.claims.catalogue import Catalogue, Claim
 from pipeline.claims.estimates import Estimate, Evidence, estimate, margin_of, null_of, unscaled
 from pipeline.claims.figures import Figures, figures
-from pipeline.claims.inference import ALPHA, Contrast, benjamini_hochberg, holm, seeds_needed
+from pipeline.claims.inference import (
+    ALPHA,
+    Contrast,
+    benjamini_hochberg,
+    holm,
+    next_level_of_benjamini_hochberg,
+    next_level_of_holm,
+    seeds_needed,
+)
 from pipeline.claims.parts import AnalyticPart, EstimatedPart, Part, RankingPart, TimedPart
 from pipeline.claims.verdicts import ClaimVerdict, FigureVerdict, PartVerdict, Verdict
 from pipeline.errors import UsageError
@@ -22,6 +31,17 @@ from pipeline.errors import UsageError
 Test = Literal["difference", "equivalence", "beyond the margin", "upper margin"]
 PValues = Mapping[Test, float]
 Key = TypeVar("Key")
+
+
+@dataclass
+class Adjusted:
+    """The p values of a part's tests, adjusted for all that is judged beside.
+
+    One test more would be significant with a p value, not adjusted, below `level`.
+    """
+
+    p_values: dict[Test, float] = field(default_factory=dict)
+    level: float = ALPHA
 
 
 def judge(catalogue: Catalogue, evidence: Evidence) -> list[ClaimVerdict]:
@@ -42,7 +62,9 @@ def judge(catalogue: Catalogue, evidence: Evidence) -> list[ClaimVerdict]:
             if isinstance(part, AnalyticPart):
                 yield judge_analytic(part, figures(part.calculation), identifier)
             else:
-                yield judge_estimated(part, estimates.get((identifier, place)), adjusted.get((identifier, place), {}))
+                yield judge_estimated(
+                    part, estimates.get((identifier, place)), adjusted.get((identifier, place), Adjusted())
+                )
 
     return [
         _claim(identifier, claim, tuple(judged(identifier, claim))) for identifier, claim in catalogue.claims.items()
@@ -99,16 +121,16 @@ def judge_analytic(part: AnalyticPart, found: Figures, where: str) -> PartVerdic
     )
 
 
-def judge_estimated(part: EstimatedPart, found: Estimate | None, p_values: PValues) -> PartVerdict:
-    """The verdict on a part from its estimate and the p values of its tests, adjusted for all that is judged beside."""
+def judge_estimated(part: EstimatedPart, found: Estimate | None, adjusted: Adjusted) -> PartVerdict:
+    """The verdict on a part from its estimate and its tests."""
     verdict: Verdict = "undecided"
     effect = interval = n = needed = None
     if found is not None and found.contrast is not None:
-        verdict = decide(part, found.contrast, p_values)
+        verdict = decide(part, found.contrast, adjusted.p_values)
         effect, n = unscaled(part.scale, found.contrast.mean), found.contrast.n
         low, high = (unscaled(part.scale, end) for end in found.contrast.interval)
         interval = (low, high)
-        needed = seeds_for(part, found.contrast) if verdict == "undecided" else None
+        needed = seeds_for(part, found.contrast, adjusted.level) if verdict == "undecided" else None
     return PartVerdict(
         kind="empirical",
         measure=part.measure,
@@ -121,7 +143,7 @@ def judge_estimated(part: EstimatedPart, found: Estimate | None, p_values: PValu
         expected=part.expect,
         against=part.against,
         smallest=part.smallest,
-        p_value=min(p_values.values(), default=None),
+        p_value=min(adjusted.p_values.values(), default=None),
         failed=found.failed if found else None,
         seeds_needed=needed,
     )
@@ -154,9 +176,9 @@ def decide(part: EstimatedPart, found: Contrast, p_values: PValues) -> Verdict:
     return "holds" if (found.mean > null_of(part)) == (part.expect == "higher") else "contradicted"
 
 
-def seeds_for(part: EstimatedPart, found: Contrast) -> int | None:
+def seeds_for(part: EstimatedPart, found: Contrast, level: float) -> int | None:
     """How many seeds, at the spread found, a part needs for its smallest effect, or to show that it is not there."""
-    return seeds_needed(found.spread, margin_of(part), equivalence=part.expect == "equal")
+    return seeds_needed(found.spread, margin_of(part), part.expect == "equal", level)
 
 
 def adjust(tests: Mapping[Key, float], primary: Callable[[Key], bool]) -> dict[Key, float]:
@@ -165,9 +187,7 @@ def adjust(tests: Mapping[Key, float], primary: Callable[[Key], bool]) -> dict[K
     return holm(first) | benjamini_hochberg({key: p_value for key, p_value in tests.items() if key not in first})
 
 
-def _adjusted(
-    catalogue: Catalogue, estimates: Mapping[tuple[str, int], Estimate]
-) -> dict[tuple[str, int], dict[Test, float]]:
+def _adjusted(catalogue: Catalogue, estimates: Mapping[tuple[str, int], Estimate]) -> dict[tuple[str, int], Adjusted]:
     tests: dict[tuple[str, int, Test], float] = {}
     for (identifier, place), found in estimates.items():
         part = catalogue.claims[identifier].parts[place]
@@ -175,9 +195,20 @@ def _adjusted(
         if found.contrast is not None:
             for test, p_value in p_values_of(part, found.contrast).items():
                 tests[identifier, place, test] = p_value
-    adjusted: dict[tuple[str, int], dict[Test, float]] = {}
-    for (identifier, place, test), p_value in adjust(tests, lambda key: catalogue.claims[key[0]].primary).items():
-        adjusted.setdefault((identifier, place), {})[test] = p_value
+
+    def primary(key: tuple[str, int, Test]) -> bool:
+        return catalogue.claims[key[0]].primary
+
+    p_values = adjust(tests, primary)
+    level_of_primary = next_level_of_holm([p_value for key, p_value in p_values.items() if primary(key)])
+    level_of_others = next_level_of_benjamini_hochberg(
+        [p_value for key, p_value in p_values.items() if not primary(key)]
+    )
+    adjusted: dict[tuple[str, int], Adjusted] = {}
+    for key, p_value in p_values.items():
+        identifier, place, test = key
+        level = level_of_primary if primary(key) else level_of_others
+        adjusted.setdefault((identifier, place), Adjusted(level=level)).p_values[test] = p_value
     return adjusted
 
 

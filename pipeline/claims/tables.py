@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from pipeline.claims.catalogue import Catalogue
 from pipeline.claims.estimates import Evidence, estimate
-from pipeline.claims.judging import judge_estimated, p_values_of, seeds_for
+from pipeline.claims.inference import ALPHA
+from pipeline.claims.judging import Adjusted, judge_estimated, p_values_of, seeds_for
 from pipeline.claims.parts import AnalyticPart, RankingPart, TimedPart
 from pipeline.claims.verdicts import ClaimVerdict, PartVerdict
 
@@ -21,8 +22,15 @@ def tabulate(verdicts: Sequence[ClaimVerdict]) -> str:
 def plan_seeds(catalogue: Catalogue, name: str, evidence: Evidence) -> str:
     """What an experiment or a timing says of the claims that rest on it, part by part, and how many seeds settle them.
 
-    Seeds are rounds of a timing, and networks of a population.
+    Seeds are rounds of a timing, and networks of a population. For a primary claim they are those that find the effect
+    at a level of 0.05 divided among the estimated parts of all primary claims, for another at 0.05.
     """
+    primary_parts = sum(
+        not isinstance(part, AnalyticPart)
+        for claim in catalogue.claims.values()
+        if claim.primary
+        for part in claim.parts
+    )
     lines = []
     for identifier, claim in catalogue.claims.items():
         for part in claim.parts:
@@ -34,8 +42,8 @@ def plan_seeds(catalogue: Catalogue, name: str, evidence: Evidence) -> str:
             if found is None or found.contrast is None:
                 lines.append(f"{identifier}, {part.measure}: no two seeds in which all arms have a value")
                 continue
-            told = effect_of(judge_estimated(part, found, p_values_of(part, found.contrast)), "p")
-            needed = seeds_for(part, found.contrast)
+            told = effect_of(judge_estimated(part, found, Adjusted(dict(p_values_of(part, found.contrast)))), "p")
+            needed = seeds_for(part, found.contrast, ALPHA / primary_parts if claim.primary else ALPHA)
             lines.append(
                 f"{identifier}, {part.measure}: {told}; {needed} seeds would find {part.smallest:g} {part.unit} with a "
                 "probability of 80 %"

@@ -26,7 +26,7 @@ class PartVerdict:
     Of an empirical one: what was `expected`, `against` which value (none: 0, or 1 for a factor), the `smallest` effect
     worth speaking of, the adjusted p value, how many of the trainings compared `failed`, and, where it is undecided,
     how many seeds (rounds of a timing, networks of a population) would find the smallest effect with a probability of
-    80 %. `n` counts the same.
+    80 %, as one verdict more among those of all claims. `n` counts the same.
     """
 
     kind: Literal["analytic", "empirical"]

@@ -182,11 +182,19 @@ def test_only_whole_evidence_of_the_full_profile_is_published_and_judged_by(
     assert not (folder / "experiments").exists()
     told(claimed, "run", "lenets", "--profile", "full", "--seeds", "2", "--quiet")
     part_of_it = {claim.id: claim for claim in publish_claims(claimed)}
-    assert (folder / "experiments" / "lenets.json").exists() and part_of_it["B2"].parts[0].n is None
-    assert "not judged by yet, since seeds are missing: lenets" in capsys.readouterr().out
+    assert (folder / "unfinished" / "lenets.json").exists() and part_of_it["B2"].parts[0].n is None
+    assert "not judged by yet: the record of lenets.plain lacks seed 3" in capsys.readouterr().out
+    assert "left out: the record of lenets.plain lacks seed 3" in called(claimed, "claims")
     told(claimed, "run", "lenets", "--profile", "full", "--quiet")
     whole = {claim.id: claim for claim in publish_claims(claimed)}
     assert whole["B2"].parts[0].n == 3
+    assert (folder / "experiments" / "lenets.json").exists() and not (folder / "unfinished" / "lenets.json").exists()
+    claims = claimed.root / "reports" / "claims.yaml"
+    claims.write_text(claims.read_text().replace("full: {seeds: 3", "full: {seeds: 4"))
+    again = {claim.id: claim for claim in publish_claims(claimed)}
+    assert (folder / "unfinished" / "lenets.json").exists() and again["B2"].parts[0].n is None
+    claims.write_text(claims.read_text().replace("full: {seeds: 4", "full: {seeds: 3"))
+    publish_claims(claimed)
     report_claims(claimed)
     text = (folder / "REPORT.md").read_text()
     assert "Batch normalisation lowers the error." in text and "3 seeds" in text

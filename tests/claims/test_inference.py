@@ -1,13 +1,25 @@
 """Statistics of verdicts against second implementations, and by simulation."""
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 import pytest
 
-from pipeline.claims.inference import benjamini_hochberg, contrast, fisher_correlation, holm, seeds_needed, superiority
+from pipeline.claims.inference import (
+    benjamini_hochberg,
+    contrast,
+    fisher_correlation,
+    holm,
+    next_level_of_benjamini_hochberg,
+    next_level_of_holm,
+    seeds_needed,
+    superiority,
+)
 from pipeline.claims.simulation import simulate
+
+LEVELS = [(holm, next_level_of_holm), (benjamini_hochberg, next_level_of_benjamini_hochberg)]
 
 
 def test_a_contrast_is_the_one_sample_test_of_scipy() -> None:
@@ -74,11 +86,28 @@ def test_adjusted_p_values_are_those_of_statsmodels() -> None:
         assert list(dict(sorted(ours(p_values).items())).values()) == pytest.approx(list(expected))
 
 
+@pytest.mark.parametrize(("adjust", "level_of"), LEVELS)
+@pytest.mark.parametrize("p_values", [(0.8,), (0.001, 0.5, 0.6), (1e-5, 1e-4, 0.02, 0.3, 0.4), (0.03, 0.2, 0.5, 0.9)])
+def test_one_test_more_is_significant_just_below_the_next_level(
+    adjust: Callable[[dict[int, float]], dict[int, float]],
+    level_of: Callable[[list[float]], float],
+    p_values: tuple[float, ...],
+) -> None:
+    """What is taken as the next one is the last, the largest; the others stay."""
+    named = dict(enumerate(p_values))
+    last, level = len(p_values) - 1, level_of(list(adjust(named).values()))
+    assert adjust(named)[last] >= 0.05
+    assert adjust(named | {last: 0.999 * level})[last] < 0.05
+    assert adjust(named | {last: 1.001 * level})[last] >= 0.05
+
+
 def test_seeds_needed_are_those_of_statsmodels() -> None:
     from statsmodels.stats.power import TTestPower
 
     for effect in (0.5, 1.0, 2.0):
-        assert seeds_needed(1.0, effect) == math.ceil(TTestPower().solve_power(effect, alpha=0.05, power=0.8))
+        for level in (0.05, 0.002):
+            planned = TTestPower().solve_power(effect, alpha=level, power=0.8)
+            assert seeds_needed(1.0, effect, level=level) == math.ceil(planned)
     assert seeds_needed(1.0, 0.0) is None and seeds_needed(0.0, 1.0) == 2
 
 
