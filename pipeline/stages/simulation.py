@@ -6,9 +6,11 @@ from pipeline.claims.simulation import simulate
 from pipeline.files import write_json
 from pipeline.process import run_stage
 from pipeline.schema import to_json
+from pipeline.settings import read_settings
 from pipeline.workspace import workspace
 
-SEEDS, STUDIES, REPEATS = 8, 4_000, 2_000
+SEEDS, REPEATS = 8, 2_000
+STUDIES, STUDIES_OF_SMOKE = 4_000, 200
 
 
 def main() -> None:
@@ -18,7 +20,8 @@ def main() -> None:
     for claim in catalogue_of(place).claims.values():
         estimated = sum(not isinstance(part, AnalyticPart) for part in claim.parts)
         primary, others = (primary + estimated, others) if claim.primary else (primary, others + estimated)
-    found = simulate(primary, others, SEEDS, STUDIES, REPEATS)
+    studies = STUDIES_OF_SMOKE if read_settings(place.params_file).profile == "smoke" else STUDIES
+    found = simulate(primary, others, SEEDS, studies, REPEATS)
     write_json(place.results / "simulation.json", to_json(found))
     print(
         f"simulation: {found.false_primary:.1%} of {found.studies} studies gave any false verdict on {primary} primary "

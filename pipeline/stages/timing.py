@@ -2,7 +2,6 @@
 
 import sys
 
-from pipeline.claims.evidence import TIMINGS, record_file
 from pipeline.claims.timings import PlannedTiming, TimingRecord
 from pipeline.files import write_json
 from pipeline.process import run_stage
@@ -13,14 +12,14 @@ from pipeline.workspace import workspace
 def main(name: str) -> None:
     """Write reports/results/timings/<name>.json, a TimingRecord; one without arms where the profile leaves it out."""
     place = workspace()
-    plan = read_record(PlannedTiming, place.plans / TIMINGS / f"{name}.json")
+    plan = read_record(PlannedTiming, place.plans / "timings" / f"{name}.json")
     record = TimingRecord("timing/1", name, plan.profile, "cpu", 1, plan.timing.batch_size, {}, "")
     if plan.rounds:
         from pipeline.claims.measuring import take_timing  # PyTorch is loaded only where something is measured
         from pipeline.machine import resolve_device
 
         record = take_timing(plan, resolve_device(), lambda line: print(line, flush=True))
-    write_json(record_file(place, TIMINGS, name), to_json(record))
+    write_json(place.results / "timings" / f"{name}.json", to_json(record))
 
 
 if __name__ == "__main__":
