@@ -109,7 +109,7 @@ def test_metrics_and_plots_are_what_dvc_users_expect(clone: Workspace) -> None:
 
 
 def test_an_experiment_with_another_setting_runs(clone: Workspace) -> None:
-    done = _dvc(clone, "exp", "run", "--set-param", "profiles.smoke.seeds=1")
+    done = _dvc(clone, "exp", "run", "--set-param", "profiles.smoke.seeds=1", "run@lenet")
     assert done.returncode == 0
     record = read_record(GroupRecord, clone.results / "runs" / "lenet.json")
     assert len(record.networks[0].runs) == 1
@@ -121,7 +121,7 @@ def test_a_killed_pipeline_leaves_no_child_and_goes_on(clone: Workspace) -> None
     assert count == 1
     clone.params_file.write_text(more)
     process = subprocess.Popen(
-        [*_dvc_command(), "repro"], cwd=clone.root, env=_environment(), stdout=subprocess.DEVNULL
+        [*_dvc_command(), "repro", "run@lenet"], cwd=clone.root, env=_environment(), stdout=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 120
     children: list[psutil.Process] = []
@@ -133,7 +133,7 @@ def test_a_killed_pipeline_leaves_no_child_and_goes_on(clone: Workspace) -> None
     process.wait()
     _, alive = psutil.wait_procs(children, timeout=10)
     assert alive == []
-    _repro(clone)
+    _dvc(clone, "repro", "run@lenet")
     record = read_record(GroupRecord, clone.results / "runs" / "lenet.json")
     assert [run.state for run in record.networks[0].runs] == ["complete"] * 3
 
