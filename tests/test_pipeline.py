@@ -132,7 +132,7 @@ def test_a_killed_pipeline_leaves_no_child_and_goes_on(clone: Workspace) -> None
     process.send_signal(signal.SIGKILL)
     process.wait()
     _, alive = psutil.wait_procs(children, timeout=10)
-    assert alive == []
+    assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []  # what is left is to be reaped
     _dvc(clone, "repro", "run@lenet")
     record = read_record(GroupRecord, clone.results / "runs" / "lenet.json")
     assert [run.state for run in record.networks[0].runs] == ["complete"] * 3
