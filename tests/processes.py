@@ -31,3 +31,16 @@ def processes_in(place: Workspace) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return found
+
+
+def still_running(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that have not ended after so many seconds; ended ones that nobody has reaped yet have."""
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    return [process for process in alive if not _has_ended(process)]
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

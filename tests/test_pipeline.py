@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from processes import still_running
 
 import search_spaces
 from pipeline.evidence.records import GroupRecord
@@ -131,8 +132,7 @@ def test_a_killed_pipeline_leaves_no_child_and_goes_on(clone: Workspace) -> None
         children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    _, alive = psutil.wait_procs(children, timeout=10)
-    assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []  # what is left is to be reaped
+    assert still_running(children, 10) == []
     _dvc(clone, "repro", "run@lenet")
     record = read_record(GroupRecord, clone.results / "runs" / "lenet.json")
     assert [run.state for run in record.networks[0].runs] == ["complete"] * 3

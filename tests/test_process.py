@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from processes import still_running
 
 from pipeline.errors import StorageError
 from pipeline.process import only_one, uninterrupted
@@ -67,8 +68,7 @@ def test_a_stage_ends_when_the_dvc_that_called_it_is_killed(tmp_path: Path) -> N
     stage = psutil.Process(int(mark.read_text()))
     caller.kill()
     caller.wait()
-    _, alive = psutil.wait_procs([stage], timeout=5)
-    assert alive == []
+    assert still_running([stage], 5) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from processes import wait_until, workers_of
+from processes import still_running, wait_until, workers_of
 from small_plans import manifest_of, smoke_plan, statuses
 
 from pipeline.evidence.rebuild import rebuild_mlflow
@@ -108,7 +108,7 @@ def test_an_interrupted_driver_leaves_no_orphan_and_tells_the_truth(
         if number != signal.SIGKILL:
             process.send_signal(number)  # a second signal is harmless
         assert process.wait(timeout=10) == code
-    _, alive = psutil.wait_procs(workers, timeout=10)
+    alive = still_running(workers, 10)
     for left in alive:
         left.kill()
     assert alive == []
