@@ -1,8 +1,9 @@
 """Publishing the evidence of claims: records of the profiles "full" and "gpu", and the verdicts that they give.
 
 `python -m pipeline.claims.publishing` copies what the workspace has to reports/published/claims, judges by what lies
-there, writes REPORT.md with its figures beside it, and renews the README. A record that still lacks planned seeds is
-published as unfinished, so that another machine can go on from it, but no claim is judged by it before it is whole.
+there, writes REPORT.md with its figures beside it, and renews the README. Of an experiment that is under way, or was
+interrupted, it takes the runs that are finished. A record that still lacks planned seeds is published as unfinished, so
+that another machine can go on from it, but no claim is judged by it before it is whole.
 """
 
 import shutil
@@ -22,14 +23,21 @@ from pipeline.claims.evidence import (
     record_file,
     whole_records,
 )
+from pipeline.claims.experiments import Experiment, plan_experiment
 from pipeline.claims.judging import judge
 from pipeline.claims.tables import count
 from pipeline.claims.verdicts import ClaimVerdict
+from pipeline.data.manifest import load_manifest, summary
 from pipeline.evidence.publish import renew_readme
 from pipeline.evidence.records import GroupRecord
+from pipeline.evidence.store import RunStore
 from pipeline.files import read_json, write_json
+from pipeline.machine import resolve_device
 from pipeline.process import run_and_exit
 from pipeline.schema import to_json
+from pipeline.search.found import FoundRuns
+from pipeline.search.reproduce import reproduce
+from pipeline.settings import read_settings
 from pipeline.stages.report import write_report
 from pipeline.workspace import Workspace, workspace
 
@@ -59,14 +67,17 @@ def publish_claims(place: Workspace) -> list[ClaimVerdict]:
 
 def _publish_experiments(place: Workspace, catalogue: Catalogue) -> dict[str, str]:
     """Put each record among the whole or the unfinished ones; return why the latter are not whole, by name."""
-    own = evidence_in(place.results, catalogue).experiments
+    written = evidence_in(place.results, catalogue).experiments
     records = {}
-    for name in catalogue.experiments:
-        made, published = own.get(name), published_record(place, name)
-        if made is not None and made.profile in PROFILES and not (published and _is_poorer(made, published)):
-            records[name] = made
-        elif published is not None:
-            records[name] = published
+    for name, experiment in catalogue.experiments.items():
+        published, own = published_record(place, name), written.get(name)
+        found = [own] if own is not None and own.profile in PROFILES else []
+        found += [found_record(place, name, experiment, profile, published) for profile in PROFILES]
+        found += [published] if published is not None else []
+        made = [record for record in found if any(network.runs for network in record.networks)]
+        richest = next((one for one in made if not any(_is_poorer(one, other) for other in made)), None)
+        if richest is not None:
+            records[name] = richest
     whole, waiting = whole_records(place, catalogue, records)
     for name, record in records.items():
         kind, other = (EXPERIMENTS, UNFINISHED) if name in whole else (UNFINISHED, EXPERIMENTS)
@@ -75,10 +86,24 @@ def _publish_experiments(place: Workspace, catalogue: Catalogue) -> dict[str, st
     return waiting
 
 
-def _is_poorer(own: GroupRecord, published: GroupRecord) -> bool:
-    """Whether a record lacks runs that the published one of its profile has."""
-    have, had = ({run.run for network in record.networks for run in network.runs} for record in (own, published))
-    return own.profile == published.profile and bool(have) and have < had
+def found_record(
+    place: Workspace, name: str, experiment: Experiment, profile: str, published: GroupRecord | None
+) -> GroupRecord:
+    """What the run store holds of an experiment under a profile, and beside it what is published."""
+    settings = read_settings(place.params_file)
+    manifest = load_manifest(place.prepared_data / settings.data.name)
+    if profile not in experiment.sizes:
+        return GroupRecord("group/1", name, profile, summary(manifest), ())
+    plan = plan_experiment(name, experiment, profile, settings, manifest)
+    return reproduce(
+        plan, manifest, FoundRuns(RunStore(place.runs), manifest.test_fingerprint), resolve_device(), published
+    )
+
+
+def _is_poorer(one: GroupRecord, other: GroupRecord) -> bool:
+    """Whether a record lacks runs that another one of its profile has."""
+    have, had = ({run.run for network in record.networks for run in network.runs} for record in (one, other))
+    return one.profile == other.profile and have < had
 
 
 def _copy(source: Path, target: Path) -> None:

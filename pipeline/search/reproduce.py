@@ -6,8 +6,10 @@ Test images are read once per seed, after its training has ended.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 import search_spaces
 from pipeline.data.manifest import Manifest, summary
@@ -27,16 +29,37 @@ from pipeline.schema import parse
 from pipeline.search.halving import Curve, best, going_on, rungs
 from pipeline.search.plans import PlannedNetwork, RunPlan, run_spec
 from pipeline.search.published import CHOICE_SEED, published_runs
-from pipeline.search.runner import PASSING_REASONS, Outcome, Request, Runner
+from pipeline.search.runner import PASSING_REASONS, Outcome, Request
 from pipeline.training.recipe import Recipe
 
 
-def reproduce(
-    plan: RunPlan, manifest: Manifest, runner: Runner, device: DeviceKind, published: GroupRecord | None = None
-) -> GroupRecord:
-    """Train what the plan says, but for runs that a `published` record holds.
+class Runs(Protocol):
+    """Where runs come from: a Runner, which trains those that are not finished, or FoundRuns, which does not."""
 
-    A network whose runs all fail stays in the record, with the reasons.
+    def holds(self, request: Request) -> bool:
+        """Whether the run is finished already."""
+        ...
+
+    def submit(self, request: Request) -> None:
+        """Ask for a run."""
+        ...
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """How those that were asked for ended."""
+        ...
+
+    def stop(self, request: Request, trained: bool = True) -> None:
+        """Say that a stopped run will not be asked to go on."""
+        ...
+
+
+def reproduce(
+    plan: RunPlan, manifest: Manifest, runner: Runs, device: DeviceKind, published: GroupRecord | None = None
+) -> GroupRecord:
+    """Train what the plan says, but for runs that a `published` record holds and this machine has not finished.
+
+    A network whose runs all fail stays in the record, with the reasons; one whose rate is not chosen yet, for want of
+    outcomes, is left out.
     """
     networks = {network.name: network for network in plan.networks}
     known = {network.name: published_runs(network, plan, manifest, device, published) for network in plan.networks}
@@ -49,7 +72,7 @@ def reproduce(
         chosen[network.name] = rate
         for request in seed_requests(network, rate, plan, manifest, device) if rate is not None else ():
             run = known[network.name].runs.get(request.spec.hash)
-            if run is None:
+            if run is None or runner.holds(request):
                 runner.submit(request)
             else:
                 taken_over[network.name][run.seed] = run
@@ -86,6 +109,7 @@ def reproduce(
             len(taken_over[name]),
         )
         for name, network in networks.items()
+        if name in chosen
     )
     return GroupRecord("group/1", plan.group, plan.profile, summary(manifest), records)
 

@@ -128,6 +128,11 @@ class Runner:
                 self.mirror.interrupted(flight.header)
         self.mirror.close()
 
+    def holds(self, request: Request) -> bool:
+        """Whether the run is finished, with all that is wanted of it, so that it would not be trained."""
+        folder = self.store.folder(request.spec.hash)
+        return finished_result(request, folder, self.manifest.test_fingerprint) is not None
+
     def submit(self, request: Request) -> None:
         """Ask for a run; its outcome comes out of `outcomes`."""
         folder = self.store.register(request.spec, request.name, self.manifest.name, request.member)

@@ -201,6 +201,27 @@ def test_only_whole_evidence_of_the_full_profile_is_published_and_judged_by(
     assert {path.suffix for path in folder.iterdir() if path.is_file()} == {".json", ".md"}
 
 
+def test_of_an_experiment_that_was_interrupted_finished_runs_are_published(claimed: Workspace) -> None:
+    claims = claimed.root / "reports" / "claims.yaml"
+    claims.write_text(claims.read_text().replace("rates: [0.1]", "rates: [0.1, 0.3]"))
+    told(claimed, "run", "lenets", "--profile", "full", "--quiet")
+    record_file = claimed.results / "experiments" / "lenets.json"
+    plain, norm = read_record(GroupRecord, record_file).networks
+    record_file.unlink()
+    lost = [plain.runs[1].run, norm.rates[0].run]  # as if neither had been trained yet
+    for run in lost:
+        shutil.rmtree(claimed.runs / run)
+    publish_claims(claimed)
+    unfinished = read_record(GroupRecord, claimed.published / "claims" / "unfinished" / "lenets.json")
+    (found,) = unfinished.networks  # the other's rate is not chosen yet
+    assert (found.rates, found.runs) == (plain.rates, (plain.runs[0], plain.runs[2]))
+    assert not any("published" in flag for flag in found.flags)  # they are from here
+    told(claimed, "run", "lenets", "--profile", "full", "--published", "--quiet")
+    again = read_record(GroupRecord, record_file)
+    assert [trial.run for trial in again.networks[1].rates] == [trial.run for trial in norm.rates]
+    assert {run for run in lost if (claimed.runs / run).exists()} == set(lost)
+
+
 def test_unknown_claims_and_experiments_are_told_with_the_nearest(claimed: Workspace) -> None:
     assert "did you mean 'B2'" in refused(claimed, "claims", "B22")
     assert "did you mean 'lenets'" in refused(claimed, "run", "lenet")
