@@ -71,11 +71,9 @@ def _publish_experiments(place: Workspace, catalogue: Catalogue) -> dict[str, st
     records = {}
     for name, experiment in catalogue.experiments.items():
         published, own = published_record(place, name), written.get(name)
-        found = [own] if own is not None and own.profile in PROFILES else []
-        found += [found_record(place, name, experiment, profile, published) for profile in PROFILES]
-        found += [published] if published is not None else []
-        made = [record for record in found if any(network.runs for network in record.networks)]
-        richest = next((one for one in made if not any(_is_poorer(one, other) for other in made)), None)
+        found = [found_record(place, name, experiment, profile, published) for profile in PROFILES]
+        made = [record for record in [own, *found] if record is not None and _adds(record, published)]
+        richest = next((one for one in made if not any(_runs(one) < _runs(other) for other in made)), published)
         if richest is not None:
             records[name] = richest
     whole, waiting = whole_records(place, catalogue, records)
@@ -100,10 +98,13 @@ def found_record(
     )
 
 
-def _is_poorer(one: GroupRecord, other: GroupRecord) -> bool:
-    """Whether a record lacks runs that another one of its profile has."""
-    have, had = ({run.run for network in record.networks for run in network.runs} for record in (one, other))
-    return one.profile == other.profile and have < had
+def _adds(record: GroupRecord, published: GroupRecord | None) -> bool:
+    """Whether a record is evidence, and has runs that the published one lacks."""
+    return record.profile in PROFILES and not _runs(record) <= (_runs(published) if published else set())
+
+
+def _runs(record: GroupRecord) -> set[str]:
+    return {run.run for network in record.networks for run in network.runs}
 
 
 def _copy(source: Path, target: Path) -> None:
