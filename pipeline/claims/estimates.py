@@ -6,18 +6,18 @@ a round of a timing; a network of a population.
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
 from pipeline.claims.catalogue import Catalogue
 from pipeline.claims.experiments import Experiment
 from pipeline.claims.inference import Contrast, contrast, fisher_correlation, superiority
-from pipeline.claims.measures import ERRORS, taken, value_of
+from pipeline.claims.measures import guessed, is_reached, taken, value_of
 from pipeline.claims.parts import EmpiricalPart, EstimatedPart, PopulationPart, RankingPart, Scale, TimedPart
 from pipeline.claims.timings import TimedArmRecord, TimingRecord
 from pipeline.evidence.records import GroupRecord, NetworkRecord, SeedRun
-from pipeline.evidence.statistics import NO_RATE_TRAINS, chance_error_percent
+from pipeline.evidence.statistics import NO_RATE_TRAINS
 
 Pairs = Sequence[tuple[float, float]]
 """Errors of one network each, trained cheaply and dearly."""
@@ -95,17 +95,28 @@ def _paired(part: EmpiricalPart, experiment: Experiment, record: GroupRecord) ->
     if any(arm not in arms for arm in compared):
         return Estimate(None, setting=setting)
     runs = {arm: {run.seed: run for run in arms[arm].runs} for arm in compared}
-    differences, classes = [], len(record.data.class_names)
+    differences, found_rates, classes = [], [], len(record.data.class_names)
     for seed in sorted(set.union(*(set(found) for found in runs.values()))):
-        values = {
-            term: _term(part, [(arms[arm], _run_of(arms[arm], runs[arm], seed)) for arm in names], classes)
+        trained = {
+            term: [(arms[arm], run) for arm in names if (run := _run_of(arms[arm], runs[arm], seed)) is not None]
             for term, names in members.items()
         }
-        found = {term: value for term, value in values.items() if value is not None}
-        if len(found) == len(values):
-            differences.append(sum(part.contrast[term] * scaled(part.scale, value) for term, value in found.items()))
+        if any(len(trained[term]) < len(names) for term, names in members.items()):
+            continue  # an arm was not trained with this seed
+        if part.of == "epochs to loss" and not any(is_reached(run, part.target) for _, run in _all(trained)):
+            continue  # that none has reached it does not make them equal
+        values = {term: _term(part, found, classes) for term, found in trained.items()}
+        known = {term: value for term, value in values.items() if value is not None}
+        if len(known) == len(values):
+            differences.append(sum(part.contrast[term] * scaled(part.scale, value) for term, value in known.items()))
+            found_rates.append(known)
     failed = sum(run.state == "failed" for arm in compared for run in arms[arm].runs)
-    return Estimate(contrast(differences, _least_spread(part, arms, members)), failed, setting)
+    shared = _error_of_grids(part, arms, members, found_rates) if part.of == "learning rate" else 0.0
+    return Estimate(contrast(differences, shared), failed, setting)
+
+
+def _all(trained: Mapping[str, Sequence[tuple[NetworkRecord, SeedRun]]]) -> Iterator[tuple[NetworkRecord, SeedRun]]:
+    return itertools.chain.from_iterable(trained.values())
 
 
 def _run_of(network: NetworkRecord, runs: Mapping[int, SeedRun], seed: int) -> SeedRun | None:
@@ -115,32 +126,33 @@ def _run_of(network: NetworkRecord, runs: Mapping[int, SeedRun], seed: int) -> S
     return runs.get(seed)
 
 
-def _term(part: EmpiricalPart, trained: Sequence[tuple[NetworkRecord, SeedRun | None]], classes: int) -> float | None:
-    """Of the arms of a term; None where one was not trained with this seed."""
-    runs = [(network, run) for network, run in trained if run is not None]
-    if len(runs) < len(trained):
-        return None
-    guessed = chance_error_percent(classes) if len(runs) > 1 and part.of in ERRORS else None
-    values = [
-        (network, run, guessed)
-        if run.state != "complete" and guessed is not None
-        else (network, run, value_of(part.of, part.target, network, run, classes, part.figure))
-        for network, run in runs
-    ]
+def _term(part: EmpiricalPart, trained: Sequence[tuple[NetworkRecord, SeedRun]], classes: int) -> float | None:
+    """Of the arms of a term; a training that failed errs, and has a loss, as guessing does."""
+    values = []
+    for network, run in trained:
+        value = value_of(part.of, part.target, network, run, classes, part.figure)
+        values.append((network, run, guessed(part.of, classes) if run.state != "complete" and value is None else value))
     return taken(part.take, values, classes)
 
 
-def _least_spread(
-    part: EmpiricalPart, arms: Mapping[str, NetworkRecord], members: Mapping[str, tuple[str, ...]]
+def _error_of_grids(
+    part: EmpiricalPart,
+    arms: Mapping[str, NetworkRecord],
+    members: Mapping[str, tuple[str, ...]],
+    found: Sequence[Mapping[str, float]],
 ) -> float:
-    """What the steps of a grid leave unknown of a difference of learning rates: a uniform error within a step each."""
-    if part.of != "learning rate":
-        return 0.0
+    """What the steps of the grids leave unknown of a contrast of learning rates, as a standard deviation of logarithms.
+
+    The limit lies anywhere between the rate that was found and the next one; all seeds have the same grid, so that
+    this error does not shrink with their number.
+    """
     variance = 0.0
     for term, names in members.items():
         rates = sorted(arms[arm].recipe.learning_rate for arm in names)
-        widest = max((math.log(high / low) for low, high in itertools.pairwise(rates)), default=0.0)
-        variance += (part.contrast[term] * widest) ** 2 / 12
+        steps = dict(zip(rates, (math.log(high / low) for low, high in itertools.pairwise(rates)), strict=False))
+        widest = max(steps.values(), default=0.0)
+        squares = [(part.contrast[term] * steps.get(values[term], widest)) ** 2 / 12 for values in found]
+        variance += math.fsum(squares) / max(1, len(squares))
     return math.sqrt(variance)
 
 

@@ -5,7 +5,7 @@ rate is chosen over the same grid on validation data, then every arm is trained 
 said to hold equal is checked when they are planned, from their Configs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any, Literal
 
@@ -59,6 +59,15 @@ class Arm:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Equality:
+    """That arms, all of them where none is named, differ in a cost from their mean by at most the share `within`."""
+
+    cost: Held
+    within: float
+    arms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, config=STRICT)
 class Population:
     """Networks drawn uniformly from a design space, those within the range of MACs, each once."""
 
@@ -86,7 +95,7 @@ class Experiment:
         rates: the grid over which each arm's learning rate is chosen; a single rate is used as it is.
         choice: fields in which the rate-choosing runs differ.
         recipe: fields in which all arms differ from the recipe "common".
-        equal: cost -> share by which the arms' costs may differ from their mean.
+        equal: what the arms, or some of them, are said to hold equal.
         groups: name -> arms that are summed up to one, as the rates of one network are.
         test: whether the trained arms are scored on test images.
         probes: what else is measured of the trained arms.
@@ -99,7 +108,7 @@ class Experiment:
     rates: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
     choice: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
-    equal: dict[Held, float] = field(default_factory=dict)
+    equal: tuple[Equality, ...] = ()
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     test: bool = False
     probes: tuple[str, ...] = ()
@@ -113,6 +122,9 @@ class Experiment:
         for name, members in self.groups.items():
             if name in known or not members or set(members) - set(self.arms):
                 raise ValueError(f"group {name!r} (={members}) must name arms, and bear the name of none")
+        for held in self.equal:
+            if set(held.arms) - set(self.arms):
+                raise ValueError(f"arms (={held.arms}) of equal {held.cost} must be arms of the experiment")
         for profile, size in self.sizes.items():
             if set(size.arms) - set(self.arms):
                 raise ValueError(f"arms (={size.arms}) of the profile {profile} must be arms of the experiment")
@@ -152,7 +164,8 @@ def plan_experiment(
         for arm, wanted in arms.items()
     )
     channels, classes = manifest.image_shape[0], len(manifest.class_names)
-    check_equal(name, experiment.equal, {network.name: _price(network, channels, classes) for network in networks})
+    prices = zip(arms, (_price(network, channels, classes) for network in networks), strict=True)
+    check_equal(name, experiment.equal, dict(prices))
     return RunPlan(
         schema="run-plan/1",
         group=name,
@@ -186,14 +199,16 @@ def _drawn(title: str, population: Population, networks: int | None, manifest: M
     raise UsageError(f"population {title}: {len(found)} networks of {population.space} within {low:,} to {high:,} MACs")
 
 
-def check_equal(name: str, equal: Mapping[Held, float], prices: Mapping[str, Price]) -> None:
-    """Raise UsageError, with the figures, where arms differ by more than they may."""
-    for held, share in equal.items():
-        costs = {arm: getattr(price, held) for arm, price in prices.items()}
-        mean = sum(costs.values()) / len(costs)
-        if any(abs(cost - mean) > share * mean for cost in costs.values()):
+def check_equal(name: str, equal: Sequence[Equality], prices: Mapping[str, Price]) -> None:
+    """Raise UsageError, with the figures, where arms differ by more than they may; of those that are trained."""
+    for held in equal:
+        costs = {arm: getattr(price, held.cost) for arm, price in prices.items() if arm in (held.arms or prices)}
+        mean = sum(costs.values()) / max(1, len(costs))
+        if any(abs(cost - mean) > held.within * mean for cost in costs.values()):
             figures = ", ".join(f"{arm} {cost:,}" for arm, cost in costs.items())
-            raise UsageError(f"experiment {name}: {held} must be equal within {share:.0%} of their mean: {figures}")
+            raise UsageError(
+                f"experiment {name}: {held.cost} must be equal within {held.within:.0%} of their mean: {figures}"
+            )
 
 
 def _plan_arm(name: str, arm: Arm, protocol: Profile, settings: Settings, manifest: Manifest) -> PlannedNetwork:

@@ -32,7 +32,8 @@ Key = TypeVar("Key")
 class Contrast:
     """A mean difference over `n` seeds, its standard error, and Student's degrees of freedom.
 
-    Where the error is 0 the interval is that one number, and it lies on one side of a limit for certain.
+    Where the error is 0, since all seeds agree, the interval is that one number; that so many agree by chance on the
+    side of a limit is what the sign test gives, 2 to the power of minus `n`.
     """
 
     mean: float
@@ -54,13 +55,13 @@ class Contrast:
     def p_below(self, limit: float) -> float:
         """One-sided p value of the hypothesis that the true mean is at or above the limit."""
         if self.error == 0:
-            return 0.0 if self.mean < limit else 1.0
+            return 0.5**self.n if self.mean < limit else 1.0
         return float(stdtr(min(self.freedom, MOST_FREEDOM), (self.mean - limit) / self.error))
 
     def p_above(self, limit: float) -> float:
         """One-sided p value of the hypothesis that the true mean is at or below the limit."""
         if self.error == 0:
-            return 0.0 if self.mean > limit else 1.0
+            return 0.5**self.n if self.mean > limit else 1.0
         return float(stdtr(min(self.freedom, MOST_FREEDOM), (limit - self.mean) / self.error))
 
     def p_differs(self, value: float) -> float:
@@ -68,17 +69,18 @@ class Contrast:
         return min(1.0, 2 * min(self.p_below(value), self.p_above(value)))
 
 
-def contrast(differences: Sequence[float], least_spread: float = 0.0) -> Contrast | None:
+def contrast(differences: Sequence[float], shared_error: float = 0.0) -> Contrast | None:
     """The contrast of one difference a seed; None below two seeds.
 
-    `least_spread` is the standard deviation that a difference has at least, such as that of a value known to a step.
+    `shared_error` is the standard deviation of an error that all differences have alike, so that more of them do not
+    make it smaller: such as that of values known to a step.
     """
     n = len(differences)
     if n < 2:
         return None
     mean = math.fsum(differences) / n
     spread = math.sqrt(math.fsum((value - mean) ** 2 for value in differences) / (n - 1))
-    return Contrast(mean, max(spread, least_spread) / math.sqrt(n), n - 1, n)
+    return Contrast(mean, math.hypot(spread / math.sqrt(n), shared_error), n - 1, n)
 
 
 def superiority(better: Sequence[float], than: Sequence[float]) -> Contrast | None:
@@ -126,12 +128,17 @@ def _quantile(freedom: float, probability: float) -> float:
     return float(stdtrit(freedom, probability))
 
 
-def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
-    """P values adjusted by Holm's method: at most ALPHA of all studies reject any true hypothesis."""
+def holm(p_values: Mapping[Key, float], most_true: int | None = None) -> dict[Key, float]:
+    """P values adjusted by Holm's method: at most ALPHA of all studies reject any true hypothesis.
+
+    Where no more than `most_true` of the hypotheses can be true together, that many are counted at most (Shaffer,
+    1986): that an effect is none and that it lies beyond a margin cannot both be true.
+    """
     adjusted: dict[Key, float] = {}
     highest = 0.0
     for place, (name, p_value) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
-        highest = max(highest, min(1.0, (len(p_values) - place) * p_value))
+        left = len(p_values) - place
+        highest = max(highest, min(1.0, min(left, most_true or left) * p_value))
         adjusted[name] = highest
     return adjusted
 
@@ -147,10 +154,10 @@ def benjamini_hochberg(p_values: Mapping[Key, float]) -> dict[Key, float]:
     return adjusted
 
 
-def next_level_of_holm(adjusted: Collection[float]) -> float:
+def next_level_of_holm(adjusted: Collection[float], most_true: int | None = None) -> float:
     """Below this p value, not adjusted, Holm's method would reject one hypothesis more; all adjusted ones are given."""
-    rejected = sum(p_value < ALPHA for p_value in adjusted)
-    return ALPHA / max(1, len(adjusted) - rejected)
+    left = max(1, len(adjusted) - sum(p_value < ALPHA for p_value in adjusted))
+    return ALPHA / min(left, most_true or left)
 
 
 def next_level_of_benjamini_hochberg(adjusted: Collection[float]) -> float:
@@ -162,8 +169,9 @@ def next_level_of_benjamini_hochberg(adjusted: Collection[float]) -> float:
 def seeds_needed(spread: float, effect: float, equivalence: bool = False, level: float = ALPHA) -> int | None:
     """Seeds with which a paired, two-sided test at `level` finds a difference of `effect` with probability POWER.
 
-    With `equivalence`, those with which two one-sided tests find that there is none as large, where there is none.
-    `spread` is the standard deviation of the differences. None where not even MOST_SEEDS would do.
+    The chance that an effect of just this size is taken for a smaller one, at most `level`, is allowed for. With
+    `equivalence`, those with which two one-sided tests find that there is none as large, where there is none. `spread`
+    is the standard deviation of the differences. None where not even MOST_SEEDS would do.
     """
     candidates = range(2, MOST_SEEDS + 1)
     power = _power_of_equivalence if equivalence else _power
@@ -185,4 +193,4 @@ def _power(n: int, spread: float, effect: float, level: float) -> float:
     from scipy.stats import nct  # slow to import
 
     shift, critical = effect * math.sqrt(n) / spread, _quantile(n - 1, 1 - level / 2)
-    return float(nct.sf(critical, n - 1, shift))
+    return float(nct.sf(critical, n - 1, shift)) - level

@@ -5,10 +5,13 @@ expected (*holds*) or to the other (*contradicted*); that it lies within the sma
 one-sided tests (*equivalent*, whatever else is shown, and what a claim of equality needs to hold; one is contradicted
 where the effect lies beyond that margin); and, for what is "not higher", on which side of the upper margin it lies. All
 else is *undecided*. The p values of all these tests are adjusted together: those of primary claims by Holm's method,
-those of the others by Benjamini and Hochberg's.
+those of the others by Benjamini and Hochberg's. A test for which there is no evidence yet has a p value of 1, so that a
+verdict given early is adjusted for all that will be judged.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
@@ -143,22 +146,31 @@ def judge_estimated(part: EstimatedPart, found: Estimate | None, adjusted: Adjus
         expected=part.expect,
         against=part.against,
         smallest=part.smallest,
-        p_value=min(adjusted.p_values.values(), default=None),
+        p_value=min(adjusted.p_values.values()) if found is not None and found.contrast is not None else None,
         failed=found.failed if found else None,
         seeds_needed=needed,
     )
 
 
-def p_values_of(part: EstimatedPart, found: Contrast) -> PValues:
-    """The p values, not adjusted, of the tests that can decide a part."""
-    null, margin = null_of(part), margin_of(part)
+def tests_of(part: EstimatedPart) -> tuple[Test, ...]:
+    """The tests that can decide a part."""
     if part.expect == "not higher":
-        return {"upper margin": found.p_differs(null + margin)}
-    equivalence = max(found.p_below(null + margin), found.p_above(null - margin))
-    if part.expect == "equal":
-        beyond = min(1.0, 2 * min(found.p_above(null + margin), found.p_below(null - margin)))
-        return {"equivalence": equivalence, "beyond the margin": beyond}
-    return {"equivalence": equivalence, "difference": found.p_differs(null)}
+        return ("upper margin",)
+    return ("equivalence", "beyond the margin") if part.expect == "equal" else ("equivalence", "difference")
+
+
+def p_values_of(part: EstimatedPart, found: Contrast | None) -> PValues:
+    """The p values, not adjusted, of the tests that can decide a part; 1 where there is no evidence."""
+    if found is None:
+        return dict.fromkeys(tests_of(part), 1.0)
+    null, margin = null_of(part), margin_of(part)
+    p_values: PValues = {
+        "upper margin": found.p_differs(null + margin),
+        "equivalence": max(found.p_below(null + margin), found.p_above(null - margin)),
+        "beyond the margin": min(1.0, 2 * min(found.p_above(null + margin), found.p_below(null - margin))),
+        "difference": found.p_differs(null),
+    }
+    return {test: p_values[test] for test in tests_of(part)}
 
 
 def decide(part: EstimatedPart, found: Contrast, p_values: PValues) -> Verdict:
@@ -181,46 +193,73 @@ def seeds_for(part: EstimatedPart, found: Contrast, level: float) -> int | None:
     return seeds_needed(found.spread, margin_of(part), part.expect == "equal", level)
 
 
-def adjust(tests: Mapping[Key, float], primary: Callable[[Key], bool]) -> dict[Key, float]:
-    """Adjust the p values of primary tests by Holm's method, those of the others by Benjamini and Hochberg's."""
+def adjust(
+    tests: Mapping[Key, float], primary: Callable[[Key], bool], most_true: int | None = None
+) -> dict[Key, float]:
+    """Adjust the p values of primary tests by Holm's method, those of the others by Benjamini and Hochberg's.
+
+    At most `most_true` of the hypotheses of primary tests can be true together.
+    """
     first = {key: p_value for key, p_value in tests.items() if primary(key)}
-    return holm(first) | benjamini_hochberg({key: p_value for key, p_value in tests.items() if key not in first})
+    others = {key: p_value for key, p_value in tests.items() if key not in first}
+    return holm(first, most_true) | benjamini_hochberg(others)
+
+
+def most_true_of(parts: Iterable[EstimatedPart]) -> int:
+    """How many hypotheses of the tests of these parts can be true together.
+
+    That there is no effect, and that it lies beyond the margin, cannot both be true. That it lies within and that it
+    lies beyond can, where it lies on the margin.
+    """
+    return sum(2 if part.expect == "equal" else 1 for part in parts)
 
 
 def _adjusted(catalogue: Catalogue, estimates: Mapping[tuple[str, int], Estimate]) -> dict[tuple[str, int], Adjusted]:
+    parts = {
+        (identifier, place): part
+        for identifier, claim in catalogue.claims.items()
+        for place, part in enumerate(claim.parts)
+        if not isinstance(part, AnalyticPart)
+    }
     tests: dict[tuple[str, int, Test], float] = {}
-    for (identifier, place), found in estimates.items():
-        part = catalogue.claims[identifier].parts[place]
-        assert not isinstance(part, AnalyticPart)
-        if found.contrast is not None:
-            for test, p_value in p_values_of(part, found.contrast).items():
-                tests[identifier, place, test] = p_value
+    for place, part in parts.items():
+        found = estimates.get(place)
+        for test, p_value in p_values_of(part, found.contrast if found else None).items():
+            tests[*place, test] = p_value
 
     def primary(key: tuple[str, int, Test]) -> bool:
         return catalogue.claims[key[0]].primary
 
-    p_values = adjust(tests, primary)
-    level_of_primary = next_level_of_holm([p_value for key, p_value in p_values.items() if primary(key)])
-    level_of_others = next_level_of_benjamini_hochberg(
-        [p_value for key, p_value in p_values.items() if not primary(key)]
-    )
+    most_true = most_true_of(part for (identifier, _), part in parts.items() if catalogue.claims[identifier].primary)
+    p_values = adjust(tests, primary, most_true)
+    level_of_primary = next_level_of_holm([p for key, p in p_values.items() if primary(key)], most_true)
+    level_of_others = next_level_of_benjamini_hochberg([p for key, p in p_values.items() if not primary(key)])
     adjusted: dict[tuple[str, int], Adjusted] = {}
     for key, p_value in p_values.items():
-        identifier, place, test = key
+        identifier, place_of_part, test = key
         level = level_of_primary if primary(key) else level_of_others
-        adjusted.setdefault((identifier, place), Adjusted(level=level)).p_values[test] = p_value
+        adjusted.setdefault((identifier, place_of_part), Adjusted(level=level)).p_values[test] = p_value
     return adjusted
 
 
 def together(verdicts: Sequence[Verdict]) -> Verdict:
     """The verdict of a whole from those of its parts.
 
-    What all say, it says. Where some hold, it holds in part, unless others are still undecided. Where none holds and
-    they differ, it is undecided if any is, else contradicted if any is.
+    What all say, it says. Where some hold and others do not, it holds in part; where none holds and they differ, it is
+    contradicted. It is undecided as long as parts are that can still change this.
     """
     said = set(verdicts) - {"not testable here"} or set(verdicts)
+    decided, undecided = said - {"undecided"}, verdicts.count("undecided")
+    settled: tuple[Verdict, ...] = ("holds", "contradicted", "equivalent")
+    ends = {
+        _of_decided(decided | set(end))
+        for several in range(min(undecided, 1), min(undecided, len(settled)) + 1)
+        for end in itertools.combinations(settled, several)
+    }
+    return ends.pop() if len(ends) == 1 else "undecided"
+
+
+def _of_decided(said: AbstractSet[Verdict]) -> Verdict:
     if len(said) == 1:
         return next(iter(said))
-    if "undecided" in said:
-        return "undecided"
     return "holds in part" if said & {"holds", "holds in part"} else "contradicted"

@@ -1,8 +1,8 @@
 """What is measured of one training of an arm: one number a seed, read from its record.
 
 Losses are those in eval mode, of the fixed training sample and of the validation images; a test error is there only
-where an experiment asks for it. A training that failed has no value, but for `trains`, and errs as guessing does where
-it is one of a group of arms. A loss that is not reached counts as reached one epoch after the last.
+where an experiment asks for it. A training that failed has no value, but for `trains`; where errors or losses are
+compared, it counts as guessing does. A loss that is not reached counts as reached one epoch after the last.
 """
 
 import math
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar, get_args
 
 from pipeline.evidence.records import Epoch, NetworkRecord, SeedRun
-from pipeline.evidence.statistics import chance_threshold_percent
+from pipeline.evidence.statistics import chance_error_percent, chance_threshold_percent
 
 MeasureName = Literal[
     "validation error",
@@ -18,6 +18,7 @@ MeasureName = Literal[
     "training loss",
     "validation loss",
     "loss gap",
+    "widest loss gap",
     "epochs to loss",
     "validation loss at training loss",
     "gradient norm",
@@ -26,7 +27,6 @@ MeasureName = Literal[
     "learning rate",
     "probe",
 ]
-ERRORS: tuple[MeasureName, ...] = ("validation error", "test error")
 Take = Literal["mean", "lowest", "highest", "highest rate that trains"]
 
 TARGETED: tuple[MeasureName, ...] = ("epochs to loss", "validation loss at training loss")
@@ -51,6 +51,18 @@ def value_of(
         assert figure is not None
         return run.probes.get(figure[0], {}).get(figure[1])
     return _MEASURES[measure](run, network, target)
+
+
+def guessed(measure: MeasureName, classes: int) -> float | None:
+    """The measure of guessing among equally frequent classes, of errors and of losses; others have none."""
+    if measure in ("validation error", "test error"):
+        return chance_error_percent(classes)
+    return math.log(classes) if measure in ("training loss", "validation loss") else None
+
+
+def is_reached(run: SeedRun, target: float | None) -> bool:
+    """Whether a training's loss ever was at most `target`."""
+    return target is not None and any(epoch.train_loss <= target for epoch in run.history)
 
 
 def trains(run: SeedRun, classes: int) -> bool:
@@ -108,6 +120,7 @@ _MEASURES: dict[str, Callable[[SeedRun, NetworkRecord, float | None], float | No
     "training loss": lambda run, network, target: run.history[-1].train_loss,
     "validation loss": lambda run, network, target: run.history[-1].validation_loss,
     "loss gap": lambda run, network, target: run.history[-1].validation_loss - run.history[-1].train_loss,
+    "widest loss gap": lambda run, network, target: max(e.validation_loss - e.train_loss for e in run.history),
     "epochs to loss": lambda run, network, target: _epochs_to_loss(run, target),
     "validation loss at training loss": lambda run, network, target: _validation_loss_at(run, target),
     "gradient norm": lambda run, network, target: run.history[0].gradient_norm,

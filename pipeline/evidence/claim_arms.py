@@ -193,12 +193,13 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _equal(experiment: Experiment, record: GroupRecord) -> list[str]:
-    words = {"params": "parameters", "macs": "MACs", "activations": "activations"}
-    return [
-        f"{words[cost]} within {number(100 * share)} % of their mean "
-        f"({_range([getattr(found, cost) for found in record.networks])})"
-        for cost, share in experiment.equal.items()
-    ]
+    words, arms = {"params": "parameters", "macs": "MACs", "activations": "activations"}, arms_of(record)
+    told = []
+    for held in experiment.equal:
+        of = f" of {listing(list(held.arms))}" if held.arms else ""
+        costs = [getattr(arms[arm], held.cost) for arm in held.arms or arms if arm in arms]
+        told.append(f"{words[held.cost]}{of} within {number(100 * held.within)} % of their mean ({_range(costs)})")
+    return told
 
 
 def _rates(networks: Sequence[NetworkRecord]) -> str:

@@ -9,7 +9,7 @@ from pipeline.schema import to_json
 from pipeline.settings import read_settings
 from pipeline.workspace import workspace
 
-SEEDS, REPEATS = 8, 2_000
+SEEDS, REPEATS = 8, 10_000
 STUDIES, STUDIES_OF_SMOKE = 4_000, 200
 
 

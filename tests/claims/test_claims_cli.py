@@ -29,7 +29,7 @@ experiments:
     rates: [0.1]
     sizes: {smoke: {seeds: 2, core_hours: 0.01}, full: {seeds: 3, core_hours: 0.01}}
     arms: {plain: {network: lenet}, norm: {network: bn-lenet}}
-    equal: {macs: 0.01}
+    equal: [{cost: macs, within: 0.01}]
     probes: [training error]
   spaces:
     question: Do networks whose widths grow err less?

@@ -25,15 +25,19 @@ def estimated(part: EstimatedPart, experiment: Experiment, record: GroupRecord) 
     return found
 
 
-def test_pairs_are_of_one_seed_and_a_failed_training_takes_its_pair_with_it_or_errs_as_guessing_in_a_group() -> None:
+def test_pairs_are_of_one_seed_and_a_failed_training_errs_as_guessing_does() -> None:
     record = made_record("depth", {"deep": (1.0, None, 3.0, 4.0), "flat": (2.0, 5.0, 5.0)})
     found = estimated(PART, DEPTH, record)
-    assert found.contrast is not None and found.contrast.n == 2 and found.contrast.mean == pytest.approx(-1.5)
-    assert found.failed == 1
+    assert found.contrast is not None and found.contrast.n == 3 and found.failed == 1
+    assert found.contrast.mean == pytest.approx((-1 + (50 - 5) - 2) / 3)  # of two classes
+    loss = estimated(replace(PART, of="training loss"), DEPTH, record)
+    assert loss.contrast is not None and loss.contrast.mean == pytest.approx((math.log(2) - 1.0) / 3)
+    gap = estimated(replace(PART, of="loss gap"), DEPTH, record)
+    assert gap.contrast is not None and gap.contrast.n == 2  # guessing has no gap to compare
     grouped = replace(DEPTH, groups={"both": ("deep", "flat")})
     both = estimated(replace(PART, contrast={"both": 1}), grouped, record)
     assert both.contrast is not None and both.contrast.n == 3
-    assert both.contrast.mean == pytest.approx((1.5 + (50 + 5) / 2 + 4) / 3)  # one that failed errs as guessing does
+    assert both.contrast.mean == pytest.approx((1.5 + (50 + 5) / 2 + 4) / 3)
 
 
 def test_an_arm_that_no_rate_trains_fails_with_every_seed() -> None:
@@ -80,6 +84,14 @@ def test_epochs_to_a_loss_are_read_between_epochs() -> None:
     assert value_of("validation loss at training loss", 0.75, arm, arm.runs[0], 10) == pytest.approx(1.5)
     assert value_of("validation loss at training loss", 0.1, arm, arm.runs[0], 10) is None
     assert value_of("loss gap", None, arm, arm.runs[0], 10) == pytest.approx(0.5)
+
+
+def test_that_no_arm_reaches_a_loss_does_not_make_them_equal() -> None:
+    record = made_record("depth", {"deep": (1.0, 2.0, 3.0), "flat": (9.0, 9.0, 9.0)})  # at a loss of 1 throughout
+    part = replace(PART, of="epochs to loss", target=0.5, unit="epochs")
+    assert estimated(part, DEPTH, record).contrast is None
+    reached = estimated(replace(part, target=1.0), DEPTH, record).contrast
+    assert reached is not None and reached.mean == 0.0
 
 
 def test_one_arm_can_be_measured_by_itself() -> None:

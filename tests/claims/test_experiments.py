@@ -8,7 +8,7 @@ from conftest import CHECKOUT
 
 import search_spaces
 from pipeline.claims.catalogue import Catalogue
-from pipeline.claims.experiments import Arm, Experiment, Population, Size, plan_experiment
+from pipeline.claims.experiments import Arm, Equality, Experiment, Population, Size, plan_experiment
 from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError
 from pipeline.schema import parse
@@ -46,11 +46,9 @@ def test_arms_become_networks_of_one_protocol(settings: Settings, manifest: Mani
 
 
 def test_unequal_arms_are_refused_with_the_figures(settings: Settings, manifest: Manifest) -> None:
-    with pytest.raises(
-        UsageError, match=r"experiment depth: macs must be equal within 5% .*deep 4,153,248, depth.flat 2,"
-    ):
-        plan_experiment("depth", experiment(equal={"macs": 0.05}), "quick", settings, manifest)
-    plan_experiment("depth", experiment(equal={"macs": 0.9}), "quick", settings, manifest)
+    with pytest.raises(UsageError, match=r"experiment depth: macs must be equal within 5% .*deep 4,153,248, flat 2,"):
+        plan_experiment("depth", experiment(equal=(Equality("macs", 0.05),)), "quick", settings, manifest)
+    plan_experiment("depth", experiment(equal=(Equality("macs", 0.9),)), "quick", settings, manifest)
 
 
 def test_a_profile_without_a_size_is_refused(settings: Settings, manifest: Manifest) -> None:

@@ -92,7 +92,8 @@ def test_a_relation_says_one_thing() -> None:
         ((14.0, 14.2, 13.9, 14.1, 13.8), "contradicted"),
         ((12.0, 12.1, 12.0, 11.9, 12.1), "equivalent"),
         ((9.0, 14.0, 12.0, 8.0, 15.0), "undecided"),
-        ((10.0, None, None, None, None), "undecided"),
+        ((10.0, 10.2, None, None, 9.8), "undecided"),
+        ((None, None, None, None, None), "contradicted"),  # what fails errs as guessing does
     ],
 )
 def test_verdicts_of_a_claim_of_lower_error(deep: tuple[float | None, ...], verdict: Verdict) -> None:
@@ -162,6 +163,10 @@ def test_a_part_whose_arms_a_profile_leaves_out_is_undecided() -> None:
         (("holds", "contradicted"), "holds in part"),
         (("holds", "undecided"), "undecided"),
         (("contradicted", "equivalent"), "contradicted"),
+        (("holds", "contradicted", "undecided"), "holds in part"),  # whatever is found of the third
+        (("holds in part", "undecided"), "holds in part"),
+        (("contradicted", "undecided", "undecided"), "undecided"),
+        (("undecided", "undecided"), "undecided"),
         (("holds", "not testable here"), "holds"),
         (("not testable here",), "not testable here"),
     ],
@@ -170,10 +175,12 @@ def test_the_verdict_of_a_whole(verdicts: tuple[Verdict, ...], whole: Verdict) -
     assert together(verdicts) == whole
 
 
-def test_equal_differences_leave_no_doubt() -> None:
-    same = contrast([-1.0, -1.0, -1.0])
-    assert same is not None and decide(PART, same, p_values_of(PART, same)) == "holds"
-    none = contrast([0.0, 0.0])
+def test_equal_differences_are_as_sure_as_a_toss_of_coins() -> None:
+    few, many = contrast([-1.0] * 5), contrast([-1.0] * 6)
+    assert few is not None and decide(PART, few, p_values_of(PART, few)) == "undecided"
+    assert many is not None and p_values_of(PART, many)["difference"] == 2 * 0.5**6
+    assert decide(PART, many, p_values_of(PART, many)) == "holds"
+    none = contrast([0.0] * 5)
     assert none is not None and decide(PART, none, p_values_of(PART, none)) == "equivalent"
 
 
@@ -184,4 +191,18 @@ def test_the_tests_of_all_parts_are_adjusted_together() -> None:
     many = replace(many, claims=dict.fromkeys(("V4", "V5", "V6"), many.claims["V4"]))
     together_ = judge(many, Evidence({"depth": record}))
     one, three = alone.parts[0].p_value, together_[0].parts[0].p_value
-    assert one is not None and three is not None and three == pytest.approx(3 * one)  # Holm: 6 tests in place of 2
+    assert one is not None and three is not None and three == pytest.approx(3 * one)  # Holm: 3 parts in place of 1
+
+
+def test_a_verdict_is_adjusted_for_what_has_no_evidence_yet() -> None:
+    record = made_record("depth", {"deep": (10.0, 10.2, 9.9, 10.1, 9.8), "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
+    whole = catalogue(PART)
+    later = replace(whole, experiments={"depth": DEPTH, "later": DEPTH})
+    waiting = replace(whole.claims["V4"], parts=(replace(PART, experiment="later"),))
+    (alone,), (first, second) = (
+        judge(found, Evidence({"depth": record}))
+        for found in (whole, replace(later, claims={"V4": whole.claims["V4"], "V7": waiting}))
+    )
+    one, beside = alone.parts[0].p_value, first.parts[0].p_value
+    assert one is not None and beside == pytest.approx(2 * one)
+    assert second.verdict == "undecided" and second.parts[0].p_value is None
