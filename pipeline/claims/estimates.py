@@ -17,7 +17,12 @@ from pipeline.claims.measures import guessed, is_reached, taken, value_of
 from pipeline.claims.parts import EmpiricalPart, EstimatedPart, PopulationPart, RankingPart, Scale, TimedPart
 from pipeline.claims.timings import TimedArmRecord, TimingRecord
 from pipeline.evidence.records import GroupRecord, NetworkRecord, SeedRun
-from pipeline.evidence.statistics import NO_RATE_TRAINS
+from pipeline.evidence.statistics import AT_CHANCE_LEVEL, AT_THE_EDGE, NO_RATE_TRAINS
+
+CAUTIONS = (AT_THE_EDGE, AT_CHANCE_LEVEL, NO_RATE_TRAINS)
+"""Flags of arms by which an effect may be of something else than the designs."""
+OF_LIMITS = ("learning rate", "trains")
+"""Measures that ask whether an arm comes above chance level."""
 
 Pairs = Sequence[tuple[float, float]]
 """Errors of one network each, trained cheaply and dearly."""
@@ -34,11 +39,16 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A part's contrast, on the scale of its analysis; `failed` of the trainings compared; `setting`: at which size."""
+    """A part's contrast, on the scale of its analysis.
+
+    `failed` counts those of the trainings compared; `setting` is the size at which they were made; `cautions` are what
+    must be known of the arms.
+    """
 
     contrast: Contrast | None
     failed: int = 0
     setting: str = ""
+    cautions: tuple[str, ...] = ()
 
 
 def estimate(part: EstimatedPart, catalogue: Catalogue, evidence: Evidence) -> Estimate | None:
@@ -112,7 +122,8 @@ def _paired(part: EmpiricalPart, experiment: Experiment, record: GroupRecord) ->
             found_rates.append(known)
     failed = sum(run.state == "failed" for arm in compared for run in arms[arm].runs)
     shared = _error_of_grids(part, arms, members, found_rates) if part.of == "learning rate" else 0.0
-    return Estimate(contrast(differences, shared), failed, setting)
+    cautions = [f"{arm}: {flag}" for arm in compared for flag in arms[arm].flags if flag.startswith(CAUTIONS)]
+    return Estimate(contrast(differences, shared), failed, setting, () if part.of in OF_LIMITS else tuple(cautions))
 
 
 def _all(trained: Mapping[str, Sequence[tuple[NetworkRecord, SeedRun]]]) -> Iterator[tuple[NetworkRecord, SeedRun]]:

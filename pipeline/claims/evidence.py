@@ -1,4 +1,7 @@
-"""Where the evidence of claims lies: the workspace's own records, else the published ones."""
+"""Where the evidence of claims lies: in the workspace's own records of the full profiles, else in the published ones.
+
+A first look of a smaller profile counts where there is neither.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +23,8 @@ from pipeline.workspace import Workspace
 
 PILOT = "pilot"
 """The profile that plans the number of seeds: never evidence."""
+FULL_PROFILES = ("full", "gpu")
+"""Profiles whose records are evidence to publish; a look at a smaller size is none."""
 EXPERIMENTS, TIMINGS, UNFINISHED = "experiments", "timings", "unfinished"
 """Folders of records below reports/results and below reports/published/claims, unfinished ones only there."""
 
@@ -52,9 +57,9 @@ class FoundEvidence:
     """What claims can be judged by.
 
     Attributes:
-        evidence: own records, and published ones where there are no own ones.
+        evidence: own records, and published ones where there are no own ones of a full profile.
         elsewhere: names of those that are published ones.
-        left_out: why a record is not part of it, by the name of its experiment.
+        left_out: why a record, or part of it, is not part of it, by the name of its experiment.
     """
 
     evidence: Evidence
@@ -63,16 +68,29 @@ class FoundEvidence:
 
 
 def evidence_of(place: Workspace, catalogue: Catalogue) -> FoundEvidence:
-    """Evidence of the workspace, else published evidence; own records that are not whole by their plan are left out.
+    """Evidence of the workspace, else published evidence; records that are not whole by their plan are left out.
 
-    Raises DataError where there are own records, and the data that they are compared with is not prepared.
+    Published records are compared with their plan where the data are prepared. Raises DataError where there are own
+    records, and the data that they are compared with is not prepared.
     """
     own, published = evidence_in(place.results, catalogue), evidence_in(place.published / "claims", catalogue)
     trained = {name: record for name, record in own.experiments.items() if record.profile != PILOT}
     whole, left_out = whole_records(place, catalogue, trained)
-    evidence = Evidence({**published.experiments, **whole}, {**published.timings, **own.timings}, rankings_of(place))
-    elsewhere = [*(set(published.experiments) - set(whole)), *(set(published.timings) - set(own.timings))]
-    return FoundEvidence(evidence, tuple(sorted(elsewhere)), left_out)
+    from_elsewhere = published.experiments
+    if (place.prepared_data / read_settings(place.params_file).data.name).exists():
+        from_elsewhere, refused = whole_records(place, catalogue, published.experiments)
+        left_out = {**{name: f"published: {reason}" for name, reason in refused.items()}, **left_out}
+    experiments = _before(whole, from_elsewhere)
+    timings = _before(own.timings, published.timings)
+    elsewhere = [name for name, record in experiments.items() if record is not whole.get(name)]
+    elsewhere += [name for name, record in timings.items() if record is not own.timings.get(name)]
+    return FoundEvidence(Evidence(experiments, timings, rankings_of(place)), tuple(sorted(elsewhere)), left_out)
+
+
+def _before(own: Mapping[str, Record], published: Mapping[str, Record]) -> dict[str, Record]:
+    """Own records of a full profile, before published ones, before own records of a smaller one."""
+    full = {name: record for name, record in own.items() if record.profile in FULL_PROFILES}
+    return {**own, **published, **full}
 
 
 def whole_records(
@@ -80,7 +98,8 @@ def whole_records(
 ) -> tuple[dict[str, GroupRecord], dict[str, str]]:
     """The records that are whole by the plan of their profile, and why the others are not.
 
-    Raises DataError where there are records, and the data that they are compared with is not prepared.
+    Of seeds beyond the planned ones nothing is taken, so that nobody adds seeds until a verdict pleases. Raises
+    DataError where there are records, and the data that they are compared with is not prepared.
     """
     if not records:
         return {}, {}
@@ -94,8 +113,20 @@ def whole_records(
         except UsageError as error:
             left_out[name] = str(error)
         else:
-            whole[name] = record
+            whole[name] = planned_part(plan, record)
+            more = {run.seed for network in record.networks for run in network.runs} - set(plan.seeds)
+            if more:
+                left_out[name] = f"of {name} what lies beyond the {len(plan.seeds)} planned seeds"
     return whole, left_out
+
+
+def planned_part(plan: RunPlan, record: GroupRecord) -> GroupRecord:
+    """The runs of a record whose seeds are planned."""
+    networks = (
+        replace(network, runs=tuple(run for run in network.runs if run.seed in plan.seeds))
+        for network in record.networks
+    )
+    return replace(record, networks=tuple(networks))
 
 
 def evidence_in(folder: Path, catalogue: Catalogue) -> Evidence:

@@ -128,11 +128,13 @@ def judge_estimated(part: EstimatedPart, found: Estimate | None, adjusted: Adjus
     """The verdict on a part from its estimate and its tests."""
     verdict: Verdict = "undecided"
     effect = interval = n = needed = None
+    small = False
     if found is not None and found.contrast is not None:
         verdict = decide(part, found.contrast, adjusted.p_values)
         effect, n = unscaled(part.scale, found.contrast.mean), found.contrast.n
         low, high = (unscaled(part.scale, end) for end in found.contrast.interval)
         interval = (low, high)
+        small = verdict in ("holds", "contradicted") and _may_be_small(part, found.contrast)
         needed = seeds_for(part, found.contrast, adjusted.level) if verdict == "undecided" else None
     return PartVerdict(
         kind="empirical",
@@ -149,7 +151,15 @@ def judge_estimated(part: EstimatedPart, found: Estimate | None, adjusted: Adjus
         p_value=min(adjusted.p_values.values()) if found is not None and found.contrast is not None else None,
         failed=found.failed if found else None,
         seeds_needed=needed,
+        may_be_small=small,
+        cautions=found.cautions if found else (),
     )
+
+
+def _may_be_small(part: EstimatedPart, found: Contrast) -> bool:
+    """Whether an effect that was shown may still be smaller than the smallest one worth speaking of."""
+    low, high = found.interval
+    return part.expect in ("lower", "higher") and min(abs(end - null_of(part)) for end in (low, high)) < margin_of(part)
 
 
 def tests_of(part: EstimatedPart) -> tuple[Test, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from pipeline.claims.catalogue import Catalogue
 from pipeline.claims.evidence import (
     EXPERIMENTS,
+    FULL_PROFILES,
     TIMINGS,
     UNFINISHED,
     catalogue_of,
@@ -41,16 +42,13 @@ from pipeline.settings import read_settings
 from pipeline.stages.report import write_report
 from pipeline.workspace import Workspace, workspace
 
-PROFILES = ("full", "gpu")
-"""Profiles whose records are evidence; a look at a smaller size is none."""
-
 
 def publish_claims(place: Workspace) -> list[ClaimVerdict]:
     """Copy records, write claims.json and simulation.json beside them, and return the verdicts."""
     catalogue = catalogue_of(place)
     for name in catalogue.timings:
         own = record_file(place, TIMINGS, name)
-        if own.exists() and read_json(own)["profile"] in PROFILES:
+        if own.exists() and read_json(own)["profile"] in FULL_PROFILES:
             _copy(own, published_file(place, TIMINGS, name))
     waiting = _publish_experiments(place, catalogue)
     evidence = evidence_in(place.published / "claims", catalogue)
@@ -71,7 +69,7 @@ def _publish_experiments(place: Workspace, catalogue: Catalogue) -> dict[str, st
     records = {}
     for name, experiment in catalogue.experiments.items():
         published, own = published_record(place, name), written.get(name)
-        found = [found_record(place, name, experiment, profile, published) for profile in PROFILES]
+        found = [found_record(place, name, experiment, profile, published) for profile in FULL_PROFILES]
         made = [record for record in [own, *found] if record is not None and _adds(record, published)]
         richest = next((one for one in made if not any(_runs(one) < _runs(other) for other in made)), published)
         if richest is not None:
@@ -100,7 +98,7 @@ def found_record(
 
 def _adds(record: GroupRecord, published: GroupRecord | None) -> bool:
     """Whether a record is evidence, and has runs that the published one lacks."""
-    return record.profile in PROFILES and not _runs(record) <= (_runs(published) if published else set())
+    return record.profile in FULL_PROFILES and not _runs(record) <= (_runs(published) if published else set())
 
 
 def _runs(record: GroupRecord) -> set[str]:

@@ -79,6 +79,9 @@ def _evidence(part: PartVerdict) -> list[str]:
         lines.append(
             f"expected: {part.expected}{against}; smallest effect worth speaking of: {part.smallest:g} {part.unit}"
         )
+        if part.may_be_small:
+            lines.append("the effect may be smaller than that")
+        lines += part.cautions
         if part.failed:
             lines.append(f"{part.failed} of the trainings failed")
         if part.seeds_needed is not None:

@@ -26,7 +26,8 @@ class PartVerdict:
     Of an empirical one: what was `expected`, `against` which value (none: 0, or 1 for a factor), the `smallest` effect
     worth speaking of, the adjusted p value, how many of the trainings compared `failed`, and, where it is undecided,
     how many seeds (rounds of a timing, networks of a population) would find the smallest effect with a probability of
-    80 %, as one verdict more among those of all claims. `n` counts the same.
+    80 %, as one verdict more among those of all claims. `n` counts the same. An effect that was shown `may_be_small`
+    where its interval reaches below the smallest one; `cautions` are what must be known of the arms.
     """
 
     kind: Literal["analytic", "empirical"]
@@ -44,6 +45,8 @@ class PartVerdict:
     p_value: float | None = None
     failed: int | None = None
     seeds_needed: int | None = None
+    may_be_small: bool = False
+    cautions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -110,7 +110,7 @@ def would_change(part: Part, verdict: PartVerdict) -> str:
             return f"An effect further from {_null(part)}: the interval ends {_distance(part, room)} inside the margin."
         return "More spread: by the one-sided tests, which decide, it lies within; the interval reaches beyond."
     nearest = low - null if low > null else null - high
-    reach = " It reaches into the margin, so the effect may be too small to speak of." if nearest < margin else ""
+    reach = " It reaches into the margin, so the effect may be too small to speak of." if verdict.may_be_small else ""
     return f"An effect nearer to {_null(part)}: the interval ends {_distance(part, nearest)} from it.{reach}"
 
 
@@ -130,7 +130,7 @@ def _source(part: EstimatedPart) -> str:
         case TimedPart():
             return f"convstudy run {part.timing}"
         case RankingPart():
-            return "a population trained both ways (python -m benchmarks.population)"
+            return "python -m benchmarks.full_trainings"
         case EmpiricalPart() | PopulationPart():
             return f"convstudy run {part.experiment}"
 

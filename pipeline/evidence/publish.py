@@ -111,7 +111,8 @@ def _effect(part: PartVerdict) -> str:
     """An effect with its interval and verdict, or what was counted."""
     if part.interval is not None:
         low, high = part.interval
-        return f"{part.effect:.3g} {part.unit} [{low:.3g}, {high:.3g}] (n={part.n}), {part.verdict}"
+        small = ", but may be too small to speak of" if part.may_be_small else ""
+        return f"{part.effect:.3g} {part.unit} [{low:.3g}, {high:.3g}] (n={part.n}), {part.verdict}{small}"
     if part.effect is None:
         return part.verdict
     return f"{part.effect:,.3g} {part.unit}, {part.verdict}"

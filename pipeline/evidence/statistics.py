@@ -14,6 +14,8 @@ from pipeline.evidence.records import Interval
 
 NO_RATE_TRAINS = "no learning rate trains it"
 """The flag of a network without runs."""
+AT_THE_EDGE = "best learning rate at the edge of the grid"
+"""The flag of a network whose error might be lower at a rate that was not tried."""
 AT_CHANCE_LEVEL = "at chance level"
 """The flag of a network that learnt nothing: its error is no evidence about its design."""
 

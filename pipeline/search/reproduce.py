@@ -22,7 +22,7 @@ from pipeline.evidence.records import (
     Role,
     SeedRun,
 )
-from pipeline.evidence.statistics import NO_RATE_TRAINS, flags_of, mean_interval
+from pipeline.evidence.statistics import AT_THE_EDGE, NO_RATE_TRAINS, flags_of, mean_interval
 from pipeline.evidence.tracking_content import GROUP_EXPERIMENT
 from pipeline.machine import DeviceKind
 from pipeline.schema import parse
@@ -270,7 +270,7 @@ def _record(
         lost = any(trial.reason in PASSING_REASONS for trial in trials)
         flags = (*flags, "a run for its learning rate was lost" if lost else NO_RATE_TRAINS)
     elif len(network.rates) > 1 and rate in (min(network.rates), max(network.rates)):
-        flags = (*flags, "best learning rate at the edge of the grid")
+        flags = (*flags, AT_THE_EDGE)
     if taken_over:
         flags = (*flags, f"{taken_over} of {len(runs)} seeds published, made elsewhere")
     return NetworkRecord(

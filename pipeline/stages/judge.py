@@ -1,7 +1,7 @@
 """Stage `judge`: claims and the records of their experiments become verdicts; nothing is trained."""
 
 from pipeline.claims.estimates import Evidence
-from pipeline.claims.evidence import EXPERIMENTS, catalogue_of, check_record, evidence_in, rankings_of
+from pipeline.claims.evidence import EXPERIMENTS, catalogue_of, check_record, evidence_in, planned_part, rankings_of
 from pipeline.claims.judging import judge
 from pipeline.claims.tables import count
 from pipeline.data.manifest import load_manifest
@@ -27,8 +27,8 @@ def main() -> None:
             plan = read_record(RunPlan, plan_file)
             if name not in found.experiments:
                 raise UsageError(f"{name} is planned and was not run: run the experiment")
-            records[name] = found.experiments[name]
-            check_record(plan, records[name], load_manifest(place.prepared_data / plan.data))
+            check_record(plan, found.experiments[name], load_manifest(place.prepared_data / plan.data))
+            records[name] = planned_part(plan, found.experiments[name])
     verdicts = judge(catalogue, Evidence(records, found.timings, rankings_of(place)))
     write_json(place.results / "claims.json", to_json(verdicts))
     print(f"judge: {count(verdicts)}; {len(records)} of {len(catalogue.experiments)} experiments")

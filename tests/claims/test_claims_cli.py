@@ -189,11 +189,17 @@ def test_only_whole_evidence_of_the_full_profile_is_published_and_judged_by(
     whole = {claim.id: claim for claim in publish_claims(claimed)}
     assert whole["B2"].parts[0].n == 3
     assert (folder / "experiments" / "lenets.json").exists() and not (folder / "unfinished" / "lenets.json").exists()
+    told(claimed, "run", "lenets", "--profile", "full", "--seeds", "4", "--quiet")
+    assert "left out: of lenets what lies beyond the 3 planned seeds" in called(claimed, "claims")
+    assert told(claimed, "claims", "B2")[0]["parts"][0]["n"] == 3
+    told(claimed, "run", "lenets", "--quiet")  # a look by the profile smoke, with two seeds
+    assert told(claimed, "claims", "B2")[0]["parts"][0]["n"] == 3
+    assert "from published records, made elsewhere: lenets" in called(claimed, "claims")
     claims = claimed.root / "reports" / "claims.yaml"
-    claims.write_text(claims.read_text().replace("full: {seeds: 3", "full: {seeds: 4"))
+    claims.write_text(claims.read_text().replace("full: {seeds: 3", "full: {seeds: 5"))
     again = {claim.id: claim for claim in publish_claims(claimed)}
     assert (folder / "unfinished" / "lenets.json").exists() and again["B2"].parts[0].n is None
-    claims.write_text(claims.read_text().replace("full: {seeds: 4", "full: {seeds: 3"))
+    claims.write_text(claims.read_text().replace("full: {seeds: 5", "full: {seeds: 3"))
     publish_claims(claimed)
     report_claims(claimed)
     text = (folder / "REPORT.md").read_text()

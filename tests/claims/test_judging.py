@@ -14,7 +14,9 @@ from pipeline.claims.experiments import Arm, Experiment, Size
 from pipeline.claims.inference import contrast
 from pipeline.claims.judging import decide, judge, p_values_of, together
 from pipeline.claims.parts import EmpiricalPart, Relation
+from pipeline.claims.tables import tell
 from pipeline.claims.verdicts import Verdict
+from pipeline.evidence.statistics import AT_THE_EDGE
 from pipeline.files import read_json
 from pipeline.schema import parse
 
@@ -136,6 +138,22 @@ def test_verdicts_of_a_claim_that_something_is_not_higher(deep: tuple[float, ...
     record = made_record("depth", {"deep": deep, "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
     (found,) = judge(catalogue(replace(PART, expect="not higher")), Evidence({"depth": record}))
     assert found.verdict == verdict
+
+
+def test_an_effect_that_was_shown_may_still_be_too_small_to_speak_of() -> None:
+    flat = (12.0, 12.2, 11.9, 12.0, 12.1)
+    for deep, small in (((10.0, 10.2, 9.9, 10.1, 9.8), False), ((11.5, 11.7, 11.3, 11.6, 11.4), True)):
+        (found,) = judge(catalogue(PART), Evidence({"depth": made_record("depth", {"deep": deep, "flat": flat})}))
+        assert (found.verdict, found.parts[0].may_be_small) == ("holds", small)
+
+
+def test_what_must_be_known_of_the_arms_stands_beside_their_effect() -> None:
+    record = made_record("depth", {"deep": (10.0, 10.2, 9.9), "flat": (12.0, 12.2, 11.9)})
+    deep, flat = record.networks
+    flagged = replace(record, networks=(replace(deep, flags=(AT_THE_EDGE, "2 of 3 seeds published")), flat))
+    (found,) = judge(catalogue(PART), Evidence({"depth": flagged}))
+    assert found.parts[0].cautions == (f"deep: {AT_THE_EDGE}",)
+    assert f"deep: {AT_THE_EDGE}" in tell(found)
 
 
 @pytest.mark.parametrize(("against", "verdict"), [(-2.0, "equivalent"), (-1.0, "holds"), (-3.0, "contradicted")])
