@@ -77,7 +77,7 @@ def _publish_experiments(place: Workspace, catalogue: Catalogue) -> dict[str, st
     whole, waiting = whole_records(place, catalogue, records)
     for name, record in records.items():
         kind, other = (EXPERIMENTS, UNFINISHED) if name in whole else (UNFINISHED, EXPERIMENTS)
-        write_json(published_file(place, kind, name), to_json(record))
+        write_json(published_file(place, kind, name), to_json(whole.get(name, record)))
         published_file(place, other, name).unlink(missing_ok=True)
     return waiting
 
