@@ -1,6 +1,7 @@
 """URLs of the storages of studies: which is in force, and what of one may be shown."""
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -13,11 +14,33 @@ _HARMLESS = {"user", "host", "port", "dbname", "sslmode", "connect_timeout", "ap
 
 
 def storage_url(place: Workspace, given: str | None) -> str:
-    """The storage in force: the one given, else CONVSTUDY_STORAGE's, else the workspace's own SQLite file."""
+    """The storage in force: the one given, else CONVSTUDY_STORAGE's, else the workspace's own SQLite file.
+
+    Raises UsageError where it is no URL of a storage; of one that cannot be read nothing but its scheme is said, since
+    what looks like its host may be part of a password.
+    """
     url = given or os.environ.get(STORAGE_VARIABLE) or f"sqlite:///{place.studies}"
+    scheme = url.partition("://")[0] if "://" in url else ""
     if not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
-        raise UsageError(f"storage (={shown(url)}) must be a URL: sqlite:///FILE or postgresql://…")
+        raise UsageError(f"storage (={scheme}…) must be a URL: sqlite:///FILE or postgresql://…")
+    if sqlite_file(url) is None and not _is_readable(url):
+        raise UsageError(
+            f"storage (={scheme}://…) must be {scheme}://user:password@host:port/database; in user and password "
+            "@ : / # ? [ and ] must be percent-encoded (@ as %40, / as %2F)"
+        )
     return url
+
+
+def _is_readable(url: str) -> bool:
+    """Whether there is one way to read the URL of a server: "@" once, a port that is a number, no fragment."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # reading the port raises ValueError
+    except ValueError:
+        return False
+    around = parts.path + parts.query
+    named = re.fullmatch(r"[\w.:%-]*", host or "") is not None
+    return named and parts.netloc.count("@") <= 1 and "@" not in around and "#" not in url
 
 
 def shown(url: str) -> str:

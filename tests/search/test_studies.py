@@ -93,7 +93,31 @@ def test_secrets_are_taken_out_of_texts() -> None:
 def test_an_unknown_storage_is_refused_without_its_secrets(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as raised:
         storage_url(Workspace(tmp_path), f"mysql://me:{CANARY}@host/db?key={CANARY}")
-    assert CANARY not in str(raised.value) and "mysql://host/db" in str(raised.value)
+    assert CANARY not in str(raised.value) and "storage (=mysql…)" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "me:canary/ary9@host/db", "me:c#anary@host/db", "me:c?anary@host/db", "me:12/canary@host/db",
+        "me:12?canary@host/db", "me:c@nary@127.0.0.1:1/db", "me@host:canary/db", "[::canary", "me:pass@ho canary st/db",
+    ],
+)  # fmt: skip
+def test_a_storage_that_can_be_read_in_two_ways_is_refused_unread(tmp_path: Path, rest: str) -> None:
+    with pytest.raises(UsageError, match="must be percent-encoded") as raised:
+        storage_url(Workspace(tmp_path), f"postgresql://{rest}")
+    assert "nary" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:c%40n%2Fary@host:5432/db?sslmode=require", "postgresql://host/db", "postgresql+psycopg:///db",
+        "postgresql://me@[::1]:5432/db", "postgresql:///db?host=/var/run/postgresql", "sqlite:///a file#1@here.db",
+    ],
+)  # fmt: skip
+def test_storages_that_are_well_formed_are_taken_as_they_are(tmp_path: Path, url: str) -> None:
+    assert storage_url(Workspace(tmp_path), url) == url
 
 
 @pytest.mark.parametrize(("processes", "repeats"), [(4, 1), pytest.param(8, 20, marks=pytest.mark.soak)])
