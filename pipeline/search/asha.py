@@ -46,6 +46,21 @@ def to_promote_unbounded(standings: Sequence[Standing], rungs: int, reduction: i
     return _promoted(standings, rungs, reduction, bounded=False)
 
 
+def to_finish(standings: Sequence[Standing], rungs: int) -> int | None:
+    """The trial that goes on when none is to begin, none is training and none has come to the end: the furthest, best.
+
+    So a search with fewer trials than it takes to fill a rung ends with a network that is trained in full all the same.
+    """
+    if any(len(standing.errors) == rungs for standing in standings):
+        return None
+    for rung in reversed(range(rungs - 1)):
+        able = [standing for standing in standings if standing.waiting and len(standing.errors) == rung + 1]
+        if able:
+            (best,) = ranked([(standing.errors[rung], *standing.costs) for standing in able], 1)
+            return able[best].number
+    return None
+
+
 def _promoted(standings: Sequence[Standing], rungs: int, reduction: int, bounded: bool) -> int | None:
     for rung in reversed(range(rungs - 1)):
         arrived = [standing for standing in standings if len(standing.errors) > rung]

@@ -14,7 +14,7 @@ import search_spaces
 from pipeline.evidence.records import Membership
 from pipeline.evidence.study_records import Budget, Rung, SearchPlan, Trial, TrialState
 from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
-from pipeline.search.asha import Promotion, Standing, to_promote
+from pipeline.search.asha import Promotion, Standing, to_finish, to_promote
 from pipeline.search.candidates import Candidates, spec_of
 from pipeline.search.gate import MeasuredCosts
 from pipeline.search.runner import Outcome, Request
@@ -133,7 +133,7 @@ class Driver:
     def _fill(self) -> None:
         """Give every free worker something to do, if there is anything."""
         while len(self._training) < self.capacity and not self._time_is_up():
-            trial = self._promoted() or self._new()
+            trial = self._promoted() or self._new() or self._last()
             if trial is None:
                 return
             self._submit(trial)
@@ -145,7 +145,18 @@ class Driver:
         """The trial that goes on to its next rung."""
         if self.plan.reduction is None:
             return None
-        standings = [
+        number = self._promotion(self._standings(), len(self.plan.rungs), self.plan.reduction)
+        return None if number is None else self.trials[number]
+
+    def _last(self) -> Trial | None:
+        """The trial that goes on although its rung is not full, since nothing else will."""
+        if self._training:
+            return None
+        number = to_finish(self._standings(), len(self.plan.rungs))
+        return None if number is None else self.trials[number]
+
+    def _standings(self) -> list[Standing]:
+        return [
             Standing(
                 trial.number,
                 tuple(rung.validation_error_percent for rung in trial.rungs),
@@ -155,8 +166,6 @@ class Driver:
             )
             for trial in self.trials
         ]
-        number = self._promotion(standings, len(self.plan.rungs), self.plan.reduction)
-        return None if number is None else self.trials[number]
 
     def _new(self) -> Trial | None:
         """A new network, entered in the storage."""

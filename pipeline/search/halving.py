@@ -22,15 +22,19 @@ class Curve:
 
 
 def rungs(epochs: int, reduction: int | None, first: int = 1) -> tuple[int, ...]:
-    """The epochs at which trials are compared: first, first x r, first x r^2, ... and the last; without r the last."""
+    """The epochs at which trials are compared: first, first x r, first x r^2, ... and the last; without r the last.
+
+    A rung nearer to the last than half a step, a factor of sqrt(r), is left out: what trains so far might as well end.
+    """
     if reduction is None:
         return (epochs,)
     if reduction < 2:
         raise ValueError(f"reduction (={reduction}) must be at least 2")
     if not 1 <= first <= epochs:
         raise ValueError(f"first rung (={first}) must be an epoch, from 1 to {epochs}")
-    below = [first * reduction**power for power in range(epochs.bit_length()) if first * reduction**power < epochs]
-    return (*below, epochs)
+    steps = (first * reduction**power for power in range(epochs.bit_length()))
+    below = [step for step in steps if step * math.sqrt(reduction) <= epochs]
+    return (*(step for step in below if step < epochs), epochs)
 
 
 def going_on(curves: Mapping[Key, Curve], at: Sequence[int], reduction: int | None) -> dict[Key, int]:

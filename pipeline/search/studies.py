@@ -31,6 +31,8 @@ from pipeline.search.study_lock import StudyLock
 from search_spaces import Space
 
 _PLAN, _BUDGET, _SPENT, _TAIL, _EXHAUSTED, _HOLDER = "plan", "budget", "spent_seconds", "tail", "exhausted", "holder"
+CONNECT_SECONDS = 5
+"""How long a server may take to answer; signals wait for it, and a search is to end within 10 s of one."""
 _ENDED = {OptunaState.COMPLETE: "complete", OptunaState.PRUNED: "stopped", OptunaState.FAIL: "failed"}
 
 
@@ -230,7 +232,10 @@ def _log_ahead(connection: Any, _: object) -> None:
 
 
 def _engine(url: str) -> dict[str, Any]:
-    return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+    if sqlite_file(url) is not None:
+        return {"connect_args": {"timeout": 60}}
+    timeout = {} if "connect_timeout=" in url else {"connect_timeout": CONNECT_SECONDS}
+    return {"pool_pre_ping": True, "connect_args": timeout}
 
 
 def _candidate(trial: Trial) -> dict[str, Any]:

@@ -45,6 +45,9 @@ def estimate_search(
         f"study {name}: {space.size:,} networks in {space.name}; {counted} trials counted, {trials} to go: about "
         f"{hours:.2f} hours with {workers} at once on {plan.device}, {disk / 2**20:.0f} MiB and the front's weights"
     )
+    if plan.reduction is not None:
+        whole = max(1, (counted + trials) // plan.reduction ** (len(plan.rungs) - 1))
+        text += f"; of all {counted + trials} some {whole} are trained in full"
     return text, {
         "study": name,
         "networks": space.size,

@@ -10,7 +10,9 @@ from pipeline.search.halving import Curve, best, going_on, rungs
 
 
 def test_rungs_are_powers_of_the_reduction_and_the_last_epoch() -> None:
-    assert rungs(10, 2) == (1, 2, 4, 8, 10)
+    assert rungs(10, 2) == (1, 2, 4, 10)  # 8 is nearer to 10 than half a step
+    assert rungs(10, 3) == (1, 3, 10)
+    assert rungs(6, 3) == (1, 3, 6)
     assert rungs(9, 3) == (1, 3, 9)
     assert rungs(1, 2) == (1,)
     assert rungs(10, None) == (10,)

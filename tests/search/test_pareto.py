@@ -1,13 +1,14 @@
 """Fronts, ranks and hypervolumes, against counting by hand and by brute force."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.search.asha import Promotion, Standing, expected_errors, to_promote, to_promote_unbounded
+from pipeline.search.asha import Promotion, Standing, expected_errors, to_finish, to_promote, to_promote_unbounded
 from pipeline.search.pareto import front, fronts, hypervolume, ranked
 
 POINTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=12)
@@ -77,6 +78,18 @@ def test_the_highest_rung_goes_first_and_those_in_training_are_left_alone() -> N
     assert to_promote([*low, *high], 3, 3) == 6
     busy = [standing(6, 30.0, 20.0, waiting=False), *high[1:]]
     assert to_promote([*low, *busy], 3, 3) is None  # the three best of nine at the lowest rung have all gone on
+
+
+def test_when_nothing_else_goes_on_the_furthest_and_best_does() -> None:
+    two = [standing(0, 50.0), standing(1, 40.0)]
+    assert to_promote(two, 3, 3) is None and to_finish(two, 3) == 1
+    second = [standing(0, 50.0), standing(1, 40.0, 30.0)]
+    assert to_finish(second, 3) == 1
+    assert to_finish([standing(0, 50.0), standing(1, 40.0, 30.0, 20.0)], 3) is None
+    failed = [standing(0, 50.0), replace(standing(1, 40.0), waiting=False)]
+    assert to_finish(failed, 3) == 0 and to_finish([], 3) is None
+    further = [standing(0, 50.0), replace(standing(1, 40.0, 30.0), waiting=False)]
+    assert to_finish(further, 3) == 0  # the one that had gone on has failed
 
 
 @pytest.mark.parametrize("promotion", [to_promote, to_promote_unbounded])

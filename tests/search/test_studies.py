@@ -1,8 +1,10 @@
 """Storages of studies: SQLite files and a real PostgreSQL server, opened at once by many, wrong, without secrets."""
 
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,15 @@ def test_a_database_out_of_reach_is_one_line_without_secrets(tmp_path: Path, pos
     told = str(raised.value)
     assert told.startswith(f"storage {shown(url)}: ") and "\n" not in told
     assert "canary" not in told and CANARY not in repr(raised.value.__cause__)
+
+
+def test_a_server_that_does_not_answer_is_left_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.search.studies.CONNECT_SECONDS", 2)  # the shortest that libpq allows
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began, url = time.monotonic(), f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/db"
+        with pytest.raises(StorageError, match="timeout"):
+            Studies(url, tmp_path / "locks")
+        assert time.monotonic() - began < 8
 
 
 def test_a_torn_or_foreign_sqlite_file_is_one_line(tmp_path: Path) -> None:
