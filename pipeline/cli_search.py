@@ -93,7 +93,7 @@ def search(
         train_memory_bytes=None if max_train_memory is None else read_count(max_train_memory, "--max-train-memory"),
     )
     plan = search_plans.plan_search(
-        families.split(","),
+        [family.strip() for family in families.split(",")],
         settings.search_recipe(profile, {key: value for key, value in changes.items() if value is not None}),
         manifest,
         resolve_device(device),

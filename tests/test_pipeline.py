@@ -25,7 +25,7 @@ CHECKOUT = Path(__file__).parents[1]
 
 def test_the_stages_loop_over_exactly_the_families() -> None:
     stages = yaml.safe_load((CHECKOUT / "dvc.yaml").read_text())["stages"]
-    for stage in ("profile", "run"):
+    for stage in ("profile", "run", "search", "finalists"):
         assert tuple(stages[stage]["foreach"]) == search_spaces.names()
     claims = yaml.safe_load((CHECKOUT / "reports" / "claims.yaml").read_text())
     assert stages["experiment"]["foreach"] == list(claims["experiments"])
@@ -83,6 +83,16 @@ def test_changing_one_networks_entry_runs_only_its_family_and_the_report(clone: 
     assert _stages_run(_repro(clone)) == {"plan", "run@resnet", "report"}
     after = _measurements(clone)
     assert {run: after[run] for run in before} == before  # finished runs were used, not trained again
+
+
+def test_changing_the_finalists_of_a_search_trains_them_and_keeps_the_search(clone: Workspace) -> None:
+    before = json.loads((clone.results / "studies" / "lenet.json").read_text())
+    _edit(clone, "finalists: {seeds: 2, members: 1, random", "finalists: {seeds: 3, members: 1, random", once=True)
+    assert _stages_run(_repro(clone)) == {"plan", "search@lenet", "finalists@lenet", "report"}
+    (member,) = json.loads((clone.results / "finalists" / "lenet.json").read_text())["members"]
+    assert member["test_error_percent"]["n"] == 3
+    after = json.loads((clone.results / "studies" / "lenet.json").read_text())
+    assert after["trials"] == before["trials"]
 
 
 def test_rewording_and_reordering_claims_trains_nothing(clone: Workspace) -> None:

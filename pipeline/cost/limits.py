@@ -56,7 +56,10 @@ NO_LIMITS = Limits()
 
 def read_count(text: str, option: str) -> int:
     """The count a user typed: "40M" is 40,000,000 (suffixes k, M, G); raises UsageError naming the option."""
-    return round(_read(text, option, _COUNT, "a number, with k, M or G for thousands, millions or billions"))
+    count = round(_read(text, option, _COUNT, "a number, with k, M or G for thousands, millions or billions"))
+    if count < 1:
+        raise UsageError(f"{option} (={text}) must be at least 1")
+    return count
 
 
 def read_seconds(text: str, option: str) -> float:

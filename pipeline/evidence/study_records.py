@@ -3,6 +3,7 @@
 A record of a study is a function of what its storage holds, and can be written again at will.
 """
 
+import math
 from dataclasses import field
 from typing import Any, Literal, get_args
 
@@ -71,8 +72,8 @@ class Budget:
     def __post_init__(self) -> None:
         if (self.trials is None) == (self.hours is None):
             raise ValueError("a budget is a number of trials or of hours: give one of --trials and --hours")
-        if (self.trials or self.hours or 0) <= 0:
-            raise ValueError(f"budget (={self.trials or self.hours}) must be positive")
+        if not 0 < (self.trials or self.hours or 0) < math.inf:
+            raise ValueError(f"budget (={self.trials or self.hours}) must be positive and finite")
 
 
 @dataclass(frozen=True, config=STRICT)

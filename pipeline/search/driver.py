@@ -68,10 +68,15 @@ class Trains(Protocol):
 
 @dataclass
 class Tally:
-    """What a display needs: the trials as they stand, and how many candidates were put aside."""
+    """What a display needs: the trials as they stand, and how many candidates were put aside.
+
+    `found` counts the trials and `spent_seconds` the time of drivers before this one.
+    """
 
     trials: list[Trial]
     budget: Budget
+    found: int = 0
+    spent_seconds: float = 0.0
     refused: int = 0
     duplicates: int = 0
     exhausted: bool = False
@@ -96,7 +101,8 @@ class Driver:
         self.space = search_spaces.space(self.plan.space)
         self.candidates = Candidates(self.plan, self.space, measure, warm)
         self.trials = study.trials()
-        self.tally = Tally(self.trials, budget)
+        counted = sum(trial.counted_at is not None for trial in self.trials)
+        self.tally = Tally(self.trials, budget, counted, study.spent_seconds)
         self._told, self._promotion = told, promotion
         self._training: set[int] = set()
         self._by_run = {trial.run: trial.number for trial in self.trials}

@@ -1,6 +1,6 @@
 """What a user sees of a search: lines that last for what has ended, and a table that is redrawn on a terminal.
 
-The table: counted, running, refused and failed trials, the front, the course of the lowest error, trainings an hour and
+The table: counted, running, refused and failed trials, the front, the course of the lowest error, trials an hour and
 time left. Where there is no terminal, a line now and then says the same shortly.
 """
 
@@ -38,7 +38,6 @@ class SearchDisplay:
         self._tally = Tally([], budget)
         self._active: Sequence[Active] = ()
         self._started = self._printed = time.monotonic()
-        self._trained = 0
 
     def line(self, text: str) -> None:
         """Print a line that lasts."""
@@ -47,8 +46,7 @@ class SearchDisplay:
 
     def finished(self, text: str, trained: bool = True) -> None:
         """A training has ended, or was found."""
-        self._trained += trained
-        self.line(f"[{self.name}] {text}")
+        self.line(f"[{self.name}] {text}{'' if trained else ' (found finished)'}")
 
     def told(self, tally: Tally) -> None:
         """The driver knows more."""
@@ -81,19 +79,19 @@ class SearchDisplay:
         parts = [
             f"[{self.name}] {counts['counted']}{f' of {self.budget.trials}' if self.budget.trials else ''} counted",
             f"{len(self._active)} running",
-            f"{told.refused} refused",
+            f"{told.refused} refused ({self._refused_percent(counts['counted']):.0f} %)",
             f"{told.duplicates} duplicates",
             f"{counts['failed']} failed",
             f"front {len(front_of(self.plan, told.trials))}",
             "no error yet" if best is None else f"lowest error {best:.2f} %",
-            f"{self._per_hour():.0f} trainings/hour",
+            f"{3600 * self._counted_here() / max(1e-9, self._seconds()):.0f} trials/hour",
             f"{show_duration(self._seconds_left())} left",
         ]
         return ", ".join(parts)
 
     def table(self) -> Group:
         """The same with the front and the course of the lowest error."""
-        front = Table("trial", "error %", *self.plan.objectives[1:], title=self.summary(), title_justify="left")
+        front = Table("trial", "error %", *self.plan.objectives[1:])
         members = sorted(
             front_of(self.plan, self._tally.trials),
             key=lambda n: self._tally.trials[n].rungs[-1].validation_error_percent,
@@ -103,7 +101,9 @@ class SearchDisplay:
             costs = [show_cost(COST_OF[o], trial.costs[COST_OF[o]]) for o in self.plan.objectives[1:]]
             front.add_row(str(number), f"{trial.rungs[-1].validation_error_percent:.2f}", *costs)
         running = ", ".join(f"{run.name} {100 * run.share:.0f} %" for run in self._active)
-        return Group(front, Text(f"lowest error {curve(self._errors())}"), Text(f"running: {running}"))
+        return Group(
+            Text(self.summary()), front, Text(f"lowest error {curve(self._errors())}"), Text(f"running: {running}")
+        )
 
     def _counts(self) -> dict[str, int]:
         trials = self._tally.trials
@@ -117,17 +117,25 @@ class SearchDisplay:
         complete = [trial for trial in self._tally.trials if trial.state == "complete"]
         return [t.rungs[-1].validation_error_percent for t in sorted(complete, key=lambda t: t.counted_at or 0)]
 
-    def _per_hour(self) -> float:
-        return 3600 * self._trained / max(1e-9, time.monotonic() - self._started)
+    def _refused_percent(self, counted: int) -> float:
+        """The refused ones' share of all candidates that were looked at."""
+        return 100 * self._tally.refused / max(1, self._tally.refused + self._tally.duplicates + counted)
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def _counted_here(self) -> int:
+        """Trials that have come to count since this driver began."""
+        return self._counts()["counted"] - self._tally.found
 
     def _seconds_left(self) -> float | None:
-        spent = time.monotonic() - self._started
+        """What is left of the hours, or what the trials left would take at the pace of this driver."""
         if self.budget.hours is not None:
-            return max(0.0, 3600 * self.budget.hours - spent)
-        done = self._counts()["counted"]
-        if not self._trained or not self.budget.trials:
+            return max(0.0, 3600 * self.budget.hours - self._tally.spent_seconds - self._seconds())
+        here = self._counted_here()
+        if not here or not self.budget.trials:
             return None
-        return (self.budget.trials - done) * spent / self._trained
+        return (self.budget.trials - self._counts()["counted"]) * self._seconds() / here
 
 
 def curve(values: Sequence[float]) -> str:

@@ -13,7 +13,7 @@ from pipeline.workspace import workspace
 def main(entry: str) -> None:
     """Write reports/results/studies/<entry>.json, a study's record; an empty one where the profile searches nothing.
 
-    Raises RunsFailedError, and writes nothing, where a trial was lost for a passing reason.
+    Trials that failed, for whatever reason, are part of it. Raises RunsFailedError, and writes nothing, where all did.
     """
     place = workspace()
     plan_file = place.plans / "search" / f"{entry}.json"
@@ -23,16 +23,13 @@ def main(entry: str) -> None:
         from pipeline.data.manifest import load_manifest
         from pipeline.evidence.study_records import Budget
         from pipeline.search.search_plans import PlannedSearch
-        from pipeline.search.searches import PASSING_REASONS, search
+        from pipeline.search.searches import search
 
         planned = read_record(PlannedSearch, plan_file)
         manifest = load_manifest(place.prepared_data / planned.plan.data)
         record = search(place, manifest, planned.plan, Budget(trials=planned.trials), name=planned.study)
-        lost = [trial["reason"] for trial in record["trials"] if trial["reason"] in PASSING_REASONS]
-        if lost:
-            raise RunsFailedError(
-                f"{len(lost)} trials of study {planned.study} were lost ({lost[0]}); --fresh begins anew"
-            )
+        if all(trial["state"] == "failed" for trial in record["trials"]):
+            raise RunsFailedError(f"no trial of study {planned.study} came to an end")
     write_json(place.results / "studies" / f"{entry}.json", record)
 
 
