@@ -12,6 +12,7 @@ import search_spaces
 from benchmarks.records import Row, row
 from pipeline.cost.limits import Limits
 from pipeline.data.manifest import load_manifest
+from pipeline.evidence.store import RunStore
 from pipeline.evidence.study_records import Rung, SamplerName, SearchPlan, Trial
 from pipeline.machine import peak_memory_bytes
 from pipeline.search.candidates import Candidates
@@ -59,7 +60,7 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
             rows.append(item)
             rows.append(row(f"ask at {size:,}", "ms", _asks(plan, space, trials, repeats), None))
             started = time.perf_counter()
-            read_study(study, driven=False)
+            read_study(study, RunStore(Path(folder) / "runs"), driven=False)
             rows.append(
                 row(f"record of a study of {size:,}", "s", {"convstudy": [time.perf_counter() - started]}, None)
             )

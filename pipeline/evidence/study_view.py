@@ -1,5 +1,6 @@
 """What a report says of a search, before it is put into words: its record and its finalists, joined and worked out."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -82,14 +83,22 @@ class StudyView:
         return [item for item in (self.finalists.comparisons if self.finalists else ()) if item.trial == trial]
 
     def course(self) -> list[tuple[int, float]]:
-        """(training images seen so far, lowest error so far) after each complete trial, in counted order."""
-        seen, lowest, points = 0, float("inf"), list[tuple[int, float]]()
-        for trial in self.trials:
-            seen += trial["train_images_seen"]
-            if trial["state"] == "complete" and trial["validation_error_percent"] < lowest:
-                lowest = trial["validation_error_percent"]
-            if lowest < float("inf"):
-                points.append((seen, lowest))
+        """(training images seen so far, lowest error so far of a network trained in full), each time that one ended.
+
+        In the order in which rungs were told, so that a trial that was promoted late counts when it came to its end.
+        """
+        told = sorted(
+            (rung["arrival"], trial["number"], place, trial)
+            for trial in self.trials
+            for place, rung in enumerate(trial["rungs"])
+        )
+        seen, lowest, points = 0.0, math.inf, list[tuple[int, float]]()
+        for _, _, place, trial in told:
+            epochs = [0, *(rung["epochs"] for rung in trial["rungs"])]
+            seen += trial["train_images_seen"] * (epochs[place + 1] - epochs[place]) / epochs[-1]
+            if trial["state"] == "complete" and place + 1 == len(trial["rungs"]):
+                lowest = min(lowest, trial["validation_error_percent"])
+                points.append((round(seen), lowest))
         return points
 
     def importances(self) -> dict[str, float]:

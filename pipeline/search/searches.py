@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError
-from pipeline.evidence.store import RunFolder
+from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.evidence.study_records import Budget, SearchPlan, StudyState, Trial
 from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT, study_summary
 from pipeline.files import write_json
@@ -73,7 +73,7 @@ def search(
                 Driver(study, budget, runner, workers, measured_costs(plan), display.told, warm).run()
             finally:
                 display.close()
-            record = read_study(study, driven=False)
+            record = read_study(study, runner.store, driven=False)
             _show_in_mlflow(runner, record)
         return record
 
@@ -107,6 +107,17 @@ def _show_in_mlflow(runner: Runner, record: dict[str, Any]) -> None:
         runner.mirror.parent(SEARCH_EXPERIMENT, record["study"], study_summary(record, {"": [file]}))
 
 
+def _machines(store: RunStore, trials: Sequence[Trial]) -> list[dict[str, dict[str, str]]]:
+    """The hardware and versions with which a study's trials were trained, each once."""
+    found: list[dict[str, dict[str, str]]] = []
+    for trial in trials:
+        measurement = store.folder(trial.run).measurement()
+        if measurement is not None:
+            machine = {"hardware": dict(measurement.hardware), "versions": dict(measurement.versions)}
+            found += [machine] if machine not in found else []
+    return found
+
+
 def _only_searched(folder: RunFolder) -> bool:
     """Whether no one but searches has asked for a run."""
     header = folder.header()
@@ -127,11 +138,15 @@ def warm_trials(studies: Studies, warm_start: str | None) -> list[Trial]:
     return studies.open(name).trials()[: int(count)]
 
 
-def read_study(study: StoredStudy, driven: bool | None = None) -> dict[str, Any]:
-    """The record of a study as it stands; `driven` says, where it is known, whether a driver is at work."""
+def read_study(study: StoredStudy, store: RunStore, driven: bool | None = None) -> dict[str, Any]:
+    """The record of a study as it stands; `driven` says, where it is known, whether a driver is at work.
+
+    The machines are those of its trials that lie in `store`.
+    """
     trials = study.trials()
     state = state_of(study, trials, study.is_driven() if driven is None else driven)
-    return study_json(study.name, study.plan, study.budget, state, trials, study.tail)
+    machines = _machines(store, trials)
+    return study_json(study.name, study.plan, study.budget, state, trials, study.tail) | {"machines": machines}
 
 
 def state_of(study: StoredStudy, trials: Sequence[Trial], driven: bool) -> StudyState:
@@ -153,7 +168,7 @@ def state_of(study: StoredStudy, trials: Sequence[Trial], driven: bool) -> Study
 def stored_records(place: Workspace, url: str | None) -> Iterator[dict[str, Any]]:
     """The record of every study of a storage; none where its file does not exist yet."""
     for study in _stored(place, url):
-        yield read_study(study)
+        yield read_study(study, RunStore(place.runs))
 
 
 def _stored(place: Workspace, url: str | None) -> Iterator[StoredStudy]:
@@ -182,4 +197,4 @@ def status(place: Workspace, name: str, url: str | None) -> dict[str, Any]:
     """The record of a study as it stands, whether a driver is at work or not."""
     with Studies(storage_url(place, url), place.locks) as studies:
         study = studies.open(name)
-        return read_study(study)
+        return read_study(study, RunStore(place.runs))

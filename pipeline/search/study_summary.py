@@ -11,7 +11,7 @@ from typing import Any
 import search_spaces
 from pipeline.cost.limits import COSTS, Cost
 from pipeline.evidence.study_records import COST_OF, Budget, Rung, SearchPlan, StudyState, Trial
-from pipeline.schema import to_json
+from pipeline.schema import parse, to_json
 from pipeline.search.gate import costs_of
 from pipeline.search.pareto import front, hypervolume
 from pipeline.search.studies import objective_values
@@ -121,6 +121,7 @@ def study_json(
         "seed": plan.seed,
         "sampler": plan.sampler,
         "rungs": list(plan.rungs),
+        "plan": to_json(plan),
         "counted": len(shown),
         "refused": sum(trial.refused for trial in trials) + tail[0],
         "duplicates": sum(trial.duplicates for trial in trials) + tail[1],
@@ -143,7 +144,7 @@ def trials_of(record: Mapping[str, Any]) -> list[Trial]:
             values=trial["values"],
             costs={cost: trial[cost] for cost in COSTS if cost in trial},
             run=trial["run"],
-            rungs=tuple(Rung(**rung, arrival=0) for rung in trial["rungs"]),
+            rungs=tuple(parse(Rung, rung, f"rung of trial {trial['number']}") for rung in trial["rungs"]),
             state=trial["state"],
             reason=trial["reason"],
             counted_at=place,
@@ -160,9 +161,7 @@ def _trial_json(trial: Trial, seen: int) -> dict[str, Any]:
         "values": trial.values,
         **{str(cost): value if cost == "latency_seconds" else int(value) for cost, value in trial.costs.items()},
         "validation_error_percent": trial.rungs[-1].validation_error_percent if trial.rungs else None,
-        "rungs": [
-            {"epochs": rung.epochs, "validation_error_percent": rung.validation_error_percent} for rung in trial.rungs
-        ],
+        "rungs": [to_json(rung) for rung in trial.rungs],
         "attempts": trial.attempts,
         "reason": trial.reason,
         "train_images_seen": seen,

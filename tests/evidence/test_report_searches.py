@@ -99,3 +99,18 @@ def test_hypervolume_of_a_record_is_that_of_its_front(record: dict[str, Any]) ->
     assert bounds.least == pytest.approx([0.0, math.log10(323_328)])
     assert bounds.most == pytest.approx([90.0, math.log10(5_000_000)])
     assert [trial.number for trial in trials_of(record)] == list(range(40))
+
+
+def test_the_course_counts_a_network_when_it_came_to_its_end() -> None:
+    """Trial 0 was promoted after trial 1 had been trained in full: 1 + 9 epochs were spent before it, 18 after."""
+    record = study_record(count=3)
+    for trial, arrivals, error in ((0, (1, 5, 6), 10.0), (1, (2, 3, 4), 20.0)):
+        rungs = [
+            {"epochs": epochs, "validation_error_percent": error, "arrival": arrival}
+            for epochs, arrival in zip((1, 3, 9), arrivals, strict=True)
+        ]
+        record["trials"][trial] |= {
+            "state": "complete", "rungs": rungs, "validation_error_percent": error, "train_images_seen": 9 * 6400,
+        }  # fmt: skip
+    record["trials"] = record["trials"][:2]
+    assert StudyView("search-1", record).course() == [(10 * 6400, 20.0), (18 * 6400, 10.0)]

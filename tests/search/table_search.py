@@ -146,7 +146,7 @@ def record_of(root: Path) -> dict[str, Any]:
     """The record of the study that was searched in a folder."""
     studies = Studies(f"sqlite:///{root / 'studies.db'}", root / "locks")
     try:
-        return read_study(studies.open("study"))
+        return read_study(studies.open("study"), RunStore(root / "runs"))
     finally:
         studies.close()
 

@@ -16,6 +16,7 @@ from table_search import TableExecutor, run_table, table_plan
 
 from pipeline.data.manifest import Manifest
 from pipeline.errors import StorageError, UsageError
+from pipeline.evidence.store import RunStore
 from pipeline.search.searches import list_studies, read_study
 from pipeline.search.storage import hidden, shown, storage_url
 from pipeline.search.studies import Studies
@@ -37,7 +38,7 @@ def test_a_study_in_postgresql_is_that_in_a_file(tmp_path: Path, manifest: Manif
     for url in (with_user(postgres), with_query(postgres), None):
         place = tmp_path / str(len(records))
         studies = run_table(place, manifest, plan, 12, TableExecutor(1), url, name=f"same-{len(records)}")
-        records.append(read_study(studies.open(f"same-{len(records)}")))
+        records.append(read_study(studies.open(f"same-{len(records)}"), RunStore(tmp_path / "runs")))
         studies.close()
     for record in records:
         record.pop("study")
