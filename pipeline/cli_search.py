@@ -72,7 +72,7 @@ def search(
     from pipeline.evidence.study_records import Budget
     from pipeline.machine import default_workers, resolve_device
     from pipeline.schema import parse
-    from pipeline.search import search_plans, search_tables, searches, study_estimate
+    from pipeline.search import search_plans, search_tables, searches, study_estimate, warm_starts
     from pipeline.settings import read_settings
     from pipeline.workspace import workspace
 
@@ -102,7 +102,7 @@ def search(
         sampler=sampler,
         halving=fidelity == "halving",
         seed=seed,
-        warm_start=None if warm_start is None else searches.warm_start_of(place, storage, warm_start),
+        warm_start=None if warm_start is None else warm_starts.warm_start_of(place, storage, warm_start),
     )
     budget = parse(Budget, {"trials": 40 if trials is None and hours is None else trials, "hours": hours}, "budget")
     if dry_run:

@@ -170,8 +170,8 @@ class FinalistComparison:
 class FinalistsRecord:
     """What `convstudy finalists` finds.
 
-    `skipped` says which comparisons were not made, and why; `random_course` is, of the random search, the lowest error
-    after so many training images.
+    `told` says, a sentence each, what is not compared as it was wanted, and why; `random_course` is, of the random
+    search, the lowest error after so many training images.
     """
 
     schema: Literal["finalists/1"]
@@ -182,5 +182,5 @@ class FinalistsRecord:
     members: tuple[Member, ...]
     winners_curse_points: Interval | None
     comparisons: tuple[FinalistComparison, ...]
-    skipped: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
     random_course: tuple[tuple[int, float], ...] = ()

@@ -6,7 +6,7 @@ Every draw's random numbers come from (seed, trial number), so that a study that
 """
 
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from pipeline.search.asha import expected_errors
 from pipeline.search.gate import MeasuredCosts, costs_of, described, over
 from pipeline.search.samplers import distributions, make_sampler, silence
 from pipeline.training.seeding import derive_seed
-from search_spaces import PART, Space
+from search_spaces import PART, Design, Space
 
 SAMPLER_DRAWS: dict[str, int] = {"gp": 8, "random": 0}
 """Draws a sampler gets for one trial; then candidates are drawn uniformly, which is cheap and finds what there is."""
@@ -50,8 +50,9 @@ class Candidates:
     ) -> None:
         self.plan, self.space, self._measure = plan, space, measure
         self.view = SamplerView(plan, space)
-        self.view.recall(warm)
+        self.recalled = self.view.recall(warm)
         self._known: set[str] = set()
+        self._measured: dict[str, dict[Cost, float]] = {}
         self._left: list[dict[str, Any]] | None = None
         self.refused = self.duplicates = 0
 
@@ -59,10 +60,11 @@ class Candidates:
         """This network is in the study: it is not drawn again."""
         self._known.add(canonical_json(config))
 
-    def next(self, number: int) -> Trial | None:
+    def next(self, number: int, stop: Callable[[], bool] = lambda: False) -> Trial | None:
         """Trial `number`, not begun yet, or None where the space has no new network within the limits.
 
-        `refused` and `duplicates` then say how many were put aside.
+        `refused` and `duplicates` then say how many were put aside. None, too, as soon as `stop` says so, which is
+        asked before each draw.
         """
         self.refused = self.duplicates = 0
         sampler = self.plan.sampler
@@ -70,18 +72,22 @@ class Candidates:
         draws = SAMPLER_DRAWS.get(sampler, USUAL_DRAWS)
         if draws:
             for values, uniform in self.view.draws(number, draws):
+                if stop():
+                    return None
                 if trial := self._gate(number, values, "random" if uniform else sampler, self.view.attributes):
                     return trial
         for _ in range(UNIFORM_DRAWS):
+            if stop():
+                return None
             if trial := self._gate(number, self.space.draw(generator), "random", {}):
                 return trial
-        return self._walk(number, generator)
+        return self._walk(number, generator, stop)
 
-    def _walk(self, number: int, generator: np.random.Generator) -> Trial | None:
+    def _walk(self, number: int, generator: np.random.Generator, stop: Callable[[], bool]) -> Trial | None:
         if self._left is None:
             self._left = list(self.space.points()) if self.space.size <= WALKED_SPACE else []
             generator.shuffle(self._left)
-        while self._left:
+        while self._left and not stop():
             if trial := self._gate(number, self._left.pop(), "random", {}, count=False):
                 return trial
         return None
@@ -96,7 +102,7 @@ class Candidates:
             return None
         costs = costs_of(design, self.plan)
         if costs is not None and not over(costs, self.plan):
-            costs |= self._measure(design)
+            costs |= self._measured_costs(design, canonical_json(config))
         if costs is None or over(costs, self.plan):
             self.refused += count
             return None
@@ -111,6 +117,12 @@ class Candidates:
             drawn_by=drawn_by,
             sampler_attributes=attributes,
         )
+
+    def _measured_costs(self, design: Design, key: str) -> dict[Cost, float]:
+        """Measured once for each network, so that one over a limit does not pass by another, luckier measurement."""
+        if key not in self._measured:
+            self._measured[key] = self._measure(design)
+        return self._measured[key]
 
 
 class SamplerView:

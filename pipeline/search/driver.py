@@ -178,9 +178,10 @@ class Driver:
         if self.tally.exhausted or (self.budget.trials is not None and len(self.trials) >= self.budget.trials):
             return None
         self.candidates.view.learn(self.trials)
-        trial = self.candidates.next(len(self.trials))
+        trial = self.candidates.next(len(self.trials), self._time_is_up)
         if trial is None:
-            self._exhaust()
+            if not self._time_is_up():
+                self._exhaust()
             return None
         self.study.add(trial, self.space)
         self.trials.append(trial)

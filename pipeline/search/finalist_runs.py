@@ -10,6 +10,8 @@ from pipeline.evidence.study_records import Budget, FinalistsRecord, SearchPlan,
 from pipeline.machine import default_workers
 from pipeline.search.display import Display
 from pipeline.search.finalists import finalists
+from pipeline.search.measuring import measured_costs
+from pipeline.search.search_plans import default_name
 from pipeline.search.searches import search
 from pipeline.search.session import open_runner
 from pipeline.search.storage import storage_url
@@ -68,7 +70,7 @@ def compare_finalists(
     rivals = None
     if wanted.random_search:
         uniform, budget = _random_search(plan, trials)
-        called = f"{name}-random"
+        called = f"{name}-random-{default_name(uniform)[-8:]}"  # of another plan it is another search
         record = search(
             place, manifest, uniform, budget, name=called, url=url, workers=workers, data_folder=folder, quiet=quiet
         )
@@ -76,7 +78,7 @@ def compare_finalists(
     display = Display(f"finalists of {name}", 0, quiet=quiet)
     workers = workers or default_workers(plan.device)
     with open_runner(place, manifest, plan.device, display, workers, keep_weights=True, data_folder=folder) as runner:
-        return finalists(name, plan, trials, wanted, runner, rivals, display.expect)
+        return finalists(name, plan, trials, wanted, runner, rivals, measured_costs(plan), display.expect)
 
 
 def _random_search(plan: SearchPlan, trials: Sequence[Trial]) -> tuple[SearchPlan, Budget]:

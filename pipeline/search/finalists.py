@@ -7,18 +7,12 @@ at or above their cost, networks drawn at random at the same cost, and the best 
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-import search_spaces
-from pipeline.cost.limits import Cost
 from pipeline.evidence.records import Interval, Membership
 from pipeline.evidence.statistics import mean_interval, median_interval
 from pipeline.evidence.study_records import (
-    COST_OF,
-    Against,
     FinalistComparison,
     FinalistsRecord,
     Member,
@@ -29,32 +23,16 @@ from pipeline.evidence.study_records import (
 from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
 from pipeline.files import canonical_json
 from pipeline.search.candidates import spec_of
-from pipeline.search.gate import costs_of, described, over
+from pipeline.search.gate import MeasuredCosts
 from pipeline.search.pareto import ranked
+from pipeline.search.rivals import Rival, rivals_of
 from pipeline.search.runner import Outcome, Request, Runner
 from pipeline.search.studies import objective_values
 from pipeline.search.study_summary import counted, front_of, images_seen
 from pipeline.settings import FinalistsSettings
-from pipeline.training.seeding import derive_seed
-from search_spaces import Design
 
-SIMILAR_COST = 0.8
-"""Random networks cost between this share of a member's cost and all of it."""
-RANDOM_DRAWS = 20_000
 HALVES = 0.975
 """Confidence of each of two intervals whose ends make one of 95 %."""
-
-
-@dataclass(frozen=True)
-class _Rival:
-    """Something a member is compared with, and the networks that must be trained for it, each with so many seeds."""
-
-    trial: int
-    against: Against
-    name: str
-    macs: int
-    configs: tuple[dict[str, Any], ...]
-    seeds: tuple[int, ...]
 
 
 def finalists(
@@ -64,17 +42,22 @@ def finalists(
     wanted: FinalistsSettings,
     runner: Runner,
     random_search: Sequence[Trial] | None = None,
+    measure: MeasuredCosts = lambda design: {},
     expect: Callable[[int], object] = lambda count: None,
 ) -> FinalistsRecord:
     """Train what the comparisons need, and compare; what is finished already is not trained again.
 
-    `expect` hears how many runs that takes.
+    `measure` gives costs that a built network has, where they are limited or minimised; `expect` hears how many runs
+    all this takes.
     """
     complete = {number: trials[number] for number in front_of(plan, trials)}
     values = [objective_values(trial, plan) for trial in complete.values()]
     members = [list(complete.values())[place] for place in ranked(values, wanted.members)]
     seeds = tuple(plan.seed + 1 + place for place in range(wanted.seeds))  # the search's own took part in the choice
-    rivals, skipped = _rivals(plan, members, wanted, seeds, random_search)
+    rivals, told = rivals_of(plan, members, wanted, seeds, random_search, measure)
+    left = sorted(set(complete) - {member.number for member in members})
+    if left:
+        told.append(f"{len(left)} of the {len(complete)} members of the front were not retrained: trials {_list(left)}")
     outcomes = _train(study, plan, runner, [(t.config, seeds) for t in members], rivals, expect)
     records = tuple(_member(trial, seeds, outcomes) for trial in members)
     gaps = [
@@ -92,7 +75,7 @@ def finalists(
         members=records,
         winners_curse_points=mean_interval(gaps),
         comparisons=tuple(comparison for comparison in compared if comparison is not None),
-        skipped=tuple(skipped),
+        told=tuple(told),
         random_course=tuple(_course(plan, random_search or ())),
     )
 
@@ -116,7 +99,7 @@ def _train(
     plan: SearchPlan,
     runner: Runner,
     members: Iterable[tuple[dict[str, Any], tuple[int, ...]]],
-    rivals: Iterable[_Rival],
+    rivals: Iterable[Rival],
     expect: Callable[[int], object],
 ) -> Outcomes:
     named = [(f"finalist {place}", config, seeds) for place, (config, seeds) in enumerate(members)]
@@ -134,92 +117,12 @@ def _train(
     return {by_run[outcome.folder.run]: outcome for outcome in runner.outcomes()}
 
 
-def _named(rival: _Rival) -> str:
+def _list(numbers: Sequence[int]) -> str:
+    return ", ".join(str(number) for number in numbers)
+
+
+def _named(rival: Rival) -> str:
     return rival.name if rival.against == "reference" else f"rival of trial {rival.trial}"
-
-
-def _rivals(
-    plan: SearchPlan,
-    members: Sequence[Trial],
-    wanted: FinalistsSettings,
-    seeds: tuple[int, ...],
-    random_search: Sequence[Trial] | None,
-) -> tuple[list[_Rival], list[str]]:
-    rivals: list[_Rival] = []
-    skipped: list[str] = []
-    for member in members:
-        reference = _reference(plan, member)
-        if reference is None:
-            skipped.append(f"trial {member.number}: no reference of its family costs as much or more")
-        else:
-            rivals.append(_Rival(member.number, "reference", *reference, seeds))
-        drawn = _random_networks(plan, member, wanted.random_networks)
-        if len(drawn) < wanted.random_networks:
-            skipped.append(f"trial {member.number}: {len(drawn)} random networks at its cost were found")
-        if drawn:
-            macs = int(np.median([cost for _, cost in drawn]))
-            configs = tuple(config for config, _ in drawn)
-            rivals.append(_Rival(member.number, "random networks", f"{len(drawn)}", macs, configs, seeds[:1]))
-        if random_search is not None:
-            best = _best_within(plan, random_search, member)
-            if best is None:
-                skipped.append(f"trial {member.number}: random search found no network at or below its cost")
-            else:
-                macs = int(best.costs["macs"])
-                rivals.append(
-                    _Rival(member.number, "random search", f"trial {best.number}", macs, (best.config,), seeds)
-                )
-    if wanted.random_networks == 0:
-        skipped.append("random networks at the same cost: none asked for")
-    if random_search is None:
-        skipped.append("random search of the same compute: not made in this profile")
-    return rivals, skipped
-
-
-def _cost(plan: SearchPlan) -> Cost:
-    """The cost by which networks are called equally dear: the first one among the objectives, else MACs."""
-    return next((COST_OF[objective] for objective in plan.objectives if objective != "error"), "macs")
-
-
-def _reference(plan: SearchPlan, member: Trial) -> tuple[str, int, tuple[dict[str, Any], ...]] | None:
-    """The cheapest reference of the member's family that costs as much or more: name, MACs, Config."""
-    cost = _cost(plan)
-    family = search_spaces.family(member.config["family"])
-    dearer: list[tuple[float, str, Design, int]] = []
-    for name, reference in family.references.items():
-        design = Design(family, reference.config)
-        costs = costs_of(design, plan)
-        if costs is not None and cost in costs and costs[cost] >= member.costs[cost]:
-            dearer.append((costs[cost], name, design, int(costs["macs"])))
-    if not dearer:
-        return None
-    _, name, design, macs = min(dearer, key=lambda entry: entry[:2])
-    return name, macs, (described(design),)
-
-
-def _random_networks(plan: SearchPlan, member: Trial, count: int) -> list[tuple[dict[str, Any], float]]:
-    """Up to `count` networks of the space at the member's cost and within the limits, each with its MACs."""
-    cost = _cost(plan)
-    space = search_spaces.space(plan.space)
-    generator = np.random.default_rng(derive_seed(plan.seed, "finalists", member.number))
-    found: dict[str, tuple[dict[str, Any], float]] = {}
-    for _ in range(RANDOM_DRAWS if count and cost != "latency_seconds" else 0):
-        design = space.design(space.draw(generator))
-        costs = costs_of(design, plan)
-        if costs is None or over(costs, plan) or not SIMILAR_COST <= costs[cost] / member.costs[cost] <= 1:
-            continue
-        config = described(design)
-        found.setdefault(canonical_json(config), (config, costs["macs"]))
-        if len(found) == count:
-            break
-    return list(found.values())
-
-
-def _best_within(plan: SearchPlan, trials: Sequence[Trial], member: Trial) -> Trial | None:
-    """The lowest error of a random search among complete trials that cost no more than the member."""
-    cost = _cost(plan)
-    within = [t for t in trials if t.state == "complete" and t.costs[cost] <= member.costs[cost]]
-    return min(within, key=lambda trial: (trial.rungs[-1].validation_error_percent, trial.number), default=None)
 
 
 def _validated(ended: Iterable[Outcome]) -> list[float]:
@@ -254,7 +157,7 @@ def _tested(ended: Iterable[Outcome]) -> dict[int, float]:
     }
 
 
-def _compare(member: Trial, rival: _Rival, seeds: Sequence[int], outcomes: Outcomes) -> FinalistComparison | None:
+def _compare(member: Trial, rival: Rival, seeds: Sequence[int], outcomes: Outcomes) -> FinalistComparison | None:
     own = _tested(outcomes[canonical_json(member.config), seed] for seed in seeds)
     ended = [outcomes[canonical_json(config), seed] for config in rival.configs for seed in rival.seeds]
     if rival.against == "random networks":

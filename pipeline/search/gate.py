@@ -1,7 +1,8 @@
 """The gate of a search: what a network costs, if possible before it is built, and whether it may be trained."""
 
+import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from pipeline.files import canonical_json
 from pipeline.schema import to_json
 from search_spaces import Design, Space, TooSmallError
 
+SAMPLE_DRAWS, MOST_MEASURED = 20_000, 12
 MeasuredCosts = Callable[[Design], dict[Cost, float]]
 """Gives the costs that only a built network has; nothing where they are neither limited nor minimised."""
 
@@ -43,7 +45,8 @@ def over(costs: Mapping[Cost, float], plan: SearchPlan) -> bool:
 def check_limits(plan: SearchPlan, space: Space, measure: MeasuredCosts = lambda design: {}) -> None:
     """Raise UsageError, with the cheapest network and its costs, where no network of the space is within the limits.
 
-    What is measured on a built network is measured on the cheapest ones (fewest MACs, activations, parameters).
+    What is measured on a built network is measured on the cheapest ones (fewest MACs, activations, parameters), and on
+    some of those drawn at random: which network is cheapest in several respects at once is found by chance alone.
     """
 
     def excess(design: Design) -> float:
@@ -57,6 +60,12 @@ def check_limits(plan: SearchPlan, space: Space, measure: MeasuredCosts = lambda
         least = [space.least(partial(_cost, cost, plan)) for cost in COSTS[:3]]
     known = [(design, cast(dict[Cost, float], costs_of(design, plan))) for design, _ in least]
     tried = [(design, costs | measure(design)) for design, costs in known]
+    if any(not over(costs, plan) for _, costs in tried):
+        return
+    for design in _sampled_within(plan, space, SAMPLE_DRAWS):
+        tried.append((design, cast(dict[Cost, float], costs_of(design, plan)) | measure(design)))
+        if not over(tried[-1][1], plan) or len(tried) > MOST_MEASURED:
+            break
     if any(not over(costs, plan) for _, costs in tried):
         return
     design, costs = min(tried, key=lambda pair: max(plan.limits.excess(pair[1]).values()))
@@ -74,15 +83,16 @@ def _cost(cost: Cost, plan: SearchPlan, design: Design) -> float:
     return math.inf if costs is None else costs[cost]
 
 
-def sample_within(plan: SearchPlan, space: Space, count: int, draws: int = 20_000) -> list[dict[str, Any]]:
+def sample_within(plan: SearchPlan, space: Space, count: int) -> list[dict[str, Any]]:
     """Up to `count` networks drawn uniformly within the limits that are known from the Config alone."""
+    found = itertools.islice(_sampled_within(plan, space, SAMPLE_DRAWS), count)
+    return [described(design) for design in found]
+
+
+def _sampled_within(plan: SearchPlan, space: Space, draws: int) -> Iterator[Design]:
     generator = np.random.default_rng(plan.seed)
-    found: list[dict[str, Any]] = []
     for _ in range(draws):
         design = space.design(space.draw(generator))
         costs = costs_of(design, plan)
         if costs is not None and not over(costs, plan):
-            found.append(described(design))
-            if len(found) == count:
-                break
-    return found
+            yield design

@@ -127,8 +127,9 @@ def space_digest(space: Space) -> str:
 
 
 def default_name(plan: SearchPlan) -> str:
-    """Families, data, and a short hash of all that shapes the study."""
-    return f"{'+'.join(plan.space)}-{plan.data}-{sha256_text(canonical_json(to_json(plan)))[:8]}"
+    """Families, data, and a short hash of all that shapes the study, but for how far a warm start had come."""
+    named = replace(plan, warm_start=plan.warm_start and plan.warm_start.rpartition(":")[0])
+    return f"{'+'.join(plan.space)}-{plan.data}-{sha256_text(canonical_json(to_json(named)))[:8]}"
 
 
 def differences(stored: SearchPlan, wanted: SearchPlan) -> list[str]:

@@ -44,7 +44,7 @@ def tabulate_finalists(record: FinalistsRecord) -> str:
             f"trial {item.trial} against {item.against} {item.name} ({show_cost('macs', item.macs)} MACs): "
             f"{item.difference:+.2f}{ends} points (n={item.n}): {item.verdict}"
         )
-    return "\n".join([*lines, *(f"not compared: {reason}" for reason in record.skipped)])
+    return "\n".join([*lines, *(f"note: {sentence}" for sentence in record.told)])
 
 
 def _interval(summary: Interval | None) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +24,7 @@ from pipeline.search.session import open_runner
 from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import StoredStudy, Studies
 from pipeline.search.study_summary import study_json
+from pipeline.search.warm_starts import kept, warm_trials
 from pipeline.workspace import Workspace
 
 
@@ -51,6 +53,7 @@ def search(
     name = name or default_name(plan)
     with Studies(url, place.locks) as studies:
         study = _opened(studies, name, plan, fresh)
+        plan, warm = study.plan, warm_trials(place, studies, study.plan)
         display = SearchDisplay(name, plan, budget, quiet=quiet)
         workers = workers or default_workers(plan.device)
         with (
@@ -69,8 +72,10 @@ def search(
             ) as runner,
         ):
             try:
-                warm = warm_trials(studies, plan.warm_start)
-                Driver(study, budget, runner, workers, measured_costs(plan), display.told, warm).run()
+                driver = Driver(study, budget, runner, workers, measured_costs(plan), display.told, warm)
+                if plan.warm_start is not None:
+                    display.line(f"the sampler begins with {driver.candidates.recalled} of {len(warm)} trials")
+                driver.run()
             finally:
                 display.close()
             record = read_study(study, runner.store, driven=False)
@@ -82,7 +87,7 @@ def _opened(studies: Studies, name: str, plan: SearchPlan, fresh: bool) -> Store
     if name in studies.names():
         if not fresh:
             study = studies.open(name)
-            different = differences(study.plan, plan)
+            different = differences(study.plan, replace(plan, warm_start=kept(study.plan.warm_start, plan.warm_start)))
             if different:
                 raise UsageError(
                     f"study {name} was made with other settings ({'; '.join(different)}): "
@@ -122,20 +127,6 @@ def _only_searched(folder: RunFolder) -> bool:
     """Whether no one but searches has asked for a run."""
     header = folder.header()
     return header is not None and all(member.role == "trial" for member in header.members)
-
-
-def warm_start_of(place: Workspace, url: str | None, name: str) -> str:
-    """A study from which another may learn, and how many trials it has by now, as a plan keeps it: "name:12"."""
-    with Studies(storage_url(place, url), place.locks) as studies:
-        return f"{name}:{len(studies.open(name).trials())}"
-
-
-def warm_trials(studies: Studies, warm_start: str | None) -> list[Trial]:
-    """The trials that a plan's `warm_start` names."""
-    if warm_start is None:
-        return []
-    name, _, count = warm_start.rpartition(":")
-    return studies.open(name).trials()[: int(count)]
 
 
 def read_study(study: StoredStudy, store: RunStore, driven: bool | None = None) -> dict[str, Any]:

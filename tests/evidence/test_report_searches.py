@@ -47,7 +47,7 @@ def test_the_words_say_what_the_record_says(record: dict[str, Any]) -> None:
     for text in (render_html(NETWORKS, sections), render_markdown(NETWORKS, sections)):
         told = " ".join(text.split())
         assert "40 networks" in told and "13 complete" in told and "26 stopped" in told and "1 failed" in told
-        assert "-1.20 points" in told and "resnet-small" in told and "undecided" in told and "a reason" in told
+        assert "-1.20 points" in told and "resnet-small" in told and "undecided" in told and "A reason." in told
     assert "<strong>better</strong>" in render_html(NETWORKS, sections)
 
 

@@ -1,19 +1,26 @@
 """The driver of a search: exact budgets, the same study each time, new networks within the limits by every sampler."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import CHECKOUT
 from table_search import TableExecutor, check_trials, record_of, run_table, searched, table_plan
 
 import search_spaces
-from pipeline.cost.limits import Limits
+from pipeline.cost.limits import Cost, Limits
 from pipeline.data.manifest import Manifest
 from pipeline.errors import StorageError, UsageError
 from pipeline.evidence.study_records import SAMPLERS
+from pipeline.files import canonical_json, read_json
 from pipeline.search.candidates import Candidates
 from pipeline.search.gate import described
 from pipeline.search.samplers import STARTUP
-from pipeline.search.search_plans import AUTO, differences
+from pipeline.search.search_plans import AUTO, default_name, differences
+from pipeline.search.studies import Studies
+from pipeline.search.warm_starts import warm_start_of, warm_trials
+from pipeline.workspace import Workspace
 
 
 @pytest.mark.parametrize(("count", "repeats"), [(20, 1), pytest.param(40, 20, marks=pytest.mark.soak)])
@@ -103,6 +110,60 @@ def test_a_space_with_too_few_networks_is_walked_to_its_end(tmp_path: Path, mani
 def test_limits_that_no_network_can_meet_are_refused_with_the_cheapest(manifest: Manifest) -> None:
     with pytest.raises(UsageError, match=r"within the limits \(macs 1k\); the cheapest has macs 323.3k, params"):
         table_plan(manifest, limits=Limits(macs=1000))
+
+
+def test_limits_that_only_a_network_dear_in_nothing_meets_are_accepted(manifest: Manifest) -> None:
+    """Neither the cheapest VGG in MACs nor the one in parameters or activations is within all three."""
+    plan = table_plan(manifest, "vgg", limits=Limits(macs=198_288, params=2_026, activations=8_232))
+    assert plan.limits.params == 2_026
+
+
+def test_a_network_is_measured_once_and_stays_over_its_limit(manifest: Manifest) -> None:
+    """Timings that fall at every try would let each network pass sooner or later."""
+    limits = Limits(macs=2_000_000, latency_seconds=0.5)
+    plan = replace(table_plan(manifest, "lenet", limits=Limits(macs=2_000_000), sampler="random"), limits=limits)
+    measured: list[str] = []
+
+    def measure(design: search_spaces.Design) -> dict[Cost, float]:
+        measured.append(canonical_json(described(design)))
+        return {"latency_seconds": 1.0 if len(measured) < 300 else 0.1}
+
+    candidates = Candidates(plan, search_spaces.space(plan.space), measure)
+    found = candidates.next(0)
+    assert found is not None and len(measured) == len(set(measured)) == 300
+    assert candidates.refused >= 299
+
+
+def test_drawing_ends_when_the_time_is_up(manifest: Manifest) -> None:
+    limits = Limits(macs=2_000_000, latency_seconds=0.5)
+    plan = replace(table_plan(manifest, "lenet", limits=Limits(macs=2_000_000)), limits=limits)
+    candidates, asked = Candidates(plan, search_spaces.space(plan.space), lambda design: {"latency_seconds": 1.0}), [0]
+
+    def stop() -> bool:
+        asked[0] += 1
+        return asked[0] > 50
+
+    assert candidates.next(0, stop) is None and asked[0] == 51
+
+
+def test_the_published_population_can_be_a_warm_start(tmp_path: Path, manifest: Manifest) -> None:
+    place = Workspace(tmp_path)
+    with pytest.raises(UsageError, match="unknown study 'population'"):
+        warm_start_of(place, None, "population")
+    shutil.copytree(CHECKOUT / "reports" / "published" / "population", place.published / "population")
+    kept_as = warm_start_of(place, None, "population")
+    assert kept_as == "population:253" and not place.studies.exists()
+    table = read_json(CHECKOUT / "reports" / "published" / "population" / "table.json")
+    plan = replace(table_plan(manifest, warm_start=kept_as), data_fingerprint=table["plan"]["data_fingerprint"])
+    with Studies(f"sqlite:///{tmp_path / 'studies.db'}", tmp_path / "locks") as studies:
+        trials = warm_trials(place, studies, plan)
+        with pytest.raises(UsageError, match="of other data"):
+            warm_trials(place, studies, replace(plan, data_fingerprint="other"))
+    resnets = sum(network["config"]["family"] == "resnet" for network in table["networks"])
+    assert (
+        len(trials) == 253 and Candidates(plan, search_spaces.space(["resnet"]), warm=trials).recalled == resnets > 50
+    )
+    assert default_name(plan) == default_name(replace(plan, warm_start="population:100"))
 
 
 def test_of_a_thousand_candidates_none_is_over_a_limit(manifest: Manifest) -> None:

@@ -1,0 +1,90 @@
+"""Warm starts: a sampler that knows from the start what another study has found, or the published population.
+
+A plan keeps the name and how many trials there were, as "name:12", so that a study that is continued goes on with what
+it began with, however far the other one has come since.
+"""
+
+from collections.abc import Iterator
+
+from pipeline.errors import UsageError, unknown_name
+from pipeline.evidence.study_records import Rung, SearchPlan, Trial
+from pipeline.schema import read_record
+from pipeline.search.storage import is_there, storage_url
+from pipeline.search.studies import Studies
+from pipeline.workspace import Workspace
+
+POPULATION = "population"
+"""The published population, where no study of the storage has this name."""
+
+
+def warm_start_of(place: Workspace, url: str | None, name: str) -> str:
+    """The study from which another may learn, and how many trials it has by now, as a plan keeps it: "name:12".
+
+    Raises UsageError where neither the storage nor the published evidence has such trials.
+    """
+    url = storage_url(place, url)
+    names: list[str] = []
+    if is_there(url):
+        with Studies(url, place.locks) as studies:
+            names = studies.names()
+            if name in names:
+                return f"{name}:{len(studies.open(name).trials())}"
+    if name == POPULATION and (published := list(_published(place))):
+        return f"{name}:{len(published)}"
+    raise unknown_name("study", name, [*names, POPULATION])
+
+
+def kept(stored: str | None, wanted: str | None) -> str | None:
+    """What a study that is continued goes on with: what it began with, where that is of the same name."""
+    same = stored is not None and wanted is not None and _name(stored) == _name(wanted)
+    return stored if same else wanted
+
+
+def warm_trials(place: Workspace, studies: Studies, plan: SearchPlan) -> list[Trial]:
+    """The trials that a plan's `warm_start` names.
+
+    Raises UsageError where they were trained on other data; other recipes are no hindrance, since what a sampler learns
+    from is mostly which of two networks is the better one.
+    """
+    if plan.warm_start is None:
+        return []
+    name, count = _name(plan.warm_start), int(plan.warm_start.rpartition(":")[2])
+    if name in studies.names():
+        study = studies.open(name)
+        fingerprint, trials = study.plan.data_fingerprint, study.trials()
+    else:
+        fingerprint, trials = _fingerprint(place), list(_published(place))
+    if fingerprint != plan.data_fingerprint:
+        raise UsageError(f"--warm-start {name} is of other data than {plan.data} is now")
+    return trials[:count]
+
+
+def _name(warm_start: str) -> str:
+    return warm_start.rpartition(":")[0]
+
+
+def _fingerprint(place: Workspace) -> str:
+    from benchmarks.population import TABLE, PopulationTable
+
+    return read_record(PopulationTable, place.published / TABLE).plan.data_fingerprint
+
+
+def _published(place: Workspace) -> Iterator[Trial]:
+    """The networks of the published population as trials, by the seed of its plan."""
+    from benchmarks.population import TABLE, PopulationTable
+
+    if not (place.published / TABLE).exists():
+        return
+    table = read_record(PopulationTable, place.published / TABLE)
+    for network in table.networks:
+        errors = network.errors[str(table.plan.seed)]
+        yield Trial(
+            number=network.number,
+            config=network.config,
+            values=network.values,
+            costs=network.costs,
+            run="",
+            rungs=(Rung(len(errors), errors[-1], network.number + 1),),
+            state="complete",
+            counted_at=network.number + 1,
+        )
