@@ -22,6 +22,8 @@ ADAM_COPIES = 4
 MIB, MB = 2**20, 10**6
 ALL = ("lenet", "alexnet", "vgg11", "nin", "googlenet", "resnet18", "densenet")
 """The source's networks."""
+ANYNET_STAGES = 4
+"""Radosavovic et al. (2020), "Designing network design spaces", section 3.2."""
 
 
 def layers_of(name: str, resolution: int | None = None) -> tuple[LayerCost, ...]:
@@ -210,8 +212,10 @@ def resnet18_layers() -> Figures:
 
 @calculation
 def anynet_choices() -> Figures:
-    """Free parameters of AnyNet: the stem's width, and of each of four stages depth, width, group width and ratio."""
-    parameters = 1 + 4 * 4
+    """Free parameters of AnyNet: the stem's width, and what a Config has of each of its four stages."""
+    _, reference = search_spaces.reference("regnetx32")
+    per_stage = sum(isinstance(value, tuple) for value in vars(reference.config).values())
+    parameters = 1 + ANYNET_STAGES * per_stage
     layers = layers_of("regnetx32")
     convolutions = [layer for layer in _of_kind(layers, "Conv2d") if ".shortcut." not in layer.name]
     return {
