@@ -96,6 +96,22 @@ class PartView:
         return claim_words.repeats_of(self.part, self.verdict)
 
     @property
+    def half_width(self) -> str:
+        """Half the width of the interval; empty where it has none."""
+        return claim_words.half_width_of(self.part, self.verdict)
+
+    @property
+    def smallest(self) -> str:
+        """The smallest effect worth speaking of, for which it was planned; empty where it was calculated."""
+        return "" if isinstance(self.part, AnalyticPart) else claim_words.smallest_of(self.part)
+
+    @property
+    def is_as_narrow_as_planned(self) -> bool | None:
+        """Whether half the interval is at most the smallest effect worth speaking of; None where there is none yet."""
+        half = claim_words.half_width(self.part, self.verdict)
+        return None if half is None or isinstance(self.part, AnalyticPart) else half <= margin_of(self.part)
+
+    @property
     def figure_told(self) -> FigureVerdict | None:
         """The figure by which a calculated part is told in one line."""
         return claim_words.figure_of(self.verdict) if self.verdict.figures else None
@@ -205,6 +221,11 @@ class ClaimsView:
     def primary(self) -> list[ClaimView]:
         """Those for which the study was planned."""
         return [view for view in self.claims if view.verdict.primary]
+
+    @property
+    def planned(self) -> list[tuple[ClaimView, PartView]]:
+        """The estimated parts of primary claims, for whose smallest effects the numbers of seeds were planned."""
+        return [(view, part) for view in self.primary for part in view.estimated]
 
     @property
     def calculated(self) -> int:

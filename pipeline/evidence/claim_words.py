@@ -36,6 +36,25 @@ def interval_of(part: Part, verdict: PartVerdict) -> str:
     return f"{_value(part, low)} to {_value(part, high)}"
 
 
+def half_width_of(part: Part, verdict: PartVerdict) -> str:
+    """Half the width of an interval on the scale of its analysis: "0.32 points", "a factor of 1.5"; else empty."""
+    half = half_width(part, verdict)
+    return "" if half is None or isinstance(part, AnalyticPart) else _distance(part, half)
+
+
+def half_width(part: Part, verdict: PartVerdict) -> float | None:
+    """The same as a number."""
+    if isinstance(part, AnalyticPart) or verdict.interval is None:
+        return None
+    low, high = (scaled(part.scale, end) for end in verdict.interval)
+    return (high - low) / 2
+
+
+def smallest_of(part: EstimatedPart) -> str:
+    """The smallest effect worth speaking of: "0.5 points", "a factor of 2"."""
+    return _margin(part)
+
+
 def repeats_of(part: Part, verdict: PartVerdict) -> str:
     """Over how many repeats: "8 seeds"; empty where there are none."""
     return "" if verdict.n is None else f"{verdict.n} {_repeats(part)}"

@@ -176,6 +176,12 @@ def test_the_rule_is_told_with_what_it_does_where_the_truth_is_known(page: str, 
     assert "| skewed | 5 | 94.1 | 83.7 | 2,000 |" in text
 
 
+def test_intervals_of_primary_parts_are_told_beside_what_they_were_planned_for(page: str, text: str) -> None:
+    assert "V4 error 0.5 points 0.22 points 5 seeds yes" in words(page)
+    assert "| V4 | error  | 0.5 points | 0.22 points | 5 seeds | yes |" in text
+    assert "| V4 | no record | 0.5 points | no evidence yet |  |  |" in text
+
+
 def test_the_checklist_has_fourteen_answers_and_its_links_lead_somewhere(page: str, text: str) -> None:
     listed = page[page.index('<ol class="checklist">') : page.index("</ol>", page.index('<ol class="checklist">'))]
     assert listed.count("<li>") == 14
