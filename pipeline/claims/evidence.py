@@ -11,7 +11,7 @@ from typing import TypeVar
 from pipeline.claims.catalogue import Catalogue, read_catalogue
 from pipeline.claims.estimates import Evidence, Pairs
 from pipeline.claims.experiments import plan_experiment
-from pipeline.claims.timings import TimingRecord
+from pipeline.claims.timings import TimingRecord, check_timing
 from pipeline.data.manifest import Manifest, load_manifest, summary
 from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.records import GroupRecord
@@ -81,7 +81,8 @@ def evidence_of(place: Workspace, catalogue: Catalogue) -> FoundEvidence:
         from_elsewhere, refused = whole_records(place, catalogue, published.experiments)
         left_out = {**{name: f"published: {reason}" for name, reason in refused.items()}, **left_out}
     experiments = _before(whole, from_elsewhere)
-    timings = _before(own.timings, published.timings)
+    timings, refused_timings = _whole_timings(catalogue, _before(own.timings, published.timings))
+    left_out |= refused_timings
     elsewhere = [name for name, record in experiments.items() if record is not whole.get(name)]
     elsewhere += [name for name, record in timings.items() if record is not own.timings.get(name)]
     return FoundEvidence(Evidence(experiments, timings, rankings_of(place)), tuple(sorted(elsewhere)), left_out)
@@ -91,6 +92,20 @@ def _before(own: Mapping[str, Record], published: Mapping[str, Record]) -> dict[
     """Own records of a full profile, before published ones, before own records of a smaller one."""
     full = {name: record for name, record in own.items() if record.profile in FULL_PROFILES}
     return {**own, **published, **full}
+
+
+def _whole_timings(
+    catalogue: Catalogue, records: Mapping[str, TimingRecord]
+) -> tuple[dict[str, TimingRecord], dict[str, str]]:
+    whole, left_out = {}, {}
+    for name, record in records.items():
+        try:
+            check_timing(name, catalogue.timings[name], record)
+        except UsageError as error:
+            left_out[name] = str(error)
+        else:
+            whole[name] = record
+    return whole, left_out
 
 
 def whole_records(

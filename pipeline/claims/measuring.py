@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 import search_spaces
-from pipeline.claims.timings import Convolution, PlannedTiming, TimedArm, TimedArmRecord, Timing, TimingRecord
+from pipeline.claims.timings import Convolution, PlannedTiming, TimedArm, TimedArmRecord, Timing, TimingRecord, cost_of
 from pipeline.claims.variants import VARIANTS
 from pipeline.machine import DeviceKind, hardware, versions
-from pipeline.search.plans import native_resolution, resolve_network
+from pipeline.search.plans import resolve_network
 from pipeline.training.loss import training_loss
 
 SHORTEST_SECONDS = 0.05
@@ -71,44 +71,33 @@ class _Measured:
 
 def _build(arm: TimedArm, timing: Timing, device: DeviceKind) -> _Measured:
     if arm.convolution is not None:
-        assert arm.resolution is not None
-        return _build_convolution(arm.convolution, arm.resolution, timing, device)
+        return _build_convolution(arm.convolution, cost_of(arm, timing), timing, device)
     reference, config = (arm.network, None) if isinstance(arm.network, str) else ("timed", arm.network)
-    family, network, known = resolve_network(reference, config)
-    resolution = arm.resolution or native_resolution(known, 28)
-    model = search_spaces.instantiate(family, network, resolution, timing.channels, timing.classes)
-    price = search_spaces.price(family, network, resolution, timing.channels, timing.classes)
-    return _measured(
-        VARIANTS[arm.variant](model),
-        timing.channels,
-        timing.classes,
-        resolution,
-        price.params,
-        price.macs,
-        timing,
-        device,
-    )
+    family, network, _ = resolve_network(reference, config)
+    cost = cost_of(arm, timing)
+    model = search_spaces.instantiate(family, network, cost[0], timing.channels, timing.classes)
+    return _measured(VARIANTS[arm.variant](model), timing.channels, timing.classes, cost, timing, device)
 
 
-def _build_convolution(planned: Convolution, side: int, timing: Timing, device: DeviceKind) -> _Measured:
+def _build_convolution(
+    planned: Convolution, cost: tuple[int, int, int], timing: Timing, device: DeviceKind
+) -> _Measured:
     """With the average of each channel as output, so that there is something to train."""
     width, kernel = planned.channels, planned.kernel
     convolution = nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=planned.groups, bias=False)
     model = nn.Sequential(convolution, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    weights = convolution.weight.numel()
-    return _measured(model, width, width, side, weights, weights * side**2, timing, device)
+    return _measured(model, width, width, cost, timing, device)
 
 
 def _measured(
     model: nn.Module,
     channels: int,
     classes: int,
-    resolution: int,
-    params: int,
-    macs: int,
+    cost: tuple[int, int, int],
     timing: Timing,
     device: DeviceKind,
 ) -> _Measured:
+    resolution, params, macs = cost
     model = model.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-6, momentum=0.9, fused=True)
     generator = torch.Generator().manual_seed(0)

@@ -148,6 +148,17 @@ def test_a_timing_is_taken_and_told(claimed: Workspace) -> None:
     (claim,) = told(claimed, "claims", "B9")
     assert claim["parts"][0]["n"] == 3 and claim["evidence"] == ["timing norms"]
     assert "has no rounds for the profile smoke: full" in refused(claimed, "run", "later")
+    claims = claimed.root / "reports" / "claims.yaml"
+    for what, other, why in (
+        ("batch_size: 16", "batch_size: 8", "was taken with batches of 16, not 8"),
+        ("rounds: {smoke: 3}", "rounds: {smoke: 4}", "fewer rounds than the 4 of smoke"),
+        ("{channels: 8, groups: 2}", "{channels: 8, groups: 4}", "layer of timing norms was another network"),
+    ):
+        text = claims.read_text()
+        claims.write_text(text.replace(what, other))
+        said = called(claimed, "claims")
+        assert "left out: " in said and why in said and told(claimed, "claims", "B9")[0]["parts"][0]["n"] is None
+        claims.write_text(text)
 
 
 def test_published_runs_are_taken_over_and_only_the_rest_is_trained(claimed: Workspace) -> None:
