@@ -77,6 +77,7 @@ def _time(
     from pipeline.claims.estimates import Evidence
     from pipeline.claims.evidence import TIMINGS, record_file
     from pipeline.claims.measuring import take_timing
+    from pipeline.claims.peak_memory import peak_of_step
     from pipeline.claims.tables import plan_seeds
     from pipeline.claims.timings import plan_timing
     from pipeline.files import write_json
@@ -91,7 +92,7 @@ def _time(
         answer(json_file, text, to_json(plan))
         return
     talk = json_file is None and not quiet
-    record = take_timing(plan, resolve_device(), lambda line: print(line, flush=True) if talk else None)
+    record = take_timing(plan, resolve_device(), lambda line: print(line, flush=True) if talk else None, peak_of_step)
     write_json(record_file(place, TIMINGS, name), to_json(record))
     if talk:
         print(plan_seeds(catalogue, name, Evidence(timings={name: record})))

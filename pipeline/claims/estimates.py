@@ -14,7 +14,15 @@ from pipeline.claims.catalogue import Catalogue
 from pipeline.claims.experiments import Experiment
 from pipeline.claims.inference import Contrast, contrast, fisher_correlation, superiority
 from pipeline.claims.measures import guessed, is_reached, taken, value_of
-from pipeline.claims.parts import EmpiricalPart, EstimatedPart, PopulationPart, RankingPart, Scale, TimedPart
+from pipeline.claims.parts import (
+    EmpiricalPart,
+    EstimatedPart,
+    PopulationPart,
+    RankingPart,
+    Scale,
+    TimedMeasure,
+    TimedPart,
+)
 from pipeline.claims.timings import TimedArmRecord, TimingRecord
 from pipeline.evidence.records import GroupRecord, NetworkRecord, SeedRun
 from pipeline.evidence.statistics import AT_CHANCE_LEVEL, AT_THE_EDGE, NO_RATE_TRAINS
@@ -186,7 +194,7 @@ def population_errors(record: GroupRecord, population: str) -> list[float]:
 
 
 def _timed(part: TimedPart, record: TimingRecord) -> Estimate:
-    arms = {arm: _timed_values(part, record.arms[arm]) for arm in part.contrast if arm in record.arms}
+    arms = {arm: timed_values(part.of, record.arms[arm]) for arm in part.contrast if arm in record.arms}
     setting = f"batches of {record.batch_size} in float32, {record.threads} thread on {record.device}"
     if len(arms) < len(part.contrast):
         return Estimate(None, setting=setting)
@@ -197,8 +205,13 @@ def _timed(part: TimedPart, record: TimingRecord) -> Estimate:
     return Estimate(contrast(differences), setting=setting)
 
 
-def _timed_values(part: TimedPart, arm: TimedArmRecord) -> Sequence[float]:
-    return arm.training_step_seconds if part.of == "training step" else arm.inference_seconds
+def timed_values(of: TimedMeasure, arm: TimedArmRecord) -> Sequence[float]:
+    """What was measured of an arm, one number a round."""
+    return {
+        "training step": arm.training_step_seconds,
+        "inference": arm.inference_seconds,
+        "peak memory": arm.peak_memory_bytes,
+    }[of]
 
 
 def arms_of(record: GroupRecord) -> dict[str, NetworkRecord]:

@@ -19,21 +19,32 @@ SHORTEST_SECONDS = 0.05
 """A measurement repeats what it measures until it has taken so long."""
 
 
-def take_timing(plan: PlannedTiming, device: DeviceKind, told: Callable[[str], None]) -> TimingRecord:
-    """Measure all arms of a timing, on one thread of a CPU or on a GPU; `told` is called once a round."""
+def take_timing(
+    plan: PlannedTiming,
+    device: DeviceKind,
+    told: Callable[[str], None],
+    peak: Callable[[TimedArm, Timing, DeviceKind], int],
+) -> TimingRecord:
+    """Measure all arms of a timing, on one thread of a CPU or on a GPU; `told` is called once a round.
+
+    `peak` measures the peak of memory of an arm, where the timing asks for it.
+    """
     torch.set_num_threads(1)
     timing, rounds = plan.timing, plan.rounds
-    arms = {title: _build(arm, timing, device) for title, arm in timing.arms.items()}
+    arms = {title: build(arm, timing, device) for title, arm in timing.arms.items()}
     for arm in arms.values():  # what is done once, such as the choice of kernels, is not measured
         arm.step()
         arm.infer()
     steps: dict[str, list[float]] = {title: [] for title in arms}
     inferences: dict[str, list[float]] = {title: [] for title in arms}
+    peaks: dict[str, list[int]] = {title: [] for title in arms}
     for done in range(rounds):
         order = list(arms)[done % len(arms) :] + list(arms)[: done % len(arms)]  # each arm comes first in turn
         for title in order:
             steps[title].append(_seconds(arms[title].step, device))
             inferences[title].append(_seconds(arms[title].infer, device))
+            if timing.memory:
+                peaks[title].append(peak(timing.arms[title], timing, device))
         told(f"{plan.name}: round {done + 1} of {rounds}")
     return TimingRecord(
         schema="timing/1",
@@ -49,6 +60,7 @@ def take_timing(plan: PlannedTiming, device: DeviceKind, told: Callable[[str], N
                 macs=arm.macs,
                 training_step_seconds=tuple(steps[title]),
                 inference_seconds=tuple(inferences[title]),
+                peak_memory_bytes=tuple(peaks[title]),
             )
             for title, arm in arms.items()
         },
@@ -59,7 +71,7 @@ def take_timing(plan: PlannedTiming, device: DeviceKind, told: Callable[[str], N
 
 
 @dataclass(frozen=True)
-class _Measured:
+class Measurable:
     """An arm ready to be measured: one training step and one inference of a batch, in float32."""
 
     resolution: int
@@ -69,7 +81,8 @@ class _Measured:
     infer: Callable[[], None]
 
 
-def _build(arm: TimedArm, timing: Timing, device: DeviceKind) -> _Measured:
+def build(arm: TimedArm, timing: Timing, device: DeviceKind) -> Measurable:
+    """An arm, ready to be measured."""
     if arm.convolution is not None:
         return _build_convolution(arm.convolution, cost_of(arm, timing), timing, device)
     reference, config = (arm.network, None) if isinstance(arm.network, str) else ("timed", arm.network)
@@ -81,7 +94,7 @@ def _build(arm: TimedArm, timing: Timing, device: DeviceKind) -> _Measured:
 
 def _build_convolution(
     planned: Convolution, cost: tuple[int, int, int], timing: Timing, device: DeviceKind
-) -> _Measured:
+) -> Measurable:
     """With the average of each channel as output, so that there is something to train."""
     width, kernel = planned.channels, planned.kernel
     convolution = nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=planned.groups, bias=False)
@@ -96,7 +109,7 @@ def _measured(
     cost: tuple[int, int, int],
     timing: Timing,
     device: DeviceKind,
-) -> _Measured:
+) -> Measurable:
     resolution, params, macs = cost
     model = model.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-6, momentum=0.9, fused=True)
@@ -117,7 +130,7 @@ def _measured(
         with torch.inference_mode():
             model(images)
 
-    return _Measured(resolution, params, macs, step, infer)
+    return Measurable(resolution, params, macs, step, infer)
 
 
 def _seconds(run: Callable[[], None], device: DeviceKind) -> float:

@@ -18,7 +18,7 @@ Expected = Literal["lower", "higher", "equal", "not higher"]
 """What the source says of an effect; it is "not higher" where it is at most the smallest one worth speaking of."""
 Scale = Literal["difference", "ratio", "correlation"]
 """Effects are analysed as they are, as logarithms (factors), or by Fisher's transformation (correlations)."""
-TimedMeasure = Literal["training step", "inference"]
+TimedMeasure = Literal["training step", "inference", "peak memory"]
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -57,12 +57,16 @@ class TimedArm:
 
 @dataclass(frozen=True, config=STRICT)
 class Timing:
-    """Arms to be measured in turn; `rounds` by profile, a profile that is missing leaves it out."""
+    """Arms to be measured in turn; `rounds` by profile, a profile that is missing leaves it out.
+
+    With `memory` the peak of memory of each arm is measured as well, in a process of its own each round.
+    """
 
     question: str
     arms: dict[str, TimedArm]
     rounds: dict[str, int]
     batch_size: int = 128
+    memory: bool = False
     channels: int = 1
     classes: int = 10
 
@@ -121,13 +125,14 @@ def cost_of(arm: TimedArm, timing: Timing) -> tuple[int, int, int]:
 
 @dataclass(frozen=True, config=STRICT)
 class TimedArmRecord:
-    """What was measured of an arm: its cost for one image, and seconds a batch, one number a round."""
+    """What was measured of an arm: its cost for one image; seconds and peak bytes of a batch, one number a round."""
 
     resolution: int
     params: int
     macs: int
     training_step_seconds: tuple[float, ...]
     inference_seconds: tuple[float, ...]
+    peak_memory_bytes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from pipeline.claims.catalogue import Catalogue
-from pipeline.claims.estimates import Evidence, arms_of
+from pipeline.claims.estimates import Evidence, arms_of, timed_values
 from pipeline.claims.experiments import Experiment
 from pipeline.claims.measures import taken, value_of
 from pipeline.claims.parts import AnalyticPart, EmpiricalPart, Part, PopulationPart, RankingPart, TimedPart
@@ -112,17 +112,13 @@ def experiment_figure(
 
 
 def timing_figure(key: str, part: TimedPart, record: TimingRecord) -> Figure | None:
-    """Milliseconds a batch, a point a round."""
+    """Milliseconds or MiB of a batch, a point a round."""
+    unit, scale = ("MiB", 2**-20) if part.of == "peak memory" else ("ms", 1000.0)
     values = {
-        name: {
-            place: 1000 * seconds
-            for place, seconds in enumerate(
-                arm.training_step_seconds if part.of == "training step" else arm.inference_seconds, start=1
-            )
-        }
+        name: {place: scale * value for place, value in enumerate(timed_values(part.of, arm), start=1)}
         for name, arm in record.arms.items()
     }
-    return _dots(key, f"{part.of} (ms a batch of {record.batch_size})", values, "round", True, ())
+    return _dots(key, f"{part.of} ({unit} a batch of {record.batch_size})", values, "round", True, ())
 
 
 def _axis_title(part: EmpiricalPart) -> str:

@@ -52,6 +52,12 @@ timings:
       framework: {network: bn-lenet}
       from scratch: {network: bn-lenet, variant: batch norm from scratch}
       layer: {convolution: {channels: 8, groups: 2}, resolution: 14}
+  memories:
+    question: Does a network take more memory than one layer?
+    batch_size: 16
+    memory: true
+    rounds: {smoke: 2}
+    arms: {network: {network: bn-lenet}, layer: {convolution: {channels: 8, groups: 2}, resolution: 14}}
   later:
     question: What is measured under another profile only?
     rounds: {full: 3}
@@ -142,7 +148,7 @@ def test_a_timing_is_taken_and_told(claimed: Workspace) -> None:
     assert "norms: round 3 of 3" in said and "B9, seconds: " in said
     record = told(claimed, "run", "norms", "--quiet")
     for arm in record["arms"].values():
-        assert len(arm["training_step_seconds"]) == len(arm["inference_seconds"]) == 3
+        assert len(arm["training_step_seconds"]) == len(arm["inference_seconds"]) == 3 and not arm["peak_memory_bytes"]
     assert record["arms"]["framework"]["macs"] == record["arms"]["from scratch"]["macs"]
     assert (record["arms"]["layer"]["params"], record["arms"]["layer"]["macs"]) == (288, 288 * 14**2)
     (claim,) = told(claimed, "claims", "B9")
@@ -159,6 +165,13 @@ def test_a_timing_is_taken_and_told(claimed: Workspace) -> None:
         said = called(claimed, "claims")
         assert "left out: " in said and why in said and told(claimed, "claims", "B9")[0]["parts"][0]["n"] is None
         claims.write_text(text)
+
+
+def test_the_peak_of_memory_is_measured_in_fresh_processes(claimed: Workspace) -> None:
+    arms = told(claimed, "run", "memories", "--quiet")["arms"]
+    peaks = {name: arm["peak_memory_bytes"] for name, arm in arms.items()}
+    assert [len(found) for found in peaks.values()] == [2, 2]
+    assert min(peaks["network"]) > max(peaks["layer"]) > 0
 
 
 def test_published_runs_are_taken_over_and_only_the_rest_is_trained(claimed: Workspace) -> None:
