@@ -6,13 +6,14 @@ one-sided tests (*equivalent*, whatever else is shown, and what a claim of equal
 where the effect lies beyond that margin); and, for what is "not higher", on which side of the upper margin it lies. All
 else is *undecided*. The p values of all these tests are adjusted together: those of primary claims by Holm's method,
 those of the others by Benjamini and Hochberg's. A test for which there is no evidence yet has a p value of 1, so that a
-verdict given early is adjusted for all that will be judged.
+verdict given early is adjusted for all that will be judged. A part whose experiment is too large for a CPU is not
+testable without a record of it, and does not count then.
 """
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 from pipeline.claims.catalogue import Catalogue, Claim
@@ -27,10 +28,20 @@ from pipeline.claims.inference import (
     next_level_of_holm,
     seeds_needed,
 )
-from pipeline.claims.parts import AnalyticPart, EstimatedPart, Part, RankingPart, TimedPart
+from pipeline.claims.parts import (
+    AnalyticPart,
+    EmpiricalPart,
+    EstimatedPart,
+    Part,
+    PopulationPart,
+    RankingPart,
+    TimedPart,
+)
 from pipeline.claims.verdicts import ClaimVerdict, FigureVerdict, PartVerdict, Verdict
 from pipeline.errors import UsageError
 
+ON_ANY_MACHINE = "full"
+"""The profile that asks for no GPU."""
 Test = Literal["difference", "equivalence", "beyond the margin", "upper margin"]
 PValues = Mapping[Test, float]
 Key = TypeVar("Key")
@@ -58,12 +69,20 @@ def judge(catalogue: Catalogue, evidence: Evidence) -> list[ClaimVerdict]:
         for place, part in enumerate(claim.parts)
         if not isinstance(part, AnalyticPart) and (found := estimate(part, catalogue, evidence)) is not None
     }
-    adjusted = _adjusted(catalogue, estimates)
+    testable = {
+        (identifier, place): part
+        for identifier, claim in catalogue.claims.items()
+        for place, part in enumerate(claim.parts)
+        if not isinstance(part, AnalyticPart) and ((identifier, place) in estimates or is_testable(part, catalogue))
+    }
+    adjusted = _adjusted(catalogue, testable, estimates)
 
     def judged(identifier: str, claim: Claim) -> Iterator[PartVerdict]:
         for place, part in enumerate(claim.parts):
             if isinstance(part, AnalyticPart):
                 yield judge_analytic(part, figures(part.calculation), identifier)
+            elif (identifier, place) not in testable:
+                yield replace(judge_estimated(part, None, Adjusted()), verdict="not testable here")
             else:
                 yield judge_estimated(
                     part, estimates.get((identifier, place)), adjusted.get((identifier, place), Adjusted())
@@ -72,6 +91,17 @@ def judge(catalogue: Catalogue, evidence: Evidence) -> list[ClaimVerdict]:
     return [
         _claim(identifier, claim, tuple(judged(identifier, claim))) for identifier, claim in catalogue.claims.items()
     ]
+
+
+def is_testable(part: EstimatedPart, catalogue: Catalogue) -> bool:
+    """Whether what a part rests on can be run on any machine, and not on one with a GPU alone."""
+    match part:
+        case TimedPart():
+            return ON_ANY_MACHINE in catalogue.timings[part.timing].rounds
+        case EmpiricalPart() | PopulationPart():
+            return ON_ANY_MACHINE in catalogue.experiments[part.experiment].sizes
+        case _:
+            return True
 
 
 def _claim(identifier: str, claim: Claim, parts: tuple[PartVerdict, ...]) -> ClaimVerdict:
@@ -224,13 +254,11 @@ def most_true_of(parts: Iterable[EstimatedPart]) -> int:
     return sum(2 if part.expect == "equal" else 1 for part in parts)
 
 
-def _adjusted(catalogue: Catalogue, estimates: Mapping[tuple[str, int], Estimate]) -> dict[tuple[str, int], Adjusted]:
-    parts = {
-        (identifier, place): part
-        for identifier, claim in catalogue.claims.items()
-        for place, part in enumerate(claim.parts)
-        if not isinstance(part, AnalyticPart)
-    }
+def _adjusted(
+    catalogue: Catalogue,
+    parts: Mapping[tuple[str, int], EstimatedPart],
+    estimates: Mapping[tuple[str, int], Estimate],
+) -> dict[tuple[str, int], Adjusted]:
     tests: dict[tuple[str, int, Test], float] = {}
     for place, part in parts.items():
         found = estimates.get(place)

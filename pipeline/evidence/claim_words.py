@@ -110,6 +110,8 @@ def would_change(part: Part, verdict: PartVerdict) -> str:
     """What would have to be otherwise for another verdict."""
     if isinstance(part, AnalyticPart):
         return _other_figures(verdict)
+    if verdict.verdict == "not testable here":
+        return f"Evidence, which takes a GPU: {_source(part)} --profile gpu."
     if verdict.effect is None or verdict.interval is None:
         return f"Evidence, of which there is none yet: {_source(part)}."
     if verdict.verdict == "undecided":

@@ -169,6 +169,22 @@ def test_without_evidence_a_claim_is_undecided() -> None:
     assert found.verdict == "undecided" and found.parts[0].effect is None
 
 
+def test_what_takes_a_gpu_is_not_testable_without_its_record_and_then_does_not_count() -> None:
+    record = made_record("depth", {"deep": (10.0, 10.2, 9.9, 10.1, 9.8), "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
+    whole = catalogue(PART)
+    large = replace(DEPTH, sizes={"gpu": Size(5, 1.0)})
+    both = replace(whole.claims["V4"], parts=(PART, replace(PART, experiment="large")))
+    with_gpu = Catalogue({"depth": DEPTH, "large": large}, claims={"V4": both})
+    (alone,), (here,), (there,) = (
+        judge(whole, Evidence({"depth": record})),
+        judge(with_gpu, Evidence({"depth": record})),
+        judge(with_gpu, Evidence({"depth": record, "large": replace(record, group="large")})),
+    )
+    assert [part.verdict for part in here.parts] == ["holds", "not testable here"] and here.verdict == "holds"
+    assert here.parts[0].p_value == alone.parts[0].p_value
+    assert there.parts[1].verdict == "undecided"  # its arms are named after another experiment
+
+
 def test_a_part_whose_arms_a_profile_leaves_out_is_undecided() -> None:
     (found,) = judge(catalogue(PART), Evidence({"depth": made_record("depth", {"deep": (1.0, 2.0)})}))
     assert found.verdict == "undecided" and found.parts[0].n is None
