@@ -17,6 +17,13 @@ from pipeline.schema import STRICT
 
 Cost = Literal["macs", "params", "activations", "latency_seconds", "train_memory_bytes"]
 COSTS: tuple[Cost, ...] = get_args(Cost)
+COST_NAMES: dict[Cost, str] = {
+    "macs": "MACs",
+    "params": "parameters",
+    "activations": "activations",
+    "latency_seconds": "seconds an image",
+    "train_memory_bytes": "bytes in training",
+}
 
 _COUNT = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _SECONDS = {"ms": 1e-3, "s": 1.0}

@@ -18,6 +18,7 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.cost.limits import COST_NAMES, show_cost
 from pipeline.evidence import formatting
 from pipeline.evidence.claim_view import ClaimsView
 from pipeline.evidence.comparison import COSTS, Comparison, Network
@@ -198,6 +199,8 @@ def _environment(html: bool) -> Environment:
         "slug",
     )
     environment.filters.update({name: getattr(formatting, name) for name in named})
+    environment.filters["shown_cost"] = lambda value, cost: show_cost(cost, value)
+    environment.filters["cost_name"] = lambda cost: COST_NAMES[cost]
     return environment
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
+from pipeline.cost.limits import COST_NAMES, Cost, show_cost
 from pipeline.evidence.chart_layout import scale_of
 from pipeline.evidence.figure import Figure, specification, vega_axis, vega_scale
 from pipeline.evidence.formatting import decimals, quantity, shorten
@@ -27,24 +28,28 @@ def study_figures(view: StudyView) -> tuple[Figure, ...]:
 
 
 def front_figure(view: StudyView) -> Figure | None:
-    """Validation error against MACs: every network trained in full, the front, and what it was compared with."""
-    rows = [
-        _row(0, f"trial {trial['number']}", trial["macs"], trial["validation_error_percent"]) for trial in view.complete
-    ]
+    """Validation error against cost: every network trained in full, the front, and what it was compared with.
+
+    The cost is the one that was minimised; of what the front was compared with MACs are known alone.
+    """
+    cost, title = view.cost, COST_NAMES[view.cost]
+    rows = [_row(0, f"trial {t['number']}", t[cost], t["validation_error_percent"], cost) for t in view.complete]
     if not rows:
         return None
-    rows += [_row(1, f"trial {t['number']}", t["macs"], t["validation_error_percent"]) for t in view.front]
+    rows += [_row(1, f"trial {t['number']}", t[cost], t["validation_error_percent"], cost) for t in view.front]
+    costs = {trial["number"]: trial[cost] for trial in view.complete}
     for member in view.members:
         if member.validation_error_percent is not None:
-            rows.append(_measured(2, f"trial {member.trial}, retrained", member.macs, member.validation_error_percent))
-    named = {"reference": 3, "random search": 4}
+            told = f"trial {member.trial}, retrained"
+            rows.append(_measured(2, told, costs[member.trial], member.validation_error_percent, cost))
+    named = {"reference": 3, "random search": 4} if cost == "macs" else {}
     drawn: set[str] = set()
     for member in view.members:
         for item in view.comparisons(member.trial):
             if item.against in named and item.name not in drawn and item.validation_error_percent is not None:
                 drawn.add(item.name)
                 label = item.name if item.against == "reference" else f"random search, {item.name}"
-                rows.append(_measured(named[item.against], label, item.macs, item.validation_error_percent))
+                rows.append(_measured(named[item.against], label, item.macs, item.validation_error_percent, cost))
     x_scale = scale_of([row["x"] for row in rows], log=True)
     y_scale = scale_of([value for row in rows for value in (row["y"], row["low"], row["high"]) if value is not None])
     for row in rows:  # a label stands on the side where there is room for it
@@ -54,7 +59,7 @@ def front_figure(view: StudyView) -> Figure | None:
     colour = alt.Color("kind:N", scale=alt.Scale(domain=list(_KINDS)), legend=legend)
     shape = alt.Shape("kind:N", scale=alt.Scale(domain=list(_KINDS), range=list(_SHAPES)), legend=legend)
     base = alt.Chart(alt.NamedData(name="rows")).encode(
-        alt.X("x:Q", title="MACs", scale=vega_scale(x_scale), axis=vega_axis(x_scale, "~s")),
+        alt.X("x:Q", title=title, scale=vega_scale(x_scale), axis=vega_axis(x_scale, "~s")),
         alt.Y("y:Q", title="validation error (%)", scale=vega_scale(y_scale), axis=vega_axis(y_scale)),
     )
     layers = (
@@ -72,9 +77,11 @@ def front_figure(view: StudyView) -> Figure | None:
             .encode(alt.Text("name:N"))
             for right in (False, True)
         ),
-        _pointed(base, "error:N", "validation error"),
+        _pointed(base, "error:N", "validation error", title),
     )
-    return _figure(view, "front", "Error against MACs: the front and what it is compared with", layers, rows, HEIGHT)
+    return _figure(
+        view, "front", f"Error against {title}: the front and what it is compared with", layers, rows, HEIGHT
+    )
 
 
 def course_figure(view: StudyView) -> Figure | None:
@@ -83,7 +90,7 @@ def course_figure(view: StudyView) -> Figure | None:
     if view.finalists and view.finalists.random_course:
         courses.append(("random search", list(view.finalists.random_course)))
     rows = [
-        {"kind": kind, "x": seen, "y": error, "name": kind, "error": f"{decimals(error)} %", "macs": quantity(seen)}
+        {"kind": kind, "x": seen, "y": error, "name": kind, "error": f"{decimals(error)} %", "cost": quantity(seen)}
         for kind, course in courses
         for seen, error in course
     ]
@@ -98,7 +105,7 @@ def course_figure(view: StudyView) -> Figure | None:
     )
     layers = (
         base.mark_line(interpolate="step-after", strokeWidth=2, aria=False).encode(colour),
-        _pointed(base, "error:N", "lowest error so far"),
+        _pointed(base, "error:N", "lowest error so far", "training images seen"),
     )
     return _figure(view, "course", "Lowest validation error against compute", layers, rows, LOW_HEIGHT)
 
@@ -122,7 +129,7 @@ def edf_figure(view: StudyView) -> Figure | None:
             "high": min(1.0, share + half),
             "name": f"{share:.0%} of networks",
             "error": f"at most {decimals(error)} %",
-            "macs": "",
+            "cost": "",
         }
         for place, error in enumerate(errors, start=1)
         for share in (place / len(errors),)
@@ -135,7 +142,7 @@ def edf_figure(view: StudyView) -> Figure | None:
     layers = (
         base.mark_area(opacity=0.25, interpolate="step-after", aria=False).encode(alt.Y("low:Q"), alt.Y2("high:Q")),
         base.mark_line(interpolate="step-after", strokeWidth=2, aria=False),
-        _pointed(base, "error:N", "error"),
+        _pointed(base, "error:N", "error", ""),
     )
     epochs = view.uniform[0]["rungs"][0]["epochs"]
     after = f"after {epochs} {'epoch' if epochs == 1 else 'epochs'}"
@@ -144,29 +151,30 @@ def edf_figure(view: StudyView) -> Figure | None:
 
 
 def parallel_figure(view: StudyView) -> Figure | None:
-    """Each network trained in full as a line through its parameters; the best quarter in colour."""
+    """Each network trained in full as a line through the parameters that it has; the best quarter in colour."""
     complete = view.complete
     if len(complete) < FEWEST_FOR_EDF:
         return None
     import search_spaces
 
-    space = search_spaces.space(view.record["space"])
+    space, mixed = search_spaces.space(view.record["space"]), len(view.record["space"]) > 1
     parameters = [p for p in space.parameters if len(p.values) > 1]
     ranked = sorted(complete, key=lambda trial: trial["validation_error_percent"])
     best = {trial["number"] for trial in ranked[: max(1, len(ranked) // 4)]}
     rows = [
         {
-            "x": parameter.name.partition(".")[2] or parameter.name,
+            "x": parameter.name if mixed else parameter.name.partition(".")[2] or parameter.name,
             "place": place,
             "y": parameter.values.index(trial["values"][parameter.name]) / (len(parameter.values) - 1),
             "trial": trial["number"],
             "kind": "best quarter" if trial["number"] in best else "others",
             "name": f"trial {trial['number']}",
             "error": f"{decimals(trial['validation_error_percent'])} %",
-            "macs": shorten(str(trial["values"][parameter.name]), 40),
+            "cost": shorten(str(trial["values"][parameter.name]), 40),
         }
         for trial in complete
         for place, parameter in enumerate(parameters)
+        if parameter.name in space.asked(trial["values"])
     ]
     base = alt.Chart(alt.NamedData(name="rows")).encode(
         alt.X("x:N", title=None, sort=alt.SortField("place"), axis=alt.Axis(labelAngle=-35)),
@@ -179,41 +187,41 @@ def parallel_figure(view: StudyView) -> Figure | None:
     layers = (
         base.transform_filter("datum.kind === 'others'").mark_line(style="context", aria=False),
         base.transform_filter("datum.kind !== 'others'").mark_line(strokeWidth=1.6, aria=False).encode(colour),
-        _pointed(base, "error:N", "validation error"),
+        _pointed(base, "error:N", "validation error", "value"),
     )
     return _figure(view, "parallel", "Parameters of the networks trained in full", layers, rows, LOW_HEIGHT)
 
 
-def _row(order: int, name: str, macs: float, error: float) -> dict[str, Any]:
+def _row(order: int, name: str, value: float, error: float, cost: Cost) -> dict[str, Any]:
     return {
         "order": order,
         "kind": _KINDS[order],
         "name": shorten(name, 60),
-        "x": macs,
+        "x": value,
         "y": error,
         "low": None,
         "high": None,
         "error": f"{decimals(error)} %",
-        "macs": quantity(macs),
+        "cost": show_cost(cost, value),
     }
 
 
-def _measured(order: int, name: str, macs: float, error: Interval) -> dict[str, Any]:
+def _measured(order: int, name: str, value: float, error: Interval, cost: Cost) -> dict[str, Any]:
     low, high = error.interval or (None, None)
     return {
-        **_row(order, name, macs, error.mean),
+        **_row(order, name, value, error.mean, cost),
         "low": low,
         "high": high,
         "error": f"{decimals(error.mean)} % (n = {error.n})",
     }
 
 
-def _pointed(base: alt.Chart, error: str, told: str) -> alt.Chart:
+def _pointed(base: alt.Chart, error: str, told: str, cost: str) -> alt.Chart:
     """What a reader sees when pointing at the chart."""
     tooltip = [
         alt.Tooltip("name:N", title="title"),
         alt.Tooltip(error, title=told),
-        alt.Tooltip("macs:N", title="MACs"),
+        alt.Tooltip("cost:N", title=cost),
     ]
     pointed: alt.Chart = base.mark_point(shape="circle", size=300, filled=True, opacity=0).encode(
         description=alt.Description("name:N"), tooltip=tooltip

@@ -12,7 +12,8 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
 import search_spaces
-from pipeline.evidence.study_records import FinalistComparison, FinalistsRecord, Member
+from pipeline.cost.limits import Cost
+from pipeline.evidence.study_records import COST_OF, FinalistComparison, FinalistsRecord, Member
 from pipeline.search.samplers import distributions, silence
 
 BEST_SHARE = 0.25
@@ -61,6 +62,17 @@ class StudyView:
         return sorted(members, key=lambda trial: (trial["validation_error_percent"], trial["number"]))
 
     @property
+    def cost(self) -> Cost:
+        """The cost against which errors are drawn: the first one among the objectives, else MACs."""
+        return next((COST_OF[objective] for objective in self.record["objectives"] if objective != "error"), "macs")
+
+    @property
+    def further_costs(self) -> list[Cost]:
+        """Costs among the objectives that stand in no table otherwise."""
+        costs = [COST_OF[objective] for objective in self.record["objectives"] if objective != "error"]
+        return [cost for cost in costs if cost not in ("macs", "params")]
+
+    @property
     def states(self) -> Counter[str]:
         """How many trials ended how."""
         return Counter(trial["state"] for trial in self.trials)
@@ -104,18 +116,19 @@ class StudyView:
     def importances(self) -> dict[str, float]:
         """Share of the variance of the error that each parameter explains alone (fANOVA), largest first.
 
-        Source: Hutter et al. (2014), "An efficient approach for assessing hyperparameter importance". Empty below
-        FEWEST_FOR_IMPORTANCE complete trials.
+        Among the parameters that all of the networks have. Source: Hutter et al. (2014), "An efficient approach for
+        assessing hyperparameter importance". Empty below FEWEST_FOR_IMPORTANCE complete trials.
         """
         if len(self.complete) < FEWEST_FOR_IMPORTANCE:
             return {}
-        boxes = distributions(search_spaces.space(self.record["space"]))
+        space = search_spaces.space(self.record["space"])
+        boxes = distributions(space)
         silence()
         study = optuna.create_study(direction="minimize")
         for trial in self.complete:
-            study.add_trial(
-                create_trial(params=trial["values"], distributions=boxes, value=trial["validation_error_percent"])
-            )
+            has = space.asked(trial["values"])
+            of_it = {name: boxes[name] for name in has}
+            study.add_trial(create_trial(params=has, distributions=of_it, value=trial["validation_error_percent"]))
         found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
         return {name: float(value) for name, value in found.items() if np.isfinite(value) and value >= SHOWN_IMPORTANCE}
 

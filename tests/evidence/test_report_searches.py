@@ -17,6 +17,7 @@ from pipeline.evidence.study_view import StudyView
 from pipeline.search.pareto import hypervolume
 from pipeline.search.study_summary import bounds_of, trials_of
 from pipeline.stages.report import write_report
+from search_spaces import space as search_space
 
 NETWORKS = sections_of(compare([group((network(),))], []))
 
@@ -114,3 +115,27 @@ def test_the_course_counts_a_network_when_it_came_to_its_end() -> None:
         }  # fmt: skip
     record["trials"] = record["trials"][:2]
     assert StudyView("search-1", record).course() == [(10 * 6400, 20.0), (18 * 6400, 10.0)]
+
+
+def test_a_search_for_another_cost_is_drawn_and_tabulated_against_it() -> None:
+    record = study_record()
+    record["objectives"] = ["error", "latency"]
+    for trial in record["trials"]:
+        trial["latency_seconds"] = 0.001 * (1 + trial["number"])
+    view = StudyView("search-1", record, finalists_record(record))
+    front = study_figures(view)[0]
+    assert front.title.startswith("Error against seconds an image")
+    assert {row["x"] for row in front.rows} <= {trial["latency_seconds"] for trial in record["trials"]}
+    assert "reference" not in {row["kind"] for row in front.rows}  # its latency is not known
+    sections = study_sections([record], {})
+    best = view.front[0]["number"]
+    for text in (render_html(NETWORKS, sections), render_markdown(NETWORKS, sections)):
+        assert "econds an image" in text and f"{1 + best} ms" in text
+
+
+def test_parameters_that_a_network_does_not_have_are_not_drawn(record: dict[str, Any]) -> None:
+    parallel = study_figures(StudyView("search-1", record))[3]
+    space = search_space(record["space"])
+    for trial in record["trials"]:
+        has = {name.partition(".")[2] for name in space.asked(trial["values"])}
+        assert {row["x"] for row in parallel.rows if row["trial"] == trial["number"]} <= has
