@@ -175,6 +175,40 @@ def test_a_search_can_learn_from_another(searched: tuple[Workspace, Any], capsys
     assert f"the sampler begins with {complete} of 4 trials" in capsys.readouterr().err
 
 
+def test_fresh_begins_anew_with_other_settings(searched: tuple[Workspace, Any]) -> None:
+    place, _ = searched
+    again = ("search", "lenet", *SMALL[:4], "--study", "renewed", "--trials")
+    before = told(place, *again, "2", "--max-macs", "1M")
+    assert "limits.macs" in refused(place, *again, "3", "--max-macs", "2M")
+    after = told(place, *again, "3", "--max-macs", "2M", "--fresh")
+    assert (before["counted"], after["counted"], after["limits"]) == (2, 3, {"macs": 2_000_000})
+    assert [trial["number"] for trial in after["trials"]] == [0, 1, 2]
+
+
+def test_hours_are_a_budget_that_is_spent_and_can_be_raised(searched: tuple[Workspace, Any]) -> None:
+    place, _ = searched
+    timed = ("search", "lenet", *SMALL, "--study", "timed", "--hours")
+    first = told(place, *timed, "0.001")  # 3.6 s
+    assert first["state"] == "complete" and first["counted"] >= 1 and first["budget"] == {"hours": 0.001}
+    assert told(place, *timed, "0.001")["counted"] == first["counted"]
+    more = told(place, *timed, "0.003")
+    assert more["state"] == "complete" and more["counted"] > first["counted"]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--hours", "nan"), "must be positive and finite"),
+        (("--hours", "inf"), "must be positive and finite"),
+        (("--trials", "2", "--max-macs", "0.4"), "must be at least 1"),
+    ],
+)
+def test_numbers_that_are_no_budget_or_limit_are_refused(
+    searched: tuple[Workspace, Any], options: tuple[str, ...], why: str
+) -> None:
+    assert why in refused(searched[0], "search", " lenet , resnet", *options, "--dry-run")
+
+
 def test_latency_can_be_limited_and_minimised(searched: tuple[Workspace, Any]) -> None:
     place, _ = searched
     found = told(
