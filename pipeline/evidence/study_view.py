@@ -98,7 +98,10 @@ class StudyView:
         """(training images seen so far, lowest error so far of a network trained in full), each time that one ended.
 
         In the order in which rungs were told, so that a trial that was promoted late counts when it came to its end.
+        Empty of a record that does not hold this order.
         """
+        if not all("arrival" in rung for trial in self.trials for rung in trial["rungs"]):
+            return []
         told = sorted(
             (rung["arrival"], trial["number"], place, trial)
             for trial in self.trials

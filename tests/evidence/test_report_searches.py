@@ -115,6 +115,8 @@ def test_the_course_counts_a_network_when_it_came_to_its_end() -> None:
         }  # fmt: skip
     record["trials"] = record["trials"][:2]
     assert StudyView("search-1", record).course() == [(10 * 6400, 20.0), (18 * 6400, 10.0)]
+    del record["trials"][0]["rungs"][0]["arrival"]
+    assert StudyView("search-1", record).course() == []
 
 
 def test_a_search_for_another_cost_is_drawn_and_tabulated_against_it() -> None:
