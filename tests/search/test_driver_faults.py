@@ -1,12 +1,17 @@
 """A driver interrupted, workers lost or hung, networks that diverge: the study still ends as it should."""
 
 import itertools
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
+import driver_to_kill
 import optuna
 import pytest
 from pebble import ProcessExpired
@@ -69,6 +74,27 @@ def test_a_driver_cut_off_at_any_of_its_writes_ends_with_the_same_study(
         check_trials(trials, plan, 8, executors)
         assert trials == undisturbed, f"cut at write {place}"
     assert place > 40
+
+
+@pytest.mark.parametrize("counts", [(2,), pytest.param((1, 3, 5, 7), marks=pytest.mark.soak)])
+def test_a_driver_killed_at_every_boundary_ends_with_the_same_study(
+    tmp_path: Path, manifest: Manifest, prepared_fashion_mnist: Path, counts: tuple[int, ...]
+) -> None:
+    """SIGKILL, one after the other at each boundary, on one study."""
+    plan = table_plan(manifest, epochs=3)
+    undisturbed, _ = searched(tmp_path / "whole", manifest, plan, driver_to_kill.TRIALS)
+    script, root = Path(driver_to_kill.__file__), tmp_path / "killed"
+    killed = Counter[str]()
+    for count in counts:
+        for boundary in driver_to_kill.BOUNDARIES:
+            command = [sys.executable, str(script), str(prepared_fashion_mnist), str(root), boundary, str(count)]
+            done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": "."})
+            killed[boundary] += done.returncode == -signal.SIGKILL
+            assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    trials, _ = searched(root, manifest, plan, driver_to_kill.TRIALS)
+    check_trials(trials, plan, driver_to_kill.TRIALS, [])
+    assert trials == undisturbed
+    assert len(+killed) >= 9, killed
 
 
 def test_a_driver_cut_off_again_and_again_reaches_its_budget_exactly(
