@@ -85,15 +85,15 @@ def _publish_experiments(place: Workspace, catalogue: Catalogue) -> dict[str, st
 def found_record(
     place: Workspace, name: str, experiment: Experiment, profile: str, published: GroupRecord | None
 ) -> GroupRecord:
-    """What the run store holds of an experiment under a profile, and beside it what is published."""
+    """What the run store holds of an experiment under a profile, and beside it what is published; arms with a run."""
     settings = read_settings(place.params_file)
     manifest = load_manifest(place.prepared_data / settings.data.name)
     if profile not in experiment.sizes:
         return GroupRecord("group/1", name, profile, summary(manifest), ())
     plan = plan_experiment(name, experiment, profile, settings, manifest)
-    return reproduce(
-        plan, manifest, FoundRuns(RunStore(place.runs), manifest.test_fingerprint), resolve_device(), published
-    )
+    store = FoundRuns(RunStore(place.runs), manifest.test_fingerprint)
+    found = reproduce(plan, manifest, store, resolve_device(), published)
+    return replace(found, networks=tuple(network for network in found.networks if network.runs or network.rates))
 
 
 def _adds(record: GroupRecord, published: GroupRecord | None) -> bool:
