@@ -39,7 +39,7 @@ def test_experiments_of_primary_claims_come_first() -> None:
     claims = read_catalogue(CHECKOUT / "reports" / "claims.yaml").claims.values()
     primary = {
         part.experiment for claim in claims if claim.primary for part in claim.parts if isinstance(part, EmpiricalPart)
-    }
+    } - {"source-predecessors"}  # for a GPU alone
     assert primary <= set(order[: len(primary) + 1])  # densenet-params, of the same networks as D2, is among them
 
 

@@ -20,6 +20,7 @@ FOUND = PartVerdict(
     [
         ({}, "holds", (-2.5, -1.5), None, "An effect nearer to 0: the interval ends 1.50 points from it."),
         ({}, "contradicted", (0.1, 1.5), None, "0.10 points from it. It reaches into the margin"),
+        ({}, "not testable here", None, None, "Evidence, which takes a GPU: convstudy run e --profile gpu."),
         ({}, "equivalent", (-0.2, 0.3), None, "the interval ends 0.20 points inside the margin."),
         ({}, "equivalent", (-0.2, 0.55), None, "More spread: by the one-sided tests"),
         ({}, "undecided", (-1.0, 0.3), 23, "23 seeds would find an effect of 0.5 points with a probability of 80 %."),
@@ -36,6 +37,7 @@ def test_what_would_change_a_verdict(
 ) -> None:
     effect = None if interval is None else sum(interval) / 2
     found = replace(FOUND, verdict=verdict, effect=effect, interval=interval, seeds_needed=needed)
+    found = replace(found, may_be_small=interval == (0.1, 1.5))
     part = replace(PART, **changed)  # type: ignore[arg-type]
     assert told in claim_words.would_change(part, found)
     assert claim_words.rule_of(part).startswith("Holds if the effect is shown to")
