@@ -11,7 +11,8 @@ from typing import TypeVar
 from pipeline.claims.catalogue import Catalogue, read_catalogue
 from pipeline.claims.estimates import Evidence, Pairs
 from pipeline.claims.experiments import plan_experiment
-from pipeline.claims.timings import TimingRecord, check_timing
+from pipeline.claims.timed_costs import check_timing
+from pipeline.claims.timings import TimingRecord
 from pipeline.data.manifest import Manifest, load_manifest, summary
 from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.records import GroupRecord

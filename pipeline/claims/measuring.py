@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 import search_spaces
-from pipeline.claims.timings import Convolution, PlannedTiming, TimedArm, TimedArmRecord, Timing, TimingRecord, cost_of
+from pipeline.claims.timed_costs import cost_of
+from pipeline.claims.timings import Convolution, PlannedTiming, TimedArm, TimedArmRecord, Timing, TimingRecord
 from pipeline.claims.variants import VARIANTS
 from pipeline.machine import DeviceKind, hardware, versions
 from pipeline.search.plans import resolve_network

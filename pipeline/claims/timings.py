@@ -10,10 +10,7 @@ from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
 
-import search_spaces
-from pipeline.errors import UsageError
 from pipeline.schema import STRICT
-from pipeline.search.plans import native_resolution, resolve_network
 
 Variant = Literal["as it is", "batch norm from scratch", "checkpointed"]
 
@@ -91,36 +88,6 @@ class PlannedTiming:
 def plan_timing(name: str, timing: Timing, profile: str) -> PlannedTiming:
     """The plan of a timing under a profile."""
     return PlannedTiming("timing-plan/1", name, profile, timing, timing.rounds.get(profile, 0))
-
-
-def check_timing(name: str, timing: Timing, record: "TimingRecord") -> None:
-    """Raise UsageError where a record is not of this timing: of other arms, batches, or fewer rounds than planned."""
-    if record.batch_size != timing.batch_size:
-        raise UsageError(f"timing {name} was taken with batches of {record.batch_size}, not {timing.batch_size}")
-    planned = timing.rounds.get(record.profile, 0)
-    for arm, wanted in timing.arms.items():
-        found = record.arms.get(arm)
-        if found is None:
-            raise UsageError(f"the record of timing {name} lacks {arm}: take it again")
-        if min(len(found.training_step_seconds), len(found.inference_seconds)) < planned:
-            raise UsageError(f"timing {name} was taken over fewer rounds than the {planned} of {record.profile}")
-        cost = cost_of(wanted, timing)
-        if (found.resolution, found.params, found.macs) != cost:
-            raise UsageError(f"{arm} of timing {name} was another network: it had {found.params:,} parameters")
-
-
-def cost_of(arm: TimedArm, timing: Timing) -> tuple[int, int, int]:
-    """Resolution, parameters and MACs of an arm."""
-    if arm.convolution is not None:
-        assert arm.resolution is not None
-        planned = arm.convolution
-        weights = planned.channels * (planned.channels // planned.groups) * planned.kernel**2
-        return arm.resolution, weights, weights * arm.resolution**2
-    reference, config = (arm.network, None) if isinstance(arm.network, str) else ("timed", arm.network)
-    family, network, known = resolve_network(reference, config)
-    resolution = arm.resolution or native_resolution(known, 28)
-    price = search_spaces.price(family, network, resolution, timing.channels, timing.classes)
-    return resolution, price.params, price.macs
 
 
 @dataclass(frozen=True, config=STRICT)
