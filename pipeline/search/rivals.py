@@ -57,8 +57,8 @@ def rivals_of(
         drawn = _random_networks(plan, member, wanted.random_networks, measure)
         if len(drawn) < wanted.random_networks:
             told.append(
-                f"{who} is compared with {len(drawn)} random networks, not {wanted.random_networks}: so many were met "
-                "at its cost and within the limits"
+                f"{who} is compared with only {len(drawn)} of {wanted.random_networks} random networks: no more were "
+                "met at its cost and within the limits"
             )
         if drawn:
             macs = int(np.median([cost for _, cost in drawn]))
