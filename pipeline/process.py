@@ -74,8 +74,10 @@ def run_stage(name: str, locks: Path, action: Callable[[], object]) -> NoReturn:
 
     if "DVC_STAGE" in os.environ:
         caller = _calling_dvc()
-        if caller is not None:
-            die_with(caller.pid)
+        if caller is None:  # it was killed while this process began
+            print("the DVC that called this stage is gone; nothing was begun", file=sys.stderr)
+            sys.exit(128 + signal.SIGTERM)
+        die_with(caller.pid)
     run_and_exit(locked, debug=bool(os.environ.get("CONVSTUDY_DEBUG")))
 
 

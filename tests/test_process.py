@@ -71,6 +71,18 @@ def test_a_stage_ends_when_the_dvc_that_called_it_is_killed(tmp_path: Path) -> N
     assert still_running([stage], 5) == []
 
 
+def test_a_stage_whose_dvc_was_killed_before_it_could_look_begins_nothing(tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    done = subprocess.run(
+        [sys.executable, "-c", STAGE, str(mark)],
+        env={**os.environ, "DVC_STAGE": "test"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 143 and "is gone" in done.stderr and not mark.exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_waits_until_an_uninterrupted_block_has_ended_and_then_arrives_once(number: signal.Signals) -> None:
     told: list[str] = []
