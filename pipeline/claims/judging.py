@@ -10,9 +10,7 @@ verdict given early is adjusted for all that will be judged. A part whose experi
 testable without a record of it, and does not count then.
 """
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
@@ -37,7 +35,7 @@ from pipeline.claims.parts import (
     RankingPart,
     TimedPart,
 )
-from pipeline.claims.verdicts import ClaimVerdict, FigureVerdict, PartVerdict, Verdict
+from pipeline.claims.verdicts import ClaimVerdict, FigureVerdict, PartVerdict, Verdict, together
 from pipeline.errors import UsageError
 
 ON_ANY_MACHINE = "full"
@@ -278,26 +276,3 @@ def _adjusted(
         level = level_of_primary if primary(key) else level_of_others
         adjusted.setdefault((identifier, place_of_part), Adjusted(level=level)).p_values[test] = p_value
     return adjusted
-
-
-def together(verdicts: Sequence[Verdict]) -> Verdict:
-    """The verdict of a whole from those of its parts.
-
-    What all say, it says. Where some hold and others do not, it holds in part; where none holds and they differ, it is
-    contradicted. It is undecided as long as parts are that can still change this.
-    """
-    said = set(verdicts) - {"not testable here"} or set(verdicts)
-    decided, undecided = said - {"undecided"}, verdicts.count("undecided")
-    settled: tuple[Verdict, ...] = ("holds", "contradicted", "equivalent")
-    ends = {
-        _of_decided(decided | set(end))
-        for several in range(min(undecided, 1), min(undecided, len(settled)) + 1)
-        for end in itertools.combinations(settled, several)
-    }
-    return ends.pop() if len(ends) == 1 else "undecided"
-
-
-def _of_decided(said: AbstractSet[Verdict]) -> Verdict:
-    if len(said) == 1:
-        return next(iter(said))
-    return "holds in part" if said & {"holds", "holds in part"} else "contradicted"

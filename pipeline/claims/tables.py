@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pipeline.claims.catalogue import Catalogue
 from pipeline.claims.estimates import Evidence, estimate
 from pipeline.claims.inference import ALPHA
-from pipeline.claims.judging import Adjusted, judge_estimated, p_values_of, seeds_for
+from pipeline.claims.judging import Adjusted, is_testable, judge_estimated, p_values_of, seeds_for
 from pipeline.claims.parts import AnalyticPart, RankingPart, TimedPart
 from pipeline.claims.verdicts import ClaimVerdict, PartVerdict
 
@@ -23,10 +23,10 @@ def plan_seeds(catalogue: Catalogue, name: str, evidence: Evidence) -> str:
     """What an experiment or a timing says of the claims that rest on it, part by part, and how many seeds settle them.
 
     Seeds are rounds of a timing, and networks of a population. For a primary claim they are those that find the effect
-    at a level of 0.05 divided among the estimated parts of all primary claims, for another at 0.05.
+    at a level of 0.05 divided among the estimated parts of primary claims that need no GPU, for another at 0.05.
     """
     primary_parts = sum(
-        not isinstance(part, AnalyticPart)
+        not isinstance(part, AnalyticPart) and is_testable(part, catalogue)
         for claim in catalogue.claims.values()
         if claim.primary
         for part in claim.parts

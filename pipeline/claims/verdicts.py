@@ -1,5 +1,8 @@
 """Verdicts on claims and their parts, as `convstudy claims --json` and the report tell them."""
 
+import itertools
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Literal
 
 from pydantic.dataclasses import dataclass
@@ -62,3 +65,26 @@ class ClaimVerdict:
     parts: tuple[PartVerdict, ...]
     evidence: tuple[str, ...]
     remark: str = ""
+
+
+def together(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict of a whole from those of its parts.
+
+    What all say, it says. Where some hold and others do not, it holds in part; where none holds and they differ, it is
+    contradicted. It is undecided as long as parts are that can still change this.
+    """
+    said = set(verdicts) - {"not testable here"} or set(verdicts)
+    decided, undecided = said - {"undecided"}, verdicts.count("undecided")
+    settled: tuple[Verdict, ...] = ("holds", "contradicted", "equivalent")
+    ends = {
+        _of_decided(decided | set(end))
+        for several in range(min(undecided, 1), min(undecided, len(settled)) + 1)
+        for end in itertools.combinations(settled, several)
+    }
+    return ends.pop() if len(ends) == 1 else "undecided"
+
+
+def _of_decided(said: AbstractSet[Verdict]) -> Verdict:
+    if len(said) == 1:
+        return next(iter(said))
+    return "holds in part" if said & {"holds", "holds in part"} else "contradicted"

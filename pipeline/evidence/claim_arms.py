@@ -11,6 +11,7 @@ from pipeline.claims.estimates import Evidence, arms_of, population_errors
 from pipeline.claims.experiments import Experiment
 from pipeline.claims.parts import EmpiricalPart, Part, PopulationPart, TimedPart
 from pipeline.claims.timings import Timing, TimingRecord
+from pipeline.cost.limits import COST_NAMES
 from pipeline.evidence.formatting import decimals, duration, listing, network, number, quantity, spread
 from pipeline.evidence.records import GroupRecord, NetworkRecord
 from pipeline.schema import to_json
@@ -193,12 +194,11 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _equal(experiment: Experiment, record: GroupRecord) -> list[str]:
-    words, arms = {"params": "parameters", "macs": "MACs", "activations": "activations"}, arms_of(record)
-    told = []
+    arms, told = arms_of(record), []
     for held in experiment.equal:
         of = f" of {listing(list(held.arms))}" if held.arms else ""
         costs = [getattr(arms[arm], held.cost) for arm in held.arms or arms if arm in arms]
-        told.append(f"{words[held.cost]}{of} within {number(100 * held.within)} % of their mean ({_range(costs)})")
+        told.append(f"{COST_NAMES[held.cost]}{of} within {number(100 * held.within)} % of their mean ({_range(costs)})")
     return told
 
 

@@ -52,8 +52,12 @@ def search(
     url = storage_url(place, url)
     name = name or default_name(plan)
     with Studies(url, place.locks) as studies:
-        study = _opened(studies, name, plan, fresh)
-        plan, warm = study.plan, warm_trials(place, studies, study.plan)
+        known = name in studies.names()
+        plan = _in_force(studies.open(name).plan, plan, name) if known and not fresh else plan
+        warm = warm_trials(place, studies, plan)  # refused, if at all, before a study is made
+        if known and fresh:
+            studies.remove(name)
+        study = studies.open(name) if known and not fresh else studies.create(name, plan)
         display = SearchDisplay(name, plan, budget, quiet=quiet)
         workers = workers or default_workers(plan.device)
         with (
@@ -83,19 +87,15 @@ def search(
         return record
 
 
-def _opened(studies: Studies, name: str, plan: SearchPlan, fresh: bool) -> StoredStudy:
-    if name in studies.names():
-        if not fresh:
-            study = studies.open(name)
-            different = differences(study.plan, replace(plan, warm_start=kept(study.plan.warm_start, plan.warm_start)))
-            if different:
-                raise UsageError(
-                    f"study {name} was made with other settings ({'; '.join(different)}): "
-                    "give those again, another --study, or --fresh to begin anew"
-                )
-            return study
-        studies.remove(name)
-    return studies.create(name, plan)
+def _in_force(stored: SearchPlan, wanted: SearchPlan, name: str) -> SearchPlan:
+    """The plan of a study that is continued; raises UsageError with what differs from the one wanted now."""
+    different = differences(stored, replace(wanted, warm_start=kept(stored.warm_start, wanted.warm_start)))
+    if different:
+        raise UsageError(
+            f"study {name} was made with other settings ({'; '.join(different)}): "
+            "give those again, another --study, or --fresh to begin anew"
+        )
+    return stored
 
 
 def _show_in_mlflow(runner: Runner, record: dict[str, Any]) -> None:

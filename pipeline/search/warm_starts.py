@@ -43,8 +43,8 @@ def kept(stored: str | None, wanted: str | None) -> str | None:
 def warm_trials(place: Workspace, studies: Studies, plan: SearchPlan) -> list[Trial]:
     """The trials that a plan's `warm_start` names.
 
-    Raises UsageError where they were trained on other data; other recipes are no hindrance, since what a sampler learns
-    from is mostly which of two networks is the better one.
+    Raises UsageError where they are gone, or were trained on other data; other recipes are no hindrance, since what a
+    sampler learns from is mostly which of two networks is the better one.
     """
     if plan.warm_start is None:
         return []
@@ -52,8 +52,10 @@ def warm_trials(place: Workspace, studies: Studies, plan: SearchPlan) -> list[Tr
     if name in studies.names():
         study = studies.open(name)
         fingerprint, trials = study.plan.data_fingerprint, study.trials()
+    elif name == POPULATION and (trials := list(_published(place))):
+        fingerprint = _fingerprint(place)
     else:
-        fingerprint, trials = _fingerprint(place), list(_published(place))
+        raise unknown_name("study", name, [*studies.names(), POPULATION])
     if fingerprint != plan.data_fingerprint:
         raise UsageError(f"--warm-start {name} is of other data than {plan.data} is now")
     return trials[:count]

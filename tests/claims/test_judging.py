@@ -12,10 +12,10 @@ from pipeline.claims.catalogue import Catalogue, Claim, read_catalogue
 from pipeline.claims.estimates import Evidence
 from pipeline.claims.experiments import Arm, Experiment, Size
 from pipeline.claims.inference import contrast
-from pipeline.claims.judging import decide, judge, p_values_of, together
+from pipeline.claims.judging import decide, judge, p_values_of
 from pipeline.claims.parts import EmpiricalPart, Relation
 from pipeline.claims.tables import tell
-from pipeline.claims.verdicts import Verdict
+from pipeline.claims.verdicts import Verdict, together
 from pipeline.evidence.statistics import AT_THE_EDGE
 from pipeline.files import read_json
 from pipeline.schema import parse

@@ -159,6 +159,8 @@ def test_the_published_population_can_be_a_warm_start(tmp_path: Path, manifest: 
         trials = warm_trials(place, studies, plan)
         with pytest.raises(UsageError, match="of other data"):
             warm_trials(place, studies, replace(plan, data_fingerprint="other"))
+        with pytest.raises(UsageError, match="unknown study 'removed'"):  # and not the population in its place
+            warm_trials(place, studies, replace(plan, warm_start="removed:4"))
     resnets = sum(network["config"]["family"] == "resnet" for network in table["networks"])
     assert (
         len(trials) == 253 and Candidates(plan, search_spaces.space(["resnet"]), warm=trials).recalled == resnets > 50
