@@ -11,8 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import spearmanr
 
-from benchmarks.full_trainings import FullTrainings
-from benchmarks.population import PopulationTable
+from pipeline.evidence.population import (
+    FullTrainings,
+    Pairs,
+    PopulationTable,
+    full_way,
+    paired_errors,
+    short_way,
+    table_rungs,
+)
 
 RESAMPLES = 2_000
 FEWEST_NETWORKS = 10
@@ -39,52 +46,17 @@ def rank_correlations(table: PopulationTable, full: FullTrainings | None) -> lis
     return [item for item in found if item is not None]
 
 
-def paired_errors(
-    table: PopulationTable, full: FullTrainings | None
-) -> dict[tuple[str, str], list[tuple[float, float]]]:
-    """(cheap, dear) way to train -> validation errors in percent, a pair for each network trained both ways."""
-    first, epochs = str(table.plan.seed), table.plan.recipe.epochs
-    short = {network.number: network.errors[first] for network in table.networks}
-    found = {
-        (_short(k, epochs), "short"): [(errors[k - 1], errors[-1]) for errors in short.values()]
-        for k in table_rungs(epochs)[:-1]
-    }
-    found["short", "short, another seed"] = [
-        (network.errors[first][-1], network.errors[other][-1])
-        for network in table.networks
-        for other in network.errors
-        if other != first
-    ]
-    if full is None:
-        return found
-    for k in table_rungs(epochs):
-        found[_short(k, epochs), "full"] = [(short[n.number][k - 1], n.errors[-1]) for n in full.networks]
-    for k in table_rungs(full.recipe.epochs)[:-1]:
-        name = f"{_epochs(k)} of {full.recipe.epochs}, full"
-        found[name, "full"] = [(network.errors[k - 1], network.errors[-1]) for network in full.networks]
-    return found
-
-
 def _shares(table: PopulationTable, full: FullTrainings | None) -> dict[tuple[str, str], float]:
     """The images that the cheap training sees, as a share of the dear one's."""
     epochs = table.plan.recipe.epochs
-    shares = {(_short(k, epochs), "short"): k / epochs for k in table_rungs(epochs)}
+    shares = {(short_way(k, epochs), "short"): k / epochs for k in table_rungs(epochs)}
     shares["short", "short, another seed"] = 1.0
     if full is not None:
         whole = short_share(table, full)
-        shares |= {(_short(k, epochs), "full"): whole * k / epochs for k in table_rungs(epochs)}
+        shares |= {(short_way(k, epochs), "full"): whole * k / epochs for k in table_rungs(epochs)}
         long = full.recipe.epochs
-        shares |= {(f"{_epochs(k)} of {long}, full", "full"): k / long for k in table_rungs(long)}
+        shares |= {(full_way(k, long), "full"): k / long for k in table_rungs(long)}
     return shares
-
-
-def _short(k: int, epochs: int) -> str:
-    return "short" if k == epochs else f"{_epochs(k)} of {epochs}, short"
-
-
-def table_rungs(epochs: int) -> list[int]:
-    """1, 3, 9, … and the last epoch."""
-    return [k for k in (1, 3, 9, 27, 81) if k < epochs] + [epochs]
 
 
 def short_share(table: PopulationTable, full: FullTrainings) -> float:
@@ -94,7 +66,7 @@ def short_share(table: PopulationTable, full: FullTrainings) -> float:
     return short.epochs * short.train_images / (full.recipe.epochs * full.train_images)
 
 
-def _between(cheap: str, dear: str, share: float, pairs: Sequence[tuple[float, float]]) -> RankCorrelation | None:
+def _between(cheap: str, dear: str, share: float, pairs: Pairs) -> RankCorrelation | None:
     if len(pairs) < FEWEST_NETWORKS:
         return None
     values = np.array(pairs)
@@ -106,10 +78,6 @@ def _between(cheap: str, dear: str, share: float, pairs: Sequence[tuple[float, f
 
 def _spearman(values: np.ndarray) -> float:
     return float(spearmanr(values[:, 0], values[:, 1]).statistic)
-
-
-def _epochs(count: int) -> str:
-    return f"{count} {'epoch' if count == 1 else 'epochs'}"
 
 
 def tabulate(found: Sequence[RankCorrelation]) -> str:

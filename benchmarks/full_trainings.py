@@ -8,53 +8,33 @@ machine it came from.
 import datetime
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from pydantic.dataclasses import dataclass
-
-from benchmarks.population import STUDY, TABLE, PopulationTable, curve
+from benchmarks.population import curve
 from pipeline.data.manifest import Manifest, load_manifest
+from pipeline.evidence.population import (
+    FULL,
+    POPULATION,
+    TABLE,
+    FullTraining,
+    FullTrainings,
+    PopulationTable,
+    published_full_trainings,
+)
 from pipeline.evidence.records import Membership, RunSpec
 from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
 from pipeline.files import write_json
 from pipeline.machine import default_workers, hardware, resolve_device, resolve_precision, versions
 from pipeline.process import prepare_workers, run_and_exit
-from pipeline.schema import STRICT, read_record, to_json
+from pipeline.schema import read_record, to_json
 from pipeline.search.candidates import spec_of
 from pipeline.search.display import Display
 from pipeline.search.runner import Request
 from pipeline.search.session import open_runner
-from pipeline.training.recipe import Precision, Recipe
+from pipeline.training.recipe import Recipe
 from pipeline.workspace import Workspace, workspace
 
-FULL = Path(STUDY, "full.json")
-"""Where they lie in reports/published."""
 NETWORKS = 40
 RECIPE = Recipe(epochs=10, batch_size=64, validation_images=4000, train_loss_images=500)
-
-
-@dataclass(frozen=True, config=STRICT)
-class FullTraining:
-    """Validation errors in percent of the table's network `number` after each epoch."""
-
-    number: int
-    errors: tuple[float, ...]
-    precision: Precision
-
-
-@dataclass(frozen=True, config=STRICT)
-class FullTrainings:
-    """`full.json`: how they were trained, on how many images, and on which machines.
-
-    The precision is that of each machine ("auto"), which ranks hardly depend on: it is recorded with each training.
-    """
-
-    recipe: Recipe
-    train_images: int
-    networks: tuple[FullTraining, ...]
-    hardware: tuple[dict[str, str], ...]
-    versions: dict[str, str]
-    finished_at: str
 
 
 def train_in_full(place: Workspace) -> None:
@@ -62,7 +42,7 @@ def train_in_full(place: Workspace) -> None:
     prepare_workers()
     manifest, device = load_manifest(place.prepared_data / "fashion-mnist"), resolve_device()
     table = read_record(PopulationTable, place.published / TABLE)
-    found = read_record(FullTrainings, place.published / FULL) if (place.published / FULL).exists() else None
+    found = published_full_trainings(place)
     recipe = replace(RECIPE, resolution=table.plan.resolution)
     trained_here = replace(recipe, precision=resolve_precision("auto", device))
     finished = {training.number: training for training in found.networks} if found else {}
@@ -76,7 +56,7 @@ def train_in_full(place: Workspace) -> None:
     display = Display("full trainings", len(specs))
     with open_runner(place, manifest, device, display, default_workers(device)) as runner:
         for number, spec in specs.items():
-            runner.submit(Request(spec, f"trial {number}", Membership(SEARCH_EXPERIMENT, STUDY, "finalist")))
+            runner.submit(Request(spec, f"trial {number}", Membership(SEARCH_EXPERIMENT, POPULATION, "finalist")))
         for _ in runner.outcomes():
             trained = [*finished.values(), *_trained(place, specs)]
             write_json(place.published / FULL, to_json(_record(recipe, manifest, trained, machines)))

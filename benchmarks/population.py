@@ -8,12 +8,10 @@ full_trainings trains some of its networks on all images, so that it is known ho
 
 import datetime
 from dataclasses import replace
-from pathlib import Path
 
-from pydantic.dataclasses import dataclass
-
-from pipeline.cost.limits import Cost, Limits
+from pipeline.cost.limits import Limits
 from pipeline.data.manifest import Manifest, load_manifest
+from pipeline.evidence.population import POPULATION, TABLE, PopulationTable, TableNetwork
 from pipeline.evidence.records import Membership, RunSpec
 from pipeline.evidence.store import RunFolder
 from pipeline.evidence.study_records import Budget, SearchPlan, Trial
@@ -21,7 +19,7 @@ from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
 from pipeline.files import write_json
 from pipeline.machine import default_workers, hardware, resolve_device, versions
 from pipeline.process import prepare_workers, run_and_exit
-from pipeline.schema import STRICT, to_json
+from pipeline.schema import to_json
 from pipeline.search.candidates import spec_of
 from pipeline.search.display import Display
 from pipeline.search.runner import Request
@@ -33,7 +31,6 @@ from pipeline.search.studies import Studies
 from pipeline.training.recipe import Recipe
 from pipeline.workspace import Workspace, workspace
 
-STUDY = "population"
 SPACES = ("resnet", "resnext", "densenet")
 NETWORKS = 300
 SEEDED_NETWORKS = 60
@@ -41,32 +38,6 @@ SEEDED_NETWORKS = 60
 MORE_SEEDS = (1, 2)
 MOST_MACS = 8_000_000
 RECIPE = Recipe(epochs=9, batch_size=64, train_images=6000, validation_images=4000, train_loss_images=500)
-TABLE = Path(STUDY, "table.json")
-"""Where the table lies in reports/published."""
-
-
-@dataclass(frozen=True, config=STRICT)
-class TableNetwork:
-    """One network; `errors` are validation errors in percent after each epoch, by seed."""
-
-    number: int
-    config: dict[str, object]
-    values: dict[str, object]
-    costs: dict[Cost, float]
-    errors: dict[str, tuple[float, ...]]
-    train_seconds: float
-
-
-@dataclass(frozen=True, config=STRICT)
-class PopulationTable:
-    """`table.json`: the population, how it was trained, and where; networks that diverged are only counted."""
-
-    plan: SearchPlan
-    networks: tuple[TableNetwork, ...]
-    failed: int
-    hardware: dict[str, str]
-    versions: dict[str, str]
-    finished_at: str
 
 
 def train_population(place: Workspace) -> None:
@@ -74,7 +45,7 @@ def train_population(place: Workspace) -> None:
     prepare_workers()
     manifest = load_manifest(place.prepared_data / "fashion-mnist")
     plan = population_plan(manifest)
-    search(place, manifest, plan, Budget(trials=NETWORKS), name=STUDY, keep_weights=False)
+    search(place, manifest, plan, Budget(trials=NETWORKS), name=POPULATION, keep_weights=False)
     complete = [trial for trial in write_table(place, plan) if trial.state == "complete"]
     specs = [
         (trial.number, replace(spec_of(plan, trial.config), seed=seed))
@@ -84,7 +55,7 @@ def train_population(place: Workspace) -> None:
     display = Display("further trainings", len(specs))
     with open_runner(place, manifest, plan.device, display, default_workers(plan.device)) as runner:
         for number, spec in specs:
-            member = Membership(SEARCH_EXPERIMENT, STUDY, "finalist")
+            member = Membership(SEARCH_EXPERIMENT, POPULATION, "finalist")
             runner.submit(Request(spec, f"trial {number}", member))
         for _ in runner.outcomes():
             write_table(place, plan)
@@ -100,7 +71,7 @@ def population_plan(manifest: Manifest) -> SearchPlan:
 def write_table(place: Workspace, plan: SearchPlan) -> list[Trial]:
     """Write what is finished to reports/published/population; returns the study's trials."""
     with Studies(storage_url(place, None), place.locks) as studies:
-        trials = studies.open(STUDY).trials()
+        trials = studies.open(POPULATION).trials()
     networks = []
     for trial in trials:
         if trial.state != "complete":

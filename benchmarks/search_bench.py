@@ -18,9 +18,9 @@ import numpy as np
 from pebble import ProcessPool
 from pydantic.dataclasses import dataclass
 
-from benchmarks.population import PopulationTable
 from benchmarks.simulated import Answers, StudyInMemory
 from benchmarks.surrogate import Surrogate
+from pipeline.evidence.population import PopulationTable
 from pipeline.evidence.study_records import Budget, Objective, SamplerName, Trial
 from pipeline.files import sha256_file, write_json
 from pipeline.machine import hardware, versions

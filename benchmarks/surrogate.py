@@ -15,8 +15,8 @@ from scipy.stats import spearmanr
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.model_selection import KFold
 
-from benchmarks.population import PopulationTable, TableNetwork
 from pipeline.cost.limits import Cost
+from pipeline.evidence.population import PopulationTable, TableNetwork
 from pipeline.training.seeding import derive_seed
 
 TREES, FOLDS = 200, 10

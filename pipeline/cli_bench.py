@@ -40,9 +40,9 @@ def bench_search(
     quiet: Quiet = False,
 ) -> None:
     """Compare samplers, with and without halving, by searches in a population of trained networks: no training."""
-    from benchmarks.population import TABLE
     from benchmarks.search_bench import compare_into
     from benchmarks.search_verdict import findings, tabulate
+    from pipeline.evidence.population import TABLE
     from pipeline.evidence.study_records import SAMPLERS
     from pipeline.machine import default_workers
     from pipeline.schema import to_json

@@ -24,6 +24,7 @@ from pipeline.claims.parts import (
     TimedPart,
 )
 from pipeline.claims.timings import TimedArmRecord, TimingRecord
+from pipeline.evidence.population import Pairs
 from pipeline.evidence.records import GroupRecord, NetworkRecord, SeedRun
 from pipeline.evidence.statistics import AT_CHANCE_LEVEL, AT_THE_EDGE, NO_RATE_TRAINS
 
@@ -32,7 +33,6 @@ CAUTIONS = (AT_THE_EDGE, AT_CHANCE_LEVEL, NO_RATE_TRAINS)
 OF_LIMITS = ("learning rate", "trains")
 """Measures that ask whether an arm comes above chance level."""
 
-Pairs = Sequence[tuple[float, float]]
 """Errors of one network each, trained cheaply and dearly."""
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline.claims.catalogue import Catalogue, read_catalogue
-from pipeline.claims.estimates import Evidence, Pairs
+from pipeline.claims.estimates import Evidence
 from pipeline.claims.experiments import plan_experiment
 from pipeline.claims.timed_costs import check_timing
 from pipeline.claims.timings import TimingRecord
 from pipeline.data.manifest import Manifest, load_manifest, summary
 from pipeline.errors import UsageError, unknown_name
+from pipeline.evidence.population import Pairs, paired_errors, published_full_trainings, published_table
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.statistics import NO_RATE_TRAINS
 from pipeline.schema import read_record
@@ -157,15 +158,8 @@ def evidence_in(folder: Path, catalogue: Catalogue) -> Evidence:
 
 def rankings_of(place: Workspace) -> Mapping[tuple[str, str], Pairs]:
     """Errors of the published population's networks by (cheap, dear) way to train them."""
-    from benchmarks.fidelity import paired_errors
-    from benchmarks.full_trainings import FULL, FullTrainings
-    from benchmarks.population import TABLE, PopulationTable
-
-    table_file, full_file = place.published / TABLE, place.published / FULL
-    if not table_file.exists():
-        return {}
-    full = read_record(FullTrainings, full_file) if full_file.exists() else None
-    return paired_errors(read_record(PopulationTable, table_file), full)
+    table = published_table(place)
+    return paired_errors(table, published_full_trainings(place)) if table else {}
 
 
 def _records(folder: Path, names: Iterable[str], schema: type[Record]) -> dict[str, Record]:

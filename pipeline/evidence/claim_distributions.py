@@ -7,11 +7,12 @@ from typing import Any
 
 import altair as alt
 
-from pipeline.claims.estimates import Pairs, population_errors
+from pipeline.claims.estimates import population_errors
 from pipeline.claims.parts import RankingPart
 from pipeline.evidence.chart_layout import scale_of
 from pipeline.evidence.figure import Figure, specification, vega_axis, vega_scale
 from pipeline.evidence.formatting import listing, number, shorten
+from pipeline.evidence.population import Pairs
 from pipeline.evidence.records import GroupRecord
 
 BAND_CONFIDENCE = 0.95

@@ -14,8 +14,6 @@ from pathlib import Path
 
 from benchmarks.fidelity import rank_correlations
 from benchmarks.fidelity import tabulate as tabulate_fidelity
-from benchmarks.full_trainings import FULL, FullTrainings
-from benchmarks.population import TABLE, PopulationTable
 from benchmarks.records import Benchmark, told
 from benchmarks.search_bench import SearchComparison
 from benchmarks.search_verdict import findings
@@ -24,6 +22,7 @@ from pipeline.claims.tables import count
 from pipeline.claims.verdicts import ClaimVerdict, PartVerdict
 from pipeline.errors import UsageError
 from pipeline.evidence.comparison import Comparison, compare
+from pipeline.evidence.population import FULL, TABLE, FullTrainings, PopulationTable
 from pipeline.evidence.records import CostProfile, GroupRecord
 from pipeline.files import write_text
 from pipeline.process import run_and_exit

@@ -1,20 +1,18 @@
 """Warm starts: a sampler that knows from the start what another study has found, or the published population.
 
-A plan keeps the name and how many trials there were, as "name:12", so that a study that is continued goes on with what
-it began with, however far the other one has come since.
+The published population goes by its name, where no study of the storage has it. A plan keeps the name and how many
+trials there were, as "name:12", so that a study that is continued goes on with what it began with, however far the
+other one has come since.
 """
 
 from collections.abc import Iterator
 
 from pipeline.errors import UsageError, unknown_name
+from pipeline.evidence.population import POPULATION, PopulationTable, published_table
 from pipeline.evidence.study_records import Rung, SearchPlan, Trial
-from pipeline.schema import read_record
 from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import Studies
 from pipeline.workspace import Workspace
-
-POPULATION = "population"
-"""The published population, where no study of the storage has this name."""
 
 
 def warm_start_of(place: Workspace, url: str | None, name: str) -> str:
@@ -29,8 +27,8 @@ def warm_start_of(place: Workspace, url: str | None, name: str) -> str:
             names = studies.names()
             if name in names:
                 return f"{name}:{len(studies.open(name).trials())}"
-    if name == POPULATION and (published := list(_published(place))):
-        return f"{name}:{len(published)}"
+    if name == POPULATION and (table := published_table(place)):
+        return f"{name}:{len(table.networks)}"
     raise unknown_name("study", name, [*names, POPULATION])
 
 
@@ -52,8 +50,8 @@ def warm_trials(place: Workspace, studies: Studies, plan: SearchPlan) -> list[Tr
     if name in studies.names():
         study = studies.open(name)
         fingerprint, trials = study.plan.data_fingerprint, study.trials()
-    elif name == POPULATION and (trials := list(_published(place))):
-        fingerprint = _fingerprint(place)
+    elif name == POPULATION and (table := published_table(place)):
+        fingerprint, trials = table.plan.data_fingerprint, list(_as_trials(table))
     else:
         raise unknown_name("study", name, [*studies.names(), POPULATION])
     if fingerprint != plan.data_fingerprint:
@@ -65,19 +63,8 @@ def _name(warm_start: str) -> str:
     return warm_start.rpartition(":")[0]
 
 
-def _fingerprint(place: Workspace) -> str:
-    from benchmarks.population import TABLE, PopulationTable
-
-    return read_record(PopulationTable, place.published / TABLE).plan.data_fingerprint
-
-
-def _published(place: Workspace) -> Iterator[Trial]:
-    """The networks of the published population as trials, by the seed of its plan."""
-    from benchmarks.population import TABLE, PopulationTable
-
-    if not (place.published / TABLE).exists():
-        return
-    table = read_record(PopulationTable, place.published / TABLE)
+def _as_trials(table: PopulationTable) -> Iterator[Trial]:
+    """The networks of the population as trials, by the seed of its plan."""
     for network in table.networks:
         errors = network.errors[str(table.plan.seed)]
         yield Trial(

@@ -12,13 +12,12 @@ import search_spaces
 from benchmarks.fidelity import rank_correlations
 from benchmarks.fidelity import tabulate as tabulate_fidelity
 from benchmarks.full_trainings import RECIPE as FULL_RECIPE
-from benchmarks.full_trainings import FullTraining, FullTrainings
-from benchmarks.population import PopulationTable, TableNetwork
 from benchmarks.search_bench import BUDGETS, Arm, Course, SearchComparison, delivered, simulate
 from benchmarks.search_verdict import TWO, auto, compute_share, findings, tabulate, worse_than_random
 from benchmarks.surrogate import Surrogate, mean_curve, residuals
 from pipeline.cost.limits import Limits
 from pipeline.data.manifest import load_manifest
+from pipeline.evidence.population import FullTraining, FullTrainings, PopulationTable, TableNetwork
 from pipeline.evidence.study_records import Rung, SamplerName, Trial
 from pipeline.files import sha256_file
 from pipeline.schema import read_record

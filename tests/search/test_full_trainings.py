@@ -9,9 +9,9 @@ from table_search import table_plan
 
 import search_spaces
 from benchmarks import full_trainings
-from benchmarks.full_trainings import FULL, FullTraining, FullTrainings, train_in_full
-from benchmarks.population import TABLE, PopulationTable, TableNetwork
+from benchmarks.full_trainings import train_in_full
 from pipeline.cost.limits import Limits
+from pipeline.evidence.population import FULL, TABLE, FullTraining, FullTrainings, PopulationTable, TableNetwork
 from pipeline.evidence.store import RunStore
 from pipeline.files import write_json
 from pipeline.schema import read_record, to_json
