@@ -23,11 +23,12 @@ from pipeline.evidence.population import (
 from pipeline.evidence.records import Membership, RunSpec
 from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
 from pipeline.files import write_json
-from pipeline.machine import default_workers, hardware, resolve_device, resolve_precision, versions
+from pipeline.machine import hardware, resolve_device, resolve_precision, versions
 from pipeline.process import prepare_workers, run_and_exit
 from pipeline.schema import read_record, to_json
 from pipeline.search.candidates import spec_of
 from pipeline.search.display import Display
+from pipeline.search.estimate import trainings_at_once
 from pipeline.search.runner import Request
 from pipeline.search.session import open_runner
 from pipeline.training.recipe import Recipe
@@ -54,7 +55,7 @@ def train_in_full(place: Workspace) -> None:
     machines = list(found.hardware) if found else []
     machines += [machine for machine in [hardware(device)] if machine not in machines]
     display = Display("full trainings", len(specs))
-    with open_runner(place, manifest, device, display, default_workers(device)) as runner:
+    with open_runner(place, manifest, device, display, trainings_at_once(list(specs.values()), device)) as runner:
         for number, spec in specs.items():
             runner.submit(Request(spec, f"trial {number}", Membership(SEARCH_EXPERIMENT, POPULATION, "finalist")))
         for _ in runner.outcomes():

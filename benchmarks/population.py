@@ -17,7 +17,7 @@ from pipeline.evidence.store import RunFolder
 from pipeline.evidence.study_records import Budget, SearchPlan, Trial
 from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
 from pipeline.files import write_json
-from pipeline.machine import default_workers, hardware, resolve_device, versions
+from pipeline.machine import hardware, resolve_device, versions
 from pipeline.process import prepare_workers, run_and_exit
 from pipeline.schema import to_json
 from pipeline.search.candidates import spec_of
@@ -28,6 +28,7 @@ from pipeline.search.searches import search
 from pipeline.search.session import open_runner
 from pipeline.search.storage import storage_url
 from pipeline.search.studies import Studies
+from pipeline.search.study_estimate import search_workers
 from pipeline.training.recipe import Recipe
 from pipeline.workspace import Workspace, workspace
 
@@ -53,7 +54,7 @@ def train_population(place: Workspace) -> None:
         for seed in MORE_SEEDS
     ]
     display = Display("further trainings", len(specs))
-    with open_runner(place, manifest, plan.device, display, default_workers(plan.device)) as runner:
+    with open_runner(place, manifest, plan.device, display, search_workers(plan)) as runner:
         for number, spec in specs:
             member = Membership(SEARCH_EXPERIMENT, POPULATION, "finalist")
             runner.submit(Request(spec, f"trial {number}", member))

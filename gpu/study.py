@@ -15,7 +15,6 @@ if __name__ == "__main__":
 from pipeline.claims.evidence import EXPERIMENTS, TIMINGS, catalogue_of
 from pipeline.claims.experiments import plan_experiment
 from pipeline.claims.measuring import take_timing
-from pipeline.claims.peak_memory import peak_of_step
 from pipeline.claims.timings import plan_timing
 from pipeline.data.manifest import load_manifest
 from pipeline.evidence.store import RunStore
@@ -51,7 +50,7 @@ def main(profile: str, device_name: str, workers: int) -> None:
             continue
         plan = replace(plan, keep_weights=False)
         requests = planned_requests(plan, manifest, device)
-        at_once = workers or trainings_at_once(requests, device)
+        at_once = workers or trainings_at_once([request.spec for request in requests], device)
         display = Display(f"{plan.group} {number}/{len(plans)}, {at_once} at once", len(requests))
         with open_runner(
             place, manifest, device, display, at_once, False, plan.checkpoint_seconds, mirrored=False
@@ -60,7 +59,7 @@ def main(profile: str, device_name: str, workers: int) -> None:
     for name, timing in catalogue.timings.items():
         planned, record_file = plan_timing(name, timing, profile), place.results / TIMINGS / f"{name}.json"
         if planned.rounds and not record_file.exists():
-            write_json(record_file, to_json(take_timing(planned, device, print, peak_of_step)))
+            write_json(record_file, to_json(take_timing(planned, device, print)))
     finished = sum(1 for folder in RunStore(place.runs) if folder.result() is not None)
     print(f"done: {len(groups)} groups, {len(experiments)} experiments, {finished} runs with a result")
 

@@ -53,10 +53,11 @@ def run(
         return
     manifest = load_manifest(place.prepared_data / settings.data.name)
     plan = plan_experiment(name, catalogue.experiments[name], profile, settings, manifest, seeds)
+    known = published_record(place, name) if published else None
     if dry_run:
-        answer(json_file, *estimate_campaign(place, plan, workers))
+        answer(json_file, *estimate_campaign(place, plan, workers, known))
         return
-    record = run_plan(place, plan, name, workers, quiet, published_record(place, name) if published else None)
+    record = run_plan(place, plan, name, workers, quiet, known)
     write_json(record_file(place, EXPERIMENTS, name), to_json(record))
     if json_file is None and not quiet:
         print(tabulate(record), plan_seeds(catalogue, name, Evidence({name: record})), sep="\n\n")
@@ -77,7 +78,6 @@ def _time(
     from pipeline.claims.estimates import Evidence
     from pipeline.claims.evidence import TIMINGS, record_file
     from pipeline.claims.measuring import take_timing
-    from pipeline.claims.peak_memory import peak_of_step
     from pipeline.claims.tables import plan_seeds
     from pipeline.claims.timings import plan_timing
     from pipeline.files import write_json
@@ -92,7 +92,7 @@ def _time(
         answer(json_file, text, to_json(plan))
         return
     talk = json_file is None and not quiet
-    record = take_timing(plan, resolve_device(), lambda line: print(line, flush=True) if talk else None, peak_of_step)
+    record = take_timing(plan, resolve_device(), lambda line: print(line, flush=True) if talk else None)
     write_json(record_file(place, TIMINGS, name), to_json(record))
     if talk:
         print(plan_seeds(catalogue, name, Evidence(timings={name: record})))

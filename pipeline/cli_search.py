@@ -70,7 +70,7 @@ def search(
     from pipeline.cost.limits import Limits, read_count, read_seconds
     from pipeline.data.manifest import load_manifest
     from pipeline.evidence.study_records import Budget
-    from pipeline.machine import default_workers, resolve_device
+    from pipeline.machine import resolve_device
     from pipeline.schema import parse
     from pipeline.search import search_plans, search_tables, searches, study_estimate, warm_starts
     from pipeline.settings import read_settings
@@ -106,7 +106,6 @@ def search(
     )
     budget = parse(Budget, {"trials": 40 if trials is None and hours is None else trials, "hours": hours}, "budget")
     if dry_run:
-        workers = workers or default_workers(plan.device)
         answer(json_file, *study_estimate.estimate_search(place, manifest, plan, budget, study, storage, workers))
         return
     record = searches.search(

@@ -10,7 +10,7 @@ import sys
 
 import torch
 
-from pipeline.claims.measuring import build
+from pipeline.claims.timed_arms import build
 from pipeline.claims.timings import TimedArm, Timing
 from pipeline.machine import DeviceKind, peak_memory_bytes, reset_peak_memory
 from pipeline.schema import parse, to_json

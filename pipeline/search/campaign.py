@@ -34,18 +34,20 @@ def plan_campaign(
     return replace(plan, seeds=tuple(range(1, seeds + 1))) if seeds else plan
 
 
-def estimate_campaign(place: Workspace, plan: RunPlan, workers: int | None) -> tuple[str, Any]:
-    """What the plan would train, what is finished, hours and disk: as text, and as JSON."""
+def estimate_campaign(
+    place: Workspace, plan: RunPlan, workers: int | None, published: GroupRecord | None = None
+) -> tuple[str, Any]:
+    """What the plan would train beyond what is `published`, what is finished, hours and disk: as text, and as JSON."""
     device = resolve_device()
     manifest = load_manifest(place.prepared_data / plan.data)
-    workers = workers or trainings_at_once(planned_requests(plan, manifest, device), device)
+    workers = workers or trainings_at_once([r.spec for r in planned_requests(plan, manifest, device)], device)
     store = RunStore(place.runs)
     speeds = measured_speeds(store, device)
     estimates = [
         (
             network.name,
             estimate(
-                planned_requests(replace(plan, networks=(network,)), manifest, device),
+                planned_requests(replace(plan, networks=(network,)), manifest, device, published),
                 manifest,
                 store,
                 speeds,
@@ -78,10 +80,10 @@ def run_plan(
     """Train a plan in the workspace, but for what is `published`; failed runs stay in the record with their reasons."""
     device = resolve_device()
     manifest = load_manifest(place.prepared_data / plan.data)
-    requests = planned_requests(plan, manifest, device)
-    workers = workers or trainings_at_once(requests, device)
-    display = Display(title, len(requests), quiet=quiet)
+    workers = workers or trainings_at_once([r.spec for r in planned_requests(plan, manifest, device)], device)
+    display = Display(title, 0, quiet=quiet)
     with open_runner(place, manifest, device, display, workers, plan.keep_weights, plan.checkpoint_seconds) as runner:
+        display.expect(len(planned_requests(plan, manifest, device, published, runner.holds)))
         record = reproduce(plan, manifest, runner, device, published)
         with TemporaryDirectory() as folder:
             figures = draw_learning_curves([record], Path(folder))

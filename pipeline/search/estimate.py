@@ -1,7 +1,7 @@
 """What a plan would cost before it is started: runs to train, hours and disk on this machine.
 
 Speed comes from measurements in the run store where this machine has trained the same network at the same size, else
-from a few training steps timed now (small batches, random images). It is an estimate: evaluation is counted as a third
+from a few training steps timed now (random images). It is an estimate: evaluation is counted as a third
 of training per image (a forward pass is about a third of forward and backward).
 """
 
@@ -23,8 +23,10 @@ from pipeline.search.jobs import build_network
 from pipeline.search.runner import Request, finished_result
 from pipeline.training.evaluation import autocast
 from pipeline.training.loss import training_loss
+from pipeline.training.optimisation import make_optimizer
 
-CALIBRATION_BATCH = 16
+CALIBRATION_PIXELS = 2**20
+"""So many at most are in the batch that is timed, which is the recipe's where it is not larger."""
 FORWARD_SHARE = 1 / 3
 RECORD_BYTES = 16_000
 """About what a run's JSON records take."""
@@ -72,12 +74,13 @@ def estimate(
     return Estimate(len(requests), len(requests) - len(pending), seconds / workers / 3600, disk)
 
 
-def trainings_at_once(requests: Sequence[Request], device: DeviceKind) -> int:
-    """How many of these trainings run side by side: one a core on CPU, as many as fit into its memory on a card."""
-    if device == "cpu" or not requests:
+def trainings_at_once(specs: Sequence[RunSpec], device: DeviceKind) -> int:
+    """How many of these trainings run side by side: one a core on CPU, as many as fit into its memory on each card."""
+    if device == "cpu" or not specs:
         return default_workers(device)
     free, _ = torch.cuda.mem_get_info()
-    return fitting(free, max(training_bytes(request.spec) for request in requests), cores())
+    on_cards = default_workers(device)
+    return on_cards * fitting(free, max(training_bytes(spec) for spec in specs), cores() // on_cards)
 
 
 def fitting(free_bytes: int, bytes_each: int, cores: int) -> int:
@@ -123,7 +126,8 @@ def measured_speeds(store: RunStore, device: DeviceKind) -> dict[str, float]:
 
 
 def _key(spec: RunSpec) -> str:
-    return f"{spec.device} {spec.recipe.precision} {spec.resolution} {spec.family} {spec.config}"
+    recipe = spec.recipe
+    return f"{spec.device} {recipe.precision} {recipe.batch_size} {spec.resolution} {spec.family} {spec.config}"
 
 
 def _params(spec: RunSpec) -> int:
@@ -133,24 +137,31 @@ def _params(spec: RunSpec) -> int:
 
 
 def _timed_speed(spec: RunSpec) -> float:
-    """Images per second of forward and backward on random images, one thread on CPU: the fastest of three steps."""
+    """Images per second of training steps on random images, one thread on CPU: the fastest of three."""
     model = build_network(spec)
     model = model.to(spec.device).to(memory_format=torch.channels_last)
-    images = torch.rand(CALIBRATION_BATCH, spec.channels, spec.resolution, spec.resolution, device=spec.device)
-    labels = torch.zeros(CALIBRATION_BATCH, dtype=torch.int64, device=spec.device)
+    optimizer = make_optimizer(model, spec.recipe)
+    batch = max(1, min(spec.recipe.batch_size, CALIBRATION_PIXELS // spec.resolution**2))
+    images = torch.rand(batch, spec.channels, spec.resolution, spec.resolution, device=spec.device)
+    labels = torch.zeros(batch, dtype=torch.int64, device=spec.device)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return CALIBRATION_BATCH / min(_step_seconds(model, images, labels, spec.recipe.precision) for _ in range(3))
+        steps = [_step_seconds(model, optimizer, images, labels, spec.recipe.precision) for _ in range(3)]
+        return batch / min(steps)
     finally:
         torch.set_num_threads(threads)
 
 
-def _step_seconds(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, precision: str) -> float:
+def _step_seconds(
+    model: nn.Module, optimizer: torch.optim.Optimizer, images: torch.Tensor, labels: torch.Tensor, precision: str
+) -> float:
     started = time.perf_counter()
     with autocast(images.device.type, precision):
         output = model(images.contiguous(memory_format=torch.channels_last))
+    optimizer.zero_grad()
     training_loss(output, labels).backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
     if images.device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - started

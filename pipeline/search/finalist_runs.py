@@ -7,7 +7,6 @@ from pathlib import Path
 from pipeline.data.manifest import load_manifest
 from pipeline.errors import UsageError
 from pipeline.evidence.study_records import Budget, FinalistsRecord, SearchPlan, Trial
-from pipeline.machine import default_workers
 from pipeline.search.display import Display
 from pipeline.search.finalists import finalists
 from pipeline.search.measuring import measured_costs
@@ -16,6 +15,7 @@ from pipeline.search.searches import search
 from pipeline.search.session import open_runner
 from pipeline.search.storage import storage_url
 from pipeline.search.studies import Studies
+from pipeline.search.study_estimate import search_workers
 from pipeline.search.study_summary import images_of, images_seen, trials_of
 from pipeline.settings import FinalistsSettings
 from pipeline.workspace import Workspace
@@ -76,7 +76,7 @@ def compare_finalists(
         )
         rivals = trials_of(record)
     display = Display(f"finalists of {name}", 0, quiet=quiet)
-    workers = workers or default_workers(plan.device)
+    workers = workers or search_workers(plan)
     with open_runner(place, manifest, plan.device, display, workers, keep_weights=True, data_folder=folder) as runner:
         return finalists(name, plan, trials, wanted, runner, rivals, measured_costs(plan), display.expect)
 

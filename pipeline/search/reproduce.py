@@ -6,7 +6,7 @@ Test images are read once per seed, after its training has ended.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -163,16 +163,27 @@ class _Choice:
         return {rate: _curve(outcome) for rate, outcome in self._outcomes.items()}
 
 
-def planned_requests(plan: RunPlan, manifest: Manifest, device: DeviceKind) -> list[Request]:
-    """All requests of a plan, for an estimate: the seeds stand at the first rate, since none is chosen yet."""
-    return [
-        request
-        for network in plan.networks
-        for request in (
-            *rate_requests(network, manifest, device),
-            *seed_requests(network, network.rates[0], plan, manifest, device),
-        )
-    ]
+def planned_requests(
+    plan: RunPlan,
+    manifest: Manifest,
+    device: DeviceKind,
+    published: GroupRecord | None = None,
+    holds: Callable[[Request], bool] = lambda request: False,
+) -> list[Request]:
+    """All requests of a plan, for an estimate: seeds stand at the first rate where none is chosen yet.
+
+    Runs that are `published` are left out, but for those that this machine `holds`.
+    """
+    found: list[Request] = []
+    for network in plan.networks:
+        known = published_runs(network, plan, manifest, device, published)
+        rate = known.rate
+        if rate is None:
+            found += rate_requests(network, manifest, device)
+            rate = network.rates[0]
+        seeds = seed_requests(network, rate, plan, manifest, device)
+        found += [request for request in seeds if request.spec.hash not in known.runs or holds(request)]
+    return found
 
 
 def rate_requests(network: PlannedNetwork, manifest: Manifest, device: DeviceKind) -> list[Request]:

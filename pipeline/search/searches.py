@@ -13,7 +13,6 @@ from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.evidence.study_records import Budget, SearchPlan, StudyState, Trial
 from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT, study_summary
 from pipeline.files import write_json
-from pipeline.machine import default_workers
 from pipeline.search.driver import Driver
 from pipeline.search.measuring import measured_costs
 from pipeline.search.runner import PASSING_REASONS as PASSING_REASONS
@@ -23,6 +22,7 @@ from pipeline.search.search_plans import default_name, differences
 from pipeline.search.session import open_runner
 from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import StoredStudy, Studies
+from pipeline.search.study_estimate import search_workers
 from pipeline.search.study_summary import study_json
 from pipeline.search.warm_starts import kept, warm_trials
 from pipeline.workspace import Workspace
@@ -59,7 +59,7 @@ def search(
             studies.remove(name)
         study = studies.open(name) if known and not fresh else studies.create(name, plan)
         display = SearchDisplay(name, plan, budget, quiet=quiet)
-        workers = workers or default_workers(plan.device)
+        workers = workers or search_workers(plan)
         with (
             study.driven(),
             open_runner(

@@ -6,9 +6,11 @@ from typing import Any
 import search_spaces
 from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError
+from pipeline.evidence.store import RunStore
 from pipeline.evidence.study_records import Budget, SearchPlan
+from pipeline.machine import default_workers
 from pipeline.search.candidates import spec_of
-from pipeline.search.estimate import RECORD_BYTES, run_seconds
+from pipeline.search.estimate import RECORD_BYTES, run_seconds, trainings_at_once
 from pipeline.search.gate import sample_within
 from pipeline.search.search_plans import default_name
 from pipeline.search.storage import is_there, storage_url
@@ -26,10 +28,10 @@ def estimate_search(
     budget: Budget,
     name: str | None,
     url: str | None,
-    workers: int,
+    workers: int | None,
 ) -> tuple[str, dict[str, Any]]:
     """What a search would train, hours and disk (an estimate), as text and as JSON; nothing is created."""
-    name = name or default_name(plan)
+    name, workers = name or default_name(plan), workers or search_workers(plan)
     space = search_spaces.space(plan.space)
     counted = _counted_so_far(storage_url(place, url), place, name)
     sample = sample_within(plan, space, ESTIMATED_NETWORKS)
@@ -41,9 +43,11 @@ def estimate_search(
     )
     hours = trials * seconds / 3600
     disk = trials * RECORD_BYTES
+    trained = _trained_already(plan, RunStore(place.runs))
     text = (
         f"study {name}: {space.size:,} networks in {space.name}; {counted} trials counted, {trials} to go: about "
-        f"{hours:.2f} hours with {workers} at once on {plan.device}, {disk / 2**20:.0f} MiB and the front's weights"
+        f"{hours:.2f} hours with {workers} at once on {plan.device}, {disk / 2**20:.0f} MiB and the front's weights; "
+        f"{trained} networks of the families are in the run store already, trained alike"
     )
     if plan.reduction is not None:
         whole = max(1, (counted + trials) // plan.reduction ** (len(plan.rungs) - 1))
@@ -53,9 +57,32 @@ def estimate_search(
         "networks": space.size,
         "counted": counted,
         "trials": trials,
+        "finished": trained,
         "hours": hours,
         "disk_bytes": disk,
     }
+
+
+def search_workers(plan: SearchPlan) -> int:
+    """Trainings of a search side by side: one a core on CPU, on a card as many as fit of the largest of those drawn."""
+    if plan.device == "cpu":
+        return default_workers(plan.device)
+    drawn = sample_within(plan, search_spaces.space(plan.space), ESTIMATED_NETWORKS)
+    return trainings_at_once([spec_of(plan, config) for config in drawn], plan.device)
+
+
+def _trained_already(plan: SearchPlan, store: RunStore) -> int:
+    """Networks of the families that this recipe has trained in full on these data, whoever asked for them."""
+    count = 0
+    for folder in store:
+        header = folder.header()
+        spec = header.spec if header else None
+        if spec is None or spec.family not in plan.space:
+            continue
+        if spec == spec_of(plan, {"family": spec.family, "config": spec.config}):
+            result = folder.result()
+            count += result is not None and result.state == "complete"
+    return count
 
 
 def _trial_seconds(plan: SearchPlan, config: dict[str, Any], manifest: Manifest) -> float:

@@ -16,10 +16,9 @@ def main(name: str) -> None:
     record = TimingRecord("timing/1", name, plan.profile, "cpu", 1, plan.timing.batch_size, {}, "")
     if plan.rounds:
         from pipeline.claims.measuring import take_timing  # PyTorch is loaded only where something is measured
-        from pipeline.claims.peak_memory import peak_of_step
         from pipeline.machine import resolve_device
 
-        record = take_timing(plan, resolve_device(), lambda line: print(line, flush=True), peak_of_step)
+        record = take_timing(plan, resolve_device(), lambda line: print(line, flush=True))
     write_json(place.results / "timings" / f"{name}.json", to_json(record))
 
 

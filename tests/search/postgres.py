@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+
 CANARY = "canary-8f3a"
 """The password; it must appear in no output and no file of ours."""
 
@@ -50,6 +52,13 @@ def server(folder: Path) -> Iterator[str]:
 def run(*command: object) -> None:
     as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     subprocess.run([*as_postgres, *map(str, command)], check=True, stdout=subprocess.DEVNULL, cwd="/tmp")
+
+
+def new_database(url: str, name: str) -> str:
+    """An empty database beside the server's own; its URL with user info."""
+    with psycopg.connect(with_user(url), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return with_user(url.replace("/postgres", f"/{name}"))
 
 
 def with_user(url: str, password: str = CANARY) -> str:

@@ -23,7 +23,7 @@ from pipeline.search.warm_starts import warm_start_of, warm_trials
 from pipeline.workspace import Workspace
 
 
-@pytest.mark.parametrize(("count", "repeats"), [(20, 1), pytest.param(40, 20, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(("count", "repeats"), [(12, 2), pytest.param(40, 20, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("workers", [1, 2, 4, 8])
 @pytest.mark.parametrize("halving", [False, True])
 def test_the_budget_is_exact_with_any_number_of_workers(

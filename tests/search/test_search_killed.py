@@ -92,6 +92,7 @@ def test_a_worker_stopped_past_its_deadline_is_replaced_and_counts_for_nothing(
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0 and len(stopped) == stops, output
     assert output.count("worker hung") >= 1
+    assert not any(worker.is_running() for worker in stopped), "a worker that was given up may come back"
     record = told(study, "status", "zombie")
     assert (record["state"], record["counted"]) == ("complete", trials)
     assert sorted(trial["number"] for trial in record["trials"]) == list(range(trials))
