@@ -141,6 +141,7 @@ class SamplerView:
             directions=["minimize"] * len(plan.objectives), sampler=optuna.samplers.RandomSampler(seed=0)
         )
         self._numbers: dict[int, int] = {}
+        self._costs: dict[int, list[float]] = {}
         self.attributes: dict[str, Any] = {}
         """What the sampler noted of the trial that is being drawn."""
 
@@ -180,6 +181,7 @@ class SamplerView:
     def begin(self, trial: Trial) -> None:
         """A trial is in training: samplers keep away from it."""
         self._numbers[trial.number] = len(self.study.get_trials(deepcopy=False))
+        self._costs[trial.number] = self.values(0.0, trial.costs)[1:]
         self.study.add_trial(
             create_trial(
                 state=OptunaState.RUNNING,
@@ -202,11 +204,10 @@ class SamplerView:
             if stored[place].state == OptunaState.RUNNING and lost:
                 self.study.tell(place, state=OptunaState.FAIL)
             elif expected is not None and not lost:
-                values = self.values(expected, trial.costs)
                 if stored[place].state == OptunaState.RUNNING:
-                    self.study.tell(place, values)
-                elif stored[place].values != values:
-                    stored[place].values = values  # Optuna's memory hands out what it holds
+                    self.study.tell(place, [expected, *self._costs[trial.number]])
+                elif stored[place].values[0] != expected:  # Optuna's memory hands out what it holds
+                    stored[place].values = [expected, *self._costs[trial.number]]
 
     def recall(self, trials: Sequence[Trial]) -> int:
         """Begin with what another study has found: its complete trials whose networks this space has; how many."""

@@ -101,10 +101,12 @@ class Driver:
         self.space = search_spaces.space(self.plan.space)
         self.candidates = Candidates(self.plan, self.space, measure, warm)
         self.trials = study.trials()
-        counted = sum(trial.counted_at is not None for trial in self.trials)
-        self.tally = Tally(self.trials, budget, counted, study.spent_seconds)
+        self._counted = sum(trial.counted_at is not None for trial in self.trials)
+        self._arrived = sum(len(trial.rungs) for trial in self.trials)
+        self.tally = Tally(self.trials, budget, self._counted, study.spent_seconds)
         self._told, self._promotion = told, promotion
         self._training: set[int] = set()
+        self._standings = [self._standing(trial) for trial in self.trials]
         self._by_run = {trial.run: trial.number for trial in self.trials}
         self._began = time.monotonic()
         self._spent = study.spent_seconds
@@ -151,27 +153,25 @@ class Driver:
         """The trial that goes on to its next rung."""
         if self.plan.reduction is None:
             return None
-        number = self._promotion(self._standings(), len(self.plan.rungs), self.plan.reduction)
+        number = self._promotion(self._standings, len(self.plan.rungs), self.plan.reduction)
         return None if number is None else self.trials[number]
 
     def _last(self) -> Trial | None:
         """The trial that goes on although its rung is not full, since nothing else will."""
         if self._training:
             return None
-        number = to_finish(self._standings(), len(self.plan.rungs))
+        number = to_finish(self._standings, len(self.plan.rungs))
         return None if number is None else self.trials[number]
 
-    def _standings(self) -> list[Standing]:
-        return [
-            Standing(
-                trial.number,
-                tuple(rung.validation_error_percent for rung in trial.rungs),
-                tuple(self.candidates.view.values(0.0, trial.costs)[1:]),
-                waiting=trial.state is None and trial.number not in self._training,
-                training=trial.number in self._training,
-            )
-            for trial in self.trials
-        ]
+    def _standing(self, trial: Trial) -> Standing:
+        training = trial.number in self._training
+        return Standing(
+            trial.number,
+            tuple(rung.validation_error_percent for rung in trial.rungs),
+            tuple(self.candidates.view.values(0.0, trial.costs)[1:]),
+            waiting=trial.state is None and not training,
+            training=training,
+        )
 
     def _new(self) -> Trial | None:
         """A new network, entered in the storage."""
@@ -185,6 +185,7 @@ class Driver:
             return None
         self.study.add(trial, self.space)
         self.trials.append(trial)
+        self._standings.append(self._standing(trial))
         self._by_run[trial.run] = trial.number
         self.candidates.know(trial.config)
         self.candidates.view.begin(trial)
@@ -204,6 +205,7 @@ class Driver:
     def _submit(self, trial: Trial) -> None:
         """Have a trial trained to its next rung."""
         self._training.add(trial.number)
+        self._standings[trial.number] = self._standing(trial)
         self.runner.submit(self._request(trial))
 
     def _request(self, trial: Trial) -> Request:
@@ -220,16 +222,18 @@ class Driver:
         trial = self.trials[self._by_run[outcome.folder.run]]
         self._training.discard(trial.number)
         result, measurement = outcome.folder.result(), outcome.folder.measurement()
+        self._counted += trial.counted_at is None
         trial = replace(
             trial,
             attempts=max(trial.attempts, outcome.attempts, measurement.attempts if measurement else 1),
             train_seconds=measurement.train_seconds if measurement else trial.train_seconds,
-            counted_at=trial.counted_at or 1 + sum(t.counted_at is not None for t in self.trials),
+            counted_at=trial.counted_at or self._counted,
         )
         if outcome.state == "failed":
             self._end(replace(trial, reason=outcome.reason), "failed")
             return
         assert result is not None
+        self._arrived += 1
         trial = replace(trial, rungs=self._rungs(trial, result.history))
         if len(trial.rungs) == len(self.plan.rungs):
             self._end(trial, "complete")
@@ -239,8 +243,7 @@ class Driver:
     def _rungs(self, trial: Trial, history: tuple[Epoch, ...]) -> tuple[Rung, ...]:
         """The trial's rungs and the one it has now reached (what another study trained beyond it is not looked at)."""
         epochs = self.plan.rungs[len(trial.rungs)]
-        arrival = 1 + sum(len(t.rungs) for t in self.trials)
-        return (*trial.rungs, Rung(epochs, history[epochs - 1].validation_error_percent, arrival))
+        return (*trial.rungs, Rung(epochs, history[epochs - 1].validation_error_percent, self._arrived))
 
     def _end(self, trial: Trial, state: TrialState) -> None:
         self._keep(replace(trial, state=state))
@@ -249,5 +252,6 @@ class Driver:
 
     def _keep(self, trial: Trial) -> None:
         self.trials[trial.number] = trial
+        self._standings[trial.number] = self._standing(trial)
         self.study.update(trial)
         self._told(self.tally)
