@@ -38,6 +38,8 @@ BUDGETS = tuple(range(5, 46, 5))
 """In trainings: a budget is so many times the images that one network sees when it is trained in full."""
 MOST_OF_GP = 20
 OBJECTIVES: dict[str, tuple[Objective, ...]] = {"error and MACs": ("error", "macs"), "error alone": ("error",)}
+FIRST_SEED = 100
+"""Those below served while the rule of `search_verdict` was made."""
 ENOUGH = Budget(trials=100_000)
 
 
@@ -79,7 +81,8 @@ class Course:
 class SearchComparison:
     """`search.json`: the courses of all arms, by objectives and name of the arm, one a repeat.
 
-    `rank_correlation` is that of the surrogate, cross-validated over the population's `networks`.
+    `rank_correlation` is that of the surrogate, cross-validated over the population's `networks`; `first_seed` that of
+    the first repeat.
     """
 
     schema: Literal["search-comparison/1"]
@@ -91,6 +94,7 @@ class SearchComparison:
     hardware: dict[str, str]
     versions: dict[str, str]
     finished_at: str
+    first_seed: int = 0
 
 
 def compare_into(
@@ -101,7 +105,7 @@ def compare_into(
     workers: int,
     tell: Callable[[str], None],
 ) -> SearchComparison:
-    """Compare, and write the record; arms that it holds already from the same table and repeats are kept in it."""
+    """Compare, and write the record; arms that it holds of the same table and seeds are kept in it."""
     comparison = compare(table_file, samplers, repeats, workers, tell)
     earlier = read_record(SearchComparison, file) if file.exists() else None
     if earlier is not None and _alike(earlier, comparison):
@@ -112,9 +116,9 @@ def compare_into(
 
 
 def _alike(one: SearchComparison, other: SearchComparison) -> bool:
-    def shape(comparison: SearchComparison) -> tuple[str, tuple[int, ...], set[int]]:
+    def shape(comparison: SearchComparison) -> tuple[object, ...]:
         repeats = {len(found) for courses in comparison.courses.values() for found in courses.values()}
-        return comparison.table_sha256, comparison.budgets, repeats
+        return comparison.table_sha256, comparison.budgets, comparison.first_seed, repeats
 
     return shape(one) == shape(other)
 
@@ -129,7 +133,7 @@ def compare(
     }
     pool = ProcessPool(workers, initializer=_one_thread, context=get_context("spawn"))
     try:
-        jobs = [(table_file, tuple(samplers), repeat) for repeat in range(repeats)]
+        jobs = [(table_file, tuple(samplers), FIRST_SEED + repeat) for repeat in range(repeats)]
         for repeat, found in enumerate(pool.map(_one_repeat, jobs).result(), start=1):
             for objectives, name, course in found:
                 courses[objectives][name].append(course)
@@ -148,6 +152,7 @@ def compare(
         hardware=hardware("cpu"),
         versions=versions(),
         finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        first_seed=FIRST_SEED,
     )
 
 

@@ -1,9 +1,9 @@
 """What `bench-search` has found: the table, which sampler `auto` is, and what halving saves.
 
-The rule for `auto`, fixed before the comparison was run: of the samplers that, with halving, are not shown to be worse
-than random search with halving at any budget from LEAST_BUDGET on, in hypervolume (error and MACs as objectives) or
-lowest error (error alone), by paired differences whose intervals cover all of these comparisons together with 95 %:
-the one of the highest hypervolume, the mean over those budgets.
+The rule for `auto`, for one objective or two, with halving or in full: of the samplers that are not shown to be worse
+than random search of the same kind at any budget from LEAST_BUDGET on, by paired differences whose intervals cover
+these budgets together with 95 %, the best one: of the highest hypervolume (error and MACs), or of the lowest error
+(error alone), the mean over those budgets. That a sampler is not shown to be worse does not show that it is not.
 """
 
 import statistics
@@ -20,39 +20,54 @@ LEAST_BUDGET = 10
 SHOWN_BUDGETS = (15, 30, 45)
 RESAMPLES = 2_000
 TWO, ONE = "error and MACs", "error alone"
+MEASURES = {TWO: "volume", ONE: "error"}
+KINDS = ((TWO, True), (TWO, False), (ONE, True), (ONE, False))
+"""Kinds of search: objectives, and whether with halving."""
 
 
-def auto(comparison: SearchComparison) -> SamplerName:
-    """The sampler that the rule chooses."""
-    courses = comparison.courses[TWO]
-    able = [name for name in compared(comparison) if name == "random" or not worse_than_random(comparison, name)]
-    return max(able, key=lambda name: _mean_volume(comparison, courses[Arm(name, halving=True).name]))
+def auto(comparison: SearchComparison, objectives: str = TWO, halving: bool = True) -> SamplerName:
+    """The sampler that the rule chooses for searches of a kind."""
+    able = [
+        name
+        for name in compared(comparison, halving)
+        if name == "random" or not worse_than_random(comparison, name, objectives, halving)
+    ]
+    return max(able, key=lambda name: _mean_gain(comparison, name, objectives, halving))
 
 
-def compared(comparison: SearchComparison) -> list[SamplerName]:
-    """The samplers that were simulated with halving."""
-    return [name for name in SAMPLERS if Arm(name, halving=True).name in comparison.courses[TWO]]
+def compared(comparison: SearchComparison, halving: bool = True) -> list[SamplerName]:
+    """The samplers that were simulated, with halving or in full, to the largest budget."""
+    found = {name: comparison.courses[TWO].get(Arm(name, halving).name, ()) for name in SAMPLERS}
+    budgets = len(comparison.budgets)
+    return [name for name, courses in found.items() if courses and len(courses[0].hypervolume) == budgets]
 
 
-def _mean_volume(comparison: SearchComparison, courses: Sequence[Course]) -> float:
-    from_there = [place for place, budget in enumerate(comparison.budgets) if budget >= LEAST_BUDGET]
-    return statistics.mean(course.hypervolume[place] for course in courses for place in from_there)
+def _mean_gain(comparison: SearchComparison, sampler: SamplerName, objectives: str, halving: bool) -> float:
+    """Hypervolume, or the error that is not made, over courses and budgets."""
+    courses, what = comparison.courses[objectives][Arm(sampler, halving).name], MEASURES[objectives]
+    places = [place for place, budget in enumerate(comparison.budgets) if budget >= LEAST_BUDGET]
+    found = [_value(course, place, what) for course in courses for place in places]
+    mean = statistics.mean(value for value in found if value is not None)
+    return mean if what == "volume" else -mean
 
 
-def worse_than_random(comparison: SearchComparison, sampler: SamplerName) -> list[str]:
-    """Where a sampler is shown to be worse than random search, both with halving: one line an objective and budget."""
+def worse_than_random(
+    comparison: SearchComparison, sampler: SamplerName, objectives: str = TWO, halving: bool = True
+) -> list[str]:
+    """Where a sampler is shown to be worse than random search of the same kind: one line a budget."""
     lines = []
-    confidence = 1 - 0.05 / (2 * sum(budget >= LEAST_BUDGET for budget in comparison.budgets))
-    one, random = Arm(sampler, halving=True).name, Arm("random", halving=True).name
+    confidence = 1 - 0.05 / sum(budget >= LEAST_BUDGET for budget in comparison.budgets)
+    courses, what = comparison.courses[objectives], MEASURES[objectives]
+    ones, randoms = courses[Arm(sampler, halving).name], courses[Arm("random", halving).name]
     for place, budget in enumerate(comparison.budgets):
         if budget < LEAST_BUDGET:
             continue
-        volume = difference(comparison.courses[TWO][one], comparison.courses[TWO][random], place, "volume", confidence)
-        error = difference(comparison.courses[ONE][one], comparison.courses[ONE][random], place, "error", confidence)
-        if volume.interval and volume.interval[1] < 0:
-            lines.append(f"hypervolume at {budget} trainings: {_told(volume, 3)}")
-        if error.interval and error.interval[0] > 0:
-            lines.append(f"error at {budget} trainings: {_told(error, 2)} points")
+        found = difference(ones, randoms, place, what, confidence)
+        assert found.interval is not None
+        if what == "volume" and found.interval[1] < 0:
+            lines.append(f"hypervolume at {budget} trainings: {_told(found, 3)}")
+        if what == "error" and found.interval[0] > 0:
+            lines.append(f"error at {budget} trainings: {_told(found, 2)} points")
     return lines
 
 
@@ -104,14 +119,17 @@ def _share(budgets: Sequence[int], halving: np.ndarray, full: np.ndarray) -> flo
 def findings(comparison: SearchComparison) -> list[str]:
     """What was found, in sentences."""
     chosen = auto(comparison)
-    lines = [f"auto is {chosen}"]
-    if chosen != "random":
-        one, other = Arm(chosen, halving=True), Arm("random", halving=True)
-        lines.append(f"{one.name} less {other.name}: {_gains(comparison, one, other)}")
+    named = {kind: auto(comparison, *kind) for kind in KINDS}
+    lines = [f"auto is {'; '.join(f'{sampler} for {_kind(*kind)}' for kind, sampler in named.items())}"]
+    for (objectives, with_halving), sampler in named.items():
+        if sampler != "random":
+            one, other = Arm(sampler, with_halving), Arm("random", with_halving)
+            lines.append(f"{objectives}, {one.name} less {other.name}: {_gains(comparison, one, other, [objectives])}")
     for sampler in compared(comparison):
-        worse = worse_than_random(comparison, sampler)
-        if worse:
-            lines.append(f"{sampler} is shown to be worse than random: {'; '.join(worse)}")
+        worse = {kind: worse_than_random(comparison, sampler, *kind) for kind in KINDS if sampler != "random"}
+        told = [f"{_kind(*kind)}: {'; '.join(where)}" for kind, where in worse.items() if where]
+        if told:
+            lines.append(f"{sampler} is shown to be worse than random for {'; and for '.join(told)}")
         if share := compute_share(comparison, sampler):
             lines.append(
                 f"{sampler}: halving takes {share[0]:.2f} [{share[1]:.2f}, {share[2]:.2f}] of the compute to the "
@@ -122,15 +140,24 @@ def findings(comparison: SearchComparison) -> list[str]:
     halving = Arm(chosen, halving=True)
     for other in (Arm(chosen, True, informed=False), Arm(chosen, True, bounded=False)):
         if other.name in comparison.courses[TWO]:
-            lines.append(f"{halving.name} less {other.name}: {_gains(comparison, halving, other)}")
+            lines.append(f"{halving.name} less {other.name}: {_gains(comparison, halving, other, [TWO, ONE])}")
     return lines
 
 
-def _gains(comparison: SearchComparison, one: Arm, other: Arm) -> str:
-    two, alone = comparison.courses[TWO], comparison.courses[ONE]
+def _kind(objectives: str, halving: bool) -> str:
+    return f"{objectives} {'with halving' if halving else 'in full'}"
+
+
+def _gains(comparison: SearchComparison, one: Arm, other: Arm, objectives: Sequence[str]) -> str:
+    """Paired differences at the budgets that are shown, of each objectives' measure."""
+
+    def gain(name: str, place: int) -> str:
+        courses, what = comparison.courses[name], MEASURES[name]
+        found = difference(courses[one.name], courses[other.name], place, what)
+        return f"hypervolume {_told(found, 3)}" if what == "volume" else f"error {_told(found, 2)} points"
+
     return "; ".join(
-        f"hypervolume {_told(difference(two[one.name], two[other.name], place, 'volume'), 3)} and error "
-        f"{_told(difference(alone[one.name], alone[other.name], place, 'error'), 2)} points at {budget} trainings"
+        f"{' and '.join(gain(name, place) for name in objectives)} at {budget} trainings"
         for place, budget in enumerate(comparison.budgets)
         if budget in SHOWN_BUDGETS
     )

@@ -22,8 +22,13 @@ from pipeline.settings import FinalistsSettings, SearchEntry, Settings
 from pipeline.training.recipe import Recipe
 from search_spaces import Space
 
-AUTO: SamplerName = "nsga2"
-"""What `benchmarks.search_verdict.auto` finds in reports/published/benchmarks/search.json."""
+AUTO: dict[tuple[bool, bool], SamplerName] = {
+    (True, True): "tpe",
+    (True, False): "tpe",
+    (False, True): "random",
+    (False, False): "tpe",
+}
+"""By (costs among the objectives, halving) what `benchmarks.search_verdict.auto` finds in the published comparison."""
 REDUCTION = 3
 
 
@@ -90,6 +95,7 @@ def plan_search(
         raise UsageError(f"unknown sampler {sampler!r}: known: auto, {', '.join(SAMPLERS)}")
     if "error" not in objectives or len(set(objectives)) != len(objectives):
         raise UsageError(f"objectives (={','.join(objectives)}) must name error, and each objective once")
+    halving = halving and recipe.epochs > 1
     resolution = recipe.resolution or manifest.image_shape[-1]
     there_are = manifest.splits["train"].count
     check_batch(recipe, manifest, space.name)
@@ -110,10 +116,10 @@ def plan_search(
         ),
         objectives=("error", *(objective for objective in objectives if objective != "error")),
         limits=limits,
-        sampler=AUTO if sampler == "auto" else cast(SamplerName, sampler),
+        sampler=AUTO[len(objectives) > 1, halving] if sampler == "auto" else cast(SamplerName, sampler),
         seed=seed,
         rungs=rungs(recipe.epochs, REDUCTION if halving else None),
-        reduction=REDUCTION if halving and recipe.epochs > 1 else None,
+        reduction=REDUCTION if halving else None,
         device=device,
         warm_start=warm_start,
     )

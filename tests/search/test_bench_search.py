@@ -13,7 +13,7 @@ from benchmarks.fidelity import rank_correlations
 from benchmarks.fidelity import tabulate as tabulate_fidelity
 from benchmarks.full_trainings import RECIPE as FULL_RECIPE
 from benchmarks.search_bench import BUDGETS, Arm, Course, SearchComparison, delivered, simulate
-from benchmarks.search_verdict import TWO, auto, compute_share, findings, tabulate, worse_than_random
+from benchmarks.search_verdict import KINDS, ONE, TWO, auto, compute_share, findings, tabulate, worse_than_random
 from benchmarks.surrogate import Surrogate, mean_curve, residuals
 from pipeline.cost.limits import Limits
 from pipeline.data.manifest import load_manifest
@@ -124,18 +124,30 @@ def comparison(better: float, error: float = 0.0) -> SearchComparison:
         budgets=BUDGETS,
         networks=60,
         rank_correlation=0.9,
-        courses={TWO: arms, "error alone": arms},
+        courses={TWO: arms, ONE: arms},
         hardware={},
         versions={},
         finished_at="",
     )
 
 
-def test_auto_is_the_sampler_of_the_highest_hypervolume_unless_it_is_worse_than_random_somewhere() -> None:
-    assert auto(comparison(0.05)) == "tpe"
-    assert auto(comparison(-0.05)) == "random"
-    assert worse_than_random(comparison(-0.05), "tpe")
-    assert auto(comparison(0.05, error=0.5)) == "random"
+def test_auto_is_the_best_sampler_of_a_kind_unless_it_is_worse_than_random_somewhere() -> None:
+    for halving in (True, False):
+        assert auto(comparison(0.05, error=0.5), TWO, halving) == "tpe"
+        assert auto(comparison(0.05, error=0.5), ONE, halving) == "random"
+        assert auto(comparison(-0.05, error=-0.5), TWO, halving) == "random"
+        assert auto(comparison(-0.05, error=-0.5), ONE, halving) == "tpe"
+    assert worse_than_random(comparison(-0.05), "tpe", TWO) and not worse_than_random(comparison(-0.05), "tpe", ONE)
+
+
+def test_a_sampler_that_is_better_on_the_whole_but_worse_at_one_budget_is_not_auto() -> None:
+    found = comparison(0.05)
+    worse = tuple(
+        replace(course, hypervolume=(*course.hypervolume[:-1], course.hypervolume[-1] - 0.2))
+        for course in found.courses[TWO]["tpe, halving"]
+    )
+    dented = replace(found, courses={**found.courses, TWO: {**found.courses[TWO], "tpe, halving": worse}})
+    assert auto(found) == "tpe" and auto(dented) == "random"
 
 
 def test_the_share_of_compute_that_halving_takes_has_its_interval() -> None:
@@ -150,7 +162,9 @@ def test_the_share_of_compute_that_halving_takes_has_its_interval() -> None:
 def test_the_table_and_the_findings_name_every_arm() -> None:
     found = comparison(0.05)
     assert all(f"| {name} |" in tabulate(found) for name in found.courses[TWO])
-    assert findings(found)[0] == "auto is tpe" and any("halving takes" in line for line in findings(found))
+    assert findings(found)[0].startswith("auto is tpe for error and MACs with halving; tpe") and any(
+        "halving takes" in line for line in findings(found)
+    )
 
 
 def test_rank_correlations_are_of_networks_trained_both_ways(table: PopulationTable) -> None:
@@ -169,5 +183,5 @@ def test_rank_correlations_are_of_networks_trained_both_ways(table: PopulationTa
 
 def test_auto_is_what_the_published_comparison_shows() -> None:
     published = read_record(SearchComparison, Path(__file__).parents[2] / "reports/published/benchmarks/search.json")
-    assert auto(published) == AUTO
+    assert {(objectives == TWO, halving): auto(published, objectives, halving) for objectives, halving in KINDS} == AUTO
     assert published.table_sha256 == sha256_file(Path(__file__).parents[2] / "reports/published/population/table.json")

@@ -61,7 +61,7 @@ def test_a_plan_that_differs_is_told_field_by_field(manifest: Manifest) -> None:
     other = table_plan(manifest, limits=Limits(macs=4_000_000), sampler="random")
     assert differences(one, other) == [
         "limits.macs: 5000000 in the study, 4000000 now",
-        f"sampler: '{AUTO}' in the study, 'random' now",
+        f"sampler: '{AUTO[True, True]}' in the study, 'random' now",
     ]
     assert differences(one, one) == []
 
