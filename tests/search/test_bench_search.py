@@ -162,9 +162,9 @@ def test_the_share_of_compute_that_halving_takes_has_its_interval() -> None:
 def test_the_table_and_the_findings_name_every_arm() -> None:
     found = comparison(0.05)
     assert all(f"| {name} |" in tabulate(found) for name in found.courses[TWO])
-    assert findings(found)[0].startswith("auto is tpe for error and MACs with halving; tpe") and any(
-        "halving takes" in line for line in findings(found)
-    )
+    told = findings(found)
+    assert told[0].startswith("auto is tpe for error and MACs with halving; tpe")
+    assert any("halving takes" in line for line in told)
 
 
 def test_rank_correlations_are_of_networks_trained_both_ways(table: PopulationTable) -> None:
