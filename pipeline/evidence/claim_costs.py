@@ -1,9 +1,10 @@
 """What the evidence cost: trainings, failures and core-hours, by experiment, and on which machines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.claims.estimates import Evidence
+from pipeline.claims.experiments import Experiment, Size
 from pipeline.evidence.comparison import Comparison
 from pipeline.evidence.provenance import Machine
 from pipeline.evidence.records import NetworkRecord
@@ -22,6 +23,7 @@ class TrainingCost:
         failed: how many of the trainings.
         rate_trainings, rate_epochs: short trainings by which learning rates were chosen.
         core_hours: of training and evaluation, seconds times threads, those for learning rates included.
+        allowed: core-hours that were planned for the experiment; None for what is no experiment.
         machines: on which they ran.
     """
 
@@ -33,6 +35,7 @@ class TrainingCost:
     rate_trainings: int
     rate_epochs: int
     core_hours: float
+    allowed: float | None
     machines: tuple[str, ...]
 
 
@@ -82,16 +85,20 @@ class Costs:
         return tuple(dict.fromkeys([*named, *(cost.machine for cost in self.timings)]))
 
 
-def costs_of(evidence: Evidence, comparisons: Sequence[Comparison]) -> Costs:
+def costs_of(evidence: Evidence, comparisons: Sequence[Comparison], experiments: Mapping[str, Experiment]) -> Costs:
     """Add up what is recorded; experiments and timings that a profile leaves out do not count."""
-    trained = {name: record.networks for name, record in evidence.experiments.items() if record.networks}
+    trained = [
+        _training(name, record.networks, experiments[name].sizes.get(record.profile))
+        for name, record in evidence.experiments.items()
+        if record.networks
+    ]
     compared = {
         f"{comparison.data.name}, profile {comparison.profile}": [n.record for n in comparison.networks if n.record]
         for comparison in comparisons
         if comparison.data
     }
     return Costs(
-        experiments=tuple(_training(name, networks) for name, networks in trained.items()),
+        experiments=tuple(trained),
         timings=tuple(
             TimingCost(
                 name=name,
@@ -106,7 +113,7 @@ def costs_of(evidence: Evidence, comparisons: Sequence[Comparison]) -> Costs:
     )
 
 
-def _training(name: str, networks: Sequence[NetworkRecord]) -> TrainingCost:
+def _training(name: str, networks: Sequence[NetworkRecord], size: Size | None = None) -> TrainingCost:
     runs = [run for network in networks for run in network.runs]
     trials = [trial for network in networks for trial in network.rates]
     measurements = [run.measurement for run in runs if run.measurement is not None]
@@ -121,5 +128,6 @@ def _training(name: str, networks: Sequence[NetworkRecord]) -> TrainingCost:
         rate_trainings=len(trials),
         rate_epochs=sum(trial.epochs for trial in trials),
         core_hours=seconds / SECONDS_AN_HOUR,
+        allowed=size.core_hours if size else None,
         machines=tuple(dict.fromkeys(machines)),
     )

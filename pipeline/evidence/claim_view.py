@@ -272,7 +272,7 @@ def claims_view(
     return ClaimsView(
         claims=tuple(views),
         figures=tuple(figures.values()),
-        costs=costs_of(evidence, comparisons),
+        costs=costs_of(evidence, comparisons, catalogue.experiments),
         setting=setting_of(evidence),
         simulation=simulation,
         files=files,

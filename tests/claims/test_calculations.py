@@ -83,3 +83,9 @@ def test_an_unknown_calculation_is_told_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean 'alexnet-layers'"):
         figures("alexnet-layer")
     assert len(calculations()) >= 30
+
+
+def test_all_experiments_of_the_full_profile_fit_into_sixteen_core_hours() -> None:
+    """Eight hours of two cores, over several sittings."""
+    sizes = [experiment.sizes["full"] for experiment in CATALOGUE.experiments.values() if "full" in experiment.sizes]
+    assert len(sizes) > 20 and sum(size.core_hours for size in sizes) <= 16

@@ -63,7 +63,7 @@ def catalogue(hostile: str = "") -> Catalogue:
         for name, (theme, statement, parts) in judged_by.items()
     }
     timing = Timing("Which is faster?", {name: TimedArm("lenet-small") for name in ("fast", "slow")}, {"full": 6})
-    size = {"full": Size(5, 1.0)}
+    size = {"quick": Size(5, 1.0), "full": Size(5, 1.0)}
     kernels = Experiment(f"Two 3x3 or one 5x5? {hostile}", size, arms, equal=(Equality("macs", 0.02),))
     experiments = {
         "kernels": kernels,
