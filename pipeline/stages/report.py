@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
         show_report(place, print)
 
 
-def write_report(results: Path, place: Workspace | None = None) -> Path:
+def write_report(results: Path, place: Workspace | None = None, networks: Path | None = None) -> Path:
     """Write everything the report consists of into `results`, and return the path of its page.
 
     Everything is worked out before anything is written, so that a failure leaves the last report as it was.
@@ -52,19 +52,21 @@ def write_report(results: Path, place: Workspace | None = None) -> Path:
     Args:
         results: the folder of records.
         place: the workspace whose claims.yaml and published records are read; by default the one in force.
+        networks: a further folder of records, whose networks, searches and finalists are shown, too.
 
     Raises:
         UsageError: there is no group record, cost profile or verdict, or verdicts are not on the claims of `place`.
         StorageError: a record does not fit its schema, or the disk refuses.
     """
-    groups = [read_record(GroupRecord, path) for path in sorted((results / "runs").glob("*.json"))]
-    lists = [read_record(list[CostProfile], path) for path in sorted((results / "profiles").glob("*.json"))]
+    folders = [results] if networks is None else [results, networks]
+    groups = [read_record(GroupRecord, path) for path in _found(folders, "runs")]
+    lists = [read_record(list[CostProfile], path) for path in _found(folders, "profiles")]
     profiles = [profile for profiles in lists for profile in profiles]
     if not groups and not profiles and not (results / "claims.json").exists():
         raise UsageError(f"nothing to report: {results} has no runs/*.json and no profiles/*.json")
     comparisons = compare(groups, profiles)
     sections = sections_of(comparisons)
-    studies = study_sections(*_searches(results))
+    studies = study_sections(*_searches(folders))
     claims = _claims(results, place or workspace(), comparisons)
     pictures = {figure.identifier: figure.png() for figure in figures_in(sections, studies, claims)}
     texts = {
@@ -84,10 +86,14 @@ def write_report(results: Path, place: Workspace | None = None) -> Path:
     return results / "report.html"
 
 
-def _searches(results: Path) -> tuple[list[dict[str, Any]], dict[str, FinalistsRecord]]:
+def _found(folders: Sequence[Path], kind: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((folder / kind).glob("*.json"))]
+
+
+def _searches(folders: Sequence[Path]) -> tuple[list[dict[str, Any]], dict[str, FinalistsRecord]]:
     """Records of studies, and of finalists by study; entries that searched nothing are empty."""
-    studies = [read_json(path) for path in sorted((results / "studies").glob("*.json"))]
-    written = [path for path in sorted((results / "finalists").glob("*.json")) if read_json(path)]
+    studies = [read_json(path) for path in _found(folders, "studies")]
+    written = [path for path in _found(folders, "finalists") if read_json(path)]
     return studies, {record.study: record for record in (read_record(FinalistsRecord, path) for path in written)}
 
 

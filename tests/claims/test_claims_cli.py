@@ -229,6 +229,8 @@ def test_only_whole_evidence_of_the_full_profile_is_published_and_judged_by(
     text = (folder / "REPORT.md").read_text()
     assert "Batch normalisation lowers the error." in text and "3 seeds" in text
     assert {path.suffix for path in folder.iterdir() if path.is_file()} == {".json", ".md"}
+    report_claims(claimed, page=True)
+    assert "Batch normalisation lowers the error." in (folder / "report.html").read_text()
 
 
 def test_of_an_experiment_that_was_interrupted_finished_runs_are_published(claimed: Workspace) -> None:
