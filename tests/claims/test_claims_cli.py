@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 from conftest import CHECKOUT
+from small_claims import claimed as claimed
 from verbs import called, refused, told
 
 from pipeline.claims.evidence import check_record
-from pipeline.claims.publishing import publish_claims, report_claims
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.data.manifest import load_manifest
 from pipeline.errors import UsageError
@@ -20,89 +20,6 @@ from pipeline.schema import parse, read_record, to_json
 from pipeline.search.plans import RunPlan
 from pipeline.stages import experiment, judge, plan, timing
 from pipeline.workspace import Workspace
-
-SMOKE = """
-experiments:
-  lenets:
-    question: Does batch normalisation lower the error of LeNet?
-    recipe: {epochs: 1, train_images: 256, batch_size: 32, validation_images: 200, train_loss_images: 100}
-    rates: [0.1]
-    sizes: {smoke: {seeds: 2, core_hours: 0.01}, full: {seeds: 3, core_hours: 0.01}}
-    arms: {plain: {network: lenet}, norm: {network: bn-lenet}}
-    equal: [{cost: macs, within: 0.01}]
-    probes: [training error]
-  spaces:
-    question: Do networks whose widths grow err less?
-    recipe: {epochs: 1, train_images: 256, batch_size: 32, validation_images: 200, train_loss_images: 100}
-    rates: [0.05]
-    sizes: {smoke: {seeds: 1, core_hours: 0.01}}
-    populations:
-      free: {space: lenet, networks: 3, macs: [0, 1000000]}
-      growing: {space: lenet, networks: 3, macs: [0, 1000000], seed: 1}
-  elsewhere:
-    question: What is trained by another profile only?
-    sizes: {full: {seeds: 2, core_hours: 1}}
-    arms: {one: {network: lenet}, other: {network: lenet-small}}
-timings:
-  norms:
-    question: Is the framework's batch norm faster than one from scratch?
-    batch_size: 16
-    rounds: {smoke: 3}
-    arms:
-      framework: {network: bn-lenet}
-      from scratch: {network: bn-lenet, variant: batch norm from scratch}
-      layer: {convolution: {channels: 8, groups: 2}, resolution: 14}
-  memories:
-    question: Does a network take more memory than one layer?
-    batch_size: 16
-    memory: true
-    rounds: {smoke: 2}
-    arms: {network: {network: bn-lenet}, layer: {convolution: {channels: 8, groups: 2}, resolution: 14}}
-  later:
-    question: What is measured under another profile only?
-    rounds: {full: 3}
-    arms: {one: {network: lenet}, other: {network: lenet-small}}
-claims:
-  B2:
-    theme: normalisation
-    source: Batch normalisation
-    statement: Batch normalisation lowers the error.
-    known: expected
-    parts:
-      - {kind: empirical, measure: error, experiment: lenets, of: validation error, contrast: {norm: 1, plain: -1},
-         expect: lower, smallest: 1, unit: points}
-      - {kind: empirical, measure: training error, experiment: lenets, of: probe, figure: [training error, training],
-         contrast: {norm: 1, plain: -1}, expect: lower, smallest: 1, unit: points}
-  B9:
-    theme: normalisation
-    source: Batch normalisation
-    statement: The framework's batch norm is faster.
-    known: expected
-    parts:
-      - {kind: timed, measure: seconds, timing: norms, of: training step, contrast: {framework: 1, from scratch: -1},
-         expect: lower, smallest: 1.05}
-  P3:
-    theme: design spaces
-    source: Design spaces
-    statement: Widths that grow improve the distribution of errors.
-    known: expected
-    parts: [{kind: population, measure: chance, experiment: spaces, better: growing, than: free, expect: higher}]
-  A1:
-    theme: depth
-    source: AlexNet
-    statement: AlexNet has eight layers.
-    known: holds
-    parts: [{kind: analytic, measure: layers, calculation: alexnet-layers, says: {layers: {equals: 8}}}]
-"""
-
-
-@pytest.fixture
-def claimed(study: Workspace) -> Workspace:
-    """A workspace with two experiments and two claims, under the profile smoke."""
-    study.params_file.write_text(study.params_file.read_text().replace("profile: quick", "profile: smoke"))
-    (study.root / "reports").mkdir()
-    (study.root / "reports" / "claims.yaml").write_text(SMOKE)
-    return study
 
 
 def test_an_experiment_is_run_judged_and_told(claimed: Workspace) -> None:
@@ -172,86 +89,6 @@ def test_the_peak_of_memory_is_measured_in_fresh_processes(claimed: Workspace) -
     peaks = {name: arm["peak_memory_bytes"] for name, arm in arms.items()}
     assert [len(found) for found in peaks.values()] == [2, 2]
     assert min(peaks["network"]) > max(peaks["layer"]) > 0
-
-
-def test_published_runs_are_taken_over_and_only_the_rest_is_trained(claimed: Workspace) -> None:
-    claims = claimed.root / "reports" / "claims.yaml"
-    claims.write_text(claims.read_text().replace("rates: [0.1]", "rates: [0.1, 0.3]"))
-    first = told(claimed, "run", "lenets", "--quiet")
-    published = claimed.published / "claims" / "experiments" / "lenets.json"
-    published.parent.mkdir(parents=True)
-    shutil.move(claimed.results / "experiments" / "lenets.json", published)
-    shutil.rmtree(claimed.runs)
-    assert "from published records, made elsewhere: lenets" in called(claimed, "claims")
-    again = told(claimed, "run", "lenets", "--published", "--quiet")
-    assert not list(RunStore(claimed.runs))
-    for one, other in zip(again["networks"], first["networks"], strict=True):
-        assert (one["runs"], one["rates"], one["recipe"]) == (other["runs"], other["rates"], other["recipe"])
-        assert one["flags"][-1] == "2 of 2 seeds published, made elsewhere"
-    more = told(claimed, "run", "lenets", "--published", "--seeds", "3", "--quiet")
-    assert [run["seed"] for run in more["networks"][0]["runs"]] == [1, 2, 3]
-    assert len(list(RunStore(claimed.runs))) == 2
-    claims.write_text(claims.read_text().replace("rates: [0.1, 0.3]", "rates: [0.1, 0.2]"))
-    told(claimed, "run", "lenets", "--published", "--quiet")  # another grid: the rate is chosen anew
-    assert len(list(RunStore(claimed.runs))) >= 2 + 2 * 2
-
-
-def test_only_whole_evidence_of_the_full_profile_is_published_and_judged_by(
-    claimed: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = claimed.published / "claims"
-    told(claimed, "run", "lenets", "--quiet")  # the profile smoke: no evidence
-    by_smoke = {claim.id: claim for claim in publish_claims(claimed)}
-    assert by_smoke["A1"].verdict == "holds" and by_smoke["B2"].parts[0].n is None
-    assert not (folder / "experiments").exists()
-    told(claimed, "run", "lenets", "--profile", "full", "--seeds", "2", "--quiet")
-    part_of_it = {claim.id: claim for claim in publish_claims(claimed)}
-    assert (folder / "unfinished" / "lenets.json").exists() and part_of_it["B2"].parts[0].n is None
-    assert "not judged by yet: the record of lenets.plain lacks seed 3" in capsys.readouterr().out
-    assert "left out: the record of lenets.plain lacks seed 3" in called(claimed, "claims")
-    told(claimed, "run", "lenets", "--profile", "full", "--quiet")
-    whole = {claim.id: claim for claim in publish_claims(claimed)}
-    assert whole["B2"].parts[0].n == 3
-    assert (folder / "experiments" / "lenets.json").exists() and not (folder / "unfinished" / "lenets.json").exists()
-    told(claimed, "run", "lenets", "--profile", "full", "--seeds", "4", "--quiet")
-    assert "left out: of lenets what lies beyond the 3 planned seeds" in called(claimed, "claims")
-    assert told(claimed, "claims", "B2")[0]["parts"][0]["n"] == 3
-    told(claimed, "run", "lenets", "--quiet")  # a look by the profile smoke, with two seeds
-    assert told(claimed, "claims", "B2")[0]["parts"][0]["n"] == 3
-    assert "from published records, made elsewhere: lenets" in called(claimed, "claims")
-    claims = claimed.root / "reports" / "claims.yaml"
-    claims.write_text(claims.read_text().replace("full: {seeds: 3", "full: {seeds: 5"))
-    again = {claim.id: claim for claim in publish_claims(claimed)}
-    assert (folder / "unfinished" / "lenets.json").exists() and again["B2"].parts[0].n is None
-    claims.write_text(claims.read_text().replace("full: {seeds: 5", "full: {seeds: 3"))
-    publish_claims(claimed)
-    report_claims(claimed)
-    text = (folder / "REPORT.md").read_text()
-    assert "Batch normalisation lowers the error." in text and "3 seeds" in text
-    assert {path.suffix for path in folder.iterdir() if path.is_file()} == {".json", ".md"}
-    report_claims(claimed, page=True)
-    assert "Batch normalisation lowers the error." in (folder / "report.html").read_text()
-
-
-def test_of_an_experiment_that_was_interrupted_finished_runs_are_published(claimed: Workspace) -> None:
-    claims = claimed.root / "reports" / "claims.yaml"
-    claims.write_text(claims.read_text().replace("rates: [0.1]", "rates: [0.1, 0.3]"))
-    told(claimed, "run", "lenets", "--profile", "full", "--quiet")
-    record_file = claimed.results / "experiments" / "lenets.json"
-    plain, norm = read_record(GroupRecord, record_file).networks
-    record_file.unlink()
-    lost = [plain.runs[1].run, norm.rates[0].run]  # as if neither had been trained yet
-    for run in lost:
-        shutil.rmtree(claimed.runs / run)
-    publish_claims(claimed)
-    unfinished = read_record(GroupRecord, claimed.published / "claims" / "unfinished" / "lenets.json")
-    (found,) = unfinished.networks  # the other's rate is not chosen yet
-    assert (found.rates, found.runs) == (plain.rates, (plain.runs[0], plain.runs[2]))
-    assert not any("published" in flag for flag in found.flags)  # they are from here
-    told(claimed, "run", "lenets", "--profile", "full", "--published", "--quiet")
-    again = read_record(GroupRecord, record_file)
-    assert [trial.run for trial in again.networks[1].rates] == [trial.run for trial in norm.rates]
-    assert {run for run in lost if (claimed.runs / run).exists()} == set(lost)
 
 
 def test_unknown_claims_and_experiments_are_told_with_the_nearest(claimed: Workspace) -> None:
