@@ -45,7 +45,7 @@ def estimate_search(
     disk = trials * RECORD_BYTES
     trained = _trained_already(plan, RunStore(place.runs))
     text = (
-        f"study {name}: {space.size:,} networks in {space.name}; {counted} trials counted, {trials} to go: about "
+        f"study {name}: up to {space.size:,} networks in {space.name}; {counted} trials counted, {trials} to go: about "
         f"{hours:.2f} hours with {workers} at once on {plan.device}, {disk / 2**20:.0f} MiB and the front's weights; "
         f"{trained} networks of the families are in the run store already, trained alike"
     )
