@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
+import numpy as np
+
 from pipeline.claims.catalogue import Catalogue
 from pipeline.claims.experiments import Experiment
-from pipeline.claims.inference import Contrast, contrast, fisher_correlation, superiority
+from pipeline.claims.inference import Contrast, apart, contrast, fisher_correlation, superiority
 from pipeline.claims.measures import guessed, is_reached, taken, value_of
 from pipeline.claims.parts import (
     EmpiricalPart,
@@ -50,13 +52,15 @@ class Estimate:
     """A part's contrast, on the scale of its analysis.
 
     `failed` counts those of the trainings compared; `setting` is the size at which they were made; `cautions` are what
-    must be known of the arms.
+    must be known of the arms. `apart`: the part cannot hold as a whole, since distributions are not as it says
+    everywhere.
     """
 
     contrast: Contrast | None
     failed: int = 0
     setting: str = ""
     cautions: tuple[str, ...] = ()
+    apart: bool = False
 
 
 def estimate(part: EstimatedPart, catalogue: Catalogue, evidence: Evidence) -> Estimate | None:
@@ -180,7 +184,12 @@ def _populations(part: PopulationPart, record: GroupRecord) -> Estimate:
     better, than = (population_errors(record, name) for name in (part.better, part.than))
     failed = sum(math.isinf(error) for error in (*better, *than))
     names = [arm for arm in arms_of(record) if arm.rpartition(" ")[0] in (part.better, part.than)]
-    return Estimate(superiority(better, than), failed, _setting(record, names))
+    place = apart(better, than, part.expect) if better and than else None
+    told: tuple[str, ...] = ()
+    if place is not None:
+        shares = (f"{np.mean(np.array(e) <= place):.0%} of {n}" for e, n in ((better, part.better), (than, part.than)))
+        told = (f"the distributions part where {' and '.join(shares)} err at most {place:.3g} %",)
+    return Estimate(superiority(better, than), failed, _setting(record, names), told, place is not None)
 
 
 def population_errors(record: GroupRecord, population: str) -> list[float]:

@@ -159,6 +159,8 @@ def judge_estimated(part: EstimatedPart, found: Estimate | None, adjusted: Adjus
     small = False
     if found is not None and found.contrast is not None:
         verdict = decide(part, found.contrast, adjusted.p_values)
+        if found.apart and verdict == "holds":
+            verdict = "holds in part"
         effect, n = unscaled(part.scale, found.contrast.mean), found.contrast.n
         low, high = (unscaled(part.scale, end) for end in found.contrast.interval)
         interval = (low, high)

@@ -80,6 +80,17 @@ def rule_of(part: Part) -> str:
             if alone
             else ("Holds if all figures are as the source says, in part if some are, and is contradicted if none is.")
         )
+    rule = _rule_of_estimate(part)
+    if isinstance(part, PopulationPart):
+        larger = f"{part.than}'s share is shown to be larger" if part.expect == "higher" else "both are shown to differ"
+        rule += (
+            " It holds in part only where, of the shares of networks that err at most so much, at some error "
+            f"{larger} (Smirnov's test, p < {ALPHA:g})."
+        )
+    return rule
+
+
+def _rule_of_estimate(part: EstimatedPart) -> str:
     null = _null(part)
     within = (
         f"within {_margin(part)} of {null}"

@@ -3,12 +3,14 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from evidence_made import DATA, made_arm, made_record
 
 from pipeline.claims.catalogue import Catalogue
 from pipeline.claims.estimates import Estimate, Evidence, estimate
 from pipeline.claims.experiments import Arm, Experiment, Population, Size
+from pipeline.claims.judging import Adjusted, judge_estimated
 from pipeline.claims.measures import value_of
 from pipeline.claims.parts import EmpiricalPart, EstimatedPart, PopulationPart, RankingPart, TimedPart
 from pipeline.claims.timings import TimedArmRecord, TimingRecord
@@ -111,6 +113,23 @@ def test_populations_are_compared_by_the_chance_that_one_errs_less() -> None:
     found = estimated(part, experiment, population({"new": (1.0, 2.0, 3.0), "old": (2.5, None, 4.0)}))
     assert found.contrast is not None and found.failed == 1
     assert found.contrast.mean == pytest.approx(8 / 9)  # of nine pairs only (3, 2.5) is the other way round
+
+
+def test_distributions_that_are_not_as_said_everywhere_let_a_claim_hold_in_part_only() -> None:
+    generator = np.random.default_rng(0)
+    old = tuple(generator.normal(12.0, 0.2, 60))
+    mostly = tuple(np.where(np.arange(60) % 3 > 0, generator.normal(11.0, 0.2, 60), generator.normal(15.0, 0.2, 60)))
+    experiment = Experiment("?", {}, populations={name: Population("vgg", 60, (0, 1)) for name in ("new", "old")})
+    higher = PopulationPart("population", "?", "spaces", "new", "old", "higher", smallest=0.1)
+    crossed = estimated(higher, experiment, population({"new": mostly, "old": old}))
+    assert crossed.apart and "of new and" in crossed.cautions[0] and "of old err at most" in crossed.cautions[0]
+    sure = Adjusted({"equivalence": 1.0, "difference": 0.001})
+    assert judge_estimated(higher, crossed, sure).verdict == "holds in part"
+    below = estimated(higher, experiment, population({"new": tuple(error - 1 for error in old), "old": old}))
+    assert not below.apart and judge_estimated(higher, below, sure).verdict == "holds"
+    equal = replace(higher, expect="equal")
+    assert estimated(equal, experiment, population({"new": mostly, "old": old})).apart
+    assert not estimated(equal, experiment, population({"new": old[::-1], "old": old})).apart
 
 
 def test_timings_are_compared_within_rounds() -> None:
