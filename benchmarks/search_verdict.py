@@ -47,7 +47,9 @@ def _mean_gain(comparison: SearchComparison, sampler: SamplerName, objectives: s
     courses, what = comparison.courses[objectives][Arm(sampler, halving).name], MEASURES[objectives]
     places = [place for place, budget in enumerate(comparison.budgets) if budget >= LEAST_BUDGET]
     found = [_value(course, place, what) for course in courses for place in places]
-    mean = statistics.mean(value for value in found if value is not None)
+    known = [value for value in found if value is not None]
+    assert len(known) == len(found), f"{sampler} has no network trained in full at {LEAST_BUDGET} trainings or more"
+    mean = statistics.mean(known)
     return mean if what == "volume" else -mean
 
 

@@ -44,7 +44,7 @@ MOST_OF_GP = 100
 MOST_MS_OF_AUTO, MOST_OWN_MS = 250, 30
 """What a draw of the slowest sampler that `auto` may be, and the driver's own work, may take at 2,000 trials."""
 PRICED, REFUSED = 500, 10_000
-BLOCK = 9
+BLOCK, MOST_BLOCKS = 9, 10
 """New trials over which the driver's time is averaged, since not after each one another goes on to a higher rung."""
 SPACES = ("resnet", "resnext", "densenet")
 
@@ -62,21 +62,20 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
         candidates = Candidates(plan, space)
         trials: list[Trial] = []
         for size in SIZES:
-            new = BLOCK * repeats + 1
+            blocks = min(repeats, MOST_BLOCKS)
+            new = BLOCK * blocks + 1
             while len(trials) < size - new:
                 trials.append(_one_more(trials, candidates))
                 study.add(trials[-1], space)
                 study.update(trials[-1])
             (first, *others), trials = _driven(study, new)
-            seconds = np.reshape(others, (repeats, BLOCK)).mean(axis=1)
+            seconds = np.reshape(others, (blocks, BLOCK)).mean(axis=1)
             for trial in trials[-new - 1 :]:
                 candidates.know(trial.config)
             item = row(f"{OWN} {size:,}", "ms", {"convstudy": list(1e3 * seconds)}, None)
             rows.append(item)
-            rows.append(
-                row(f"the first trial of a driver that finds {size:,}", "ms", {"convstudy": [1e3 * first]}, None)
-            )
-            rows.append(row(f"ask at {size:,}", "ms", _asks(plan, space, trials, repeats), None))
+            rows.append(row(f"a driver's first trial in a study of {size:,}", "ms", {"convstudy": [1e3 * first]}, None))
+            rows.append(row(f"ask at {size:,}", "ms", _asks(plan, space, trials, repeats, size), None))
             store = RunStore(Path(folder) / "runs")
             _measure_all(store, trials)
             started = time.perf_counter()
@@ -130,26 +129,27 @@ def _measure_all(store: RunStore, trials: Sequence[Trial]) -> None:
 
 
 class _AtOnce:
-    """Answers a driver at once, each run with errors of its own, until so many new trials were begun.
+    """Answers a driver at once, each run with errors of its own, until so many `new` trials were begun.
 
-    `told_at` keeps when each of those was asked for.
+    `begun_at` keeps when: first of the driver itself, then of each trial beyond the `known` ones.
     """
 
-    def __init__(self, plan: SearchPlan, new: int) -> None:
-        self.plan, self.told_at, self._left = plan, list[float](), new
+    def __init__(self, plan: SearchPlan, known: int, new: int) -> None:
+        self.plan, self.begun_at, self._known, self._new = plan, [time.perf_counter()], known, new
         self._asked: list[Request] = []
 
     def submit(self, request: Request) -> None:
         """Take a request in."""
         self._asked.append(request)
-        if request.until == self.plan.rungs[0]:
-            self.told_at.append(time.perf_counter())
+        number = int(request.name.rpartition(" ")[2])
+        if number >= self._known and request.until == self.plan.rungs[0]:
+            self.begun_at.append(time.perf_counter())
 
     def outcomes(self) -> Iterator[Outcome]:
         """One after another; raises _EnoughError where another new trial would be too many."""
         while self._asked:
             request = self._asked.pop(0)
-            if len(self.told_at) > self._left:
+            if len(self.begun_at) > self._new:
                 raise _EnoughError
             reached = request.until or self.plan.recipe.epochs
             errors = _errors(int(request.spec.hash[:8], 16), self.plan.recipe.epochs)[:reached]
@@ -165,12 +165,12 @@ class _EnoughError(Exception):
 
 
 def _driven(study: StoredStudy, new: int) -> tuple[list[float], list[Trial]]:
-    """Have a driver make so many trials more: the seconds of each, from one to the next, and all trials."""
-    answers = _AtOnce(study.plan, new)
-    driver = Driver(study, Budget(trials=len(study.trials()) + new + 1), answers, 1)
+    """Have a driver make so many trials more: the seconds to each from the one before, and all trials."""
+    known = len(study.trials())
+    answers = _AtOnce(study.plan, known, new)
     with contextlib.suppress(_EnoughError):  # before the driver ends all that wait
-        driver.run()
-    return list(np.diff(answers.told_at)), study.trials()
+        Driver(study, Budget(trials=known + new), answers, 1).run()
+    return list(np.diff(answers.begun_at)), study.trials()
 
 
 def _one_more(trials: list[Trial], candidates: Candidates) -> Trial:
@@ -214,11 +214,11 @@ def _among_refused(plan: SearchPlan, repeats: int) -> Row:
     return row(AMONG_REFUSED, "ms", arms, None, f"{len(trials)} trials at the end")
 
 
-def _asks(plan: SearchPlan, space: Space, trials: list[Trial], repeats: int) -> dict[str, list[float]]:
+def _asks(plan: SearchPlan, space: Space, trials: list[Trial], repeats: int, size: int) -> dict[str, list[float]]:
     """Milliseconds of one draw of each sampler that knows all trials."""
     series: dict[str, list[float]] = {}
     for sampler in ASKED:
-        if sampler == "gp" and len(trials) > MOST_OF_GP + BLOCK:
+        if sampler == "gp" and size > MOST_OF_GP:
             continue
         candidates = Candidates(replace(plan, sampler=sampler), space)
         for trial in trials:

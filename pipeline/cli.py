@@ -10,7 +10,18 @@ from typing import Annotated, Any
 import typer
 
 from pipeline import __version__, cli_bench, cli_claims, cli_search, cli_stores
-from pipeline.cli_options import Debug, Device, Json, Network, Quiet, answer, data_folder, read_network, teller, write
+from pipeline.cli_options import (
+    Debug,
+    Device,
+    Json,
+    Network,
+    Quiet,
+    answer,
+    data_folder,
+    read_network,
+    teller,
+    write,
+)
 from pipeline.errors import RunsFailedError, UsageError
 
 app = typer.Typer(
@@ -191,7 +202,9 @@ def reproduce(
     names: Annotated[list[str] | None, typer.Argument(help="References; default: the profile's.")] = None,
     profile: Annotated[str | None, typer.Option(help="A profile of params.yaml; default: the one in force.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds per network; default: the profile's.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Trainings at once; default: one per core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Trainings at once; default: one per core, or what a card holds.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, hours and disk.")] = False,
     json_file: Json = None,
     debug: Debug = False,

@@ -17,7 +17,9 @@ def run(
     experiment: Annotated[str, typer.Argument(help="An experiment of reports/claims.yaml.")],
     seeds: Annotated[int | None, typer.Option(min=2, help="Seeds of each arm; default: the profile's.")] = None,
     profile: Annotated[str | None, typer.Option(help="A profile; default: the one in force.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Trainings at once; default: one per core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Trainings at once; default: one per core, or what a card holds.")
+    ] = None,
     published: Annotated[
         bool, typer.Option("--published", help="Take over what is published; train the rest.")
     ] = False,

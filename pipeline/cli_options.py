@@ -14,6 +14,9 @@ Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Trainings at once; default: one per core, or as many as fit on the cards.")
+]
 Network = Annotated[str, typer.Argument(metavar="NAME|CONFIG.json", help="A reference, or a file with a Config.")]
 
 

@@ -48,7 +48,9 @@ def search(
     train_images: Annotated[int | None, typer.Option(min=1, help="A stratified subset of so many.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Of a network that trains in full.")] = None,
     profile: Annotated[str | None, typer.Option(help="Whose recipe is used; default: the one in force.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Trainings at once; default: one per core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Trainings at once; default: one per core, or what a card holds.")
+    ] = None,
     executor: Annotated[str, typer.Option(help="Where trainings run: processes.")] = "processes",
     device: Device = "auto",
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -169,7 +171,9 @@ def finalists(
         bool, typer.Option("--random-search/--no-random-search", help="Compare with one of the same compute.")
     ] = True,
     data: Annotated[str | None, typer.Option(help="Where the study's data lie, if not in the workspace.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Trainings at once; default: one per core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Trainings at once; default: one per core, or what a card holds.")
+    ] = None,
     storage: Storage = None,
     json_file: Json = None,
     debug: Debug = False,

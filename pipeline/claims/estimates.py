@@ -35,8 +35,6 @@ CAUTIONS = (AT_THE_EDGE, AT_CHANCE_LEVEL, NO_RATE_TRAINS)
 OF_LIMITS = ("learning rate", "trains")
 """Measures that ask whether an arm comes above chance level."""
 
-"""Errors of one network each, trained cheaply and dearly."""
-
 
 @dataclass(frozen=True)
 class Evidence:
@@ -188,7 +186,7 @@ def _populations(part: PopulationPart, record: GroupRecord) -> Estimate:
     told: tuple[str, ...] = ()
     if place is not None:
         shares = (f"{np.mean(np.array(e) <= place):.0%} of {n}" for e, n in ((better, part.better), (than, part.than)))
-        told = (f"the distributions part where {' and '.join(shares)} err at most {place:.3g} %",)
+        told = (f"the distributions part where {' and '.join(shares)} err at most {place:.4g} %",)
     return Estimate(superiority(better, than), failed, _setting(record, names), told, place is not None)
 
 

@@ -159,12 +159,12 @@ def judge_estimated(part: EstimatedPart, found: Estimate | None, adjusted: Adjus
     small = False
     if found is not None and found.contrast is not None:
         verdict = decide(part, found.contrast, adjusted.p_values)
-        if found.apart and verdict == "holds":
-            verdict = "holds in part"
         effect, n = unscaled(part.scale, found.contrast.mean), found.contrast.n
         low, high = (unscaled(part.scale, end) for end in found.contrast.interval)
         interval = (low, high)
         small = verdict in ("holds", "contradicted") and _may_be_small(part, found.contrast)
+        if found.apart and verdict == "holds":
+            verdict = "holds in part"
         needed = seeds_for(part, found.contrast, adjusted.level) if verdict == "undecided" else None
     return PartVerdict(
         kind="empirical",

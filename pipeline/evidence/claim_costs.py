@@ -23,7 +23,7 @@ class TrainingCost:
         failed: how many of the trainings.
         rate_trainings, rate_epochs: short trainings by which learning rates were chosen.
         core_hours: of training and evaluation, seconds times threads, those for learning rates included.
-        allowed: core-hours that were planned for the experiment; None for what is no experiment.
+        budget: core-hours that claims.yaml gives the experiment now; None for what is no experiment.
         machines: on which they ran.
     """
 
@@ -35,7 +35,7 @@ class TrainingCost:
     rate_trainings: int
     rate_epochs: int
     core_hours: float
-    allowed: float | None
+    budget: float | None
     machines: tuple[str, ...]
 
 
@@ -128,6 +128,6 @@ def _training(name: str, networks: Sequence[NetworkRecord], size: Size | None = 
         rate_trainings=len(trials),
         rate_epochs=sum(trial.epochs for trial in trials),
         core_hours=seconds / SECONDS_AN_HOUR,
-        allowed=size.core_hours if size else None,
+        budget=size.core_hours if size else None,
         machines=tuple(dict.fromkeys(machines)),
     )

@@ -84,8 +84,8 @@ def rule_of(part: Part) -> str:
     if isinstance(part, PopulationPart):
         larger = f"{part.than}'s share is shown to be larger" if part.expect == "higher" else "both are shown to differ"
         rule += (
-            " It holds in part only where, of the shares of networks that err at most so much, at some error "
-            f"{larger} (Smirnov's test, p < {ALPHA:g})."
+            " It holds no more than in part where, of the shares of networks that err at most so much, at some error "
+            f"{larger} (Smirnov's test, p < {ALPHA:g}, not adjusted)."
         )
     return rule
 
@@ -132,6 +132,8 @@ def would_change(part: Part, verdict: PartVerdict) -> str:
         if verdict.n is not None and verdict.seeds_needed <= verdict.n:
             return f"A larger effect, or much more evidence: {verdict.n} {_repeats(part)} are enough to find {found}."
         return f"More evidence: at this spread {verdict.seeds_needed:,} {_repeats(part)} would find {found}."
+    if verdict.verdict == "holds in part":
+        return "Distributions that are nowhere shown to be otherwise than it says."
     null, margin = null_of(part), margin_of(part)
     low, high = (scaled(part.scale, end) for end in verdict.interval)
     within = part.expect in ("equal", "not higher") and verdict.verdict == "holds"

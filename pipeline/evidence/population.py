@@ -1,7 +1,7 @@
 """The published population: networks drawn uniformly from design spaces, their errors, and longer trainings of some.
 
 benchmarks.population and benchmarks.full_trainings train them; searches learn from them (`--warm-start population`),
-`convstudy bench-search` is simulated on them, and the claims about populations and rankings are judged by them.
+`convstudy bench-search` is simulated on them, and claims on how well cheap trainings rank networks are judged by them.
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ POPULATION = "population"
 TABLE = Path(POPULATION, "table.json")
 FULL = Path(POPULATION, "full.json")
 Pairs = list[tuple[float, float]]
+"""Errors of one network each, trained cheaply and dearly."""
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -61,6 +61,10 @@ class SearchPlan:
     device: Literal["cpu", "cuda"]
     warm_start: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.objectives[:1] != ("error",):
+            raise ValueError(f"objectives (={self.objectives}) must begin with error")
+
 
 @dataclass(frozen=True, config=STRICT)
 class Budget:

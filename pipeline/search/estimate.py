@@ -78,9 +78,9 @@ def trainings_at_once(specs: Sequence[RunSpec], device: DeviceKind) -> int:
     """How many of these trainings run side by side: one a core on CPU, as many as fit into its memory on each card."""
     if device == "cpu" or not specs:
         return default_workers(device)
-    free, _ = torch.cuda.mem_get_info()
-    on_cards = default_workers(device)
-    return on_cards * fitting(free, max(training_bytes(spec) for spec in specs), cores() // on_cards)
+    each, on_cards = max(training_bytes(spec) for spec in specs), default_workers(device)
+    free = min(torch.cuda.mem_get_info(card)[0] for card in range(on_cards))
+    return on_cards * fitting(free, each, cores() // on_cards)
 
 
 def fitting(free_bytes: int, bytes_each: int, cores: int) -> int:

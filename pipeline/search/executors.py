@@ -44,9 +44,9 @@ class Executor(Protocol):
 
 
 class ProcessExecutor:
-    """Workers on this machine, one process and one thread each: on CPU as many as cores, on CUDA as many as cards.
+    """Workers on this machine, one process and one thread each: by default as many as cores on CPU, as cards on CUDA.
 
-    Of more workers than cards, each card gets its equal part.
+    Of more workers than cards, each card gets its equal part; estimate.trainings_at_once says how many it can hold.
     """
 
     def __init__(self, device: DeviceKind, workers: int | None = None) -> None:

@@ -76,7 +76,7 @@ def compare_finalists(
         )
         rivals = trials_of(record)
     display = Display(f"finalists of {name}", 0, quiet=quiet)
-    workers = workers or search_workers(plan)
+    workers = workers or search_workers(plan, references=True)
     with open_runner(place, manifest, plan.device, display, workers, keep_weights=True, data_folder=folder) as runner:
         return finalists(name, plan, trials, wanted, runner, rivals, measured_costs(plan), display.expect)
 

@@ -62,7 +62,7 @@ def check_limits(plan: SearchPlan, space: Space, measure: MeasuredCosts = lambda
     tried = [(design, costs | measure(design)) for design, costs in known]
     if any(not over(costs, plan) for _, costs in tried):
         return
-    for design in _sampled_within(plan, space, SAMPLE_DRAWS):
+    for design in sampled_within(plan, space, SAMPLE_DRAWS):
         tried.append((design, cast(dict[Cost, float], costs_of(design, plan)) | measure(design)))
         if not over(tried[-1][1], plan) or len(tried) > MOST_MEASURED:
             break
@@ -85,11 +85,12 @@ def _cost(cost: Cost, plan: SearchPlan, design: Design) -> float:
 
 def sample_within(plan: SearchPlan, space: Space, count: int) -> list[dict[str, Any]]:
     """Up to `count` networks drawn uniformly within the limits that are known from the Config alone."""
-    found = itertools.islice(_sampled_within(plan, space, SAMPLE_DRAWS), count)
+    found = itertools.islice(sampled_within(plan, space, SAMPLE_DRAWS), count)
     return [described(design) for design in found]
 
 
-def _sampled_within(plan: SearchPlan, space: Space, draws: int) -> Iterator[Design]:
+def sampled_within(plan: SearchPlan, space: Space, draws: int) -> Iterator[Design]:
+    """Those of so many networks drawn uniformly that are within the limits known from the Config alone."""
     generator = np.random.default_rng(plan.seed)
     for _ in range(draws):
         design = space.design(space.draw(generator))

@@ -1,24 +1,31 @@
 """What a search would take, before it is begun."""
 
+import itertools
 import statistics
+from functools import partial
 from typing import Any
 
 import search_spaces
+from pipeline.cost.limits import Cost
 from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError
+from pipeline.evidence.records import RunSpec
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.study_records import Budget, SearchPlan
 from pipeline.machine import default_workers
 from pipeline.search.candidates import spec_of
 from pipeline.search.estimate import RECORD_BYTES, run_seconds, trainings_at_once
-from pipeline.search.gate import sample_within
+from pipeline.search.gate import SAMPLE_DRAWS, costs_of, described, sample_within, sampled_within
 from pipeline.search.search_plans import default_name
 from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import Studies
 from pipeline.workspace import Workspace
+from search_spaces import Design
 
 ESTIMATED_NETWORKS = 9
 """Networks drawn uniformly within the limits, whose median time stands for a trial's in an estimate."""
+DRAWN_FOR_MEMORY, LARGEST = 500, 5
+"""Of so many networks drawn, the LARGEST by activations and by parameters stand for what a trial takes on a card."""
 
 
 def estimate_search(
@@ -43,7 +50,7 @@ def estimate_search(
     )
     hours = trials * seconds / 3600
     disk = trials * RECORD_BYTES
-    trained = _trained_already(plan, RunStore(place.runs))
+    trained = trained_alike(plan, RunStore(place.runs))
     text = (
         f"study {name}: up to {space.size:,} networks in {space.name}; {counted} trials counted, {trials} to go: about "
         f"{hours:.2f} hours with {workers} at once on {plan.device}, {disk / 2**20:.0f} MiB and the front's weights; "
@@ -57,27 +64,46 @@ def estimate_search(
         "networks": space.size,
         "counted": counted,
         "trials": trials,
-        "finished": trained,
+        "trained_alike": trained,
         "hours": hours,
         "disk_bytes": disk,
     }
 
 
-def search_workers(plan: SearchPlan) -> int:
-    """Trainings of a search side by side: one a core on CPU, on a card as many as fit of the largest of those drawn."""
+def search_workers(plan: SearchPlan, references: bool = False) -> int:
+    """Trainings of a search side by side: one a core on CPU, on a card as many as fit of the largest that are drawn.
+
+    With `references` those of the families are trained, too, whatever the limits.
+    """
     if plan.device == "cpu":
         return default_workers(plan.device)
-    drawn = sample_within(plan, search_spaces.space(plan.space), ESTIMATED_NETWORKS)
-    return trainings_at_once([spec_of(plan, config) for config in drawn], plan.device)
+    space = search_spaces.space(plan.space)
+    designs = list(itertools.islice(sampled_within(plan, space, SAMPLE_DRAWS), DRAWN_FOR_MEMORY))
+    if references:
+        families = {family.name: family for family, _ in space.parts.values()}
+        known = [Design(family, one.config) for family in families.values() for one in family.references.values()]
+        designs += [design for design in known if costs_of(design, plan) is not None]
+    largest: list[RunSpec] = []
+    costs: tuple[Cost, ...] = ("activations", "params")
+    for cost in costs:
+        designs.sort(key=partial(_cost_of, plan, cost), reverse=True)
+        largest += [spec_of(plan, described(design)) for design in designs[:LARGEST]]
+    return trainings_at_once(largest, plan.device)
 
 
-def _trained_already(plan: SearchPlan, store: RunStore) -> int:
+def _cost_of(plan: SearchPlan, cost: Cost, design: Design) -> float:
+    costs = costs_of(design, plan)
+    return costs[cost] if costs else 0.0
+
+
+def trained_alike(plan: SearchPlan, store: RunStore) -> int:
     """Networks of the families that this recipe has trained in full on these data, whoever asked for them."""
+    families = {family.name for family, _ in search_spaces.space(plan.space).parts.values()}
     count = 0
     for folder in store:
         header = folder.header()
         spec = header.spec if header else None
-        if spec is None or spec.family not in plan.space:
+        if spec is None or spec.family not in families:
             continue
         if spec == spec_of(plan, {"family": spec.family, "config": spec.config}):
             result = folder.result()

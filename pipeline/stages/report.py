@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
         show_report(place, print)
 
 
-def write_report(results: Path, place: Workspace | None = None, networks: Path | None = None) -> Path:
+def write_report(results: Path, place: Workspace | None = None, beside: Path | None = None) -> Path:
     """Write everything the report consists of into `results`, and return the path of its page.
 
     Everything is worked out before anything is written, so that a failure leaves the last report as it was.
@@ -52,13 +52,13 @@ def write_report(results: Path, place: Workspace | None = None, networks: Path |
     Args:
         results: the folder of records.
         place: the workspace whose claims.yaml and published records are read; by default the one in force.
-        networks: a further folder of records, whose networks, searches and finalists are shown, too.
+        beside: a further folder of records, whose networks, searches and finalists are shown, too.
 
     Raises:
         UsageError: there is no group record, cost profile or verdict, or verdicts are not on the claims of `place`.
         StorageError: a record does not fit its schema, or the disk refuses.
     """
-    folders = [results] if networks is None else [results, networks]
+    folders = [results] if beside is None else [results, beside]
     groups = [read_record(GroupRecord, path) for path in _found(folders, "runs")]
     lists = [read_record(list[CostProfile], path) for path in _found(folders, "profiles")]
     profiles = [profile for profiles in lists for profile in profiles]

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from conftest import CHECKOUT
 from small_claims import claimed as claimed
 from verbs import called, told
 
@@ -68,8 +69,13 @@ def test_only_whole_evidence_of_the_full_profile_is_published_and_judged_by(
     text = (folder / "REPORT.md").read_text()
     assert "Batch normalisation lowers the error." in text and "3 seeds" in text
     assert {path.suffix for path in folder.iterdir() if path.is_file()} == {".json", ".md"}
+    featured = claimed.published / "quick"
+    shutil.copytree(CHECKOUT / "reports" / "published" / "quick" / "runs", featured / "runs")
     report_claims(claimed, page=True)
-    assert "Batch normalisation lowers the error." in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert "Batch normalisation lowers the error." in page and "googlenet-small" in page
+    report_claims(claimed)
+    assert not (folder / "report.html").exists() and "googlenet-small" in (folder / "REPORT.md").read_text()
 
 
 def test_of_an_experiment_that_was_interrupted_finished_runs_are_published(claimed: Workspace) -> None:

@@ -164,7 +164,7 @@ def test_costs_add_up(page: str, claims: ClaimsView) -> None:
     kernels, spaces = claims.costs.experiments
     assert (kernels.trainings, kernels.failed, kernels.seeds) == (10, 0, (1, 2, 3, 4, 5)) and spaces.failed == 1
     assert kernels.core_hours == pytest.approx(10 * (1800 + 180) / 3600)
-    assert kernels.allowed == catalogue().experiments["kernels"].sizes["quick"].core_hours
+    assert kernels.budget == catalogue().experiments["kernels"].sizes["quick"].core_hours
     assert spaces.trainings == 17
     assert claims.costs.timings[0].rounds == 4
     assert "27 trainings in 2 experiments" in words(body_of(page))

@@ -11,7 +11,7 @@ import pytest
 from conftest import make_study
 from small_plans import manifest_of, smoke_plan, statuses
 
-from pipeline.data.manifest import write_manifest
+from pipeline.data.manifest import load_manifest, write_manifest
 from pipeline.errors import DataError, StorageError, UsageError
 from pipeline.evidence.doctor import examine
 from pipeline.evidence.rebuild import rebuild_mlflow
@@ -22,7 +22,7 @@ from pipeline.files import sha256_file
 from pipeline.machine import hardware
 from pipeline.search.campaign import estimate_campaign, plan_campaign, run_plan
 from pipeline.search.display import Display
-from pipeline.search.reproduce import reproduce
+from pipeline.search.reproduce import planned_requests, reproduce
 from pipeline.search.session import open_runner
 from pipeline.settings import read_settings
 from pipeline.workspace import Workspace
@@ -145,6 +145,11 @@ def test_an_estimate_counts_finished_runs_and_uses_measured_speed(reproduced: tu
     chosen_first = record.networks[0].recipe.learning_rate == 0.02
     assert network["runs"] == 6 and network["finished"] == (4 if chosen_first else 2)
     assert 0 < value["hours"] < 0.01 and "lenet-small" in text
+    _, rest = estimate_campaign(place, smoke_plan(place, seeds=(1, 2, 3, 4)), 2, published=record)
+    assert rest["networks"][0]["runs"] == 2  # no rate is to be chosen, and two seeds are there
+    manifest = load_manifest(place.prepared_data / "fashion-mnist")
+    planned = planned_requests(smoke_plan(place, seeds=(1, 2, 3, 4)), manifest, "cpu", record, lambda request: True)
+    assert len(planned) == 4  # what this machine holds is asked for all the same
     _, larger = estimate_campaign(place, smoke_plan(place, "resnet-small", seeds=tuple(range(1, 9))), workers=2)
     assert larger["networks"][0]["finished"] == 0 and larger["hours"] > 0
 
