@@ -55,7 +55,7 @@ def run(
         return
     manifest = load_manifest(place.prepared_data / settings.data.name)
     plan = plan_experiment(name, catalogue.experiments[name], profile, settings, manifest, seeds)
-    known = published_record(place, name) if published else None
+    known = published_record(place, name, profile) if published else None
     if dry_run:
         answer(json_file, *estimate_campaign(place, plan, workers, known))
         return

@@ -25,7 +25,8 @@ from pipeline.workspace import Workspace
 
 PILOT = "pilot"
 """The profile that plans the number of seeds: never evidence."""
-FULL_PROFILES = ("full", "gpu")
+ON_A_GPU = "gpu"
+FULL_PROFILES = ("full", ON_A_GPU)
 """Profiles whose records are evidence to publish; a look at a smaller size is none."""
 EXPERIMENTS, TIMINGS, UNFINISHED = "experiments", "timings", "unfinished"
 """Folders of records below reports/results and below reports/published/claims, unfinished ones only there."""
@@ -43,14 +44,18 @@ def record_file(place: Workspace, kind: str, name: str) -> Path:
     return place.results / kind / f"{name}.json"
 
 
-def published_file(place: Workspace, kind: str, name: str) -> Path:
-    """Where it is published."""
-    return place.published / "claims" / kind / f"{name}.json"
+def published_file(place: Workspace, kind: str, name: str, profile: str) -> Path:
+    """Where the record of a full profile is published; evidence from a GPU stands beside that from a CPU."""
+    return place.published / "claims" / kind / _file_name(name, profile)
 
 
-def published_record(place: Workspace, name: str) -> GroupRecord | None:
-    """The published record of an experiment, whole or unfinished, if there is one."""
-    paths = (published_file(place, kind, name) for kind in (EXPERIMENTS, UNFINISHED))
+def _file_name(name: str, profile: str) -> str:
+    return f"{name}.{ON_A_GPU}.json" if profile == ON_A_GPU else f"{name}.json"
+
+
+def published_record(place: Workspace, name: str, profile: str) -> GroupRecord | None:
+    """The published record of an experiment under a profile, whole or unfinished, if there is one."""
+    paths = (published_file(place, kind, name, profile) for kind in (EXPERIMENTS, UNFINISHED))
     return next((read_record(GroupRecord, path) for path in paths if path.exists()), None)
 
 
@@ -147,7 +152,10 @@ def planned_part(plan: RunPlan, record: GroupRecord) -> GroupRecord:
 
 
 def evidence_in(folder: Path, catalogue: Catalogue) -> Evidence:
-    """The records in a folder of experiments that were run and timings that were taken; no rankings."""
+    """The records in a folder of experiments that were run and timings that were taken; no rankings.
+
+    Where there is one of the profile full, that from a GPU is none to judge by.
+    """
     experiments = _records(folder / EXPERIMENTS, catalogue.experiments, GroupRecord)
     timings = _records(folder / TIMINGS, catalogue.timings, TimingRecord)
     return Evidence(
@@ -163,8 +171,12 @@ def rankings_of(place: Workspace) -> Mapping[tuple[str, str], Pairs]:
 
 
 def _records(folder: Path, names: Iterable[str], schema: type[Record]) -> dict[str, Record]:
-    paths = {name: folder / f"{name}.json" for name in names}
-    return {name: read_record(schema, path) for name, path in paths.items() if path.exists()}
+    found = {}
+    for name in names:
+        paths = [folder / _file_name(name, profile) for profile in FULL_PROFILES]
+        if path := next((path for path in paths if path.exists()), None):
+            found[name] = read_record(schema, path)
+    return found
 
 
 def named(catalogue: Catalogue, name: str) -> str:

@@ -50,9 +50,9 @@ def publish_claims(place: Workspace) -> list[ClaimVerdict]:
     catalogue = catalogue_of(place)
     for name in catalogue.timings:
         own = record_file(place, TIMINGS, name)
-        if own.exists() and read_json(own)["profile"] in FULL_PROFILES:
-            _copy(own, published_file(place, TIMINGS, name))
-    waiting = _publish_experiments(place, catalogue)
+        if own.exists() and (profile := read_json(own)["profile"]) in FULL_PROFILES:
+            _copy(own, published_file(place, TIMINGS, name, profile))
+    waiting = [reason for profile in FULL_PROFILES for reason in _publish_experiments(place, catalogue, profile)]
     evidence = evidence_in(place.published / "claims", catalogue)
     verdicts = judge(catalogue, replace(evidence, rankings=rankings_of(place)))
     write_json(place.published / "claims" / "claims.json", to_json(verdicts))
@@ -60,28 +60,28 @@ def publish_claims(place: Workspace) -> list[ClaimVerdict]:
     if simulation.exists():
         _copy(simulation, place.published / "claims" / "simulation.json")
     print(count(verdicts))
-    for reason in waiting.values():
+    for reason in waiting:
         print(f"not judged by yet: {reason}")
     return verdicts
 
 
-def _publish_experiments(place: Workspace, catalogue: Catalogue) -> dict[str, str]:
-    """Put each record among the whole or the unfinished ones; return why the latter are not whole, by name."""
+def _publish_experiments(place: Workspace, catalogue: Catalogue, profile: str) -> list[str]:
+    """Put each record of a profile among the whole or the unfinished ones; return why the latter are not whole."""
     written = evidence_in(place.results, catalogue).experiments
     records = {}
     for name, experiment in catalogue.experiments.items():
-        published, own = published_record(place, name), written.get(name)
-        found = [found_record(place, name, experiment, profile, published) for profile in FULL_PROFILES]
-        made = [record for record in [own, *found] if record is not None and _adds(record, published)]
+        published, own = published_record(place, name, profile), written.get(name)
+        found = found_record(place, name, experiment, profile, published)
+        made = [one for one in (own, found) if one is not None and one.profile == profile and _adds(one, published)]
         richest = next((one for one in made if not any(_runs(one) < _runs(other) for other in made)), published)
         if richest is not None:
             records[name] = richest
     whole, waiting = whole_records(place, catalogue, records)
     for name, record in records.items():
         kind, other = (EXPERIMENTS, UNFINISHED) if name in whole else (UNFINISHED, EXPERIMENTS)
-        write_json(published_file(place, kind, name), to_json(whole.get(name, record)))
-        published_file(place, other, name).unlink(missing_ok=True)
-    return waiting
+        write_json(published_file(place, kind, name, profile), to_json(whole.get(name, record)))
+        published_file(place, other, name, profile).unlink(missing_ok=True)
+    return list(waiting.values())
 
 
 def found_record(
@@ -99,8 +99,8 @@ def found_record(
 
 
 def _adds(record: GroupRecord, published: GroupRecord | None) -> bool:
-    """Whether a record is evidence, and has runs that the published one lacks."""
-    return record.profile in FULL_PROFILES and not _runs(record) <= (_runs(published) if published else set())
+    """Whether a record has runs that the published one lacks."""
+    return not _runs(record) <= (_runs(published) if published else set())
 
 
 def _runs(record: GroupRecord) -> set[str]:

@@ -97,3 +97,17 @@ def test_of_an_experiment_that_was_interrupted_finished_runs_are_published(claim
     again = read_record(GroupRecord, record_file)
     assert [trial.run for trial in again.networks[1].rates] == [trial.run for trial in norm.rates]
     assert {run for run in lost if (claimed.runs / run).exists()} == set(lost)
+
+
+def test_evidence_from_a_gpu_stands_beside_that_from_a_cpu(claimed: Workspace) -> None:
+    claims = claimed.root / "reports" / "claims.yaml"
+    sizes = "full: {seeds: 3, core_hours: 0.01}"
+    claims.write_text(claims.read_text().replace(sizes, f"{sizes}, gpu: {{seeds: 2, core_hours: 0.01}}"))
+    folder = claimed.published / "claims" / "experiments"
+    told(claimed, "run", "lenets", "--profile", "gpu", "--quiet")
+    by_gpu = {claim.id: claim for claim in publish_claims(claimed)}
+    assert [path.name for path in folder.iterdir()] == ["lenets.gpu.json"] and by_gpu["B2"].parts[0].n == 2
+    told(claimed, "run", "lenets", "--profile", "full", "--quiet")
+    by_both = {claim.id: claim for claim in publish_claims(claimed)}
+    assert {path.name for path in folder.iterdir()} == {"lenets.gpu.json", "lenets.json"}
+    assert by_both["B2"].parts[0].n == 3  # the profile for which the study is planned
