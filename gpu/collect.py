@@ -1,7 +1,8 @@
 """Takes in what a machine with a GPU brought back: `python -m gpu.collect records.tar.gz NAME`.
 
-Its runs join the run store (so that `convstudy replay` shows them in MLflow), and its report is published as
-reports/published/NAME, with the hardware that each run recorded.
+Its runs join the run store (so that `convstudy replay` shows them in MLflow), its report is published as
+reports/published/NAME, with the hardware that each run recorded, and its experiments and timings join the published
+evidence of claims.
 """
 
 import shutil
@@ -10,6 +11,7 @@ import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pipeline.claims.publishing import publish_claims
 from pipeline.errors import UsageError
 from pipeline.evidence.publish import publish
 from pipeline.process import run_and_exit
@@ -31,6 +33,7 @@ def collect(archive: Path, name: str, place: Workspace) -> Path:
                 shutil.copytree(run, place.runs / run.name, dirs_exist_ok=True)
         (brought.results / "profiles").mkdir(parents=True, exist_ok=True)
         write_report(brought.results)
+        publish_claims(place, brought.results)
         return publish(place, name, brought.results)
 
 

@@ -23,7 +23,6 @@ from pipeline.claims.evidence import (
     published_file,
     published_record,
     rankings_of,
-    record_file,
     whole_records,
 )
 from pipeline.claims.experiments import Experiment, plan_experiment
@@ -45,14 +44,19 @@ from pipeline.stages.report import write_report
 from pipeline.workspace import Workspace, workspace
 
 
-def publish_claims(place: Workspace) -> list[ClaimVerdict]:
-    """Copy records, write claims.json and simulation.json beside them, and return the verdicts."""
-    catalogue = catalogue_of(place)
+def publish_claims(place: Workspace, results: Path | None = None) -> list[ClaimVerdict]:
+    """Copy records, write claims.json and simulation.json beside them, and return the verdicts.
+
+    Records are those of the workspace, or of another folder of results, as one brought back from a GPU.
+    """
+    catalogue, results = catalogue_of(place), results or place.results
     for name in catalogue.timings:
-        own = record_file(place, TIMINGS, name)
+        own = results / TIMINGS / f"{name}.json"
         if own.exists() and (profile := read_json(own)["profile"]) in FULL_PROFILES:
             _copy(own, published_file(place, TIMINGS, name, profile))
-    waiting = [reason for profile in FULL_PROFILES for reason in _publish_experiments(place, catalogue, profile)]
+    waiting = [
+        reason for profile in FULL_PROFILES for reason in _publish_experiments(place, catalogue, profile, results)
+    ]
     evidence = evidence_in(place.published / "claims", catalogue)
     verdicts = judge(catalogue, replace(evidence, rankings=rankings_of(place)))
     write_json(place.published / "claims" / "claims.json", to_json(verdicts))
@@ -65,9 +69,9 @@ def publish_claims(place: Workspace) -> list[ClaimVerdict]:
     return verdicts
 
 
-def _publish_experiments(place: Workspace, catalogue: Catalogue, profile: str) -> list[str]:
+def _publish_experiments(place: Workspace, catalogue: Catalogue, profile: str, results: Path) -> list[str]:
     """Put each record of a profile among the whole or the unfinished ones; return why the latter are not whole."""
-    written = evidence_in(place.results, catalogue).experiments
+    written = evidence_in(results, catalogue).experiments
     records = {}
     for name, experiment in catalogue.experiments.items():
         published, own = published_record(place, name, profile), written.get(name)
