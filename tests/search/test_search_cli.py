@@ -66,6 +66,18 @@ def test_the_same_search_again_trains_nothing_and_more_trials_only_the_new(searc
     assert len(list(RunStore(place.runs))) < runs + 10  # what both studies draw is trained once
 
 
+def test_one_worker_and_one_seed_search_alike_wherever_they_do(
+    prepared_fashion_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for place in (make_study(tmp_path / part, prepared_fashion_mnist, monkeypatch) for part in ("a", "b")):
+        record = told(place, "search", "lenet", "--trials", "4", *SMALL, "--seed", "0", "--workers", "1", "--quiet")
+        for trial in record["trials"]:
+            assert trial.pop("train_seconds") > 0
+        found.append({key: record[key] for key in ("study", "trials", "front", "hypervolume", "refused", "duplicates")})
+    assert found[0] == found[1] and {trial["state"] for trial in found[0]["trials"]} == {"complete", "stopped"}
+
+
 def test_other_settings_are_refused_with_what_differs(searched: tuple[Workspace, Any]) -> None:
     place, _ = searched
     said = refused(place, "search", "lenet", "--trials", "9", *SMALL[:4], "--max-macs", "2M", "--study", "first")
