@@ -36,7 +36,8 @@ from pipeline.search.study_summary import Bounds, bounds_of
 
 BUDGETS = tuple(range(5, 46, 5))
 """In trainings: a budget is so many times the images that one network sees when it is trained in full."""
-MOST_OF_GP = 20
+MOST_OF_GP = {False: 20, True: 10}
+"""The largest budget of a Gaussian process, in full and with halving: at some 40 trials a draw takes seconds."""
 OBJECTIVES: dict[str, tuple[Objective, ...]] = {"error and MACs": ("error", "macs"), "error alone": ("error",)}
 FIRST_SEED = 100
 """Those below served while the rule of `search_verdict` was made."""
@@ -54,8 +55,8 @@ class Arm:
 
     @property
     def budgets(self) -> tuple[int, ...]:
-        """Those of BUDGETS that it is given; the Gaussian process, whose draws take seconds, only the first."""
-        return tuple(budget for budget in BUDGETS if budget <= MOST_OF_GP or self.sampler != "gp")
+        """Those of BUDGETS that it is given; the Gaussian process only the first."""
+        return tuple(budget for budget in BUDGETS if budget <= MOST_OF_GP[self.halving] or self.sampler != "gp")
 
     @property
     def name(self) -> str:
@@ -179,12 +180,8 @@ def _surrogate(table_file: Path) -> Surrogate:
 
 
 def arms(samplers: Sequence[SamplerName]) -> list[Arm]:
-    """Every sampler with and without halving; with two that learn, what their halving rests on left out one by one.
-
-    The Gaussian process searches without halving alone: a draw takes it seconds already at 20 trials.
-    """
+    """Every sampler with and without halving; with two that learn, what their halving rests on left out one by one."""
     found = [Arm(sampler, halving) for sampler in samplers for halving in (True, False)]
-    found = [arm for arm in found if arm != Arm("gp", halving=True)]
     for sampler in [name for name in ("tpe", "nsga2") if name in samplers]:
         found += [Arm(sampler, halving=True, informed=False), Arm(sampler, halving=True, bounded=False)]
     return found

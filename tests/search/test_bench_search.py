@@ -12,7 +12,7 @@ import search_spaces
 from benchmarks.fidelity import rank_correlations
 from benchmarks.fidelity import tabulate as tabulate_fidelity
 from benchmarks.full_trainings import RECIPE as FULL_RECIPE
-from benchmarks.search_bench import BUDGETS, Arm, Course, SearchComparison, delivered, simulate
+from benchmarks.search_bench import BUDGETS, FIRST_SEED, Arm, Course, SearchComparison, delivered, simulate
 from benchmarks.search_verdict import KINDS, ONE, TWO, auto, compute_share, findings, tabulate, worse_than_random
 from benchmarks.surrogate import Surrogate, mean_curve, residuals
 from pipeline.cost.limits import Limits
@@ -184,4 +184,5 @@ def test_rank_correlations_are_of_networks_trained_both_ways(table: PopulationTa
 def test_auto_is_what_the_published_comparison_shows() -> None:
     published = read_record(SearchComparison, Path(__file__).parents[2] / "reports/published/benchmarks/search.json")
     assert {(objectives == TWO, halving): auto(published, objectives, halving) for objectives, halving in KINDS} == AUTO
+    assert published.first_seed == FIRST_SEED, "the rule was made on other seeds than it is applied to"
     assert published.table_sha256 == sha256_file(Path(__file__).parents[2] / "reports/published/population/table.json")
