@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.claims.catalogue import Catalogue
 from pipeline.claims.estimates import Evidence, estimate
-from pipeline.claims.inference import ALPHA
+from pipeline.claims.inference import ALPHA, MOST_SEEDS
 from pipeline.claims.judging import Adjusted, is_testable, judge_estimated, p_values_of, seeds_for
 from pipeline.claims.parts import AnalyticPart, RankingPart, TimedPart
 from pipeline.claims.verdicts import ClaimVerdict, PartVerdict
@@ -44,8 +44,9 @@ def plan_seeds(catalogue: Catalogue, name: str, evidence: Evidence) -> str:
                 continue
             told = effect_of(judge_estimated(part, found, Adjusted(dict(p_values_of(part, found.contrast)))), "p")
             needed = seeds_for(part, found.contrast, ALPHA / primary_parts if claim.primary else ALPHA)
+            seeds = f"{needed:,} seeds" if needed is not None else f"no number of seeds up to {MOST_SEEDS:,}"
             lines.append(
-                f"{identifier}, {part.measure}: {told}; {needed} seeds would find {part.smallest:g} {part.unit} with a "
+                f"{identifier}, {part.measure}: {told}; {seeds} would find {part.smallest:g} {part.unit} with a "
                 "probability of 80 %"
             )
     return "\n".join(lines)
