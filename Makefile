@@ -25,7 +25,7 @@ install: .venv/.installed ## Install exact versions into .venv
 	@touch $@
 
 study: install ## Run the study (PROFILE=smoke|quick|full|gpu; default: the one in params.yaml)
-	@if [ -n "$(PROFILE)" ]; then $(BIN)/python -m pipeline.settings "$(PROFILE)"; fi
+	@$(BIN)/python -m pipeline.settings $(PROFILE)
 	@$(BIN)/dvc repro
 	@echo
 	@echo "report:    reports/results/report.html  (and reports/results/REPORT.md)"

@@ -116,14 +116,16 @@ def claims(
 
     place = workspace()
     catalogue = catalogue_of(place)
+    identifier = identifier and identifier.upper()
     if identifier is not None and identifier not in catalogue.claims:
         raise unknown_name("claim", identifier, catalogue.claims)
     found = evidence_of(place, catalogue)
     verdicts = [claim for claim in judge(catalogue, found.evidence) if identifier in (None, claim.id)]
     if json_file is None and not quiet:
         print(tabulate(verdicts) if identifier is None else tell(verdicts[0]))
-        if found.elsewhere:
-            print(f"from published records, made elsewhere: {', '.join(found.elsewhere)}")
-        for reason in found.left_out.values():
+        used = {source.partition(" ")[2] for claim in verdicts for source in claim.evidence}
+        if elsewhere := [name for name in found.elsewhere if name in used]:
+            print(f"from published records, made elsewhere: {', '.join(elsewhere)}")
+        for reason in [why for name, why in found.left_out.items() if identifier is None or name in used]:
             print(f"left out: {reason}")
     write(json_file, to_json(verdicts))

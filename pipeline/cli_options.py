@@ -12,7 +12,7 @@ from pipeline.errors import UsageError
 
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for stdout.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress and no answer; --json writes all the same.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Trainings at once; default: one per core, or as many as fit on the cards.")

@@ -138,6 +138,8 @@ def studies(storage: Storage = None, json_file: Json = None, debug: Debug = Fals
 
     rows = searches.list_studies(workspace(), storage)
     if json_file is None and not quiet:
+        if not rows:
+            print("no study yet: `convstudy search` makes one")
         for row in rows:
             print(f"{row['study']:<44} {row['state']:<12} {row['counted']:>5} counted  {','.join(row['space'])}")
     write(json_file, rows)

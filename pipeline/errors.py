@@ -42,5 +42,5 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that does not exist, naming the nearest one that does (or all, if none is near)."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}" if names else "there is none yet"
     return UsageError(f"unknown {kind} {name!r}: {hint}")

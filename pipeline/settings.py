@@ -10,6 +10,7 @@ import yaml
 from pydantic.dataclasses import dataclass
 
 from pipeline.cost.limits import NO_LIMITS, Limits
+from pipeline.data.sources import NAMED
 from pipeline.errors import UsageError, unknown_name
 from pipeline.files import write_text
 from pipeline.process import run_and_exit
@@ -20,12 +21,25 @@ from pipeline.workspace import workspace
 
 @dataclass(frozen=True, config=STRICT)
 class DataSettings:
-    """The data set of the study: `name` as prepared from `source`; see `convstudy prepare`."""
+    """The data set of the study: `name` as prepared from `source`; see `convstudy prepare`.
+
+    A named source goes by its own name alone, so that images of one's own, prepared under `name`, are never replaced by
+    another source's.
+    """
 
     source: str = "fashion-mnist"
     name: str = "fashion-mnist"
     seed: int = 0
     image_size: int | None = None
+    skip_bad: bool = False
+    group_by: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.source in NAMED and self.name != self.source:
+            raise ValueError(
+                f"name (={self.name}) must be that of the source, {self.source}; for images of your own give their "
+                "folder or CSV as source"
+            )
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -209,9 +223,15 @@ def changed(recipe: Recipe, changes: dict[str, Any], where: str) -> Recipe:
     return parse(Recipe, {**to_json(recipe), **changes}, where)
 
 
-def choose_profile(path: Path, name: str) -> None:
-    """Set the profile in force in a params.yaml, leaving its comments alone; raises UsageError for an unknown one."""
-    read_settings(path).profile_named(name)
+def choose_profile(path: Path, name: str | None) -> None:
+    """Set the profile in force in a params.yaml, leaving its comments alone; without a name it is only checked.
+
+    Raises UsageError for an unknown profile, and for what `read_settings` refuses.
+    """
+    settings = read_settings(path)
+    if name is None:
+        return
+    settings.profile_named(name)
     text = path.read_text()
     chosen = re.sub(r"^profile:.*$", f"profile: {name}", text, count=1, flags=re.MULTILINE)
     if chosen != text:
@@ -219,4 +239,4 @@ def choose_profile(path: Path, name: str) -> None:
 
 
 if __name__ == "__main__":
-    run_and_exit(lambda: choose_profile(workspace().params_file, sys.argv[1]))
+    run_and_exit(lambda: choose_profile(workspace().params_file, sys.argv[1] if sys.argv[1:] else None))

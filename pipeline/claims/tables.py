@@ -67,6 +67,7 @@ def tell(claim: ClaimVerdict) -> str:
     lines += ["primary: among those for which the study was planned"] if claim.primary else []
     for part in claim.parts:
         lines += ["", f"{part.measure}: {part.verdict}", *(f"  {line}" for line in _evidence(part))]
+    lines += ["", f"evidence: {'; '.join(claim.evidence)}"]
     return "\n".join([*lines, *(["", claim.remark] if claim.remark else [])])
 
 

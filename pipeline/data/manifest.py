@@ -93,11 +93,18 @@ class Manifest:
         return sha256_text(canonical_json([test.images_sha256, test.labels_sha256]))[:20]
 
 
+def _how_to_prepare(folder: Path) -> str:
+    from pipeline.data.sources import NAMED
+
+    named = folder.name in NAMED
+    return f"convstudy prepare {folder.name if named else f'FOLDER --name {folder.name}'}"
+
+
 def load_manifest(folder: Path) -> Manifest:
     """The manifest in `folder`; raises DataError when the data set is not prepared, or the manifest is damaged."""
     path = folder / MANIFEST_FILE
     if not path.exists():
-        raise DataError(f"{folder.name} is not prepared: run `convstudy prepare {folder.name}`")
+        raise DataError(f"{folder.name} is not prepared: run `{_how_to_prepare(folder)}`")
     try:
         recorded = (folder / CHECKSUM_FILE).read_bytes()
         found = _checksum_line(path).encode()

@@ -1,7 +1,9 @@
 """`convstudy doctor`: what is installed, which device is used, and how data and stores are."""
 
+import os
 import shutil
 import sqlite3
+import sys
 from pathlib import Path
 
 from pipeline.data.arrays import verify
@@ -22,7 +24,7 @@ def examine(place: Workspace) -> dict[str, dict[str, str]]:
     return {
         "versions": versions(),
         "device": {"used": device, "precision": resolve_precision("auto", device), **hardware(device)},
-        "commands": {name: shutil.which(name) or "not found" for name in COMMANDS},
+        "commands": {name: shutil.which(name, path=_search_path()) or "not found" for name in COMMANDS},
         "settings": {str(place.params_file): _settings(place)},
         "data": _data(place.prepared_data),
         "stores": {
@@ -32,6 +34,11 @@ def examine(place: Workspace) -> dict[str, dict[str, str]]:
             "disk free": f"{shutil.disk_usage(place.root).free / 2**30:.1f} GiB",
         },
     }
+
+
+def _search_path() -> str:
+    """The folder of this interpreter's own programs, then PATH's."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
 def _settings(place: Workspace) -> str:

@@ -37,26 +37,20 @@ def plan_campaign(
 def estimate_campaign(
     place: Workspace, plan: RunPlan, workers: int | None, published: GroupRecord | None = None
 ) -> tuple[str, Any]:
-    """What the plan would train beyond what is `published`, what is finished, hours and disk: as text, and as JSON."""
+    """What the plan would train, what is finished or `published`, hours and disk: as text, and as JSON."""
     device = resolve_device()
     manifest = load_manifest(place.prepared_data / plan.data)
     workers = workers or trainings_at_once([r.spec for r in planned_requests(plan, manifest, device)], device)
     store = RunStore(place.runs)
     speeds = measured_speeds(store, device)
-    estimates = [
-        (
-            network.name,
-            estimate(
-                planned_requests(replace(plan, networks=(network,)), manifest, device, published),
-                manifest,
-                store,
-                speeds,
-                workers,
-                plan.keep_weights,
-            ),
-        )
-        for network in plan.networks
-    ]
+    estimates = []
+    for network in plan.networks:
+        alone = replace(plan, networks=(network,))
+        requests = planned_requests(alone, manifest, device, published)
+        taken_over = len(planned_requests(alone, manifest, device)) - len(requests)
+        item = estimate(requests, manifest, store, speeds, workers, plan.keep_weights)
+        item = replace(item, runs=item.runs + taken_over, finished=item.finished + taken_over)
+        estimates.append((network.name, item))
     text = f"profile {plan.profile} on {device} with {workers} trainings at once (an estimate)\n{describe(estimates)}"
     value = {
         "profile": plan.profile,

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline.data.manifest import Manifest
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.evidence.study_records import Budget, SearchPlan, StudyState, Trial
 from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT, study_summary
@@ -186,6 +186,9 @@ def list_studies(place: Workspace, url: str | None) -> list[dict[str, Any]]:
 
 def status(place: Workspace, name: str, url: str | None) -> dict[str, Any]:
     """The record of a study as it stands, whether a driver is at work or not."""
-    with Studies(storage_url(place, url), place.locks) as studies:
+    url = storage_url(place, url)
+    if not is_there(url):
+        raise unknown_name("study", name, ())
+    with Studies(url, place.locks) as studies:
         study = studies.open(name)
         return read_study(study, RunStore(place.runs))

@@ -74,11 +74,7 @@ class Studies:
         """The study of that name; raises UsageError naming the nearest one."""
         names = self.names()
         if name not in names:
-            raise (
-                unknown_name("study", name, names)
-                if names
-                else UsageError(f"unknown study {name!r}: there is none yet")
-            )
+            raise unknown_name("study", name, names)
         return StoredStudy(self, name)
 
     def remove(self, name: str) -> None:

@@ -38,7 +38,8 @@ def test_an_experiment_is_run_judged_and_told(claimed: Workspace) -> None:
     for part in verdicts[0]["parts"]:
         assert part["n"] == 2 and part["interval"][0] <= part["effect"] <= part["interval"][1]
     said = called(claimed, "claims", "B2")
-    assert "points" in said and "(n=2, adjusted p" in said and "smoke" in said
+    assert "points" in said and "(n=2, adjusted p" in said and "smoke" in said and "evidence: experiment lenets" in said
+    assert called(claimed, "claims", "b2") == said
     assert "A1     holds" in called(claimed, "claims")
     again = called(claimed, "run", "lenets")
     assert "B2, error: " in again and "seeds would find 1 points" in again and "lenets.norm" in again

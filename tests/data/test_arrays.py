@@ -125,6 +125,8 @@ def test_what_is_not_prepared_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"^mnist is not prepared: run `convstudy prepare mnist`$") as caught:
         open_training_data(tmp_path / "mnist")
     assert caught.value.exit_code == 3
+    with pytest.raises(DataError, match=r"^photos is not prepared: run `convstudy prepare FOLDER --name photos`$"):
+        open_training_data(tmp_path / "photos")
 
 
 def test_a_manifest_of_another_schema_is_a_data_error(prepared_digits: Path) -> None:

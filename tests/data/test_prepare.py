@@ -17,6 +17,8 @@ from pipeline.data.manifest import load_manifest
 from pipeline.data.prepare import data_set_name, prepare
 from pipeline.data.writing import mean_and_std
 from pipeline.errors import StorageError, UsageError
+from pipeline.stages import prepare as prepare_stage
+from pipeline.workspace import Workspace
 
 PREPARE = """
 import resource, sys
@@ -278,3 +280,20 @@ def test_options_that_cannot_be_are_refused_before_anything_is_read(
     with pytest.raises(UsageError, match=said):
         prepare("fashion-mnist", tmp_path / "raw", tmp_path / "prepared", **options)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_stage_prepares_images_of_ones_own_as_params_yaml_says(
+    study: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_small_digits(tmp_path / "photos")
+    (tmp_path / "photos" / "0" / "broken.png").write_bytes(b"no picture")
+    text = study.params_file.read_text()
+    own = text.replace("  source: fashion-mnist", "  skip_bad: true\n  source: ~/photos")
+    study.params_file.write_text(own.replace("  name: fashion-mnist", "  name: photos"))
+    prepare_stage.main()
+    assert load_manifest(study.prepared_data / "photos").image_shape[-1] == 8
+    study.params_file.write_text(text.replace("  name: fashion-mnist", "  name: photos"))
+    with pytest.raises(UsageError, match="name \\(=photos\\) must be that of the source, fashion-mnist"):
+        prepare_stage.main()
+    assert load_manifest(study.prepared_data / "photos").source.startswith("folder")

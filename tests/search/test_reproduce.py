@@ -146,7 +146,8 @@ def test_an_estimate_counts_finished_runs_and_uses_measured_speed(reproduced: tu
     assert network["runs"] == 6 and network["finished"] == (4 if chosen_first else 2)
     assert 0 < value["hours"] < 0.01 and "lenet-small" in text
     _, rest = estimate_campaign(place, smoke_plan(place, seeds=(1, 2, 3, 4)), 2, published=record)
-    assert rest["networks"][0]["runs"] == 2  # no rate is to be chosen, and two seeds are there
+    (network,) = rest["networks"]  # no rate is to be chosen, and two seeds are there
+    assert (network["runs"], network["finished"]) == (6, 4)
     manifest = load_manifest(place.prepared_data / "fashion-mnist")
     planned = planned_requests(smoke_plan(place, seeds=(1, 2, 3, 4)), manifest, "cpu", record, lambda request: True)
     assert len(planned) == 4  # what this machine holds is asked for all the same

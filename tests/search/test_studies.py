@@ -17,7 +17,7 @@ from table_search import TableExecutor, run_table, table_plan
 from pipeline.data.manifest import Manifest
 from pipeline.errors import StorageError, UsageError
 from pipeline.evidence.store import RunStore
-from pipeline.search.searches import list_studies, read_study
+from pipeline.search.searches import list_studies, read_study, status
 from pipeline.search.storage import hidden, shown, storage_url
 from pipeline.search.studies import Studies
 from pipeline.workspace import Workspace
@@ -150,6 +150,13 @@ def test_an_empty_storage_may_be_opened_by_many_at_once(
         for process in opening:
             _, errors = process.communicate()
             assert process.returncode == 0, errors.decode()
+
+
+def test_asking_for_a_study_where_there_is_none_makes_no_storage(tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    with pytest.raises(UsageError, match="unknown study 'mine': there is none yet"):
+        status(place, "mine", None)
+    assert not place.studies.exists()
 
 
 def test_a_foreign_study_in_the_storage_is_left_out_of_the_list(tmp_path: Path) -> None:
