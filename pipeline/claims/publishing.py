@@ -1,13 +1,11 @@
 """Publishing the evidence of claims: records of the profiles "full" and "gpu", and the verdicts that they give.
 
 `python -m pipeline.claims.publishing` copies what the workspace has to reports/published/claims, judges by what lies
-there, writes REPORT.md with its figures beside it (with `--page` report.html, too), and renews the README. Of an
-experiment that is under way, or was interrupted, it takes the runs that are finished. A record that still lacks planned
-seeds is published as unfinished, so that another machine can go on from it, but no claim is judged by it before it is
-whole.
+there, writes report.html and REPORT.md with its figures beside it, and renews the README. Of an experiment that is
+under way, or was interrupted, it takes the runs that are finished. A record that still lacks planned seeds is published
+as unfinished, so that another machine can go on from it, but no claim is judged by it before it is whole.
 """
 
-import argparse
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -116,25 +114,19 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copy(source, target)
 
 
-def report_claims(place: Workspace, page: bool = False) -> None:
-    """Write REPORT.md and its figures from what is published, the networks of the featured study beside them.
-
-    The page, of more than a megabyte, is kept only where it is wanted: an older one does not stay.
-    """
+def report_claims(place: Workspace) -> None:
+    """Write the report and its figures from what is published, the networks of the featured study beside them."""
     folder = place.published / "claims"
     write_report(folder, place, place.published / FEATURED)
-    for name in ("networks.csv", "curves.csv", "metrics.json", *(() if page else ("report.html",))):
+    for name in ("networks.csv", "curves.csv", "metrics.json"):
         (folder / name).unlink()
 
 
 def main() -> None:
     """Publish the workspace's evidence and renew the README."""
-    parser = argparse.ArgumentParser(prog="publishing", description="Publish the evidence of claims.")
-    parser.add_argument("--page", action="store_true", help="keep report.html, too")
-    page = parser.parse_args().page
     place = workspace()
     publish_claims(place)
-    report_claims(place, page)
+    report_claims(place)
     renew_readme(place)
 
 
