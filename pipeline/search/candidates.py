@@ -142,6 +142,7 @@ class SamplerView:
         )
         self._numbers: dict[int, int] = {}
         self._costs: dict[int, list[float]] = {}
+        self._drawn = 0
         self.attributes: dict[str, Any] = {}
         """What the sampler noted of the trial that is being drawn."""
 
@@ -154,6 +155,8 @@ class SamplerView:
         # a low-discrepancy sequence is one for all trials; other samplers get a stream of their own for each
         seed = derive_seed(self.plan.seed, "sampler", 0 if name == "qmc" else number) % 2**32
         self.study.sampler = sampler = make_sampler(name, seed)
+        if name == "qmc":
+            self._continue_sequence()
         asked = self.study.ask(self.distributions)
         trial = self.study.get_trials(deepcopy=False)[asked.number]
         try:
@@ -170,6 +173,19 @@ class SamplerView:
         finally:
             self.study.tell(asked, state=OptunaState.FAIL)
 
+    def _continue_sequence(self) -> None:
+        """Have Optuna's low-discrepancy sequence go on behind the draws that the study's trials took.
+
+        Optuna counts them in the study that it samples for, which here lives no longer than the driver.
+        """
+        if not self._counters():  # what the first draw is counted by, its name being Optuna's own affair
+            self.study.tell(self.study.ask(self.distributions), state=OptunaState.FAIL)
+        for key in self._counters():
+            self.study._storage.set_study_system_attr(self.study._study_id, key, self._drawn - 1)
+
+    def _counters(self) -> list[str]:
+        return [key for key in self.study._storage.get_study_system_attrs(self.study._study_id) if key[:4] == "qmc:"]
+
     def _note(self, number: int) -> None:
         """Keep a sampler's notes but for those on what it drew, which go stale with the next draw."""
         noted = self.study.get_trials(deepcopy=False)[number].system_attrs
@@ -182,6 +198,8 @@ class SamplerView:
         """A trial is in training: samplers keep away from it."""
         self._numbers[trial.number] = len(self.study.get_trials(deepcopy=False))
         self._costs[trial.number] = self.values(0.0, trial.costs)[1:]
+        aside = trial.refused + trial.duplicates
+        self._drawn += aside + 1 if trial.drawn_by == self.plan.sampler else USUAL_DRAWS * (aside >= USUAL_DRAWS)
         self.study.add_trial(
             create_trial(
                 state=OptunaState.RUNNING,

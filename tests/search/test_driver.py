@@ -46,8 +46,11 @@ def test_the_same_seed_gives_the_same_trials_and_another_seed_others(tmp_path: P
     assert [trial.config for trial in other] != [trial.config for trial in first]
 
 
-def test_more_trials_later_are_those_of_one_go_when_all_train_in_full(tmp_path: Path, manifest: Manifest) -> None:
-    plan = table_plan(manifest, halving=False)
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "evolution", "qmc", "random"])
+def test_more_trials_later_are_those_of_one_go_when_all_train_in_full(
+    tmp_path: Path, manifest: Manifest, sampler: str
+) -> None:
+    plan = table_plan(manifest, halving=False, sampler=sampler)
     searched(tmp_path / "two", manifest, plan, 12)
     again, executor = searched(tmp_path / "two", manifest, plan, 20)
     assert len(executor.trained) == 8
