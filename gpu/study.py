@@ -24,7 +24,8 @@ from pipeline.schema import to_json
 from pipeline.search.display import Display
 from pipeline.search.estimate import trainings_at_once
 from pipeline.search.plans import plan_runs
-from pipeline.search.reproduce import planned_requests, reproduce
+from pipeline.search.reproduce import reproduce
+from pipeline.search.requests import planned_requests
 from pipeline.search.session import open_runner
 from pipeline.settings import read_settings
 from pipeline.workspace import workspace

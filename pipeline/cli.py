@@ -16,6 +16,7 @@ from pipeline.cli_options import (
     Json,
     Network,
     Quiet,
+    Workers,
     answer,
     data_folder,
     read_network,
@@ -202,9 +203,7 @@ def reproduce(
     names: Annotated[list[str] | None, typer.Argument(help="References; default: the profile's.")] = None,
     profile: Annotated[str | None, typer.Option(help="A profile of params.yaml; default: the one in force.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds per network; default: the profile's.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Trainings at once; default: one per core, or what a card holds.")
-    ] = None,
+    workers: Workers = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, hours and disk.")] = False,
     json_file: Json = None,
     debug: Debug = False,

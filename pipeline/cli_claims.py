@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli_options import Debug, Json, Quiet, answer, write
+from pipeline.cli_options import Debug, Json, Quiet, Workers, answer, write
 from pipeline.errors import RunsFailedError, UsageError, unknown_name
 
 if TYPE_CHECKING:
@@ -17,9 +17,7 @@ def run(
     experiment: Annotated[str, typer.Argument(help="An experiment of reports/claims.yaml.")],
     seeds: Annotated[int | None, typer.Option(min=2, help="Seeds of each arm; default: the profile's.")] = None,
     profile: Annotated[str | None, typer.Option(help="A profile; default: the one in force.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Trainings at once; default: one per core, or what a card holds.")
-    ] = None,
+    workers: Workers = None,
     published: Annotated[
         bool, typer.Option("--published", help="Take over what is published; train the rest.")
     ] = False,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli_options import Debug, Device, Json, Quiet, answer, data_folder, write
+from pipeline.cli_options import Debug, Device, Json, Quiet, Workers, answer, data_folder, write
 from pipeline.errors import RunsFailedError, UsageError
 
 
@@ -48,9 +48,7 @@ def search(
     train_images: Annotated[int | None, typer.Option(min=1, help="A stratified subset of so many.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Of a network that trains in full.")] = None,
     profile: Annotated[str | None, typer.Option(help="Whose recipe is used; default: the one in force.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Trainings at once; default: one per core, or what a card holds.")
-    ] = None,
+    workers: Workers = None,
     executor: Annotated[str, typer.Option(help="Where trainings run: processes.")] = "processes",
     device: Device = "auto",
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -173,9 +171,7 @@ def finalists(
         bool, typer.Option("--random-search/--no-random-search", help="Compare with one of the same compute.")
     ] = True,
     data: Annotated[str | None, typer.Option(help="Where the study's data lie, if not in the workspace.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Trainings at once; default: one per core, or what a card holds.")
-    ] = None,
+    workers: Workers = None,
     storage: Storage = None,
     json_file: Json = None,
     debug: Debug = False,

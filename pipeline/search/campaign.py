@@ -15,7 +15,8 @@ from pipeline.machine import resolve_device
 from pipeline.search.display import Display
 from pipeline.search.estimate import describe, estimate, measured_speeds, trainings_at_once
 from pipeline.search.plans import RunPlan, plan_group
-from pipeline.search.reproduce import planned_requests, reproduce
+from pipeline.search.reproduce import reproduce
+from pipeline.search.requests import planned_requests
 from pipeline.search.session import open_runner
 from pipeline.settings import Entry, Settings
 from pipeline.workspace import Workspace

@@ -5,8 +5,7 @@ Rates are compared by successive halving: those that begin badly are not trained
 Test images are read once per seed, after its training has ended.
 """
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -16,21 +15,18 @@ from pipeline.data.manifest import Manifest, summary
 from pipeline.evidence.records import (
     Epoch,
     GroupRecord,
-    Membership,
     NetworkRecord,
     RateTrial,
-    Role,
     SeedRun,
 )
 from pipeline.evidence.statistics import AT_THE_EDGE, NO_RATE_TRAINS, flags_of, mean_interval
-from pipeline.evidence.tracking_content import GROUP_EXPERIMENT
 from pipeline.machine import DeviceKind
 from pipeline.schema import parse
 from pipeline.search.halving import Curve, best, going_on, rungs
-from pipeline.search.plans import PlannedNetwork, RunPlan, run_spec
-from pipeline.search.published import CHOICE_SEED, published_runs
+from pipeline.search.plans import PlannedNetwork, RunPlan
+from pipeline.search.published import published_runs
+from pipeline.search.requests import rate_request, seed_requests
 from pipeline.search.runner import PASSING_REASONS, Outcome, Request
-from pipeline.training.recipe import Recipe
 
 
 class Runs(Protocol):
@@ -122,7 +118,7 @@ class _Choice:
     """The choice of one network's learning rate: which runs it needs next, and what they have told."""
 
     def __init__(self, network: PlannedNetwork, manifest: Manifest, device: DeviceKind) -> None:
-        self._request = partial(_rate_request, network, manifest=manifest, device=device)
+        self._request = partial(rate_request, network, manifest=manifest, device=device)
         self._reduction, self._epochs = network.reduction, network.choice_recipe.epochs
         self._rungs = rungs(self._epochs, network.reduction)
         self._outcomes: dict[float, Outcome | None] = dict.fromkeys(network.rates if len(network.rates) > 1 else ())
@@ -161,65 +157,6 @@ class _Choice:
 
     def _curves(self) -> dict[float, Curve]:
         return {rate: _curve(outcome) for rate, outcome in self._outcomes.items()}
-
-
-def planned_requests(
-    plan: RunPlan,
-    manifest: Manifest,
-    device: DeviceKind,
-    published: GroupRecord | None = None,
-    holds: Callable[[Request], bool] = lambda request: False,
-) -> list[Request]:
-    """All requests of a plan, for an estimate: seeds stand at the first rate where none is chosen yet.
-
-    Runs that are `published` are left out, but for those that this machine `holds`.
-    """
-    found: list[Request] = []
-    for network in plan.networks:
-        known = published_runs(network, plan, manifest, device, published)
-        rate = known.rate
-        if rate is None:
-            found += rate_requests(network, manifest, device)
-            rate = network.rates[0]
-        seeds = seed_requests(network, rate, plan, manifest, device)
-        found += [request for request in seeds if request.spec.hash not in known.runs or holds(request)]
-    return found
-
-
-def rate_requests(network: PlannedNetwork, manifest: Manifest, device: DeviceKind) -> list[Request]:
-    """What choosing a rate trains if the smaller rates are the better ones; none where there is nothing to choose."""
-    if len(network.rates) == 1:
-        return []
-    until = dict.fromkeys(network.rates, 0)
-    for place, rung in enumerate(rungs(network.choice_recipe.epochs, network.reduction)):
-        kept = math.ceil(len(network.rates) / (network.reduction or 1) ** place)
-        until |= dict.fromkeys(network.rates[:kept], rung)
-    return [_rate_request(network, rate, manifest, device, epochs) for rate, epochs in until.items()]
-
-
-def seed_requests(
-    network: PlannedNetwork, rate: float, plan: RunPlan, manifest: Manifest, device: DeviceKind
-) -> list[Request]:
-    """One run a seed at the chosen rate, to be tested and probed as the plan says."""
-    recipe = replace(network.recipe, learning_rate=rate)
-    requests = [_request(network, recipe, seed, manifest, device, "seed") for seed in plan.seeds]
-    return [replace(request, test=plan.test, probes=plan.probes) for request in requests]
-
-
-def _rate_request(network: PlannedNetwork, rate: float, manifest: Manifest, device: DeviceKind, until: int) -> Request:
-    recipe = replace(network.choice_recipe, learning_rate=rate)
-    request = _request(network, recipe, CHOICE_SEED, manifest, device, "learning-rate")
-    return replace(request, until=until) if until < recipe.epochs else request
-
-
-def _request(
-    network: PlannedNetwork, recipe: Recipe, seed: int, manifest: Manifest, device: DeviceKind, role: Role
-) -> Request:
-    return Request(
-        spec=run_spec(network.family, network.config, network.resolution, recipe, seed, manifest, device),
-        name=network.name,
-        member=Membership(GROUP_EXPERIMENT, network.name, role),
-    )
 
 
 def _history(outcome: Outcome) -> tuple[Epoch, ...]:

@@ -22,7 +22,8 @@ from pipeline.files import sha256_file
 from pipeline.machine import hardware
 from pipeline.search.campaign import estimate_campaign, plan_campaign, run_plan
 from pipeline.search.display import Display
-from pipeline.search.reproduce import planned_requests, reproduce
+from pipeline.search.reproduce import reproduce
+from pipeline.search.requests import planned_requests
 from pipeline.search.session import open_runner
 from pipeline.settings import read_settings
 from pipeline.workspace import Workspace

@@ -18,7 +18,7 @@ from pipeline.evidence.rebuild import rebuild_mlflow
 from pipeline.evidence.store import RunStore
 from pipeline.search.display import Display
 from pipeline.search.plans import RunPlan
-from pipeline.search.reproduce import planned_requests
+from pipeline.search.requests import planned_requests
 from pipeline.search.session import open_runner
 from pipeline.workspace import Workspace
 

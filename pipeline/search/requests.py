@@ -1,0 +1,75 @@
+"""What a plan asks for: runs that choose each network's learning rate, and runs that are reported."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+from pipeline.data.manifest import Manifest
+from pipeline.evidence.records import GroupRecord, Membership, Role
+from pipeline.evidence.tracking_content import GROUP_EXPERIMENT
+from pipeline.machine import DeviceKind
+from pipeline.search.halving import rungs
+from pipeline.search.plans import PlannedNetwork, RunPlan, run_spec
+from pipeline.search.published import CHOICE_SEED, published_runs
+from pipeline.search.runner import Request
+from pipeline.training.recipe import Recipe
+
+
+def planned_requests(
+    plan: RunPlan,
+    manifest: Manifest,
+    device: DeviceKind,
+    published: GroupRecord | None = None,
+    holds: Callable[[Request], bool] = lambda request: False,
+) -> list[Request]:
+    """All requests of a plan, for an estimate: seeds stand at the first rate where none is chosen yet.
+
+    Runs that are `published` are left out, but for those that this machine `holds`.
+    """
+    found: list[Request] = []
+    for network in plan.networks:
+        known = published_runs(network, plan, manifest, device, published)
+        rate = known.rate
+        if rate is None:
+            found += rate_requests(network, manifest, device)
+            rate = network.rates[0]
+        seeds = seed_requests(network, rate, plan, manifest, device)
+        found += [request for request in seeds if request.spec.hash not in known.runs or holds(request)]
+    return found
+
+
+def rate_requests(network: PlannedNetwork, manifest: Manifest, device: DeviceKind) -> list[Request]:
+    """What choosing a rate trains if the smaller rates are the better ones; none where there is nothing to choose."""
+    if len(network.rates) == 1:
+        return []
+    until = dict.fromkeys(network.rates, 0)
+    for place, rung in enumerate(rungs(network.choice_recipe.epochs, network.reduction)):
+        kept = math.ceil(len(network.rates) / (network.reduction or 1) ** place)
+        until |= dict.fromkeys(network.rates[:kept], rung)
+    return [rate_request(network, rate, manifest, device, epochs) for rate, epochs in until.items()]
+
+
+def seed_requests(
+    network: PlannedNetwork, rate: float, plan: RunPlan, manifest: Manifest, device: DeviceKind
+) -> list[Request]:
+    """One run a seed at the chosen rate, to be tested and probed as the plan says."""
+    recipe = replace(network.recipe, learning_rate=rate)
+    requests = [_request(network, recipe, seed, manifest, device, "seed") for seed in plan.seeds]
+    return [replace(request, test=plan.test, probes=plan.probes) for request in requests]
+
+
+def rate_request(network: PlannedNetwork, rate: float, manifest: Manifest, device: DeviceKind, until: int) -> Request:
+    """A run of one rate, with the seed of choosing, up to so many epochs."""
+    recipe = replace(network.choice_recipe, learning_rate=rate)
+    request = _request(network, recipe, CHOICE_SEED, manifest, device, "learning-rate")
+    return replace(request, until=until) if until < recipe.epochs else request
+
+
+def _request(
+    network: PlannedNetwork, recipe: Recipe, seed: int, manifest: Manifest, device: DeviceKind, role: Role
+) -> Request:
+    return Request(
+        spec=run_spec(network.family, network.config, network.resolution, recipe, seed, manifest, device),
+        name=network.name,
+        member=Membership(GROUP_EXPERIMENT, network.name, role),
+    )
