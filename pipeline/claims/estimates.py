@@ -132,8 +132,13 @@ def _paired(part: EmpiricalPart, experiment: Experiment, record: GroupRecord) ->
             found_rates.append(known)
     failed = sum(run.state == "failed" for arm in compared for run in arms[arm].runs)
     shared = _error_of_grids(part, arms, members, found_rates) if part.of == "learning rate" else 0.0
-    cautions = [f"{arm}: {flag}" for arm in compared for flag in arms[arm].flags if flag.startswith(CAUTIONS)]
+    cautions = [f"{arm}: {flag}" for arm in compared for flag in arms[arm].flags if _is_caution(flag)]
     return Estimate(contrast(differences, shared), failed, setting, () if part.of in OF_LIMITS else tuple(cautions))
+
+
+def _is_caution(flag: str) -> bool:
+    """Also where it is of some seeds alone, as in "2 of 10 seeds at chance level"."""
+    return any(caution in flag for caution in CAUTIONS)
 
 
 def _all(trained: Mapping[str, Sequence[tuple[NetworkRecord, SeedRun]]]) -> Iterator[tuple[NetworkRecord, SeedRun]]:

@@ -16,7 +16,7 @@ from pipeline.claims.judging import decide, judge, p_values_of
 from pipeline.claims.parts import EmpiricalPart, Relation
 from pipeline.claims.tables import tell
 from pipeline.claims.verdicts import Verdict, together
-from pipeline.evidence.statistics import AT_THE_EDGE
+from pipeline.evidence.statistics import AT_CHANCE_LEVEL, AT_THE_EDGE
 from pipeline.files import read_json
 from pipeline.schema import parse
 
@@ -150,9 +150,13 @@ def test_an_effect_that_was_shown_may_still_be_too_small_to_speak_of() -> None:
 def test_what_must_be_known_of_the_arms_stands_beside_their_effect() -> None:
     record = made_record("depth", {"deep": (10.0, 10.2, 9.9), "flat": (12.0, 12.2, 11.9)})
     deep, flat = record.networks
-    flagged = replace(record, networks=(replace(deep, flags=(AT_THE_EDGE, "2 of 3 seeds published")), flat))
+    some = f"1 of 3 seeds {AT_CHANCE_LEVEL}"
+    flagged = replace(
+        record,
+        networks=(replace(deep, flags=(AT_THE_EDGE, "2 of 3 seeds published")), replace(flat, flags=(some,))),
+    )
     (found,) = judge(catalogue(PART), Evidence({"depth": flagged}))
-    assert found.parts[0].cautions == (f"deep: {AT_THE_EDGE}",)
+    assert found.parts[0].cautions == (f"deep: {AT_THE_EDGE}", f"flat: {some}")
     assert f"deep: {AT_THE_EDGE}" in tell(found)
 
 
