@@ -31,9 +31,10 @@ from pipeline.evidence.records import GroupRecord, NetworkRecord, SeedRun
 from pipeline.evidence.statistics import AT_CHANCE_LEVEL, AT_THE_EDGE, NO_RATE_TRAINS
 
 CAUTIONS = (AT_THE_EDGE, AT_CHANCE_LEVEL, NO_RATE_TRAINS)
-"""Flags of arms by which an effect may be of something else than the designs."""
+"""Flags of arms by which an effect may be of something else than the designs, also of some seeds ("2 of 10 seeds at
+chance level")."""
 OF_LIMITS = ("learning rate", "trains")
-"""Measures that ask whether an arm comes above chance level."""
+"""Measures that ask whether an arm comes above chance level, so that one that does not is no caution."""
 
 
 @dataclass(frozen=True)
@@ -132,13 +133,11 @@ def _paired(part: EmpiricalPart, experiment: Experiment, record: GroupRecord) ->
             found_rates.append(known)
     failed = sum(run.state == "failed" for arm in compared for run in arms[arm].runs)
     shared = _error_of_grids(part, arms, members, found_rates) if part.of == "learning rate" else 0.0
-    cautions = [f"{arm}: {flag}" for arm in compared for flag in arms[arm].flags if _is_caution(flag)]
-    return Estimate(contrast(differences, shared), failed, setting, () if part.of in OF_LIMITS else tuple(cautions))
-
-
-def _is_caution(flag: str) -> bool:
-    """Also where it is of some seeds alone, as in "2 of 10 seeds at chance level"."""
-    return any(caution in flag for caution in CAUTIONS)
+    wanted = (AT_THE_EDGE,) if part.of in OF_LIMITS else CAUTIONS
+    cautions = [
+        f"{arm}: {flag}" for arm in compared for flag in arms[arm].flags if any(word in flag for word in wanted)
+    ]
+    return Estimate(contrast(differences, shared), failed, setting, tuple(cautions))
 
 
 def _all(trained: Mapping[str, Sequence[tuple[NetworkRecord, SeedRun]]]) -> Iterator[tuple[NetworkRecord, SeedRun]]:

@@ -73,12 +73,15 @@ def trains(run: SeedRun, classes: int) -> bool:
 
 
 def taken(take: Take, values: Sequence[tuple[NetworkRecord, SeedRun, float | None]], classes: int) -> float | None:
-    """One number of several arms of one seed: of their values, or the largest of their rates that trains."""
+    """One number of several arms of one seed: of their values, or the largest of their rates that trains.
+
+    None where an arm has no value: the mean of the others would be of other arms.
+    """
     if take == "highest rate that trains":
         rates = [network.recipe.learning_rate for network, run, _ in values if trains(run, classes)]
         return max(rates, default=None)
     found = [value for _, _, value in values if value is not None]
-    if not found:
+    if len(found) < len(values):
         return None
     return {"mean": math.fsum(found) / len(found), "lowest": min(found), "highest": max(found)}[take]
 

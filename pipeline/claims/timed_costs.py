@@ -1,5 +1,7 @@
 """What the arms of a timing cost, from their Configs, and whether a record is of these arms."""
 
+from collections.abc import Sequence
+
 import search_spaces
 from pipeline.claims.timings import TimedArm, Timing, TimingRecord
 from pipeline.errors import UsageError
@@ -15,7 +17,10 @@ def check_timing(name: str, timing: Timing, record: TimingRecord) -> None:
         found = record.arms.get(arm)
         if found is None:
             raise UsageError(f"the record of timing {name} lacks {arm}: take it again")
-        if min(len(found.training_step_seconds), len(found.inference_seconds)) < planned:
+        measured: list[Sequence[float]] = [found.training_step_seconds, found.inference_seconds]
+        if timing.memory:
+            measured.append(found.peak_memory_bytes)
+        if min(map(len, measured)) < planned:
             raise UsageError(f"timing {name} was taken over fewer rounds than the {planned} of {record.profile}")
         cost = cost_of(wanted, timing)
         if (found.resolution, found.params, found.macs) != cost:

@@ -40,6 +40,8 @@ def test_pairs_are_of_one_seed_and_a_failed_training_errs_as_guessing_does() -> 
     both = estimated(replace(PART, contrast={"both": 1}), grouped, record)
     assert both.contrast is not None and both.contrast.n == 3
     assert both.contrast.mean == pytest.approx((1.5 + (50 + 5) / 2 + 4) / 3)
+    gap_of_both = estimated(replace(PART, of="loss gap", contrast={"both": 1}), grouped, record)
+    assert gap_of_both.contrast is not None and gap_of_both.contrast.n == 2  # not the mean of the other arm alone
 
 
 def test_an_arm_that_no_rate_trains_fails_with_every_seed() -> None:

@@ -160,6 +160,14 @@ def test_what_must_be_known_of_the_arms_stands_beside_their_effect() -> None:
     assert f"deep: {AT_THE_EDGE}" in tell(found)
 
 
+def test_whether_an_arm_trains_is_told_with_a_caution_where_its_rate_is_at_the_edge_but_not_where_it_does_not() -> None:
+    record = made_record("depth", {"deep": (90.0, 90.0, 90.0), "flat": (12.0, 12.2, 11.9)})
+    deep, flat = record.networks
+    flagged = replace(record, networks=(replace(deep, flags=(AT_THE_EDGE, AT_CHANCE_LEVEL)), flat))
+    (found,) = judge(catalogue(replace(PART, of="trains")), Evidence({"depth": flagged}))
+    assert found.parts[0].cautions == (f"deep: {AT_THE_EDGE}",)
+
+
 @pytest.mark.parametrize(("against", "verdict"), [(-2.0, "equivalent"), (-1.0, "holds"), (-3.0, "contradicted")])
 def test_an_effect_is_held_against_a_value(against: float, verdict: Verdict) -> None:
     record = made_record("depth", {"deep": (10.0, 10.2, 9.9, 10.1, 9.8), "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
