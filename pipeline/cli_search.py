@@ -194,6 +194,8 @@ def finalists(
     if json_file is None and not quiet:
         print(search_tables.tabulate_finalists(record))
     write(json_file, to_json(record))
-    lost = [member.trial for member in record.members if member.test_error_percent is None]
-    if lost:
-        raise RunsFailedError(f"no training of trial {lost[0]} was completed")
+    if record.lost:
+        raise RunsFailedError(f"{record.lost} trainings were lost: the same command tries them again")
+    failed = [member.trial for member in record.members if member.test_error_percent is None]
+    if failed:
+        raise RunsFailedError(f"no training of trial {failed[0]} was completed")

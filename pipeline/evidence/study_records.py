@@ -175,7 +175,8 @@ class FinalistsRecord:
     """What `convstudy finalists` finds.
 
     `told` says, a sentence each, what is not compared as it was wanted, and why; `random_course` is, of the random
-    search, the lowest error after so many training images.
+    search, the lowest error after so many training images. `lost` trainings failed for a passing reason: asked for
+    again, they are tried again, and until then the record is not final.
     """
 
     schema: Literal["finalists/1"]
@@ -188,3 +189,4 @@ class FinalistsRecord:
     comparisons: tuple[FinalistComparison, ...]
     told: tuple[str, ...] = ()
     random_course: tuple[tuple[int, float], ...] = ()
+    lost: int = 0

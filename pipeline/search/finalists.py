@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.evidence.records import Interval, Membership
-from pipeline.evidence.statistics import mean_interval, median_interval
+from pipeline.evidence.statistics import chance_error_percent, mean_interval, median_interval
 from pipeline.evidence.study_records import (
     FinalistComparison,
     FinalistsRecord,
@@ -59,13 +59,14 @@ def finalists(
     if left:
         told.append(f"{len(left)} of the {len(complete)} members of the front were not retrained: trials {_list(left)}")
     outcomes = _train(study, plan, runner, [(t.config, seeds) for t in members], rivals, expect)
+    told += dict.fromkeys(_failures(members, rivals, seeds, outcomes))  # members may share a reference
     records = tuple(_member(trial, seeds, outcomes) for trial in members)
     gaps = [
         record.validation_error_percent.mean - record.search_error_percent
         for record in records
         if record.validation_error_percent is not None
     ]
-    compared = (_compare(trials[rival.trial], rival, seeds, outcomes) for rival in rivals)
+    compared = (_compare(trials[rival.trial], rival, seeds, outcomes, plan.classes) for rival in rivals)
     return FinalistsRecord(
         schema="finalists/1",
         study=study,
@@ -77,6 +78,7 @@ def finalists(
         comparisons=tuple(comparison for comparison in compared if comparison is not None),
         told=tuple(told),
         random_course=tuple(_course(plan, random_search or ())),
+        lost=sum(outcome.lost for outcome in outcomes.values()),
     )
 
 
@@ -157,15 +159,43 @@ def _tested(ended: Iterable[Outcome]) -> dict[int, float]:
     }
 
 
-def _compare(member: Trial, rival: Rival, seeds: Sequence[int], outcomes: Outcomes) -> FinalistComparison | None:
-    own = _tested(outcomes[canonical_json(member.config), seed] for seed in seeds)
+def _failures(
+    members: Iterable[Trial], rivals: Iterable[Rival], seeds: Sequence[int], outcomes: Outcomes
+) -> Iterator[str]:
+    """A sentence for each network, or population of them, of which trainings failed."""
+    named = [(f"trial {trial.number}", [trial.config], seeds) for trial in members]
+    for rival in rivals:
+        name = rival.name if rival.against == "reference" else f"the {rival.against} beside trial {rival.trial}"
+        named.append((name, list(rival.configs), rival.seeds))
+    for name, configs, of_seeds in named:
+        ended = [outcomes[canonical_json(config), seed] for config in configs for seed in of_seeds]
+        lost = [outcome for outcome in ended if outcome.lost]
+        diverged = sum(outcome.state == "failed" for outcome in ended) - len(lost)
+        share = f"{len(ended)} trainings of {name}"
+        if diverged:
+            yield f"{diverged} of {share} diverged: compared, they err as guessing"
+        if lost:
+            yield f"{len(lost)} of {share} were lost ({lost[0].reason}) and are not compared"
+
+
+def _scored(ended: Iterable[Outcome], classes: int) -> dict[int, float]:
+    """Test errors by seed; a training that diverged errs as guessing does, one that was lost has none."""
+    ended = list(ended)
+    diverged = [outcome for outcome in ended if outcome.state == "failed" and not outcome.lost]
+    return _tested(ended) | {outcome.request.spec.seed: chance_error_percent(classes) for outcome in diverged}
+
+
+def _compare(
+    member: Trial, rival: Rival, seeds: Sequence[int], outcomes: Outcomes, classes: int
+) -> FinalistComparison | None:
+    own = _scored((outcomes[canonical_json(member.config), seed] for seed in seeds), classes)
     ended = [outcomes[canonical_json(config), seed] for config in rival.configs for seed in rival.seeds]
     if rival.against == "random networks":
-        theirs = [score for outcome in ended for score in _tested([outcome]).values()]
+        theirs = [score for outcome in ended for score in _scored([outcome], classes).values()]
         found = _difference(mean_interval(list(own.values()), HALVES), median_interval(theirs, HALVES))
         validated, n = median_interval(_validated(ended)), len(theirs)
     else:
-        others = _tested(ended)
+        others = _scored(ended, classes)
         found = mean_interval([own[seed] - others[seed] for seed in seeds if seed in own and seed in others])
         validated, n = mean_interval(_validated(ended)), found.n if found else 0
     if found is None:

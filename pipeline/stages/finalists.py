@@ -3,6 +3,7 @@
 import sys
 from typing import Any
 
+from pipeline.errors import RunsFailedError
 from pipeline.files import read_json, write_json
 from pipeline.process import prepare_workers, run_stage
 from pipeline.schema import read_record, to_json
@@ -21,7 +22,10 @@ def main(entry: str) -> None:
         from pipeline.search.study_summary import trials_of
 
         planned = read_record(PlannedSearch, place.plans / "search" / f"{entry}.json")
-        record = to_json(compare_finalists(place, planned.study, planned.plan, trials_of(study), planned.finalists))
+        found = compare_finalists(place, planned.study, planned.plan, trials_of(study), planned.finalists)
+        if found.lost:
+            raise RunsFailedError(f"{found.lost} trainings of the finalists of {entry} were lost; run it again")
+        record = to_json(found)
     write_json(place.results / "finalists" / f"{entry}.json", record)
 
 

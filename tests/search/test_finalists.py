@@ -1,0 +1,72 @@
+"""Finalists whose trainings fail: what diverged errs as guessing, what was lost is not compared, and both are told."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+from table_search import TableExecutor, searched, table_plan
+
+from pipeline.data.manifest import Manifest
+from pipeline.evidence.records import Epoch, Result, RunSpec, TestScore
+from pipeline.evidence.store import RunStore
+from pipeline.evidence.study_records import FinalistComparison, FinalistsRecord
+from pipeline.search.finalists import finalists
+from pipeline.search.runner import Outcome, Request, Runner
+from pipeline.settings import FinalistsSettings
+
+Fate = Callable[[RunSpec], str | None]
+"""Why a training fails, or None."""
+
+
+class FatedRunner:
+    """Ends every run at once: at a test error of 10 % and its seed in tenths, or by its fate."""
+
+    def __init__(self, store: RunStore, fate: Fate) -> None:
+        self._store, self._fate = store, fate
+        self._requests: list[Request] = []
+
+    def submit(self, request: Request) -> None:
+        self._requests.append(request)
+
+    def outcomes(self) -> Iterator[Outcome]:
+        for request in self._requests:
+            folder = self._store.register(request.spec, request.name, "data", request.member)
+            reason = self._fate(request.spec)
+            if reason is None:
+                error = 10 + request.spec.seed / 10
+                folder.write(Result("result/1", folder.run, "complete", None, (Epoch(1, 1, 1, error, 0.1, 1),), "0"))
+                folder.write(TestScore("test/1", folder.run, error, 1.0, 100, "test", "0"))
+            yield Outcome(request, folder, "failed" if reason else "complete", reason)
+
+
+def test_trainings_that_fail_are_told_and_cannot_make_a_member_better(tmp_path: Path, manifest: Manifest) -> None:
+    plan = table_plan(manifest, halving=False)
+    trials, _ = searched(tmp_path / "study", manifest, plan, 6, TableExecutor(1))
+
+    def compared(name: str, fate: Fate) -> FinalistsRecord:
+        wanted = FinalistsSettings(seeds=3, members=1, random_networks=2, random_search=False)
+        return finalists("study", plan, trials, wanted, cast(Runner, FatedRunner(RunStore(tmp_path / name), fate)))
+
+    whole = compared("whole", lambda spec: None)
+    ours = whole.members[0]
+    assert whole.lost == 0 and _against_reference(whole).difference == 0 and _against_reference(whole).n == 3
+
+    def fails(spec: RunSpec) -> bool:
+        return {"family": spec.family, "config": spec.config} == ours.config and spec.seed == 2
+
+    diverged = compared("diverged", lambda spec: "diverged: loss is nan at step 3" if fails(spec) else None)
+    assert diverged.lost == 0
+    assert f"1 of 3 trainings of trial {ours.trial} diverged: compared, they err as guessing" in diverged.told
+    assert _against_reference(diverged).n == 3
+    assert _against_reference(diverged).difference == pytest.approx((90 - 10.2) / 3)
+    lost = compared("lost", lambda spec: "worker hung" if fails(spec) else None)
+    assert lost.lost == 1 and _against_reference(lost).n == 2
+    assert f"1 of 3 trainings of trial {ours.trial} were lost (worker hung) and are not compared" in lost.told
+    for record in (diverged, lost):
+        assert record.members[0].test_error_percent is not None and record.members[0].test_error_percent.n == 2
+
+
+def _against_reference(record: FinalistsRecord) -> FinalistComparison:
+    (found,) = (comparison for comparison in record.comparisons if comparison.against == "reference")
+    return found
