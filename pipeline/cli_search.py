@@ -73,6 +73,7 @@ def search(
     from pipeline.machine import resolve_device
     from pipeline.schema import parse
     from pipeline.search import search_plans, search_tables, searches, study_estimate, warm_starts
+    from pipeline.search.runner import PASSING_REASONS
     from pipeline.settings import read_settings
     from pipeline.workspace import workspace
 
@@ -106,7 +107,9 @@ def search(
     )
     budget = parse(Budget, {"trials": 40 if trials is None and hours is None else trials, "hours": hours}, "budget")
     if dry_run:
-        answer(json_file, *study_estimate.estimate_search(place, manifest, plan, budget, study, storage, workers))
+        answer(
+            json_file, *study_estimate.estimate_search(place, manifest, plan, budget, study, storage, workers, fresh)
+        )
         return
     record = searches.search(
         place,
@@ -124,7 +127,7 @@ def search(
     if json_file is None and not quiet:
         print(search_tables.tabulate(record))
     write(json_file, record)
-    lost = [trial for trial in record["trials"] if trial["reason"] in searches.PASSING_REASONS]
+    lost = [trial for trial in record["trials"] if trial["reason"] in PASSING_REASONS]
     if lost:  # a network that diverged is a result of the search; one that the machine lost is none
         raise RunsFailedError(f"{len(lost)} of {record['counted']} trials were lost: {lost[0]['reason']}")
 

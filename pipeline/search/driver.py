@@ -18,6 +18,7 @@ from pipeline.search.asha import Promotion, Standing, to_finish, to_promote
 from pipeline.search.candidates import Candidates, spec_of
 from pipeline.search.gate import MeasuredCosts
 from pipeline.search.runner import Outcome, Request
+from pipeline.search.study_summary import front_of
 from pipeline.training.history import Epoch
 from search_spaces import Space
 
@@ -207,6 +208,11 @@ class Driver:
         self._training.add(trial.number)
         self._standings[trial.number] = self._standing(trial)
         self.runner.submit(self._request(trial))
+
+    def front_requests(self) -> list[Request]:
+        """The members of the front, with their weights."""
+        members = [self.trials[number] for number in front_of(self.plan, self.trials)]
+        return [replace(self._request(trial), weights=True) for trial in members]
 
     def _request(self, trial: Trial) -> Request:
         until = self.plan.rungs[min(len(trial.rungs), len(self.plan.rungs) - 1)]

@@ -54,6 +54,7 @@ class Job:
     keep_weights: bool = False
     checkpoint_seconds: float = 30.0
     probes: tuple[str, ...] = ()
+    weights: bool = False
 
 
 def run_job(job: Job) -> None:
@@ -77,7 +78,7 @@ def _run(job: Job) -> None:
             raise StorageError(f"run {job.run} is not registered in {job.store}")
         result = folder.result()
         training = not reaches(result, job.until) or needs_weights(
-            folder, job.test_data if job.test else None, job.probes
+            folder, job.test_data if job.test else None, job.probes, job.weights
         )
         if training:
             result = _train(job, folder, header)
@@ -97,16 +98,19 @@ def reaches(result: Result | None, until: int | None) -> bool:
     return until is not None and len(result.history) >= until
 
 
-def needs_weights(folder: RunFolder, test_data: str | None, probes: tuple[str, ...] = ()) -> bool:
+def needs_weights(
+    folder: RunFolder, test_data: str | None, probes: tuple[str, ...] = (), weights: bool = False
+) -> bool:
     """Whether weights are gone that are needed: the run is then trained again, to the same weights.
 
-    They are needed for a test score on `test_data`, if one is wanted, and for probes, unless they were taken.
+    They are needed where they are wanted themselves, for a test score on `test_data`, if one is wanted, and for probes,
+    unless they were taken.
     """
     result = folder.result()
     if result is None or result.state != "complete" or folder.weights.exists():
         return False
     untested = test_data is not None and folder.test_score(test_data) is None
-    return untested or bool(set(probes) - set(folder.probes()))
+    return weights or untested or bool(set(probes) - set(folder.probes()))
 
 
 def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:

@@ -42,7 +42,10 @@ PASSING_REASONS = ("out_of_memory", "worker ended unexpectedly", "worker hung")
 
 @dataclass(frozen=True)
 class Request:
-    """A run that is wanted, for whom, and what of it: tested and probed once trained, or only its first epochs."""
+    """A run that is wanted, for whom, and what of it: tested and probed once trained, or only its first epochs.
+
+    `weights`: if they were removed, it is trained again for them.
+    """
 
     spec: RunSpec
     name: str
@@ -50,6 +53,7 @@ class Request:
     test: bool = False
     until: int | None = None
     probes: tuple[str, ...] = ()
+    weights: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ class Runner:
         if finished is not None:
             self._finished.append(Outcome(request, folder, finished.state, finished.reason, trained=False))
             return
-        if needs_weights(folder, test_data if request.test else None, request.probes):
+        if needs_weights(folder, test_data if request.test else None, request.probes, request.weights):
             self.display.line(f"{request.name}: weights of run {folder.run} are gone; it is trained again for them")
         header = folder.header()
         assert header is not None
@@ -155,6 +159,7 @@ class Runner:
             keep_weights=self.keep_weights and request.member.role != "learning-rate",
             checkpoint_seconds=self.checkpoint_seconds,
             probes=request.probes,
+            weights=request.weights,
         )
         self._start(_InFlight(request, header, job))
 
@@ -250,7 +255,7 @@ def finished_result(request: Request, folder: RunFolder, test_data: str) -> Resu
         return None
     if result is None or result.state == "failed":
         return result
-    if set(request.probes) - set(folder.probes()):
+    if set(request.probes) - set(folder.probes()) or (request.weights and needs_weights(folder, None, weights=True)):
         return None
     return result if not request.test or folder.test_score(test_data) is not None else None
 

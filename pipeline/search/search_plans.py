@@ -138,6 +138,21 @@ def default_name(plan: SearchPlan) -> str:
     return f"{'+'.join(plan.space)}-{plan.data}-{sha256_text(canonical_json(to_json(named)))[:8]}"
 
 
+def in_force(stored: SearchPlan, wanted: SearchPlan, name: str) -> SearchPlan:
+    """The plan of the study `name` that is continued; raises UsageError with what differs from the one wanted now.
+
+    It goes on with the warm start that it began with, where one of the same name is wanted.
+    """
+    begun, again = (plan.warm_start and plan.warm_start.rpartition(":")[0] for plan in (stored, wanted))
+    different = differences(stored, replace(wanted, warm_start=stored.warm_start) if begun == again else wanted)
+    if different:
+        raise UsageError(
+            f"study {name} was made with other settings ({'; '.join(different)}): "
+            "give those again, another --study, or --fresh to begin anew"
+        )
+    return stored
+
+
 def differences(stored: SearchPlan, wanted: SearchPlan) -> list[str]:
     """What differs between two plans, one line a field, nested fields by their path."""
     one, other = _flat(to_json(stored)), _flat(to_json(wanted))

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,16 +14,15 @@ from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT, study_summary
 from pipeline.files import write_json
 from pipeline.search.driver import Driver
 from pipeline.search.measuring import measured_costs
-from pipeline.search.runner import PASSING_REASONS as PASSING_REASONS
 from pipeline.search.runner import RETRIES, STALL_SECONDS, Runner
 from pipeline.search.search_display import SearchDisplay
-from pipeline.search.search_plans import default_name, differences
+from pipeline.search.search_plans import default_name, in_force
 from pipeline.search.session import open_runner
 from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import StoredStudy, Studies
 from pipeline.search.study_estimate import search_workers
 from pipeline.search.study_summary import study_json
-from pipeline.search.warm_starts import kept, warm_trials
+from pipeline.search.warm_starts import warm_trials
 from pipeline.workspace import Workspace
 
 
@@ -53,7 +51,7 @@ def search(
     name = name or default_name(plan)
     with Studies(url, place.locks) as studies:
         known = name in studies.names()
-        plan = _in_force(studies.open(name).plan, plan, name) if known and not fresh else plan
+        plan = in_force(studies.open(name).plan, plan, name) if known and not fresh else plan
         warm = warm_trials(place, studies, plan)  # refused, if at all, before a study is made
         if known and fresh:
             studies.remove(name)
@@ -80,6 +78,8 @@ def search(
                 if plan.warm_start is not None:
                     display.line(f"the sampler begins with {driver.candidates.recalled} of {len(warm)} trials")
                 driver.run()
+                if keep_weights:
+                    _complete_front(driver, runner)
             finally:
                 display.close()
             record = read_study(study, runner.store, driven=False)
@@ -87,24 +87,25 @@ def search(
         return record
 
 
-def _in_force(stored: SearchPlan, wanted: SearchPlan, name: str) -> SearchPlan:
-    """The plan of a study that is continued; raises UsageError with what differs from the one wanted now."""
-    different = differences(stored, replace(wanted, warm_start=kept(stored.warm_start, wanted.warm_start)))
-    if different:
-        raise UsageError(
-            f"study {name} was made with other settings ({'; '.join(different)}): "
-            "give those again, another --study, or --fresh to begin anew"
-        )
-    return stored
+def _complete_front(driver: Driver, runner: Runner) -> None:
+    """Train members of the front again whose weights another search has removed, since they lay off its front."""
+    for request in driver.front_requests():
+        if not runner.holds(request):
+            runner.submit(request)
+    for _ in runner.outcomes():
+        continue
 
 
 def _show_in_mlflow(runner: Runner, record: dict[str, Any]) -> None:
-    """Give the study's parent run its summary, and the front's trials their weights; others' weights are removed."""
+    """Give the study's parent run its summary, and the front's trials their weights; others' weights are removed.
+
+    Those of runs that another study has asked for, too, stay: they may lie on its front.
+    """
     for trial in record["trials"]:
         folder = runner.store.folder(trial["run"])
         if trial["number"] in record["front"]:
             runner.mirror.finished(folder, on_front=True)
-        elif _only_searched(folder):
+        elif _is_only_of(record["study"], folder):
             folder.weights.unlink(missing_ok=True)
     with TemporaryDirectory() as place:
         file = Path(place) / "study.json"
@@ -123,10 +124,10 @@ def _machines(store: RunStore, trials: Sequence[Trial]) -> list[dict[str, dict[s
     return found
 
 
-def _only_searched(folder: RunFolder) -> bool:
-    """Whether no one but searches has asked for a run."""
+def _is_only_of(study: str, folder: RunFolder) -> bool:
+    """Whether no one but this study's search has asked for a run."""
     header = folder.header()
-    return header is not None and all(member.role == "trial" for member in header.members)
+    return header is not None and {(member.role, member.parent) for member in header.members} == {("trial", study)}
 
 
 def read_study(study: StoredStudy, store: RunStore, driven: bool | None = None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pipeline.machine import default_workers
 from pipeline.search.candidates import spec_of
 from pipeline.search.estimate import RECORD_BYTES, run_seconds, trainings_at_once
 from pipeline.search.gate import SAMPLE_DRAWS, costs_of, described, sample_within, sampled_within
-from pipeline.search.search_plans import default_name
+from pipeline.search.search_plans import default_name, in_force
 from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import Studies
 from pipeline.workspace import Workspace
@@ -36,11 +36,15 @@ def estimate_search(
     name: str | None,
     url: str | None,
     workers: int | None,
+    fresh: bool = False,
 ) -> tuple[str, dict[str, Any]]:
-    """What a search would train, hours and disk (an estimate), as text and as JSON; nothing is created."""
+    """What a search would train, hours and disk (an estimate), as text and as JSON; nothing is created.
+
+    Raises UsageError where the search would be refused: of a study that was made with another plan.
+    """
     name, workers = name or default_name(plan), workers or search_workers(plan)
     space = search_spaces.space(plan.space)
-    counted = _counted_so_far(storage_url(place, url), place, name)
+    counted = 0 if fresh else _counted_so_far(storage_url(place, url), place, name, plan)
     sample = sample_within(plan, space, ESTIMATED_NETWORKS)
     if not sample:
         raise UsageError(f"no network of {space.name} within the limits was met in 20,000 draws: an estimate needs one")
@@ -120,8 +124,12 @@ def _trial_seconds(plan: SearchPlan, config: dict[str, Any], manifest: Manifest)
     return run_seconds(spec_of(plan, config), manifest) * epochs / plan.recipe.epochs
 
 
-def _counted_so_far(url: str, place: Workspace, name: str) -> int:
+def _counted_so_far(url: str, place: Workspace, name: str, plan: SearchPlan) -> int:
     if not is_there(url):
         return 0
     with Studies(url, place.locks) as studies:
-        return len(studies.open(name).trials()) if name in studies.names() else 0
+        if name not in studies.names():
+            return 0
+        study = studies.open(name)
+        in_force(study.plan, plan, name)
+        return len(study.trials())

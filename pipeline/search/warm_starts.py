@@ -32,12 +32,6 @@ def warm_start_of(place: Workspace, url: str | None, name: str) -> str:
     raise unknown_name("study", name, [*names, POPULATION])
 
 
-def kept(stored: str | None, wanted: str | None) -> str | None:
-    """What a study that is continued goes on with: what it began with, where that is of the same name."""
-    same = stored is not None and wanted is not None and _name(stored) == _name(wanted)
-    return stored if same else wanted
-
-
 def warm_trials(place: Workspace, studies: Studies, plan: SearchPlan) -> list[Trial]:
     """The trials that a plan's `warm_start` names.
 
@@ -46,7 +40,7 @@ def warm_trials(place: Workspace, studies: Studies, plan: SearchPlan) -> list[Tr
     """
     if plan.warm_start is None:
         return []
-    name, count = _name(plan.warm_start), int(plan.warm_start.rpartition(":")[2])
+    name, _, count = plan.warm_start.rpartition(":")
     if name in studies.names():
         study = studies.open(name)
         fingerprint, trials = study.plan.data_fingerprint, study.trials()
@@ -56,11 +50,7 @@ def warm_trials(place: Workspace, studies: Studies, plan: SearchPlan) -> list[Tr
         raise unknown_name("study", name, [*studies.names(), POPULATION])
     if fingerprint != plan.data_fingerprint:
         raise UsageError(f"--warm-start {name} is of other data than {plan.data} is now")
-    return trials[:count]
-
-
-def _name(warm_start: str) -> str:
-    return warm_start.rpartition(":")[0]
+    return trials[: int(count)]
 
 
 def _as_trials(table: PopulationTable) -> Iterator[Trial]:

@@ -1,8 +1,13 @@
 """Workers and the cards they use. No card is needed: what a worker may see is set before CUDA is asked."""
 
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
+import psutil
 import pytest
+from processes import still_running
 from worker_tasks import card_after
 
 from pipeline.machine import cards, default_workers
@@ -24,3 +29,12 @@ def test_workers_are_shared_out_equally_among_the_cards(monkeypatch: pytest.Monk
 def test_without_a_card_there_is_one_worker_for_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert cards() == [] and default_workers("cuda") == 1
+
+
+def test_workers_end_with_a_driver_that_is_killed_while_they_are_paused() -> None:
+    script = Path(__file__).with_name("driver_pausing.py")
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        worker = psutil.Process(int(driver.stdout.readline()))
+        driver.kill()
+    assert not still_running([worker], seconds=10)

@@ -12,6 +12,7 @@ from verbs import SMALL, called, refused, told, typed
 
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking_store import open_store
+from pipeline.files import sha256_file
 from pipeline.workspace import Workspace
 
 
@@ -142,6 +143,23 @@ def test_mlflow_shows_a_study_its_trials_and_the_fronts_weights(searched: tuple[
         assert (weights == ["weights.safetensors"]) == (trial["run"] in fronts)
 
 
+def test_a_front_has_its_weights_though_another_study_removed_them(searched: tuple[Workspace, Any]) -> None:
+    place, _ = searched
+    again = ("search", "lenet", *SMALL, "--seed", "7", "--sampler", "random", "--fidelity", "full", "--study")
+    one = told(place, *again, "of-error", "--trials", "4", "--objectives", "error")
+    store = RunStore(place.runs)
+    (best,) = (trial for trial in one["trials"] if trial["number"] in one["front"])
+    weights = store.folder(best["run"]).weights
+    digest = sha256_file(weights)
+    weights.unlink()
+    told(place, *again, "of-error", "--trials", "4", "--objectives", "error")
+    assert sha256_file(weights) == digest
+    other = told(place, *again, "of-macs", "--trials", "4", "--objectives", "error,macs")
+    assert best["run"] in {trial["run"] for trial in other["trials"]} and weights.exists()
+    for trial in other["trials"]:
+        assert trial["number"] not in other["front"] or store.folder(trial["run"]).weights.exists()
+
+
 def test_mlflow_is_rebuilt_with_the_studies_of_the_storage(searched: tuple[Workspace, Any]) -> None:
     place, record = searched
 
@@ -239,3 +257,12 @@ def test_a_dry_run_trains_nothing(searched: tuple[Workspace, Any]) -> None:
     assert "18,432 networks" in said and "hours" in said and "MiB" in said
     assert "networks of the families are in the run store already, trained alike" in said
     assert len(list(RunStore(place.runs))) == runs and "dry" not in called(place, "studies")
+
+
+def test_a_dry_run_says_what_the_search_would_do_to_a_study_that_is_there(searched: tuple[Workspace, Any]) -> None:
+    place, _ = searched
+    again = ("search", "lenet", "--trials", "8", *SMALL, "--study", "first", "--dry-run")
+    assert (told(place, *again)["counted"], told(place, *again)["trials"]) == (8, 0)
+    assert (told(place, *again, "--fresh")["counted"], told(place, *again, "--fresh")["trials"]) == (0, 8)
+    assert "seed: 0 in the study, 1 now" in refused(place, *again, "--seed", "1")
+    assert told(place, *again, "--seed", "1", "--fresh")["counted"] == 0

@@ -1,0 +1,20 @@
+"""A driver that pauses its worker, says both their numbers, and waits to be killed."""
+
+import time
+
+import psutil
+from worker_tasks import card_after
+
+from pipeline.process import workers_paused
+from pipeline.search.executors import ProcessExecutor
+
+if __name__ == "__main__":
+    executor = ProcessExecutor("cpu", 1)
+    task = executor._pool.schedule(card_after, args=[600.0])
+    while not task.running():
+        time.sleep(0.05)
+    with workers_paused():
+        for child in psutil.Process().children(recursive=True):
+            if child.status() == psutil.STATUS_STOPPED:
+                print(child.pid, flush=True)
+        time.sleep(600)
