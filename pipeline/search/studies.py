@@ -178,11 +178,13 @@ class StoredStudy:
             user_attrs={"candidate": _candidate(trial), "progress": _progress(trial)},
             constraints=self.plan.limits.constraints(trial.costs),
         )
+        self._lock.check()
         with self._studies._told():
             self._ids[trial.number] = self._storage.create_new_trial(self._study._study_id, template)
 
     def update(self, trial: Trial) -> None:
         """Keep how far a trial has come, or how it ended; an ended trial's state follows in a second transaction."""
+        self._lock.check()
         with self._studies._told():
             self._storage.set_trial_user_attr(self._ids[trial.number], "progress", _progress(trial))
             if trial.state is not None:

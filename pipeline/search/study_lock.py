@@ -7,17 +7,23 @@ connection. Either is dropped when its holder ends, however it ends.
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import StorageError
 from pipeline.process import is_held, only_one
 from pipeline.search.storage import sqlite_file
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Row
 
 PATIENCE_SECONDS = 5.0
-_ADVISORY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+_TAKE = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+_HOLDERS = """
+SELECT coalesce(array_agg(pid), '{}') AS holders, pg_backend_pid() AS ours
+FROM pg_locks JOIN pg_database ON pg_locks.database = pg_database.oid
+WHERE locktype = 'advisory' AND objsubid = 1 AND datname = current_database()
+AND (classid::bigint << 32 | objid::bigint) = hashtextextended(%s, 0)
+"""
 
 
 class StudyLock:
@@ -27,6 +33,7 @@ class StudyLock:
         self.name, self._engine, self._told = name, engine, told
         file = sqlite_file(url)
         self._folder: Path | None = None if file is None else file.parent / f".{file.name}.locks"
+        self._connection: Connection | None = None
 
     @contextmanager
     def held(self, holder: Callable[[], str] = lambda: "another process") -> Iterator[None]:
@@ -36,27 +43,42 @@ class StudyLock:
                 yield
             return
         with self._connected() as connection:
-            if not self._acquired(connection):
+            if not self._asked(connection, _TAKE)[0]:
                 raise StorageError(f"study {self.name} is searched by {holder()}; wait for it or stop it")
-            yield
+            self._connection = connection
+            try:
+                yield
+            finally:
+                self._connection = None
+
+    def check(self) -> None:
+        """Raise StorageError where a lock that was held is lost, as one of a database is with its connection."""
+        if self._connection is None:
+            return
+        try:
+            found = self._asked(self._connection, _HOLDERS)
+        except StorageError as error:
+            raise StorageError(f"{error}; study {self.name} is no longer held, the same command continues it") from None
+        if found.ours not in found.holders:
+            raise StorageError(f"study {self.name} is no longer held by this process; the same command continues it")
 
     def is_held(self) -> bool:
         """Whether some process holds the lock."""
         if self._folder is not None:
             return is_held(f"study {self.name}", self._folder)
         with self._connected() as connection:
-            return not self._acquired(connection)
+            return bool(self._asked(connection, _HOLDERS).holders)
 
     @contextmanager
     def _connected(self) -> Iterator["Connection"]:
         with self._told():
-            connection = self._engine.connect()
+            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")  # holds no transaction
         try:
             yield connection
         finally:
             connection.invalidate()  # ends it, and the lock
             connection.close()
 
-    def _acquired(self, connection: "Connection") -> bool:
+    def _asked(self, connection: "Connection", query: str) -> "Row[Any]":
         with self._told():
-            return bool(connection.exec_driver_sql(_ADVISORY_LOCK, (f"convstudy {self.name}",)).scalar())
+            return connection.exec_driver_sql(query, (f"convstudy {self.name}",)).one()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from postgres import CANARY, binaries, new_database, server, with_query, with_user
 from table_search import TableExecutor, run_table, table_plan
 
+import search_spaces
 from pipeline.data.manifest import Manifest
 from pipeline.errors import StorageError, UsageError
 from pipeline.evidence.store import RunStore
@@ -60,6 +62,29 @@ def test_one_driver_at_a_time_holds_a_study_in_postgresql(tmp_path: Path, manife
     assert not other.open("held").is_driven()
     with other.open("held").driven():
         pass
+    studies.close()
+    other.close()
+
+
+@needs_postgres
+def test_a_driver_that_lost_its_lock_with_its_connection_writes_no_more(
+    tmp_path: Path, manifest: Manifest, postgres: str
+) -> None:
+    plan = table_plan(manifest)
+    studies = run_table(tmp_path, manifest, plan, 2, TableExecutor(1), with_user(postgres), name="cut")
+    study, other = studies.open("cut"), Studies(with_user(postgres), tmp_path / "locks")
+    trial, space = replace(study.trials()[0], number=2, state=None, rungs=()), search_spaces.space(plan.space)
+    with study.driven():
+        study.add(trial, space)  # which a held lock allows
+        with other._storage.engine.connect() as connection:
+            holder = "SELECT pid, state FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = 'advisory'"
+            ((pid, state),) = connection.exec_driver_sql(holder).all()
+            assert state == "idle"  # not in a transaction, which servers end after a while
+            connection.exec_driver_sql("SELECT pg_terminate_backend(%s)", (pid,))
+        for _ in range(2):  # and not the second time either, though the connection is made anew
+            with pytest.raises(StorageError, match="study cut is no longer held"):
+                study.add(replace(trial, number=3), space)
+    assert len(study.trials()) == 3 and not other.open("cut").is_driven()
     studies.close()
     other.close()
 
