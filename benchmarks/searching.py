@@ -71,7 +71,7 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
             (first, *others), trials = _driven(study, new)
             seconds = np.reshape(others, (blocks, BLOCK)).mean(axis=1)
             for trial in trials[-new - 1 :]:
-                candidates.know(trial.config)
+                candidates.know(trial)
             item = row(f"{OWN} {size:,}", "ms", {"convstudy": list(1e3 * seconds)}, None)
             rows.append(item)
             rows.append(row(f"a driver's first trial in a study of {size:,}", "ms", {"convstudy": [1e3 * first]}, None))
@@ -178,7 +178,7 @@ def _one_more(trials: list[Trial], candidates: Candidates) -> Trial:
     number = len(trials)
     trial = candidates.next(number)
     assert trial is not None
-    candidates.know(trial.config)
+    candidates.know(trial)
     errors, reached = _errors(number, 9), (3, 1, 1, 2, 1, 1, 2, 1, 1)[number % 9]
     rungs = tuple(Rung(epochs, errors[epochs - 1], number + 1) for epochs in (1, 3, 9)[:reached])
     return replace(trial, rungs=rungs, state="complete" if reached == 3 else None, counted_at=number + 1)

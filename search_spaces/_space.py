@@ -93,11 +93,33 @@ class Space:
                 seen.add((design.family.name, design.config))
                 yield values
 
-    def least(self, measure: Callable[[Design], float], starts: int = 8) -> tuple[Design, float]:
-        """The network of the smallest measure (of equals the first found), by coordinate descent from random points.
+    def neighbours(self, point: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The points at which one parameter of this point's network has another value."""
+        asked = self.asked(point)
+        for parameter in self.parameters:
+            if parameter.name in asked:
+                for value in parameter.values:
+                    if value != point[parameter.name]:
+                        yield {**point, parameter.name: value}
+
+    def least(self, measure: Callable[[Design], float]) -> tuple[Design, float]:
+        """The network of the smallest measure, of equals the first found, and its measure; see `least_points`."""
+        designs = [self.design(point) for point in self.least_points(measure)]
+        return min(((design, measure(design)) for design in designs), key=lambda found: found[1])
+
+    def least_points(self, measure: Callable[[Design], float]) -> list[dict[str, Any]]:
+        """A point of the smallest measure in each part, by coordinate descent from random points.
 
         Exact where each parameter moves the measure in one direction whatever the others are, as costs nearly do.
         """
+        if len(self.parts) == 1:
+            return [self._descended(measure)]
+        unused = {parameter.name: parameter.values[0] for parameter in self.parameters}
+        return [
+            {**unused, **Space({name: part})._descended(measure), PART: name} for name, part in self.parts.items()
+        ]
+
+    def _descended(self, measure: Callable[[Design], float], starts: int = 8) -> dict[str, Any]:
         generator = np.random.default_rng(0)
         best: tuple[float, dict[str, Any]] = (math.inf, {})
         for start in [{p.name: p.values[0] for p in self.parameters}, *(self.draw(generator) for _ in range(starts))]:
@@ -112,7 +134,7 @@ class Space:
                             point, lowest, settled = tried, cost, False
             if lowest < best[0] or not best[1]:
                 best = (lowest, point)
-        return self.design(best[1]), best[0]
+        return best[1]
 
     @cached_property
     def _explored(self) -> tuple[dict[str, Parameter], int]:

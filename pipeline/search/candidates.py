@@ -6,7 +6,7 @@ Every draw's random numbers come from (seed, trial number), so that a study that
 """
 
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,9 @@ SAMPLER_DRAWS: dict[str, int] = {"gp": 8, "random": 0}
 USUAL_DRAWS = 16
 UNIFORM_DRAWS = 20_000
 WALKED_SPACE = 200_000
-"""Where UNIFORM_DRAWS found nothing, a space up to this size is walked to its end; a larger one counts as exhausted."""
-CHANCE_PERCENT = 100.0
+"""Where UNIFORM_DRAWS found nothing, a space up to this size is walked to its end. In a larger one those networks are,
+within the limits, that changes of one parameter at a time lead to from the cheapest network of each part."""
+ALL_WRONG_PERCENT = 100.0
 
 
 class Candidates:
@@ -53,12 +54,14 @@ class Candidates:
         self.recalled = self.view.recall(warm)
         self._known: set[str] = set()
         self._measured: dict[str, dict[Cost, float]] = {}
-        self._left: list[dict[str, Any]] | None = None
+        self._walked: Iterator[dict[str, Any]] | None = None
+        self._scarce = False
         self.refused = self.duplicates = 0
 
-    def know(self, config: dict[str, Any]) -> None:
+    def know(self, trial: Trial) -> None:
         """This network is in the study: it is not drawn again."""
-        self._known.add(canonical_json(config))
+        self._known.add(canonical_json(trial.config))
+        self._scarce |= trial.refused + trial.duplicates >= UNIFORM_DRAWS
 
     def next(self, number: int, stop: Callable[[], bool] = lambda: False) -> Trial | None:
         """Trial `number`, not begun yet, or None where the space has no new network within the limits.
@@ -76,21 +79,52 @@ class Candidates:
                     return None
                 if trial := self._gate(number, values, "random" if uniform else sampler, self.view.attributes):
                     return trial
-        for _ in range(UNIFORM_DRAWS):
+        for _ in range(0 if self._scarce else UNIFORM_DRAWS):
             if stop():
                 return None
             if trial := self._gate(number, self.space.draw(generator), "random", {}):
                 return trial
-        return self._walk(number, generator, stop)
+        return self._walk(number, stop)
 
-    def _walk(self, number: int, generator: np.random.Generator, stop: Callable[[], bool]) -> Trial | None:
-        if self._left is None:
-            self._left = list(self.space.points()) if self.space.size <= WALKED_SPACE else []
-            generator.shuffle(self._left)
-        while self._left and not stop():
-            if trial := self._gate(number, self._left.pop(), "random", {}, count=False):
+    def _walk(self, number: int, stop: Callable[[], bool]) -> Trial | None:
+        """The next new network of a walk, which is the same for every driver of the study."""
+        if self._walked is None:
+            self._walked = self._all() if self.space.size <= WALKED_SPACE else self._connected()
+        while not stop():
+            values = next(self._walked, None)
+            if values is None:
+                return None
+            if trial := self._gate(number, values, "random", {}, count=False):
                 return trial
         return None
+
+    def _all(self) -> Iterator[dict[str, Any]]:
+        """Every network of the space, in an order of chance."""
+        points = list(self.space.points())
+        np.random.default_rng(derive_seed(self.plan.seed, "walk")).shuffle(points)
+        yield from points
+
+    def _connected(self) -> Iterator[dict[str, Any]]:
+        """Networks within the limits, each beside one that came before it; the next one by chance."""
+        generator = np.random.default_rng(derive_seed(self.plan.seed, "walk"))
+
+        def excess(design: Design) -> float:
+            costs = costs_of(design, self.plan)
+            return math.inf if costs is None else max(self.plan.limits.excess(costs).values(), default=-1.0)
+
+        border = [point for point in self.space.least_points(excess) if excess(self.space.design(point)) <= 0]
+        met = {canonical_json(described(self.space.design(point))) for point in border}
+        while border:
+            place = int(generator.integers(len(border)))
+            border[place], border[-1] = border[-1], border[place]
+            point = border.pop()
+            yield point
+            for beside in self.space.neighbours(point):
+                design = self.space.design(beside)
+                key = canonical_json(described(design))
+                if key not in met and excess(design) <= 0:
+                    met.add(key)
+                    border.append(beside)
 
     def _gate(
         self, number: int, values: dict[str, Any], drawn_by: str, attributes: dict[str, Any], count: bool = True
@@ -199,7 +233,10 @@ class SamplerView:
         self._numbers[trial.number] = len(self.study.get_trials(deepcopy=False))
         self._costs[trial.number] = self.values(0.0, trial.costs)[1:]
         aside = trial.refused + trial.duplicates
-        self._drawn += aside + 1 if trial.drawn_by == self.plan.sampler else USUAL_DRAWS * (aside >= USUAL_DRAWS)
+        if trial.drawn_by == self.plan.sampler:
+            self._drawn += aside + 1
+        elif aside >= USUAL_DRAWS:  # all that it drew for the trial was put aside
+            self._drawn += USUAL_DRAWS
         self.study.add_trial(
             create_trial(
                 state=OptunaState.RUNNING,
@@ -218,7 +255,7 @@ class SamplerView:
             place = self._numbers[trial.number]
             lost = trial.state == "failed" and not (trial.reason or "").startswith("diverged")
             if trial.state == "failed" and not lost:
-                expected = CHANCE_PERCENT
+                expected = ALL_WRONG_PERCENT
             if stored[place].state == OptunaState.RUNNING and lost:
                 self.study.tell(place, state=OptunaState.FAIL)
             elif expected is not None and not lost:

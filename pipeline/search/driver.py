@@ -117,7 +117,7 @@ class Driver:
         self.study.note(budget=self.budget)
         self.study.note_exhausted(False)
         for trial in self.trials:
-            self.candidates.know(trial.config)
+            self.candidates.know(trial)
             self.candidates.view.begin(trial)
             self._count_aside(trial.refused, trial.duplicates)
         for trial in [t for t in self.trials if t.state is None]:  # left by a driver that was interrupted
@@ -188,7 +188,7 @@ class Driver:
         self.trials.append(trial)
         self._standings.append(self._standing(trial))
         self._by_run[trial.run] = trial.number
-        self.candidates.know(trial.config)
+        self.candidates.know(trial)
         self.candidates.view.begin(trial)
         self._count_aside(trial.refused, trial.duplicates)
         return trial

@@ -31,7 +31,7 @@ def study_record(name: str = "resnet-study", count: int = 40) -> dict[str, Any]:
     for number in range(count):
         trial = candidates.next(number)
         assert trial is not None
-        candidates.know(trial.config)
+        candidates.know(trial)
         reached = 3 if number % 3 == 0 else 1
         errors = [60.0, 30.0, 30 / (1 + trial.costs["macs"] / 1e6) + number % 5]
         rungs = tuple(Rung(e, errors[k], number) for k, e in enumerate(searched.rungs[:reached]))

@@ -110,6 +110,18 @@ def test_a_space_with_too_few_networks_is_walked_to_its_end(tmp_path: Path, mani
     assert record["state"] == "exhausted" and record["counted"] == feasible and record["refused"] > 1000
 
 
+def test_a_large_space_in_which_draws_find_nothing_gives_its_networks_all_the_same(
+    tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of AnyNet's millions some dozens cost so little: they are reached from the cheapest, and the same after a pause."""
+    monkeypatch.setattr("pipeline.search.candidates.UNIFORM_DRAWS", 100)
+    plan = table_plan(manifest, "anynet-a", limits=Limits(macs=1_003_072), halving=False)
+    trials, _ = searched(tmp_path / "one", manifest, plan, 20)
+    assert len({canonical_json(trial.config) for trial in trials}) == len(trials) == 20
+    searched(tmp_path / "two", manifest, plan, 13)
+    assert searched(tmp_path / "two", manifest, plan, 20)[0] == trials
+
+
 def test_limits_that_no_network_can_meet_are_refused_with_the_cheapest(manifest: Manifest) -> None:
     with pytest.raises(UsageError, match=r"within the limits \(macs 1k\); the cheapest has macs 323.3k, params"):
         table_plan(manifest, limits=Limits(macs=1000))
@@ -184,7 +196,7 @@ def test_of_a_thousand_candidates_none_is_over_a_limit(manifest: Manifest) -> No
     for number in range(1000):
         candidate = candidates.next(number)
         assert candidate is not None
-        candidates.know(candidate.config)
+        candidates.know(candidate)
         family = search_spaces.family(candidate.config["family"])
         design = candidates.space.design(candidate.values)
         assert described(design) == candidate.config
