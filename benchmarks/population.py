@@ -1,4 +1,4 @@
-"""A population: networks drawn uniformly from design spaces and trained in full, on which search is studied.
+"""A population: networks drawn at random from design spaces and trained in full, on which search is studied.
 
 `python -m benchmarks.population` trains it (hours, continued when typed again) and writes what is finished to
 reports/published/population/table.json: every network with its costs and its error after each epoch; for some of them

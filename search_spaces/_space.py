@@ -79,7 +79,10 @@ class Space:
         return Design(family, sample(_Prefixed(answers, f"{part}.")))
 
     def draw(self, generator: np.random.Generator) -> dict[str, Any]:
-        """A point, every parameter drawn uniformly from its values."""
+        """A point, every parameter drawn uniformly from its values, also those its network does not have.
+
+        So networks are not equally likely: one with fewer parameters (fewer stages, say) comes more often.
+        """
         return {p.name: p.values[generator.integers(len(p.values))] for p in self.parameters}
 
     def points(self) -> Iterator[dict[str, Any]]:
@@ -115,9 +118,7 @@ class Space:
         if len(self.parts) == 1:
             return [self._descended(measure)]
         unused = {parameter.name: parameter.values[0] for parameter in self.parameters}
-        return [
-            {**unused, **Space({name: part})._descended(measure), PART: name} for name, part in self.parts.items()
-        ]
+        return [{**unused, **Space({name: part})._descended(measure), PART: name} for name, part in self.parts.items()]
 
     def _descended(self, measure: Callable[[Design], float], starts: int = 8) -> dict[str, Any]:
         generator = np.random.default_rng(0)

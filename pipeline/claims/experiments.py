@@ -69,7 +69,7 @@ class Equality:
 
 @dataclass(frozen=True, config=STRICT)
 class Population:
-    """Networks drawn uniformly from a design space, those within the range of MACs, each once."""
+    """Networks drawn from a design space, each parameter uniformly, those within the range of MACs, each once."""
 
     space: str
     networks: int

@@ -1,4 +1,4 @@
-"""The published population: networks drawn uniformly from design spaces, their errors, and longer trainings of some.
+"""The published population: networks drawn at random from design spaces, their errors, and longer trainings of some.
 
 benchmarks.population and benchmarks.full_trainings train them; searches learn from them (`--warm-start population`),
 `convstudy bench-search` is simulated on them, and claims on how well cheap trainings rank networks are judged by them.
@@ -94,8 +94,7 @@ def paired_errors(table: PopulationTable, full: FullTrainings | None) -> Mapping
     found["short", "short, another seed"] = [
         (network.errors[first][-1], network.errors[other][-1])
         for network in table.networks
-        for other in network.errors
-        if other != first
+        for other in sorted(set(network.errors) - {first})[:1]
     ]
     if full is None:
         return found

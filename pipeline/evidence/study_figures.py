@@ -111,16 +111,18 @@ def course_figure(view: StudyView) -> Figure | None:
 
 
 def edf_figure(view: StudyView) -> Figure | None:
-    """Empirical distribution of the errors of uniformly drawn networks, with a band that holds for all errors at once.
+    """Empirical distribution of the errors of networks drawn at random, with a band that holds for all errors at once.
 
-    Errors are those at the first rung, which all of them have reached: who goes beyond it is chosen by them.
+    Errors are those at the first rung: who goes beyond it is chosen by them. A network that diverged before errs more
+    than any other.
     Source of the EDF as a picture of a design space: Radosavovic et al. (2019, 2020). The band is that of Dvoretzky,
     Kiefer, Wolfowitz and Massart.
     """
-    errors = sorted(trial["rungs"][0]["validation_error_percent"] for trial in view.uniform)
+    begun = [trial["rungs"][0] for trial in view.uniform if trial["rungs"]]
+    errors, count = sorted(rung["validation_error_percent"] for rung in begun), len(view.uniform)
     if len(errors) < FEWEST_FOR_EDF:
         return None
-    half = float(np.sqrt(np.log(2 / (1 - BAND_CONFIDENCE)) / (2 * len(errors))))
+    half = float(np.sqrt(np.log(2 / (1 - BAND_CONFIDENCE)) / (2 * count)))
     rows = [
         {
             "x": error,
@@ -132,7 +134,7 @@ def edf_figure(view: StudyView) -> Figure | None:
             "cost": "",
         }
         for place, error in enumerate(errors, start=1)
-        for share in (place / len(errors),)
+        for share in (place / count,)
     ]
     x_scale = scale_of(errors, log=False)
     share_axis = alt.Y("y:Q", title="share of networks", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"))
@@ -144,9 +146,10 @@ def edf_figure(view: StudyView) -> Figure | None:
         base.mark_line(interpolate="step-after", strokeWidth=2, aria=False),
         _pointed(base, "error:N", "error", ""),
     )
-    epochs = view.uniform[0]["rungs"][0]["epochs"]
+    epochs = begun[0]["epochs"]
     after = f"after {epochs} {'epoch' if epochs == 1 else 'epochs'}"
-    title = f"Errors {after} of {len(errors)} networks drawn uniformly within the limits"
+    diverged = f", {count - len(errors)} of which diverged" if count > len(errors) else ""
+    title = f"Errors {after} of {count} networks drawn at random within the limits{diverged}"
     return _figure(view, "edf", title, layers, rows, LOW_HEIGHT)
 
 

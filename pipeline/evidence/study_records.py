@@ -100,8 +100,8 @@ class Trial:
         run: the training's address in the run store.
         state: None while it may still train.
         refused, duplicates: candidates that were drawn and put aside since the trial before.
-        drawn_by: the sampler, or "random" where the network was drawn uniformly from those within the limits: before a
-            sampler has learnt anything, or after its candidates were refused too often.
+        drawn_by: the sampler, or "random" where each parameter was drawn uniformly until a network was within the
+            limits: before a sampler has learnt anything, or after its candidates were refused too often.
         sampler_attributes: what the sampler noted of the trial for its own later draws.
         counted_at: its place among the counted trials, from 1, or None as long as it does not count.
     """

@@ -79,11 +79,12 @@ class StudyView:
 
     @property
     def uniform(self) -> list[dict[str, Any]]:
-        """Trials that were drawn uniformly from the space, within the limits, and trained to the first rung at least.
+        """Trials drawn at random, each parameter uniformly, within the limits: trained to the first rung, or diverged.
 
         A population; those of them that were trained in full are not, if the others were stopped.
         """
-        return [trial for trial in self.trials if trial["drawn_by"] == "random" and trial["rungs"]]
+        drawn = [trial for trial in self.trials if trial["drawn_by"] == "random"]
+        return [trial for trial in drawn if trial["rungs"] or (trial["reason"] or "").startswith("diverged")]
 
     @property
     def members(self) -> tuple[Member, ...]:

@@ -2,7 +2,8 @@
 
 A trial enters the storage when it is given to a worker, so there are never more trials than the budget, and a driver
 that was killed finds every one of them: those that were training go on from their checkpoints. Decisions depend on the
-storage alone. With one worker, equal plans and budgets give equal trials, however often the driver was interrupted.
+storage alone. With one worker, equal plans and budgets give equal trials, however often the driver was interrupted (but
+for NSGA-II with halving, since Optuna keeps a generation's parents by the errors that were expected when it began).
 """
 
 import time

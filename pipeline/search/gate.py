@@ -84,13 +84,13 @@ def _cost(cost: Cost, plan: SearchPlan, design: Design) -> float:
 
 
 def sample_within(plan: SearchPlan, space: Space, count: int) -> list[dict[str, Any]]:
-    """Up to `count` networks drawn uniformly within the limits that are known from the Config alone."""
+    """Up to `count` networks drawn at random within the limits that are known from the Config alone."""
     found = itertools.islice(sampled_within(plan, space, SAMPLE_DRAWS), count)
     return [described(design) for design in found]
 
 
 def sampled_within(plan: SearchPlan, space: Space, draws: int) -> Iterator[Design]:
-    """Those of so many networks drawn uniformly that are within the limits known from the Config alone."""
+    """Those of so many networks drawn at random that are within the limits known from the Config alone."""
     generator = np.random.default_rng(plan.seed)
     for _ in range(draws):
         design = space.design(space.draw(generator))

@@ -23,7 +23,7 @@ from pipeline.workspace import Workspace
 from search_spaces import Design
 
 ESTIMATED_NETWORKS = 9
-"""Networks drawn uniformly within the limits, whose median time stands for a trial's in an estimate."""
+"""Networks drawn at random within the limits, whose median time stands for a trial's in an estimate."""
 DRAWN_FOR_MEMORY, LARGEST = 500, 5
 """Of so many networks drawn, the LARGEST by activations and by parameters stand for what a trial takes on a card."""
 

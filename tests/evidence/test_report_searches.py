@@ -12,7 +12,7 @@ from search_records import HOSTILE, finalists_record, plan, study_record, write_
 
 from pipeline.evidence.comparison import compare
 from pipeline.evidence.rendering import render_html, render_markdown, sections_of, study_sections
-from pipeline.evidence.study_figures import study_figures
+from pipeline.evidence.study_figures import edf_figure, study_figures
 from pipeline.evidence.study_view import StudyView
 from pipeline.search.pareto import hypervolume
 from pipeline.search.study_summary import bounds_of, trials_of
@@ -88,6 +88,19 @@ def test_importance_and_traits_find_what_was_planted(record: dict[str, Any]) -> 
     importances = view.importances()
     assert max(importances, key=lambda name: importances[name]) == "resnet.stem"
     assert ("stem", "pooled", 1.0) in {(t.parameter, t.value, t.best_share) for t in view.traits()}
+
+
+def test_networks_that_diverged_stay_in_the_distribution_of_errors(record: dict[str, Any]) -> None:
+    planted = json.loads(json.dumps(record))
+    for trial in planted["trials"]:
+        trial["drawn_by"] = "random"
+    for trial in planted["trials"][:4]:
+        trial |= {"rungs": [], "state": "failed", "reason": "diverged: loss is nan"}
+    planted["trials"][4] |= {"rungs": [], "state": "failed", "reason": "worker hung"}
+    figure = edf_figure(StudyView("search-1", planted))
+    assert figure is not None  # one more diverged in the record itself
+    assert figure.title.endswith(" of 39 networks drawn at random within the limits, 5 of which diverged")
+    assert max(row["y"] for row in figure.rows) == pytest.approx(34 / 39)
 
 
 def test_hypervolume_of_a_record_is_that_of_its_front(record: dict[str, Any]) -> None:

@@ -113,7 +113,7 @@ def test_a_space_with_too_few_networks_is_walked_to_its_end(tmp_path: Path, mani
 def test_a_large_space_in_which_draws_find_nothing_gives_its_networks_all_the_same(
     tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of AnyNet's millions some dozens cost so little: they are reached from the cheapest, and the same after a pause."""
+    """Of AnyNet's millions some hundreds cost so little: reached from the cheapest, and the same after a pause."""
     monkeypatch.setattr("pipeline.search.candidates.UNIFORM_DRAWS", 100)
     plan = table_plan(manifest, "anynet-a", limits=Limits(macs=1_003_072), halving=False)
     trials, _ = searched(tmp_path / "one", manifest, plan, 20)
