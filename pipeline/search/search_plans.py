@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 from pydantic.dataclasses import dataclass
 
@@ -22,13 +22,21 @@ from pipeline.settings import FinalistsSettings, SearchEntry, Settings
 from pipeline.training.recipe import Recipe
 from search_spaces import Space
 
-AUTO: dict[tuple[bool, bool], SamplerName] = {
-    (True, True): "tpe",
-    (True, False): "qmc",
-    (False, True): "qmc",
-    (False, False): "qmc",
+
+class SearchKind(NamedTuple):
+    """Kinds of search that samplers are compared in: with costs among the objectives or not, by halving or in full."""
+
+    costs: bool
+    halving: bool
+
+
+AUTO: dict[SearchKind, SamplerName] = {
+    SearchKind(costs=True, halving=True): "tpe",
+    SearchKind(costs=True, halving=False): "qmc",
+    SearchKind(costs=False, halving=True): "qmc",
+    SearchKind(costs=False, halving=False): "qmc",
 }
-"""By (costs among the objectives, halving) what `benchmarks.search_verdict.auto` finds in the published comparison."""
+"""What `benchmarks.search_verdict.auto` finds in the published comparison."""
 REDUCTION = 3
 
 
@@ -116,7 +124,7 @@ def plan_search(
         ),
         objectives=("error", *(objective for objective in objectives if objective != "error")),
         limits=limits,
-        sampler=AUTO[len(objectives) > 1, halving] if sampler == "auto" else cast(SamplerName, sampler),
+        sampler=AUTO[SearchKind(len(objectives) > 1, halving)] if sampler == "auto" else cast(SamplerName, sampler),
         seed=seed,
         rungs=rungs(recipe.epochs, REDUCTION if halving else None),
         reduction=REDUCTION if halving else None,

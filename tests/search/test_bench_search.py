@@ -22,7 +22,7 @@ from pipeline.evidence.study_records import Rung, SamplerName, Trial
 from pipeline.files import sha256_file
 from pipeline.schema import read_record
 from pipeline.search.gate import costs_of, described, over
-from pipeline.search.search_plans import AUTO
+from pipeline.search.search_plans import AUTO, SearchKind
 from pipeline.search.study_summary import Bounds
 
 EPOCHS = 9
@@ -183,6 +183,8 @@ def test_rank_correlations_are_of_networks_trained_both_ways(table: PopulationTa
 
 def test_auto_is_what_the_published_comparison_shows() -> None:
     published = read_record(SearchComparison, Path(__file__).parents[2] / "reports/published/benchmarks/search.json")
-    assert {(objectives == TWO, halving): auto(published, objectives, halving) for objectives, halving in KINDS} == AUTO
+    assert {
+        SearchKind(objectives == TWO, halving): auto(published, objectives, halving) for objectives, halving in KINDS
+    } == AUTO
     assert published.first_seed == FIRST_SEED, "the rule was made on other seeds than it is applied to"
     assert published.table_sha256 == sha256_file(Path(__file__).parents[2] / "reports/published/population/table.json")

@@ -17,7 +17,7 @@ from pipeline.files import canonical_json, read_json
 from pipeline.search.candidates import Candidates
 from pipeline.search.gate import described
 from pipeline.search.samplers import STARTUP
-from pipeline.search.search_plans import AUTO, default_name, differences
+from pipeline.search.search_plans import AUTO, SearchKind, default_name, differences
 from pipeline.search.studies import Studies
 from pipeline.search.warm_starts import warm_start_of, warm_trials
 from pipeline.workspace import Workspace
@@ -64,7 +64,7 @@ def test_a_plan_that_differs_is_told_field_by_field(manifest: Manifest) -> None:
     other = table_plan(manifest, limits=Limits(macs=4_000_000), sampler="random")
     assert differences(one, other) == [
         "limits.macs: 5000000 in the study, 4000000 now",
-        f"sampler: '{AUTO[True, True]}' in the study, 'random' now",
+        f"sampler: '{AUTO[SearchKind(costs=True, halving=True)]}' in the study, 'random' now",
     ]
     assert differences(one, one) == []
 
