@@ -232,6 +232,11 @@ class ClaimsView:
         """How many claims are settled by calculation alone."""
         return sum(not view.estimated for view in self.claims)
 
+    @property
+    def calculated_and_hold(self) -> int:
+        """How many of those hold."""
+        return sum(not view.estimated and view.verdict.verdict == "holds" for view in self.claims)
+
 
 def anchor_of(identifier: str) -> str:
     """The anchor of a claim's section."""
