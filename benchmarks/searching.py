@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,9 @@ from benchmarks.records import Row, row
 from benchmarks.simulated import AnsweredRun
 from pipeline.cost.limits import Limits
 from pipeline.data.manifest import load_manifest
+from pipeline.evidence.publish import FEATURED, read_published
 from pipeline.evidence.records import Measurement
+from pipeline.evidence.rendering import render_html, sections_of, study_sections
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.study_records import Budget, Rung, SamplerName, SearchPlan, Trial
 from pipeline.machine import hardware, peak_memory_bytes, versions
@@ -32,10 +35,12 @@ from pipeline.search.search_plans import AUTO, SearchKind, plan_search
 from pipeline.search.searches import read_study
 from pipeline.search.studies import StoredStudy, Studies
 from pipeline.training.recipe import Recipe
+from pipeline.workspace import workspace
 from search_spaces import Space
 
 SIZES = (100, 1_000, 2_000, 10_000)
 OWN = "the driver's own work for a trial at"
+REPORT = "report of a study of"
 AMONG_REFUSED = "a new candidate where 99 of 100 networks are over the limit"
 AT_FIRST, LATER = "at first", "after 10,000 were refused"
 ASKED: tuple[SamplerName, ...] = ("random", "evolution", "nsga2", "qmc", "tpe", "gp")
@@ -79,10 +84,11 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
             store = RunStore(Path(folder) / "runs")
             _measure_all(store, trials)
             started = time.perf_counter()
-            read_study(study, store, driven=False)
+            record = read_study(study, store, driven=False)
             rows.append(
                 row(f"record of a study of {size:,}", "s", {"convstudy": [time.perf_counter() - started]}, None)
             )
+            rows.append(row(f"{REPORT} {size:,}", "s", {"convstudy": [_report(record)]}, None))
             database = sum(path.stat().st_size for path in Path(folder).glob("studies.db*")) / 2**20
             memory = peak_memory_bytes() / 2**20
             rows.append(row(f"space of a study of {size:,}", "MiB", {"database": [database], "memory": [memory]}, None))
@@ -112,10 +118,19 @@ def findings(rows: Sequence[Row]) -> list[str]:
         f"a draw of gp takes {at(ask, 100, 'gp'):.0f} ms already at 100 trials",
         f"where 99 of 100 networks are over the limit a new candidate takes {medians[AMONG_REFUSED, AT_FIRST]:.0f} ms "
         f"{AT_FIRST} and {medians[AMONG_REFUSED, LATER]:.0f} ms {LATER} ({notes[AMONG_REFUSED]})",
+        f"its report takes {at(REPORT, 100):.1f} s with 100 trials and {at(REPORT, 10_000):.1f} s with 10,000",
         f"from 100 to 10,000 trials the database grows from {at(space, 100, 'database'):.0f} to "
         f"{at(space, 10_000, 'database'):.0f} MiB, the process from {at(space, 100, 'memory'):.0f} to "
         f"{at(space, 10_000, 'memory'):.0f} MiB",
     ]
+
+
+def _report(record: dict[str, Any]) -> float:
+    """Seconds to the HTML page of a study, beside the published networks, whose figures are not counted."""
+    networks = sections_of([read_published(workspace().published / FEATURED)])
+    started = time.perf_counter()
+    render_html(networks, study_sections([record], {}))
+    return time.perf_counter() - started
 
 
 def _measure_all(store: RunStore, trials: Sequence[Trial]) -> None:
