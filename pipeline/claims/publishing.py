@@ -24,7 +24,7 @@ from pipeline.claims.evidence import (
     whole_records,
 )
 from pipeline.claims.experiments import Experiment, plan_experiment
-from pipeline.claims.judging import judge
+from pipeline.claims.judging import ON_ANY_MACHINE, judge
 from pipeline.claims.tables import count
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.data.manifest import load_manifest, summary
@@ -89,14 +89,17 @@ def _publish_experiments(place: Workspace, catalogue: Catalogue, profile: str, r
 def found_record(
     place: Workspace, name: str, experiment: Experiment, profile: str, published: GroupRecord | None
 ) -> GroupRecord:
-    """What the run store holds of an experiment under a profile, and beside it what is published; arms with a run."""
-    settings = read_settings(place.params_file)
+    """What the run store holds of an experiment under a profile, and beside it what is published; arms with a run.
+
+    Runs of a CPU are no evidence under the profile of a GPU, though some may be alike in all else.
+    """
+    settings, device = read_settings(place.params_file), resolve_device()
     manifest = load_manifest(place.prepared_data / settings.data.name)
-    if profile not in experiment.sizes:
+    if profile not in experiment.sizes or (profile != ON_ANY_MACHINE and device == "cpu"):
         return GroupRecord("group/1", name, profile, summary(manifest), ())
     plan = plan_experiment(name, experiment, profile, settings, manifest)
     store = FoundRuns(RunStore(place.runs), manifest.test_fingerprint)
-    found = reproduce(plan, manifest, store, resolve_device(), published)
+    found = reproduce(plan, manifest, store, device, published)
     return replace(found, networks=tuple(network for network in found.networks if network.runs or network.rates))
 
 

@@ -5,14 +5,14 @@ A chart is drawn once for each thing that is measured of an experiment's arms, w
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import altair as alt
 
 from pipeline.claims.catalogue import Catalogue
 from pipeline.claims.estimates import Evidence, arms_of, timed_values
 from pipeline.claims.experiments import Experiment
-from pipeline.claims.measures import taken, value_of
+from pipeline.claims.measures import MeasureName, taken, value_of
 from pipeline.claims.parts import AnalyticPart, EmpiricalPart, Part, PopulationPart, RankingPart, TimedPart
 from pipeline.claims.timings import TimingRecord
 from pipeline.evidence.chart_layout import scale_of
@@ -23,17 +23,21 @@ from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.statistics import mean_interval
 
 _ROW_PX, _MEAN_BELOW_PX = 36, 9
-_UNITS = {
+_TITLES: dict[MeasureName, str] = {
     "validation error": "validation error (%)",
     "test error": "test error (%)",
     "training loss": "training loss (nats)",
     "validation loss": "validation loss (nats)",
     "loss gap": "validation less training loss (nats)",
+    "widest loss gap": "widest validation less training loss of any epoch (nats)",
+    "epochs to loss": "epochs to a training loss of {target:g}",
+    "validation loss at training loss": "validation loss at a training loss of {target:g} (nats)",
     "gradient norm": "gradient norm in the first epoch",
     "trains": "1: better than guessing, 0: not",
     "seconds an image": "seconds an image",
     "learning rate": "learning rate",
 }
+assert set(_TITLES) | {"probe"} == set(get_args(MeasureName))
 
 Values = Mapping[str, Mapping[int, float]]
 """Arm -> seed (or round) -> what was measured."""
@@ -124,9 +128,9 @@ def timing_figure(key: str, part: TimedPart, record: TimingRecord) -> Figure | N
 def _axis_title(part: EmpiricalPart) -> str:
     if part.figure is not None:
         return f"{part.figure[0]}: {part.figure[1]}"
-    if part.target is not None:
-        return f"epochs to a training loss of {part.target:g}"
-    return f"highest {part.of} that trains" if part.take == "highest rate that trains" else _UNITS[part.of]
+    if part.take == "highest rate that trains":
+        return f"highest {part.of} that trains"
+    return _TITLES[part.of].format(target=part.target)
 
 
 def _dots(key: str, title: str, values: Values, repeat: str, log: bool, omitted: tuple[str, ...]) -> Figure | None:

@@ -16,7 +16,9 @@ from pipeline.workspace import Workspace
 
 def test_published_runs_are_taken_over_and_only_the_rest_is_trained(claimed: Workspace) -> None:
     claims = claimed.root / "reports" / "claims.yaml"
-    claims.write_text(claims.read_text().replace("rates: [0.1]", "rates: [0.1, 0.3]"))
+    full = "full: {seeds: 3, core_hours: 0.01}"
+    text = claims.read_text().replace("rates: [0.1]", "rates: [0.1, 0.3]")
+    claims.write_text(text.replace(full, f"{full}, gpu: {{seeds: 4, core_hours: 0.01}}"))
     first = told(claimed, "run", "lenets", "--quiet")
     published = claimed.published / "claims" / "experiments" / "lenets.json"
     published.parent.mkdir(parents=True)
@@ -83,7 +85,9 @@ def test_of_an_experiment_that_was_interrupted_finished_runs_are_published(claim
     for run in lost:
         shutil.rmtree(claimed.runs / run)
     publish_claims(claimed)
-    unfinished = read_record(GroupRecord, claimed.published / "claims" / "unfinished" / "lenets.json")
+    folder = claimed.published / "claims" / "unfinished"
+    assert [path.name for path in folder.iterdir()] == ["lenets.json"]  # runs of a CPU are none of a GPU
+    unfinished = read_record(GroupRecord, folder / "lenets.json")
     (found,) = unfinished.networks  # the other's rate is not chosen yet
     assert (found.rates, found.runs) == (plain.rates, (plain.runs[0], plain.runs[2]))
     assert not any("published" in flag for flag in found.flags)  # they are from here
