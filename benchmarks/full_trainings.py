@@ -30,7 +30,7 @@ from pipeline.search.candidates import spec_of
 from pipeline.search.display import Display
 from pipeline.search.estimate import trainings_at_once
 from pipeline.search.runner import Request
-from pipeline.search.session import open_runner
+from pipeline.search.session import RunnerOptions, open_runner
 from pipeline.training.recipe import Recipe
 from pipeline.workspace import Workspace, workspace
 
@@ -55,7 +55,8 @@ def train_in_full(place: Workspace) -> None:
     machines = list(found.hardware) if found else []
     machines += [machine for machine in [hardware(device)] if machine not in machines]
     display = Display("full trainings", len(specs))
-    with open_runner(place, manifest, device, display, trainings_at_once(list(specs.values()), device)) as runner:
+    options = RunnerOptions(trainings_at_once(list(specs.values()), device))
+    with open_runner(place, manifest, device, display, options) as runner:
         for number, spec in specs.items():
             runner.submit(Request(spec, f"trial {number}", Membership(SEARCH_EXPERIMENT, POPULATION, "finalist")))
         for _ in runner.outcomes():

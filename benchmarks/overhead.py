@@ -18,7 +18,7 @@ from pipeline.data.manifest import Manifest
 from pipeline.machine import keep_freed_memory
 from pipeline.search.display import Display
 from pipeline.search.runner import Request, Runner
-from pipeline.search.session import open_runner
+from pipeline.search.session import RunnerOptions, open_runner
 from pipeline.search.single import single_request
 from pipeline.settings import read_settings
 from pipeline.stages.report import write_report
@@ -40,7 +40,8 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
     whole, bare, start = [], [], []
     with TemporaryDirectory() as folder:
         place = Workspace(Path(folder))
-        with open_runner(place, manifest, "cpu", Display("bench", 1, quiet=True), 1, True, data_folder=data) as runner:
+        options = RunnerOptions(1, data, keep_weights=True)
+        with open_runner(place, manifest, "cpu", Display("bench", 1, quiet=True), options) as runner:
             _run(runner, _request(manifest, 0, 256, 1))  # the worker starts, MLflow's store is made
             for seed in range(1, repeats + 1):
                 request = _request(manifest, seed, IMAGES, EPOCHS)

@@ -25,7 +25,7 @@ from pipeline.search.display import Display
 from pipeline.search.runner import Request
 from pipeline.search.search_plans import plan_search
 from pipeline.search.searches import search
-from pipeline.search.session import open_runner
+from pipeline.search.session import RunnerOptions, open_runner
 from pipeline.search.storage import storage_url
 from pipeline.search.studies import Studies
 from pipeline.search.study_estimate import search_workers
@@ -46,7 +46,7 @@ def train_population(place: Workspace) -> None:
     prepare_workers()
     manifest = load_manifest(place.prepared_data / "fashion-mnist")
     plan = population_plan(manifest)
-    search(place, manifest, plan, Budget(trials=NETWORKS), name=POPULATION, keep_weights=False)
+    search(place, manifest, plan, Budget(trials=NETWORKS), name=POPULATION, options=RunnerOptions())
     complete = [trial for trial in write_table(place, plan) if trial.state == "complete"]
     specs = [
         (trial.number, replace(spec_of(plan, trial.config), seed=seed))
@@ -54,7 +54,7 @@ def train_population(place: Workspace) -> None:
         for seed in MORE_SEEDS
     ]
     display = Display("further trainings", len(specs))
-    with open_runner(place, manifest, plan.device, display, search_workers(plan)) as runner:
+    with open_runner(place, manifest, plan.device, display, RunnerOptions(search_workers(plan))) as runner:
         for number, spec in specs:
             member = Membership(SEARCH_EXPERIMENT, POPULATION, "finalist")
             runner.submit(Request(spec, f"trial {number}", member))

@@ -26,7 +26,7 @@ from pipeline.search.estimate import trainings_at_once
 from pipeline.search.plans import plan_runs
 from pipeline.search.reproduce import reproduce
 from pipeline.search.requests import planned_requests
-from pipeline.search.session import open_runner
+from pipeline.search.session import RunnerOptions, open_runner
 from pipeline.settings import read_settings
 from pipeline.workspace import workspace
 
@@ -53,9 +53,8 @@ def main(profile: str, device_name: str, workers: int) -> None:
         requests = planned_requests(plan, manifest, device)
         at_once = workers or trainings_at_once([request.spec for request in requests], device)
         display = Display(f"{plan.group} {number}/{len(plans)}, {at_once} at once", len(requests))
-        with open_runner(
-            place, manifest, device, display, at_once, False, plan.checkpoint_seconds, mirrored=False
-        ) as runner:
+        options = RunnerOptions(at_once, checkpoint_seconds=plan.checkpoint_seconds, mirrored=False)
+        with open_runner(place, manifest, device, display, options) as runner:
             write_json(record_file, to_json(reproduce(plan, manifest, runner, device)))
     for name, timing in catalogue.timings.items():
         planned, record_file = plan_timing(name, timing, profile), place.results / TIMINGS / f"{name}.json"

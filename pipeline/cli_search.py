@@ -74,6 +74,7 @@ def search(
     from pipeline.schema import parse
     from pipeline.search import search_plans, search_tables, searches, study_estimate, warm_starts
     from pipeline.search.runner import PASSING_REASONS
+    from pipeline.search.session import RunnerOptions
     from pipeline.settings import read_settings
     from pipeline.workspace import workspace
 
@@ -119,9 +120,7 @@ def search(
         name=study,
         url=storage,
         fresh=fresh,
-        workers=workers,
-        retries=retries,
-        data_folder=folder,
+        options=RunnerOptions(workers, folder, keep_weights=True, retries=retries),
         quiet=quiet,
     )
     if json_file is None and not quiet:
@@ -187,13 +186,15 @@ def finalists(
     from pipeline.schema import to_json
     from pipeline.search import search_tables
     from pipeline.search.finalist_runs import run_finalists
+    from pipeline.search.session import RunnerOptions
     from pipeline.settings import FinalistsSettings
     from pipeline.workspace import workspace
 
     wanted = FinalistsSettings(seeds, members, random_networks, random_search)
     place = workspace()
     folder = None if data is None else data_folder(place.prepared_data, data)
-    record = run_finalists(place, study, wanted, url=storage, workers=workers, data_folder=folder, quiet=quiet)
+    options = RunnerOptions(workers, folder, keep_weights=True)
+    record = run_finalists(place, study, wanted, url=storage, options=options, quiet=quiet)
     if json_file is None and not quiet:
         print(search_tables.tabulate_finalists(record))
     write(json_file, to_json(record))

@@ -17,7 +17,7 @@ from pipeline.search.estimate import describe, estimate, measured_speeds, traini
 from pipeline.search.plans import RunPlan, plan_group
 from pipeline.search.reproduce import reproduce
 from pipeline.search.requests import planned_requests
-from pipeline.search.session import open_runner
+from pipeline.search.session import RunnerOptions, open_runner
 from pipeline.settings import Entry, Settings
 from pipeline.workspace import Workspace
 
@@ -77,7 +77,8 @@ def run_plan(
     manifest = load_manifest(place.prepared_data / plan.data)
     workers = workers or trainings_at_once([r.spec for r in planned_requests(plan, manifest, device)], device)
     display = Display(title, 0, quiet=quiet)
-    with open_runner(place, manifest, device, display, workers, plan.keep_weights, plan.checkpoint_seconds) as runner:
+    options = RunnerOptions(workers, keep_weights=plan.keep_weights, checkpoint_seconds=plan.checkpoint_seconds)
+    with open_runner(place, manifest, device, display, options) as runner:
         display.expect(len(planned_requests(plan, manifest, device, published, runner.holds)))
         record = reproduce(plan, manifest, runner, device, published)
         with TemporaryDirectory() as folder:

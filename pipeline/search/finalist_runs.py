@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from pipeline.data.manifest import load_manifest
 from pipeline.errors import UsageError
@@ -11,8 +10,8 @@ from pipeline.search.display import Display
 from pipeline.search.finalists import finalists
 from pipeline.search.measuring import measured_costs
 from pipeline.search.search_plans import default_name
-from pipeline.search.searches import search
-from pipeline.search.session import open_runner
+from pipeline.search.searches import KEEPING_WEIGHTS, search
+from pipeline.search.session import RunnerOptions, open_runner
 from pipeline.search.storage import storage_url
 from pipeline.search.studies import Studies
 from pipeline.search.study_estimate import search_workers
@@ -27,22 +26,16 @@ def run_finalists(
     wanted: FinalistsSettings,
     *,
     url: str | None = None,
-    workers: int | None = None,
-    data_folder: Path | None = None,
+    options: RunnerOptions = KEEPING_WEIGHTS,
     quiet: bool = False,
 ) -> FinalistsRecord:
-    """Train the finalists of a study as it stands; raises UsageError while it is searched.
-
-    `data_folder` is where its data lie if not in the workspace.
-    """
+    """Train the finalists of a study as it stands; raises UsageError while it is searched."""
     with Studies(storage_url(place, url), place.locks) as studies:
         study = studies.open(name)
         if study.is_driven():
             raise UsageError(f"study {name} is still being searched")
         plan, trials = study.plan, study.trials()
-        return compare_finalists(
-            place, name, plan, trials, wanted, url=url, workers=workers, data_folder=data_folder, quiet=quiet
-        )
+        return compare_finalists(place, name, plan, trials, wanted, url=url, options=options, quiet=quiet)
 
 
 def compare_finalists(
@@ -53,8 +46,7 @@ def compare_finalists(
     wanted: FinalistsSettings,
     *,
     url: str | None = None,
-    workers: int | None = None,
-    data_folder: Path | None = None,
+    options: RunnerOptions = KEEPING_WEIGHTS,
     quiet: bool = False,
 ) -> FinalistsRecord:
     """Train finalists and what they are compared with, a random search of the same compute first if it is wanted.
@@ -63,7 +55,7 @@ def compare_finalists(
     """
     if not any(trial.state == "complete" for trial in trials):
         raise UsageError(f"study {name} has no complete trial yet")
-    folder = data_folder or place.prepared_data / plan.data
+    folder = options.data_folder or place.prepared_data / plan.data
     manifest = load_manifest(folder)
     if manifest.fingerprint != plan.data_fingerprint:
         raise UsageError(f"study {name} searched on other data than {folder} now holds: prepare the former data")
@@ -71,13 +63,11 @@ def compare_finalists(
     if wanted.random_search:
         uniform, budget = _random_search(plan, trials)
         called = f"{name}-random-{default_name(uniform)[-8:]}"  # of another plan it is another search
-        record = search(
-            place, manifest, uniform, budget, name=called, url=url, workers=workers, data_folder=folder, quiet=quiet
-        )
+        record = search(place, manifest, uniform, budget, name=called, url=url, options=options, quiet=quiet)
         rivals = trials_of(record)
     display = Display(f"finalists of {name}", 0, quiet=quiet)
-    workers = workers or search_workers(plan, references=True)
-    with open_runner(place, manifest, plan.device, display, workers, keep_weights=True, data_folder=folder) as runner:
+    options = replace(options, workers=options.workers or search_workers(plan, references=True))
+    with open_runner(place, manifest, plan.device, display, options) as runner:
         return finalists(name, plan, trials, wanted, runner, rivals, measured_costs(plan), display.expect)
 
 

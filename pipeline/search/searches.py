@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,16 +15,18 @@ from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT, study_summary
 from pipeline.files import write_json
 from pipeline.search.driver import Driver
 from pipeline.search.measuring import measured_costs
-from pipeline.search.runner import RETRIES, STALL_SECONDS, Runner
+from pipeline.search.runner import Runner
 from pipeline.search.search_display import SearchDisplay
 from pipeline.search.search_plans import default_name, in_force
-from pipeline.search.session import open_runner
+from pipeline.search.session import RunnerOptions, open_runner
 from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import StoredStudy, Studies
 from pipeline.search.study_estimate import search_workers
 from pipeline.search.study_summary import study_json
 from pipeline.search.warm_starts import warm_trials
 from pipeline.workspace import Workspace
+
+KEEPING_WEIGHTS = RunnerOptions(keep_weights=True)
 
 
 def search(
@@ -35,15 +38,12 @@ def search(
     name: str | None = None,
     url: str | None = None,
     fresh: bool = False,
-    workers: int | None = None,
-    retries: int = RETRIES,
-    stall_seconds: float = STALL_SECONDS,
-    data_folder: Path | None = None,
-    keep_weights: bool = True,
-    checkpoint_seconds: float = 30.0,
+    options: RunnerOptions = KEEPING_WEIGHTS,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Carry a study to its budget (a new one, or one that is there) and return its record.
+
+    Of weights, if any are kept, those of the front stay.
 
     Raises UsageError, listing what differs, where the study of that name was made with another plan.
     """
@@ -57,28 +57,15 @@ def search(
             studies.remove(name)
         study = studies.open(name) if known and not fresh else studies.create(name, plan)
         display = SearchDisplay(name, plan, budget, quiet=quiet)
-        workers = workers or search_workers(plan)
-        with (
-            study.driven(),
-            open_runner(
-                place,
-                manifest,
-                plan.device,
-                display,
-                workers,
-                keep_weights,
-                checkpoint_seconds,
-                data_folder,
-                retries=retries,
-                stall_seconds=stall_seconds,
-            ) as runner,
-        ):
+        workers = options.workers or search_workers(plan)
+        options = replace(options, workers=workers)
+        with study.driven(), open_runner(place, manifest, plan.device, display, options) as runner:
             try:
                 driver = Driver(study, budget, runner, workers, measured_costs(plan), display.told, warm)
                 if plan.warm_start is not None:
                     display.line(f"the sampler begins with {driver.candidates.recalled} of {len(warm)} trials")
                 driver.run()
-                if keep_weights:
+                if options.keep_weights:
                     _complete_front(driver, runner)
             finally:
                 display.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.data.manifest import Manifest
@@ -18,38 +19,49 @@ PATIENCE_SECONDS = 5.0
 """How long a driver waits for one that is about to end."""
 
 
+@dataclass(frozen=True)
+class RunnerOptions:
+    """How runs are carried out; what comes of them is the same.
+
+    Attributes:
+        workers: how many at once; none: as many as cores on CPU, as cards on CUDA.
+        data_folder: where the data lie; none: in the workspace.
+        keep_weights: whether weights stay in the run store.
+        checkpoint_seconds: how often a training writes a checkpoint.
+        retries, stall_seconds: as the runner's RETRIES and STALL_SECONDS.
+        mirrored: whether MLflow is told.
+    """
+
+    workers: int | None = None
+    data_folder: Path | None = None
+    keep_weights: bool = False
+    checkpoint_seconds: float = 30.0
+    retries: int = RETRIES
+    stall_seconds: float = STALL_SECONDS
+    mirrored: bool = True
+
+
 @contextmanager
 def open_runner(
-    place: Workspace,
-    manifest: Manifest,
-    device: DeviceKind,
-    display: Shows,
-    workers: int | None = None,
-    keep_weights: bool = False,
-    checkpoint_seconds: float = 30.0,
-    data_folder: Path | None = None,
-    mirrored: bool = True,
-    retries: int = RETRIES,
-    stall_seconds: float = STALL_SECONDS,
+    place: Workspace, manifest: Manifest, device: DeviceKind, display: Shows, options: RunnerOptions
 ) -> Iterator[Runner]:
-    """Workers on this machine (as many as cores on CPU), MLflow's mirror, and the workspace's run store.
+    """Workers on this machine, MLflow's mirror, and the workspace's run store.
 
-    `data_folder` is where the data lie if not in the workspace; not `mirrored`, MLflow is left alone. Raises
-    StorageError, naming its process, while another driver works in the workspace: headers, MLflow and workers have one
-    master at a time.
+    Raises StorageError, naming its process, while another driver works in the workspace: headers, MLflow and workers
+    have one master at a time.
     """
     with only_one("driver", place.locks, PATIENCE_SECONDS):
         runner = Runner(
             store=RunStore(place.runs),
-            data_folder=data_folder or place.prepared_data / manifest.name,
+            data_folder=options.data_folder or place.prepared_data / manifest.name,
             manifest=manifest,
-            executor=ProcessExecutor(device, workers),
-            open_mirror=lambda: _open_mirror(place, display) if mirrored else Mirror.off(place.mlflow),
+            executor=ProcessExecutor(device, options.workers),
+            open_mirror=lambda: _open_mirror(place, display) if options.mirrored else Mirror.off(place.mlflow),
             display=display,
-            keep_weights=keep_weights,
-            checkpoint_seconds=checkpoint_seconds,
-            retries=retries,
-            stall_seconds=stall_seconds,
+            keep_weights=options.keep_weights,
+            checkpoint_seconds=options.checkpoint_seconds,
+            retries=options.retries,
+            stall_seconds=options.stall_seconds,
         )
         with runner:
             yield runner

@@ -11,7 +11,7 @@ from pipeline.schema import to_json
 from pipeline.search.display import Display
 from pipeline.search.plans import check_batch, native_resolution, resolve_network, run_spec
 from pipeline.search.runner import Outcome, Request
-from pipeline.search.session import open_runner
+from pipeline.search.session import RunnerOptions, open_runner
 from pipeline.settings import Settings
 from pipeline.workspace import Workspace
 
@@ -46,7 +46,8 @@ def train_single(
 ) -> dict[str, Any]:
     """Train (or find) the run and return what `convstudy train --json` writes; the state says whether it failed."""
     display = Display("train", 1, quiet=quiet)
-    with open_runner(place, manifest, request.spec.device, display, 1, True, data_folder=data_folder) as runner:
+    options = RunnerOptions(1, data_folder, keep_weights=True)
+    with open_runner(place, manifest, request.spec.device, display, options) as runner:
         runner.submit(request)
         outcomes = list(runner.outcomes())
     outcome = outcomes[0]

@@ -11,7 +11,7 @@ from pipeline.search.campaign import run_plan
 from pipeline.search.display import Display
 from pipeline.search.plans import RunPlan
 from pipeline.search.reproduce import reproduce
-from pipeline.search.session import open_runner
+from pipeline.search.session import RunnerOptions, open_runner
 from pipeline.workspace import Workspace
 
 
@@ -23,7 +23,7 @@ def plan_of(place: Workspace) -> RunPlan:
 
 def carried_out(place: Workspace, plan: RunPlan) -> tuple[GroupRecord, list[Path]]:
     """The record, and the weights that were written on the way."""
-    with open_runner(place, manifest_of(place), "cpu", Display("test", 1, quiet=True), 1, False) as runner:
+    with open_runner(place, manifest_of(place), "cpu", Display("test", 1, quiet=True), RunnerOptions(1)) as runner:
         record = reproduce(plan, manifest_of(place), runner, "cpu")
     return record, sorted(place.runs.glob("*/weights.safetensors"))
 

@@ -24,7 +24,7 @@ from pipeline.search.campaign import estimate_campaign, plan_campaign, run_plan
 from pipeline.search.display import Display
 from pipeline.search.reproduce import reproduce
 from pipeline.search.requests import planned_requests
-from pipeline.search.session import open_runner
+from pipeline.search.session import RunnerOptions, open_runner
 from pipeline.settings import read_settings
 from pipeline.workspace import Workspace
 
@@ -212,7 +212,7 @@ def test_data_that_changed_since_the_plan_stop_the_run(study: Workspace) -> None
     plan, manifest = smoke_plan(study, seeds=(1,)), manifest_of(study)
     foreign = dataclasses.replace(manifest, mean=(0.5,))
     with (
-        open_runner(study, manifest, "cpu", Display("test", 3, quiet=True)) as runner,
+        open_runner(study, manifest, "cpu", Display("test", 3, quiet=True), RunnerOptions()) as runner,
         pytest.raises(DataError, match="plan again, or prepare the former data"),
     ):
         reproduce(plan, foreign, runner, "cpu")
@@ -235,9 +235,9 @@ def test_a_second_driver_in_a_workspace_is_refused_naming_the_first(
     monkeypatch.setattr("pipeline.search.session.PATIENCE_SECONDS", 0.1)
     display = Display("test", 1, quiet=True)
     with (
-        open_runner(study, manifest_of(study), "cpu", display, workers=1),
+        open_runner(study, manifest_of(study), "cpu", display, RunnerOptions(workers=1)),
         pytest.raises(StorageError, match=f"driver is already running in process {os.getpid()}"),
-        open_runner(study, manifest_of(study), "cpu", display, workers=1),
+        open_runner(study, manifest_of(study), "cpu", display, RunnerOptions(workers=1)),
     ):
         pass
 

@@ -19,7 +19,7 @@ from pipeline.evidence.store import RunStore
 from pipeline.search.display import Display
 from pipeline.search.plans import RunPlan
 from pipeline.search.requests import planned_requests
-from pipeline.search.session import open_runner
+from pipeline.search.session import RunnerOptions, open_runner
 from pipeline.workspace import Workspace
 
 
@@ -36,9 +36,8 @@ def test_a_killed_worker_costs_its_attempt_only(study: Workspace) -> None:
         killed.append(worker.pid)
 
     killer = threading.Thread(target=kill_one_worker)
-    with open_runner(
-        study, manifest_of(study), "cpu", Display("test", 2, quiet=True), workers=2, checkpoint_seconds=0.0
-    ) as runner:
+    options = RunnerOptions(workers=2, checkpoint_seconds=0.0)
+    with open_runner(study, manifest_of(study), "cpu", Display("test", 2, quiet=True), options) as runner:
         for request in requests:
             runner.submit(request)
         killer.start()
@@ -52,7 +51,7 @@ def test_a_killed_worker_costs_its_attempt_only(study: Workspace) -> None:
 def test_a_worker_killed_before_it_has_a_job_costs_an_attempt_only(study: Workspace) -> None:
     plan = _longer(smoke_plan(study, seeds=(1, 2)), epochs=2)
     display = Display("test", 2, quiet=True)
-    with open_runner(study, manifest_of(study), "cpu", display, workers=2) as runner:
+    with open_runner(study, manifest_of(study), "cpu", display, RunnerOptions(workers=2)) as runner:
         for request in planned_requests(plan, manifest_of(study), "cpu"):
             runner.submit(request)
         wait_until(lambda: len(workers_of()) == 2)

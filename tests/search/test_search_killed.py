@@ -58,6 +58,7 @@ from pipeline.evidence.study_records import Budget
 from pipeline.process import prepare_workers
 from pipeline.search.search_plans import plan_search
 from pipeline.search.searches import search
+from pipeline.search.session import RunnerOptions
 from pipeline.training.recipe import Recipe
 from pipeline.workspace import workspace
 
@@ -66,7 +67,8 @@ place = workspace()
 manifest = load_manifest(place.prepared_data / "fashion-mnist")
 recipe = Recipe(epochs=2, batch_size=64, train_images=19200, validation_images=500, train_loss_images=500)
 plan = plan_search(["lenet"], recipe, manifest, "cpu", sampler="random")
-search(place, manifest, plan, Budget(trials=int(sys.argv[1])), name="zombie", workers=2, stall_seconds=8.0)
+options = RunnerOptions(workers=2, keep_weights=True, stall_seconds=8.0)
+search(place, manifest, plan, Budget(trials=int(sys.argv[1])), name="zombie", options=options)
 """
 
 
