@@ -42,18 +42,22 @@ def over(costs: Mapping[Cost, float], plan: SearchPlan) -> bool:
     return any(excess > 0 for excess in plan.limits.excess(costs).values())
 
 
+def excess(plan: SearchPlan, design: Design) -> float:
+    """The largest share by which a cost known from the Config is over its limit; infinite where images are too small.
+
+    Zero or less where the network is within the limits, -1 where there are none.
+    """
+    costs = costs_of(design, plan)
+    return math.inf if costs is None else max(plan.limits.excess(costs).values(), default=-1.0)
+
+
 def check_limits(plan: SearchPlan, space: Space, measure: MeasuredCosts = lambda design: {}) -> None:
     """Raise UsageError, with the cheapest network and its costs, where no network of the space is within the limits.
 
     What is measured on a built network is measured on the cheapest ones (fewest MACs, activations, parameters), and on
     some of those drawn at random: which network is cheapest in several respects at once is found by chance alone.
     """
-
-    def excess(design: Design) -> float:
-        costs = costs_of(design, plan)
-        return math.inf if costs is None else max(plan.limits.excess(costs).values(), default=-1.0)
-
-    least = [space.least(excess)]
+    least = [space.least(partial(excess, plan))]
     if least[0][1] == math.inf:
         raise UsageError(f"no network of {space.name} works on images of {plan.resolution} pixels")
     if least[0][1] <= 0:

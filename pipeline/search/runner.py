@@ -255,7 +255,7 @@ def finished_result(request: Request, folder: RunFolder, test_data: str) -> Resu
         return None
     if result is None or result.state == "failed":
         return result
-    if set(request.probes) - set(folder.probes()) or (request.weights and needs_weights(folder, None, weights=True)):
+    if set(request.probes) - set(folder.probes()) or (request.weights and not folder.weights.exists()):
         return None
     return result if not request.test or folder.test_score(test_data) is not None else None
 

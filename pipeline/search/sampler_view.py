@@ -1,0 +1,173 @@
+"""A study as its sampler sees it: in memory, with what was measured and what is in training, and nothing else.
+
+Refused and duplicate candidates are drawn again within the same draw, and enter no history, however many there are.
+"""
+
+import math
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import TrialState as OptunaState
+
+import search_spaces
+from pipeline.cost.limits import Cost
+from pipeline.evidence.study_records import COST_OF, SearchPlan, Trial
+from pipeline.search.asha import expected_errors
+from pipeline.search.gate import costs_of, described
+from pipeline.search.samplers import distributions, make_sampler, silence
+from pipeline.training.seeding import derive_seed
+from search_spaces import PART, Space
+
+USUAL_DRAWS = 16
+"""Draws that a sampler gets for one trial."""
+ALL_WRONG_PERCENT = 100.0
+
+
+class SamplerView:
+    """A study as its sampler sees it: in memory, costs as logarithms, errors of stopped trials estimated for the end.
+
+    Optuna's samplers treat PRUNED trials in three ways (TPE ranks them below all complete ones, NSGA-II and GP ignore
+    them), and take no values of several objectives with them. Here a trial is complete as soon as it has reached a
+    rung, with the error that `expected_errors` gives it, and is corrected when more is known. One that diverged has
+    the error of answering nothing right; one that was lost to the machine is ignored.
+    """
+
+    def __init__(self, plan: SearchPlan, space: Space) -> None:
+        silence()
+        self.plan, self.distributions = plan, distributions(space)
+        self.study = optuna.create_study(
+            directions=["minimize"] * len(plan.objectives), sampler=optuna.samplers.RandomSampler(seed=0)
+        )
+        self._numbers: dict[int, int] = {}
+        self._costs: dict[int, list[float]] = {}
+        self._drawn = 0
+        self.attributes: dict[str, Any] = {}
+        """What the sampler noted of the trial that is being drawn."""
+
+    def draws(self, number: int, count: int) -> Generator[tuple[dict[str, Any], bool], None, None]:
+        """Up to `count` points for trial `number`, each drawn when it is asked for, and whether it was uniformly.
+
+        Samplers that learn draw uniformly until there is something to learn from.
+        """
+        name = self.plan.sampler
+        # a low-discrepancy sequence is one for all trials; other samplers get a stream of their own for each
+        seed = derive_seed(self.plan.seed, "sampler", 0 if name == "qmc" else number) % 2**32
+        self.study.sampler = sampler = make_sampler(name, seed)
+        if name == "qmc":
+            self._continue_sequence()
+        asked = self.study.ask(self.distributions)
+        trial = self.study.get_trials(deepcopy=False)[asked.number]
+        try:
+            self._note(asked.number)
+            yield asked.params, not asked.relative_params
+            for _ in range(count - 1):
+                box = sampler.infer_relative_search_space(self.study, trial)
+                values = sampler.sample_relative(self.study, trial, box)
+                point = {
+                    name: values[name] if name in values else self._independent(sampler, trial, name)
+                    for name in self.distributions
+                }
+                yield point, not values
+        finally:
+            self.study.tell(asked, state=OptunaState.FAIL)
+
+    def _continue_sequence(self) -> None:
+        """Have Optuna's low-discrepancy sequence go on behind the draws that the study's trials took.
+
+        Optuna counts them in the study that it samples for, which here lives no longer than the driver.
+        """
+        if not self._counters():  # what the first draw is counted by, its name being Optuna's own affair
+            self.study.tell(self.study.ask(self.distributions), state=OptunaState.FAIL)
+        for key in self._counters():
+            self.study._storage.set_study_system_attr(self.study._study_id, key, self._drawn - 1)
+
+    def _counters(self) -> list[str]:
+        return [key for key in self.study._storage.get_study_system_attrs(self.study._study_id) if key[:4] == "qmc:"]
+
+    def _note(self, number: int) -> None:
+        """Keep a sampler's notes but for those on what it drew, which go stale with the next draw."""
+        noted = self.study.get_trials(deepcopy=False)[number].system_attrs
+        self.attributes = {key: value for key, value in noted.items() if not key.startswith("tpe:")}
+
+    def _independent(self, sampler: optuna.samplers.BaseSampler, trial: FrozenTrial, name: str) -> Any:
+        return sampler.sample_independent(self.study, trial, name, self.distributions[name])
+
+    def begin(self, trial: Trial) -> None:
+        """A trial is in training: samplers keep away from it."""
+        self._numbers[trial.number] = len(self.study.get_trials(deepcopy=False))
+        self._costs[trial.number] = self.values(0.0, trial.costs)[1:]
+        aside = trial.refused + trial.duplicates
+        if trial.drawn_by == self.plan.sampler:
+            self._drawn += aside + 1
+        elif aside >= USUAL_DRAWS:  # all that it drew for the trial was put aside
+            self._drawn += USUAL_DRAWS
+        self.study.add_trial(
+            create_trial(
+                state=OptunaState.RUNNING,
+                params=trial.values,
+                distributions=self.distributions,
+                system_attrs=trial.sampler_attributes,
+                constraints=self.plan.limits.constraints(trial.costs),
+            )
+        )
+
+    def learn(self, trials: Sequence[Trial]) -> None:
+        """Take in how far the trials have come."""
+        curves = [[rung.validation_error_percent for rung in trial.rungs] for trial in trials]
+        stored = self.study.get_trials(deepcopy=False)
+        for trial, expected in zip(trials, expected_errors(curves, len(self.plan.rungs)), strict=True):
+            place = self._numbers[trial.number]
+            lost = trial.state == "failed" and not (trial.reason or "").startswith("diverged")
+            if trial.state == "failed" and not lost:
+                expected = ALL_WRONG_PERCENT
+            if stored[place].state == OptunaState.RUNNING and lost:
+                self.study.tell(place, state=OptunaState.FAIL)
+            elif expected is not None and not lost:
+                if stored[place].state == OptunaState.RUNNING:
+                    self.study.tell(place, [expected, *self._costs[trial.number]])
+                elif stored[place].values[0] != expected:  # Optuna's memory hands out what it holds
+                    stored[place].values = [expected, *self._costs[trial.number]]
+
+    def recall(self, trials: Sequence[Trial]) -> int:
+        """Begin with what another study has found: its complete trials whose networks this space has; how many."""
+        space, recalled = search_spaces.space(self.plan.space), 0
+        for trial in trials:
+            values = adapted(trial, space)
+            if trial.state != "complete" or values is None:
+                continue
+            costs = costs_of(space.design(values), self.plan)
+            if costs is None or not {COST_OF[o] for o in self.plan.objectives[1:]} <= set(costs | trial.costs):
+                continue
+            error = trial.rungs[-1].validation_error_percent
+            self.study.add_trial(
+                create_trial(
+                    values=self.values(error, trial.costs | costs),
+                    params=values,
+                    distributions=self.distributions,
+                    constraints=self.plan.limits.constraints(costs),
+                )
+            )
+            recalled += 1
+        return recalled
+
+    def values(self, error_percent: float, costs: Mapping[Cost, float]) -> list[float]:
+        """Objectives as the sampler sees them."""
+        return [
+            error_percent if objective == "error" else math.log10(costs[COST_OF[objective]])
+            for objective in self.plan.objectives
+        ]
+
+
+def adapted(trial: Trial, space: Space) -> dict[str, Any] | None:
+    """The point of a space at which another study's network stands; None where it has no such point."""
+    part = trial.values.get(PART) or next(iter(trial.values)).partition(".")[0]
+    if part not in space.parts:
+        return None
+    values = {p.name: trial.values.get(p.name, p.values[0]) for p in space.parameters}
+    if PART in values:
+        values[PART] = part
+    if not all(values[p.name] in p.values for p in space.parameters):
+        return None
+    return values if described(space.design(values)) == trial.config else None
