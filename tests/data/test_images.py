@@ -1,40 +1,14 @@
 """What becomes of one image file, format by format, checked against pixels known beforehand."""
 
-import io
-import struct
-import zlib
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from image_files import COLOUR, GRADIENT, png, read
 from image_folders import digits
 from PIL import Image, ImageOps
 
-from pipeline.data.images import FORMATS, LARGEST_PIXELS, BadImageError, read_header, read_image, resized
-
-GRADIENT = np.add.outer(np.arange(16), np.arange(16) * 14).astype(np.uint8)  # (16, 16), no symmetry
-COLOUR = np.stack([GRADIENT, GRADIENT[::-1], GRADIENT.T], axis=-1)  # (16, 16, 3)
-
-
-def read(path: Path, gray: bool = False, side: int = 16) -> tuple[np.ndarray, dict[str, int]]:
-    conversions: Counter[str] = Counter()
-    return read_image(path, side, gray, conversions), dict(conversions)
-
-
-def png(path: Path, depth: int, kind: int, rows: bytes, width: int = 16, height: int = 16) -> Path:
-    """A PNG written byte by byte, for what Pillow itself does not write."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    )
-    return path
+from pipeline.data.images import read_header, resized
 
 
 def scanlines(samples: np.ndarray) -> bytes:
@@ -223,87 +197,3 @@ def test_a_line_of_pixels_does_not_grow_into_a_vast_picture(tmp_path: Path) -> N
     Image.new("RGB", (200_000, 1), "red").save(tmp_path / "x.png")
     pixels, _ = read(tmp_path / "x.png", side=32)
     assert (pixels[0] == 255).all()
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "the file is empty"),
-        (b"just some text\n", "no image that can be read"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "no image that can be read"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no image that can be read"),
-        (b"\x89PNG\r\n\x1a\n", "decoded|no image"),
-        (b"\xff\xd8\xff", "decoded|no image"),
-        (b"GIF89a\xff\xff\xff\xff", "decoded|no image|pixels"),
-    ],
-)
-def test_what_is_no_image_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
-    path = tmp_path / "x.jpg"
-    path.write_bytes(content)
-    with pytest.raises(BadImageError, match=said) as caught:
-        read(path)
-    assert caught.value.fix
-
-
-@pytest.mark.parametrize("ending", ["png", "jpg", "bmp", "tif", "webp", "gif"])
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_a_file_cut_short_is_refused(tmp_path: Path, ending: str, share: float) -> None:
-    path = tmp_path / f"x.{ending}"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(path)
-    content = path.read_bytes()
-    path.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(BadImageError):
-        read(path)
-
-
-@pytest.mark.parametrize("size", [(9000, 9000), (30_000, 30_000), (65_535, 65_535)])
-@pytest.mark.parametrize("kind", ["png", "gif"])
-def test_decompression_bombs_are_refused_by_their_header(tmp_path: Path, size: tuple[int, int], kind: str) -> None:
-    path = tmp_path / f"bomb.{kind}"
-    if kind == "png":
-        png(path, 8, 2, b"", *size)
-    else:
-        path.write_bytes(b"GIF89a" + struct.pack("<HHBBBcxxxxHHB3s", *size, 0, 0, 0, b",", *size, 0, b"\x08\0;"))
-    assert size[0] * size[1] > LARGEST_PIXELS
-    with pytest.raises(BadImageError, match="limit of 50,000,000 pixels"):
-        read_header(path)
-
-
-def test_floating_point_and_32_bit_pixels_are_refused(tmp_path: Path) -> None:
-    Image.fromarray(GRADIENT.astype(np.float32)).save(tmp_path / "f.tif")
-    with pytest.raises(BadImageError, match="floating-point"):
-        read(tmp_path / "f.tif")
-    Image.fromarray(GRADIENT.astype(np.int32) * 1_000_000).save(tmp_path / "i.tif")
-    with pytest.raises(BadImageError, match="outside 16 bits"):
-        read(tmp_path / "i.tif")
-
-
-def samples() -> list[bytes]:
-    contents = []
-    for kind in FORMATS:
-        buffer = io.BytesIO()
-        Image.fromarray(COLOUR).save(buffer, kind)
-        contents.append(buffer.getvalue())
-    return contents
-
-
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    content=st.sampled_from(samples()),
-    changes=st.lists(st.tuples(st.integers(0, 2000), st.integers(1, 255)), min_size=1, max_size=8),
-)
-def test_a_mangled_file_is_an_image_or_a_problem_never_a_traceback(
-    tmp_path: Path, content: bytes, changes: list[tuple[int, int]]
-) -> None:
-    mangled = bytearray(content)
-    for position, mask in changes:
-        mangled[position % len(mangled)] ^= mask
-    path = tmp_path / "x.png"
-    path.write_bytes(mangled)
-    try:
-        pixels, _ = read(path)
-    except BadImageError as error:
-        assert error.reason
-        return
-    assert pixels.shape == (3, 16, 16)
-    assert pixels.dtype == np.uint8
