@@ -13,7 +13,7 @@ import yaml
 from pydantic.dataclasses import dataclass
 
 from pipeline.claims.experiments import Experiment
-from pipeline.claims.parts import EmpiricalPart, Part, PopulationPart, TimedPart
+from pipeline.claims.parts import Beside, CostRatio, Part, PopulationPart, TimedContrast, TrainedContrast
 from pipeline.claims.timings import Timing
 from pipeline.errors import UsageError
 from pipeline.schema import STRICT, parse
@@ -34,6 +34,7 @@ class Claim:
         parts: each judged for itself.
         primary: whether it is one of those for which the study was planned.
         remark: what a reader must know, such as the right figure and its arithmetic.
+        beside: further figures that a reader should see; none of them decides anything.
     """
 
     theme: Theme
@@ -43,6 +44,7 @@ class Claim:
     parts: tuple[Part, ...]
     primary: bool = False
     remark: str = ""
+    beside: tuple[Beside, ...] = ()
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -58,15 +60,15 @@ class Catalogue:
         if twice:
             raise ValueError(f"{twice[0]!r} must not name both an experiment and a timing")
         for identifier, claim in self.claims.items():
-            for part in claim.parts:
+            for part in (*claim.parts, *claim.beside):
                 self._check(part, identifier)
 
-    def _check(self, part: Part, identifier: str) -> None:
+    def _check(self, part: Part | Beside, identifier: str) -> None:
         """That what a part names is there."""
-        if isinstance(part, TimedPart):
+        if isinstance(part, TimedContrast):
             timing = _named(self.timings, "timing", part.timing, identifier)
             _check_all(part.contrast, timing.arms, f"{identifier}: timing {part.timing} has no arm")
-        elif isinstance(part, EmpiricalPart):
+        elif isinstance(part, TrainedContrast):
             experiment = _named(self.experiments, "experiment", part.experiment, identifier)
             if part.figure is not None and part.figure[0] not in experiment.probes:
                 raise ValueError(
@@ -78,6 +80,9 @@ class Catalogue:
             experiment = _named(self.experiments, "experiment", part.experiment, identifier)
             wanted = (part.better, part.than)
             _check_all(wanted, experiment.populations, f"{identifier}: experiment {part.experiment} has no population")
+        elif isinstance(part, CostRatio):
+            experiment = _named(self.experiments, "experiment", part.experiment, identifier)
+            _check_all((part.of, part.over), experiment.arms, f"{identifier}: experiment {part.experiment} has no arm")
 
 
 Named = TypeVar("Named")

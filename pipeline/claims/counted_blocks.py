@@ -121,21 +121,21 @@ def grouping() -> Figures:
     so that its MACs fall at most by (2 * 256 * 128 + 9 * 128^2) / (2 * 256 * 128) = 3.25.
     """
     found = {}
-    whole = _block_macs(1)
+    ungrouped, whole = _conv(128, 128, 3, bias=False), _grouped_block(1)
     for groups in CARDINALITIES:
         alone = _conv(128, 128, 3, groups=groups, bias=False)
-        found[f"convolution, {groups} groups: cut of its weights, in g"] = (
-            _conv(128, 128, 3, bias=False).params / alone.params / groups
-        )
-        found[f"block, {groups} groups: MMACs"] = _block_macs(groups) / 1e6
-    found["largest cut of the block"] = max(whole / _block_macs(groups) for groups in CARDINALITIES)
-    found["block, 64 groups: times fewer MACs"] = whole / _block_macs(64)
+        found[f"convolution, {groups} groups: cut of its weights, in g"] = ungrouped.params / alone.params / groups
+        found[f"convolution, {groups} groups: cut of its MACs, in g"] = ungrouped.macs / alone.macs / groups
+        found[f"block, {groups} groups: MMACs"] = _grouped_block(groups).macs / 1e6
+    found["largest cut of the block"] = max(whole.macs / _grouped_block(groups).macs for groups in CARDINALITIES)
+    found["block, 64 groups: times fewer MACs"] = whole.macs / _grouped_block(64).macs
+    found["block, 64 groups: times fewer weights"] = whole.params / _grouped_block(64).params
     return found
 
 
-def _block_macs(groups: int) -> int:
-    block = Ledger(256, 28).conv(128, 1).conv(128, 3, padding=1, groups=groups).conv(256, 1)
-    return block.price().macs
+def _grouped_block(groups: int) -> Price:
+    block = Ledger(256, 28).conv(128, 1, bias=False).conv(128, 3, padding=1, groups=groups, bias=False)
+    return block.conv(256, 1, bias=False).price()
 
 
 @calculation

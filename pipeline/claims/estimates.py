@@ -17,13 +17,13 @@ from pipeline.claims.experiments import Experiment
 from pipeline.claims.inference import Contrast, apart, contrast, fisher_correlation, superiority
 from pipeline.claims.measures import guessed, is_reached, taken, value_of
 from pipeline.claims.parts import (
-    EmpiricalPart,
     EstimatedPart,
     PopulationPart,
     RankingPart,
     Scale,
+    TimedContrast,
     TimedMeasure,
-    TimedPart,
+    TrainedContrast,
 )
 from pipeline.claims.timings import TimedArmRecord, TimingRecord
 from pipeline.evidence.population import Pairs
@@ -62,9 +62,11 @@ class Estimate:
     apart: bool = False
 
 
-def estimate(part: EstimatedPart, catalogue: Catalogue, evidence: Evidence) -> Estimate | None:
+def estimate(
+    part: EstimatedPart | TrainedContrast | TimedContrast, catalogue: Catalogue, evidence: Evidence
+) -> Estimate | None:
     """The estimate of a part; None where there is no record for it, without a contrast where that is not enough."""
-    if isinstance(part, TimedPart):
+    if isinstance(part, TimedContrast):
         timing = evidence.timings.get(part.timing)
         return _timed(part, timing) if timing else None
     if isinstance(part, RankingPart):
@@ -75,7 +77,7 @@ def estimate(part: EstimatedPart, catalogue: Catalogue, evidence: Evidence) -> E
         return None
     if isinstance(part, PopulationPart):
         return _populations(part, record)
-    if isinstance(part, EmpiricalPart):
+    if isinstance(part, TrainedContrast):
         return _paired(part, catalogue.experiments[part.experiment], record)
     assert_never(part)
 
@@ -107,7 +109,7 @@ _FORWARD: dict[Scale, Callable[[float], float]] = {"difference": float, "ratio":
 _BACK: dict[Scale, Callable[[float], float]] = {"difference": float, "ratio": math.exp, "correlation": math.tanh}
 
 
-def _paired(part: EmpiricalPart, experiment: Experiment, record: GroupRecord) -> Estimate:
+def _paired(part: TrainedContrast, experiment: Experiment, record: GroupRecord) -> Estimate:
     """Over the seeds in which each arm has a value; without a contrast where an arm was not run."""
     arms = arms_of(record)
     members = {term: experiment.groups.get(term, (term,)) for term in part.contrast}
@@ -151,7 +153,7 @@ def _run_of(network: NetworkRecord, runs: Mapping[int, SeedRun], seed: int) -> S
     return runs.get(seed)
 
 
-def _term(part: EmpiricalPart, trained: Sequence[tuple[NetworkRecord, SeedRun]], classes: int) -> float | None:
+def _term(part: TrainedContrast, trained: Sequence[tuple[NetworkRecord, SeedRun]], classes: int) -> float | None:
     """Of the arms of a term; a training that failed errs, and has a loss, as guessing does."""
     values = []
     for network, run in trained:
@@ -161,7 +163,7 @@ def _term(part: EmpiricalPart, trained: Sequence[tuple[NetworkRecord, SeedRun]],
 
 
 def _error_of_grids(
-    part: EmpiricalPart,
+    part: TrainedContrast,
     arms: Mapping[str, NetworkRecord],
     members: Mapping[str, tuple[str, ...]],
     found: Sequence[Mapping[str, float]],
@@ -204,7 +206,7 @@ def population_errors(record: GroupRecord, population: str) -> list[float]:
     ]
 
 
-def _timed(part: TimedPart, record: TimingRecord) -> Estimate:
+def _timed(part: TimedContrast, record: TimingRecord) -> Estimate:
     arms = {arm: timed_values(part.of, record.arms[arm]) for arm in part.contrast if arm in record.arms}
     setting = f"batches of {record.batch_size} in float32, {record.threads} thread on {record.device}"
     if len(arms) < len(part.contrast):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
+from pipeline.claims.beside import told_beside
 from pipeline.claims.catalogue import Catalogue, Claim
 from pipeline.claims.estimates import Estimate, Evidence, estimate, margin_of, null_of, unscaled
 from pipeline.claims.figures import Figures, figures
@@ -35,7 +36,7 @@ from pipeline.claims.parts import (
     RankingPart,
     TimedPart,
 )
-from pipeline.claims.verdicts import ClaimVerdict, FigureVerdict, PartVerdict, Verdict, together
+from pipeline.claims.verdicts import Aside, ClaimVerdict, FigureVerdict, PartVerdict, Verdict, together
 from pipeline.errors import UsageError
 
 ON_ANY_MACHINE = "full"
@@ -87,7 +88,8 @@ def judge(catalogue: Catalogue, evidence: Evidence) -> list[ClaimVerdict]:
                 )
 
     return [
-        _claim(identifier, claim, tuple(judged(identifier, claim))) for identifier, claim in catalogue.claims.items()
+        _claim(identifier, claim, tuple(judged(identifier, claim)), told_beside(identifier, catalogue, evidence))
+        for identifier, claim in catalogue.claims.items()
     ]
 
 
@@ -102,7 +104,7 @@ def is_testable(part: EstimatedPart, catalogue: Catalogue) -> bool:
             return True
 
 
-def _claim(identifier: str, claim: Claim, parts: tuple[PartVerdict, ...]) -> ClaimVerdict:
+def _claim(identifier: str, claim: Claim, parts: tuple[PartVerdict, ...], beside: tuple[Aside, ...]) -> ClaimVerdict:
     evidence = [_evidence(part) for part in claim.parts]
     return ClaimVerdict(
         id=identifier,
@@ -114,6 +116,7 @@ def _claim(identifier: str, claim: Claim, parts: tuple[PartVerdict, ...]) -> Cla
         parts=parts,
         evidence=tuple(dict.fromkeys(evidence)),
         remark=claim.remark,
+        beside=beside,
     )
 
 

@@ -4,6 +4,9 @@ An analytic part names a calculation and says of its figures what the source say
 estimated: from trainings of an experiment's arms, from its populations of networks, from timings, or from how two ways
 to train the same networks rank them. They have a direction expected, the smallest effect worth speaking of, and the
 value against which the effect is held.
+
+What is told beside a claim is measured in the same ways and decides nothing: it was asked for later, or is no part of
+what the source says.
 """
 
 from typing import Annotated, Literal
@@ -84,20 +87,18 @@ class AnalyticPart:
             raise ValueError("says (={}) must name a figure")
 
 
-@dataclass(frozen=True, config=STRICT)
-class EmpiricalPart:
-    """A part that is settled by trainings.
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class TrainedContrast:
+    """What is measured of the trainings of an experiment's arms.
 
     Attributes:
-        measure: what is judged, in a few words.
+        measure: what it is, in a few words.
         experiment: whose arms are compared.
         of: what is measured of each training.
-        contrast: arm or group -> weight; the weights sum to 0, or there is one arm of weight 1, whose measure is held
-            against a value. The effect is the weighted sum, its mean over seeds.
-        expect: what the source says of the effect.
-        smallest: the smallest effect worth speaking of, in `unit`; also the margin within which arms are equal.
-        scale: "ratio" takes logarithms, so that the effect is a factor, and `smallest` one above 1.
-        against: what the effect is compared with; by default none, which is 0, or 1 for a ratio.
+        contrast: arm or group -> weight; the weights sum to 0, or there is one arm of weight 1, whose measure is taken
+            as it is. The effect is the weighted sum, its mean over seeds.
+        unit: of the effect.
+        scale: "ratio" takes logarithms, so that the effect is a factor.
         take: of a group's arms.
         target: the training loss, of measures that need one.
         figure: of "probe": the probe, and its figure.
@@ -108,11 +109,8 @@ class EmpiricalPart:
     experiment: str
     of: MeasureName
     contrast: dict[str, float]
-    expect: Expected
-    smallest: float
     unit: str
     scale: Literal["difference", "ratio"] = "difference"
-    against: float | None = None
     take: Take = "mean"
     target: float | None = None
     figure: tuple[str, str] | None = None
@@ -123,11 +121,30 @@ class EmpiricalPart:
             raise ValueError(
                 f"contrast (={self.contrast}) must have at least two weights, which sum to 0, or be one arm of weight 1"
             )
-        _check_smallest(self.smallest, self.scale)
         if (self.of in TARGETED) != (self.target is not None):
             raise ValueError(f"target (={self.target}) belongs to {' and '.join(map(repr, TARGETED))}, which need it")
         if (self.of == "probe") != (self.figure is not None):
             raise ValueError(f"figure (={self.figure}) belongs to 'probe', which needs it")
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class EmpiricalPart(TrainedContrast):
+    """A part that is settled by trainings.
+
+    Attributes:
+        expect: what the source says of the effect.
+        smallest: the smallest effect worth speaking of, in `unit`, or a factor above 1; also the margin within which
+            arms are equal.
+        against: what the effect is compared with; by default none, which is 0, or 1 for a ratio.
+    """
+
+    expect: Expected
+    smallest: float
+    against: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_smallest(self.smallest, self.scale)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -153,15 +170,15 @@ class PopulationPart:
         _check_smallest(self.smallest, self.scale)
 
 
-@dataclass(frozen=True, config=STRICT)
-class TimedPart:
-    """A part that is settled by timings of arms in turn, round after round; the effect is a factor.
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class TimedContrast:
+    """What is measured of a timing's arms, in turn, round after round; the effect is a factor.
 
     Attributes:
+        measure: what it is, in a few words.
         timing: whose arms are compared.
         of: seconds of a training step or of inference, a batch.
         contrast: arm -> weight of the logarithm of its measure; the weights sum to 0.
-        against: the factor with which the effect is compared.
     """
 
     kind: Literal["timed"]
@@ -169,15 +186,24 @@ class TimedPart:
     timing: str
     of: TimedMeasure
     contrast: dict[str, float]
-    expect: Expected
-    smallest: float
     unit: str = "times"
     scale: Literal["ratio"] = "ratio"
-    against: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.contrast) < 2 or abs(sum(self.contrast.values())) > 1e-9:
             raise ValueError(f"contrast (={self.contrast}) must have at least two weights, which sum to 0")
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class TimedPart(TimedContrast):
+    """A part that is settled by timings; `expect`, `smallest` and `against` as of an EmpiricalPart."""
+
+    expect: Expected
+    smallest: float
+    against: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         _check_smallest(self.smallest, self.scale)
 
 
@@ -205,6 +231,34 @@ class RankingPart:
 
 EstimatedPart = EmpiricalPart | PopulationPart | TimedPart | RankingPart
 Part = Annotated[AnalyticPart | EstimatedPart, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, config=STRICT)
+class CalculatedFigure:
+    """A figure of a calculation, told beside a claim."""
+
+    kind: Literal["analytic"]
+    measure: str
+    calculation: str
+    figure: str
+    unit: str = ""
+    scale: str = ""
+
+
+@dataclass(frozen=True, config=STRICT)
+class CostRatio:
+    """The cost of one arm of an experiment `over` that of another, told beside a claim."""
+
+    kind: Literal["cost"]
+    measure: str
+    experiment: str
+    cost: Literal["params", "macs", "activations", "memory for backward"]
+    of: str
+    over: str
+    unit: str = "times"
+
+
+Beside = Annotated[CalculatedFigure | CostRatio | TrainedContrast | TimedContrast, Field(discriminator="kind")]
 
 
 def _check_smallest(smallest: float, scale: Scale) -> None:

@@ -7,7 +7,7 @@ from pipeline.claims.estimates import Evidence, estimate
 from pipeline.claims.inference import ALPHA, MOST_SEEDS
 from pipeline.claims.judging import Adjusted, is_testable, judge_estimated, p_values_of, seeds_for
 from pipeline.claims.parts import AnalyticPart, RankingPart, TimedPart
-from pipeline.claims.verdicts import ClaimVerdict, PartVerdict
+from pipeline.claims.verdicts import Aside, ClaimVerdict, PartVerdict
 
 
 def tabulate(verdicts: Sequence[ClaimVerdict]) -> str:
@@ -67,6 +67,7 @@ def tell(claim: ClaimVerdict) -> str:
     lines += ["primary: among those for which the study was planned"] if claim.primary else []
     for part in claim.parts:
         lines += ["", f"{part.measure}: {part.verdict}", *(f"  {line}" for line in _evidence(part))]
+    lines += ["", "beside it, by no rule:", *(f"  {_beside(aside)}" for aside in claim.beside)] if claim.beside else []
     lines += ["", f"evidence: {'; '.join(claim.evidence)}"]
     return "\n".join([*lines, *(["", claim.remark] if claim.remark else [])])
 
@@ -89,6 +90,14 @@ def _evidence(part: PartVerdict) -> list[str]:
         if part.seeds_needed is not None:
             lines.append(f"{part.seeds_needed} seeds would find that effect with a probability of 80 %")
     return lines
+
+
+def _beside(aside: Aside) -> str:
+    if aside.effect is None:
+        return f"{aside.measure}: no evidence yet"
+    low, high = aside.interval or (None, None)
+    interval = f" [{low:.3g}, {high:.3g}] (n={aside.n})" if low is not None else ""
+    return f"{aside.measure}: {aside.effect:.3g} {aside.unit}{interval}"
 
 
 def effect_of(part: PartVerdict, p_name: str = "adjusted p") -> str:

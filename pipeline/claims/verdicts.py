@@ -53,8 +53,27 @@ class PartVerdict:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Aside:
+    """A figure beside a claim, by no rule: its interval, if it has one, is not adjusted for the number of figures.
+
+    `effect` is None where its record is not there yet; `scale` is the size at which it was measured.
+    """
+
+    measure: str
+    effect: float | None
+    unit: str
+    interval: tuple[float, float] | None = None
+    n: int | None = None
+    scale: str = ""
+    cautions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, config=STRICT)
 class ClaimVerdict:
-    """One claim with the verdicts of its parts; `evidence` names calculations and records."""
+    """One claim with the verdicts of its parts; `evidence` names calculations and records.
+
+    What stands `beside` it had no part in the verdict.
+    """
 
     id: str
     theme: str
@@ -65,6 +84,7 @@ class ClaimVerdict:
     parts: tuple[PartVerdict, ...]
     evidence: tuple[str, ...]
     remark: str = ""
+    beside: tuple[Aside, ...] = ()
 
 
 def together(verdicts: Sequence[Verdict]) -> Verdict:

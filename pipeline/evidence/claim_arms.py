@@ -9,15 +9,18 @@ from typing import Any
 from pipeline.claims.catalogue import Catalogue
 from pipeline.claims.estimates import Evidence, arms_of, population_errors
 from pipeline.claims.experiments import Experiment
-from pipeline.claims.parts import EmpiricalPart, Part, PopulationPart, TimedPart
+from pipeline.claims.parts import Beside, Part, PopulationPart, TimedContrast, TrainedContrast
 from pipeline.claims.timings import Timing, TimingRecord
 from pipeline.cost.limits import COST_NAMES
 from pipeline.evidence.formatting import decimals, duration, listing, network, number, quantity, spread
 from pipeline.evidence.records import GroupRecord, NetworkRecord
 from pipeline.schema import to_json
+from pipeline.search.pareto import front
 
 _TUNED = ("learning_rate", "resolution")
 """Fields of a recipe that do not tell arms apart: the rate is tuned, and the resolution is the network's."""
+FEWEST_ON_A_FRONT = 3
+"""So many different numbers of MACs a Pareto front of arms must have to choose from."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,11 @@ class Compared:
     held: dict[str, str]
 
 
-def compared_by(parts: Sequence[Part], catalogue: Catalogue, evidence: Evidence) -> tuple[Compared, ...]:
+def compared_by(parts: Sequence[Part | Beside], catalogue: Catalogue, evidence: Evidence) -> tuple[Compared, ...]:
     """One for each experiment and timing on which the parts rest; without arms where there is no record."""
     compared: dict[str, list[str]] = {}
     for part in parts:
-        if isinstance(part, EmpiricalPart | TimedPart):
+        if isinstance(part, TrainedContrast | TimedContrast):
             compared.setdefault(source_of(part), []).extend(part.contrast)
         elif isinstance(part, PopulationPart):
             compared.setdefault(source_of(part), []).extend((part.better, part.than))
@@ -73,12 +76,12 @@ def compared_by(parts: Sequence[Part], catalogue: Catalogue, evidence: Evidence)
     )
 
 
-def source_of(part: Part) -> str:
+def source_of(part: Part | Beside) -> str:
     """The experiment or the timing on which a part rests; "" where it rests on neither."""
     match part:
-        case EmpiricalPart() | PopulationPart():
+        case TrainedContrast() | PopulationPart():
             return part.experiment
-        case TimedPart():
+        case TimedContrast():
             return part.timing
         case _:
             return ""
@@ -101,6 +104,7 @@ def _experiment(name: str, experiment: Experiment, record: GroupRecord | None, t
         held = _held(experiment, record, networks)
         if trained:
             held["In all arms"] = _common(list(trained.values()), differing)
+            held["Pareto front"] = _front(trained)
     return Compared(
         kind="experiment",
         name=name,
@@ -175,9 +179,12 @@ def _held(experiment: Experiment, record: GroupRecord, networks: Sequence[Networ
     held = {"Held equal": "; ".join(_equal(experiment, record))}
     if networks:
         recipe, data = networks[0].recipe, record.data
-        images = recipe.train_images or data.counts.get("train", 0)
+        lengths = dict.fromkeys(
+            (n.recipe.epochs, n.recipe.train_images or data.counts.get("train", 0)) for n in networks
+        )
         batches = {found.recipe.batch_size for found in networks}
-        told = [f"{recipe.epochs} epochs of {images:,} images of {data.name}"]
+        trained = " or ".join(f"{epochs} epochs of {images:,}" for epochs, images in lengths)
+        told = [f"{trained} images of {data.name}"]
         told += [f"batches of {recipe.batch_size}"] if len(batches) == 1 else []
         told += [recipe.optimizer, f"{recipe.schedule} schedule", f"precision {recipe.precision}"]
         held["Protocol"] = ", ".join(told)
@@ -185,6 +192,21 @@ def _held(experiment: Experiment, record: GroupRecord, networks: Sequence[Networ
         seeds = sorted({run.seed for found in networks for run in found.runs})
         held["Seeds"] = f"{_seeds(seeds)}, the same for all arms"
     return held
+
+
+def _front(arms: Mapping[str, NetworkRecord]) -> str:
+    """Arms than which none has fewer MACs and errs less; "" where they were not trained alike, or most cost alike."""
+    scored = {
+        arm: (found.macs, found.validation_error_percent.mean)
+        for arm, found in arms.items()
+        if found.validation_error_percent is not None
+    }
+    alike = len({(found.recipe.epochs, found.recipe.train_images) for found in arms.values()}) == 1
+    if not alike or len({macs for macs, _ in scored.values()}) < FEWEST_ON_A_FRONT:
+        return ""
+    names = list(scored)
+    on_it = sorted(front(list(scored.values())), key=lambda place: scored[names[place]])
+    return f"of MACs and mean error: {listing([names[place] for place in on_it])}"
 
 
 def _seeds(seeds: Sequence[int]) -> str:
@@ -205,7 +227,8 @@ def _equal(experiment: Experiment, record: GroupRecord) -> list[str]:
 def _rates(networks: Sequence[NetworkRecord]) -> str:
     trials = [trial for found in networks for trial in found.rates]
     if not trials:
-        return "fixed beforehand"
+        used = sorted({found.recipe.learning_rate for found in networks})
+        return f"{used[0]:g} for all" if len(used) == 1 else "each arm is of one rate"
     tried = listing([f"{rate:g}" for rate in sorted({trial.learning_rate for trial in trials})])
     horizon = max(trial.horizon for trial in trials)
     return f"chosen for each arm among {tried}, by validation error after at most {horizon} epochs"

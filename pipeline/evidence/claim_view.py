@@ -9,7 +9,7 @@ from pipeline.claims.catalogue import Catalogue, Claim, Theme
 from pipeline.claims.estimates import Evidence, margin_of, null_of, scaled
 from pipeline.claims.parts import AnalyticPart, Part
 from pipeline.claims.simulation import Simulation
-from pipeline.claims.verdicts import ClaimVerdict, FigureVerdict, PartVerdict, Verdict
+from pipeline.claims.verdicts import Aside, ClaimVerdict, FigureVerdict, PartVerdict, Verdict
 from pipeline.errors import UsageError
 from pipeline.evidence import claim_words
 from pipeline.evidence.claim_arms import Compared, Setting, compared_by, setting_of, source_of
@@ -177,6 +177,11 @@ class ClaimView:
         return " ".join(wrong) if wrong else self.calculated[0].would_change
 
     @property
+    def beside(self) -> list[tuple[Aside, str]]:
+        """Figures that decide nothing, each with its value in words."""
+        return [(aside, claim_words.aside_of(aside)) for aside in self.verdict.beside]
+
+    @property
     def rules(self) -> dict[str, list[str]]:
         """The decision rules, each with what it decides: several parts may have one."""
         found: dict[str, list[str]] = {}
@@ -272,7 +277,7 @@ def claims_view(
             if part.figure is not None and part.figure not in charts:
                 owner = owners.setdefault(part.figure, identifier)
                 charts[part.figure] = Chart(figures[part.figure], source_of(part.part), owner)
-        compared = compared_by(claim.parts, catalogue, evidence)
+        compared = compared_by((*claim.parts, *claim.beside), catalogue, evidence)
         views.append(ClaimView(claim, found[identifier], tuple(parts), compared, tuple(charts.values())))
     return ClaimsView(
         claims=tuple(views),

@@ -13,7 +13,7 @@ from pipeline.claims.parts import (
     RankingPart,
     TimedPart,
 )
-from pipeline.claims.verdicts import FigureVerdict, PartVerdict
+from pipeline.claims.verdicts import Aside, FigureVerdict, PartVerdict
 from pipeline.evidence.formatting import factor, listing, measured, number
 
 
@@ -34,6 +34,16 @@ def interval_of(part: Part, verdict: PartVerdict) -> str:
         return ""
     low, high = verdict.interval
     return f"{_value(part, low)} to {_value(part, high)}"
+
+
+def aside_of(aside: Aside) -> str:
+    """A figure beside a claim, with its interval and over how many repeats it was taken, if it has them."""
+    if aside.effect is None:
+        return "no evidence yet"
+    if aside.interval is None:
+        return f"{number(aside.effect)} {aside.unit}".strip()
+    low, high = aside.interval
+    return f"{number(aside.effect)} {aside.unit} ({number(low)} to {number(high)}, n = {aside.n})"
 
 
 def half_width_of(part: Part, verdict: PartVerdict) -> str:
@@ -143,6 +153,11 @@ def would_change(part: Part, verdict: PartVerdict) -> str:
         if room > 0:
             return f"An effect further from {_null(part)}: the interval ends {_distance(part, room)} inside the margin."
         return "More spread: by the one-sided tests, which decide, it lies within; the interval reaches beyond."
+    if part.expect in ("equal", "not higher"):  # contradicted, by what lies beyond the margin
+        beyond = max(low - null - margin, null - margin - high)
+        if beyond > 0:
+            return f"An effect nearer to {_null(part)}: the interval ends {_distance(part, beyond)} beyond the margin."
+        return "More spread: by the test, which decides, it lies beyond the margin; the interval reaches into it."
     nearest = low - null if low > null else null - high
     reach = " It reaches into the margin, so the effect may be too small to speak of." if verdict.may_be_small else ""
     return f"An effect nearer to {_null(part)}: the interval ends {_distance(part, nearest)} from it.{reach}"

@@ -17,7 +17,16 @@ from pipeline.claims.timings import TimedArmRecord, TimingRecord
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.statistics import NO_RATE_TRAINS
 
-PART = EmpiricalPart("empirical", "error", "depth", "validation error", {"deep": 1, "flat": -1}, "lower", 0.5, "points")
+PART = EmpiricalPart(
+    kind="empirical",
+    measure="error",
+    experiment="depth",
+    of="validation error",
+    contrast={"deep": 1, "flat": -1},
+    expect="lower",
+    smallest=0.5,
+    unit="points",
+)
 DEPTH = Experiment("?", {"full": Size(5, 1.0)}, {"deep": Arm("vgg-small"), "flat": Arm("vgg-small")})
 
 
@@ -69,9 +78,17 @@ def test_the_largest_rate_that_trains_is_found_for_each_seed() -> None:
     groups: dict[str, tuple[str, ...]] = {"with": ("bn .1", "bn 1"), "without": ("plain .1", "plain 1")}
     experiment = Experiment("?", {}, {name: Arm("lenet") for name in arms}, groups=groups)
     part = EmpiricalPart(
-        "empirical", "largest rate", "rates", "learning rate", {"with": 1, "without": -1}, "higher", 2.0, "times",
-        scale="ratio", take="highest rate that trains",
-    )  # fmt: skip
+        kind="empirical",
+        measure="largest rate",
+        experiment="rates",
+        of="learning rate",
+        contrast={"with": 1, "without": -1},
+        expect="higher",
+        smallest=2.0,
+        unit="times",
+        scale="ratio",
+        take="highest rate that trains",
+    )
     found = estimated(part, experiment, record)
     assert found.contrast is None  # in seed 2 no rate trains without: one pair is left
     assert found.failed == 3
@@ -140,7 +157,15 @@ def test_timings_are_compared_within_rounds() -> None:
 
     arms = {"slow": arm((4.0, 8.0)), "fast": arm((1.0, 2.0))}
     record = TimingRecord("timing/1", "speed", "full", "cpu", 1, 128, arms, "")
-    part = TimedPart("timed", "?", "speed", "training step", {"slow": 1, "fast": -1}, "higher", 1.1)
+    part = TimedPart(
+        kind="timed",
+        measure="?",
+        timing="speed",
+        of="training step",
+        contrast={"slow": 1, "fast": -1},
+        expect="higher",
+        smallest=1.1,
+    )
     for measured, factor in ((part, 4.0), (replace(part, of="inference"), 4.0)):
         found = estimate(measured, Catalogue(), Evidence(timings={"speed": record}))
         assert found is not None and found.contrast is not None

@@ -25,7 +25,16 @@ HOLDING = (
     *("A1", "A12", "V1", "V2", "V3", "V5", "V6", "N1", "N2", "N3", "N4"),
     *("G1", "G3", "B7", "R2", "R4", "X1", "D1", "D7", "P6"),
 )
-PART = EmpiricalPart("empirical", "error", "depth", "validation error", {"deep": 1, "flat": -1}, "lower", 0.5, "points")
+PART = EmpiricalPart(
+    kind="empirical",
+    measure="error",
+    experiment="depth",
+    of="validation error",
+    contrast={"deep": 1, "flat": -1},
+    expect="lower",
+    smallest=0.5,
+    unit="points",
+)
 DEPTH = Experiment("?", {"full": Size(5, 1.0)}, {"deep": Arm("vgg-small"), "flat": Arm("vgg-small")})
 
 

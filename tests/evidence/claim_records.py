@@ -9,7 +9,20 @@ from pipeline.claims.catalogue import Catalogue, Claim, Theme
 from pipeline.claims.estimates import Evidence
 from pipeline.claims.experiments import Arm, Equality, Experiment, Population, Size
 from pipeline.claims.judging import judge
-from pipeline.claims.parts import AnalyticPart, EmpiricalPart, Part, PopulationPart, RankingPart, Relation, TimedPart
+from pipeline.claims.parts import (
+    AnalyticPart,
+    Beside,
+    CalculatedFigure,
+    EmpiricalPart,
+    Expected,
+    Part,
+    PopulationPart,
+    RankingPart,
+    Relation,
+    TimedMeasure,
+    TimedPart,
+    TrainedContrast,
+)
 from pipeline.claims.simulation import Coverage, Simulation
 from pipeline.claims.timings import TimedArm, TimedArmRecord, Timing, TimingRecord
 from pipeline.evidence.claim_view import ClaimsView, claims_view
@@ -40,11 +53,27 @@ def catalogue(hostile: str = "") -> Catalogue:
     """Claims of every kind: two calculated, and others that hold, are contradicted, equivalent and undecided."""
 
     def error(measure: str, experiment: str = "kernels", one: str = "two 3x3", other: str = "one 5x5") -> EmpiricalPart:
-        contrast = {one: 1.0, other: -1.0}
-        return EmpiricalPart("empirical", measure, experiment, "validation error", contrast, "lower", 0.5, "points")
+        return EmpiricalPart(
+            kind="empirical",
+            measure=measure,
+            experiment=experiment,
+            of="validation error",
+            contrast={one: 1.0, other: -1.0},
+            expect="lower",
+            smallest=0.5,
+            unit="points",
+        )
 
-    equal = TimedPart("timed", "time of both", "steps", "inference", {"fast": 1, "slow": -1}, "equal", 1.2)
-    faster = TimedPart("timed", "time of a step", "steps", "training step", {"fast": 1, "slow": -1}, "lower", 1.1)
+    def time(measure: str, of: TimedMeasure, expect: Expected, smallest: float) -> TimedPart:
+        contrast = {"fast": 1.0, "slow": -1.0}
+        return TimedPart(
+            kind="timed", measure=measure, timing="steps", of=of, contrast=contrast, expect=expect, smallest=smallest
+        )
+
+    equal, faster = (
+        time("time of both", "inference", "equal", 1.2),
+        time("time of a step", "training step", "lower", 1.1),
+    )
     layers = {"layers": Relation(equals=8), "hidden dense": Relation(equals=3)}
     arms = {"two 3x3": Arm("vgg-small"), "one 5x5": Arm("vgg-small")}
     spaces = {name: Population("anynet-a", 3, (1, 9)) for name in ("wide", "free")}
@@ -58,8 +87,23 @@ def catalogue(hostile: str = "") -> Catalogue:
         "P1": ("design spaces", "Shared is better.", (probability,)),
         "P5": ("design spaces", "Short ranks as long.", (ranking,)),
     }
+    beside: dict[str, tuple[Beside, ...]] = {
+        "V4": (
+            CalculatedFigure("analytic", f"layers{hostile}", "alexnet-layers", "layers"),
+            TrainedContrast(
+                kind="empirical",
+                measure="error of two 3x3",
+                experiment="kernels",
+                of="validation error",
+                contrast={"two 3x3": 1},
+                unit="%",
+            ),
+        )
+    }
     claims = {
-        name: Claim(theme, "VGG", statement, "contested", parts, name == "V4", f"A remark {hostile}")
+        name: Claim(
+            theme, "VGG", statement, "contested", parts, name == "V4", f"A remark {hostile}", beside.get(name, ())
+        )
         for name, (theme, statement, parts) in judged_by.items()
     }
     timing = Timing("Which is faster?", {name: TimedArm("lenet-small") for name in ("fast", "slow")}, {"full": 6})
@@ -91,7 +135,7 @@ def evidence(failed: bool = False) -> Evidence:
     return Evidence(records, timings, {("short", "full"): pairs})
 
 
-SIMULATION = Simulation((Coverage("skewed", 5, 0.941, 0.837, 2000),), 0.043, 0.021, 0.815, 600, 8, 20, 8)
+SIMULATION = Simulation((Coverage("skewed", 5, 0.941, 0.837, 2000),), 0.043, 0.021, 0.815, 0.421, 600, 8, 20, 8)
 
 
 def judged(comparisons: Sequence[Comparison] = (), hostile: str = "", failed: bool = False) -> ClaimsView:

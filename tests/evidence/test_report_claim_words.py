@@ -9,7 +9,16 @@ from pipeline.claims.verdicts import FigureVerdict, PartVerdict, Verdict
 from pipeline.evidence import claim_words
 from pipeline.evidence.claim_view import PartView
 
-PART = EmpiricalPart("empirical", "m", "e", "validation error", {"a": 1, "b": -1}, "lower", 0.5, "points")
+PART = EmpiricalPart(
+    kind="empirical",
+    measure="m",
+    experiment="e",
+    of="validation error",
+    contrast={"a": 1, "b": -1},
+    expect="lower",
+    smallest=0.5,
+    unit="points",
+)
 FOUND = PartVerdict(
     "empirical", "m", "holds", -2.0, "points", (-2.5, -1.5), 5, "", expected="lower", smallest=0.5, p_value=0.001
 )
@@ -29,6 +38,9 @@ FOUND = PartVerdict(
         ({}, "undecided", None, None, "of which there is none yet: convstudy run e."),
         ({"expect": "not higher"}, "holds", (-9.0, 0.1), None, "ends 0.40 points inside the margin."),
         ({"expect": "equal"}, "holds", (-0.1, 0.1), None, "ends 0.40 points inside the margin."),
+        ({"expect": "not higher"}, "contradicted", (0.58, 0.97), None, "ends 0.08 points beyond the margin."),
+        ({"expect": "equal"}, "contradicted", (-1.5, -0.7), None, "ends 0.20 points beyond the margin."),
+        ({"expect": "equal"}, "contradicted", (-1.5, -0.4), None, "the interval reaches into it."),
         ({"scale": "ratio", "smallest": 2.0}, "holds", (0.1, 0.25), None, "ends a factor of 4.00 from it."),
     ],
 )

@@ -12,12 +12,16 @@ from claim_records import catalogue, evidence, experiment_record, judged
 from report_records import HOSTILE_NAMES, group, network, write_results
 
 from pipeline.claims.catalogue import Catalogue
+from pipeline.claims.estimates import Evidence
+from pipeline.claims.experiments import Arm, Experiment, Size
 from pipeline.claims.judging import judge
+from pipeline.claims.parts import TrainedContrast
 from pipeline.errors import UsageError
 from pipeline.evidence.claim_arms import compared_by
 from pipeline.evidence.claim_view import ClaimsView, claims_view
 from pipeline.evidence.comparison import compare
 from pipeline.evidence.rendering import TEMPLATES, render_html, render_markdown, sections_of
+from pipeline.evidence.statistics import mean_interval
 from pipeline.files import write_json
 from pipeline.schema import to_json
 from pipeline.stages.report import write_report
@@ -26,6 +30,7 @@ from pipeline.workspace import Workspace
 CHECKOUT = Path(__file__).parents[2]
 COMPARISONS = compare([group((network(),))], [])
 NETWORKS = sections_of(COMPARISONS)
+COSTS = {"small": 1_000_000, "large": 2_000_000, "larger": 3_000_000}
 HOSTILE = "".join(name for name in HOSTILE_NAMES if "\n" not in name)
 
 
@@ -104,6 +109,36 @@ def test_a_section_tells_what_was_compared_and_held_equal(page: str) -> None:
         "Source: VGG",
     ):
         assert fact in told, fact
+
+
+def test_what_stands_beside_a_claim_is_told_with_what_it_is_worth(page: str, text: str) -> None:
+    section = words(section_of(page, "v4"))
+    assert "Beside it Layers: 8" in section and "Error of two 3x3: 9.94 % (" in section and "n = 5)" in section
+    assert "it decides nothing, and its intervals are not adjusted" in section
+    assert "- Beside it, by no rule: error of two 3x3: 9.94 % (" in text
+
+
+def test_arms_of_different_cost_have_a_pareto_front(claims: ClaimsView) -> None:
+    made = {name: replace(network(name, "vgg", 10_000, macs), name=f"kernels.{name}") for name, macs in COSTS.items()}
+    errors = {"small": 14.0, "large": 12.0, "larger": 12.5}
+    record = group(
+        tuple(
+            replace(one, validation_error_percent=mean_interval([errors[name] - 0.1, errors[name] + 0.1]))
+            for name, one in made.items()
+        ),
+        "kernels",
+    )
+    experiment = Experiment("?", {"full": Size(2, 1.0)}, {name: Arm("vgg-small") for name in COSTS})
+    contrast = TrainedContrast(
+        kind="empirical",
+        measure="all",
+        experiment="kernels",
+        of="validation error",
+        contrast={"small": 1, "large": 1, "larger": -2},
+        unit="points",
+    )
+    (compared,) = compared_by([contrast], Catalogue({"kernels": experiment}), Evidence({"kernels": record}))
+    assert compared.held["Pareto front"] == "of MACs and mean error: small and large"
 
 
 def test_a_section_tells_of_trainings_that_failed() -> None:
