@@ -20,6 +20,7 @@ from pydantic.dataclasses import dataclass
 
 from benchmarks.simulated import Answers, StudyInMemory
 from benchmarks.surrogate import Surrogate
+from pipeline.errors import UsageError
 from pipeline.evidence.population import PopulationTable
 from pipeline.evidence.study_records import Budget, Objective, SamplerName, Trial
 from pipeline.files import sha256_file, write_json
@@ -106,22 +107,29 @@ def compare_into(
     workers: int,
     tell: Callable[[str], None],
 ) -> SearchComparison:
-    """Compare, and write the record; arms that it holds of the same table and seeds are kept in it."""
-    comparison = compare(table_file, samplers, repeats, workers, tell)
+    """Compare, and write the record; arms that it holds already of the same table, seeds and repeats are kept in it.
+
+    Raises UsageError, before anything is compared, where the file holds another comparison: hours may be in it.
+    """
     earlier = read_record(SearchComparison, file) if file.exists() else None
-    if earlier is not None and _alike(earlier, comparison):
+    if earlier is not None:
+        held = {len(found) for courses in earlier.courses.values() for found in courses.values()}
+        same = (earlier.table_sha256, earlier.budgets, earlier.first_seed) == (
+            sha256_file(table_file),
+            BUDGETS,
+            FIRST_SEED,
+        )
+        if not same or held != {repeats}:
+            raise UsageError(
+                f"{file} holds a comparison on another table, or of other seeds ({', '.join(map(str, held))} repeats): "
+                "move it away, or compare the same"
+            )
+    comparison = compare(table_file, samplers, repeats, workers, tell)
+    if earlier is not None:
         merged = {o: earlier.courses[o] | courses for o, courses in comparison.courses.items()}
         comparison = replace(comparison, courses=merged)
     write_json(file, to_json(comparison))
     return comparison
-
-
-def _alike(one: SearchComparison, other: SearchComparison) -> bool:
-    def shape(comparison: SearchComparison) -> tuple[object, ...]:
-        repeats = {len(found) for courses in comparison.courses.values() for found in courses.values()}
-        return comparison.table_sha256, comparison.budgets, comparison.first_seed, repeats
-
-    return shape(one) == shape(other)
 
 
 def compare(

@@ -222,7 +222,7 @@ def reproduce(
     place = workspace()
     plan = plan_campaign(place, read_settings(place.params_file), names or [], profile, seeds)
     if dry_run:
-        answer(json_file, *estimate_campaign(place, plan, workers))
+        answer(json_file, *estimate_campaign(place, plan, workers), quiet)
         return
     record = run_plan(place, plan, "reproduce", workers, quiet)
     if json_file is None and not quiet:

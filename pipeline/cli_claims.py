@@ -55,7 +55,7 @@ def run(
     plan = plan_experiment(name, catalogue.experiments[name], profile, settings, manifest, seeds)
     known = published_record(place, name, profile) if published else None
     if dry_run:
-        answer(json_file, *estimate_campaign(place, plan, workers, known))
+        answer(json_file, *estimate_campaign(place, plan, workers, known), quiet)
         return
     record = run_plan(place, plan, name, workers, quiet, known)
     write_json(record_file(place, EXPERIMENTS, name), to_json(record))
@@ -89,7 +89,7 @@ def _time(
         raise UsageError(f"timing {name} has no rounds for the profile {profile}: {', '.join(plan.timing.rounds)}")
     if dry_run:
         text = f"{name}: {len(plan.timing.arms)} arms measured in turn, {plan.rounds} rounds"
-        answer(json_file, text, to_json(plan))
+        answer(json_file, text, to_json(plan), quiet)
         return
     talk = json_file is None and not quiet
     record = take_timing(plan, resolve_device(), lambda line: print(line, flush=True) if talk else None)

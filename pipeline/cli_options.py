@@ -49,9 +49,9 @@ def teller(quiet: bool, json_file: Path | None) -> Callable[[str], None]:
     return lambda line: print(line, file=stream, flush=True)
 
 
-def answer(target: Path | None, text: str, value: Any) -> None:
-    """What a verb found: as JSON where that is asked for, else as text."""
-    if target is None:
+def answer(target: Path | None, text: str, value: Any, quiet: bool) -> None:
+    """What a verb found: as JSON where that is asked for, else as text, unless it is to be quiet."""
+    if target is None and not quiet:
         print(text)
     write(target, value)
 

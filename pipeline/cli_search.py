@@ -108,9 +108,8 @@ def search(
     )
     budget = parse(Budget, {"trials": 40 if trials is None and hours is None else trials, "hours": hours}, "budget")
     if dry_run:
-        answer(
-            json_file, *study_estimate.estimate_search(place, manifest, plan, budget, study, storage, workers, fresh)
-        )
+        found = study_estimate.estimate_search(place, manifest, plan, budget, study, storage, workers, fresh)
+        answer(json_file, *found, quiet)
         return
     record = searches.search(
         place,

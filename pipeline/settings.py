@@ -76,7 +76,7 @@ class FinalistsSettings:
 
     seeds: int = 5
     members: int = 8
-    random_networks: int = 16
+    random_networks: int = 8
     random_search: bool = True
 
     def __post_init__(self) -> None:

@@ -66,7 +66,7 @@ class Config:
 def sample(answers: Answers) -> Config:
     """One to three stages of one or two blocks: 1,604,340 networks, 0.4 to 56 MMACs at 28 pixels.
 
-    A stage has a total width; its 3x3 branch takes half to two thirds of it, the 1x1 branch most of the rest.
+    A stage has a total width; its 3x3 branch takes three to five eighths of it, and the three others share the rest.
     """
     stages = []
     width = answers.suggest_int("width_1", 32, 96, step=16)

@@ -4,6 +4,7 @@ A record of a study is a function of what its storage holds, and can be written 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Any, Literal, get_args
 
@@ -20,6 +21,9 @@ SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
 TrialState = Literal["complete", "stopped", "failed"]
 StudyState = Literal["running", "complete", "exhausted", "interrupted"]
 
+DIVERGED = "diverged"
+"""How the reason of a training begins whose loss ceased to be a number."""
+
 COST_OF: dict[Objective, Cost] = {
     "macs": "macs",
     "params": "params",
@@ -27,6 +31,11 @@ COST_OF: dict[Objective, Cost] = {
     "latency": "latency_seconds",
 }
 """The cost that an objective other than the error is."""
+
+
+def main_cost(objectives: Sequence[Objective]) -> Cost:
+    """The cost by which networks are called equally dear: the first one among the objectives, else MACs."""
+    return next((COST_OF[objective] for objective in objectives if objective != "error"), "macs")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -40,7 +49,8 @@ class SearchPlan:
         seed: of the sampler, and of every training.
         rungs: epochs at which trials are compared; the last is the recipe's.
         reduction: of the trials at a rung, the best 1 / reduction go on; None: all train in full.
-        warm_start: the study whose complete trials the sampler knows from the start, and their number, as "name:12".
+        warm_start: the study whose trials the sampler knows from the start, complete by its so many rungs that had
+            been told, and their digest, as "name:12:0a1b2c3d".
     """
 
     schema: Literal["search-plan/1"]
@@ -101,8 +111,11 @@ class Trial:
         state: None while it may still train.
         refused, duplicates: candidates that were drawn and put aside since the trial before.
         drawn_by: the sampler, or "random" where each parameter was drawn uniformly until a network was within the
-            limits: before a sampler has learnt anything, or after its candidates were refused too often.
+            limits: before a sampler has learnt anything, or after its candidates were refused too often; or "walk",
+            where that met nothing new and the space was walked through.
         sampler_attributes: what the sampler noted of the trial for its own later draws.
+        epochs_seen: epochs that it was trained for, as far as this study asked; that in which it diverged included.
+        train_seconds: of those epochs, by the pace of each.
         counted_at: its place among the counted trials, from 1, or None as long as it does not count.
     """
 
@@ -119,8 +132,14 @@ class Trial:
     state: TrialState | None = None
     reason: str | None = None
     attempts: int = 1
+    epochs_seen: int = 0
     train_seconds: float = 0.0
     counted_at: int | None = None
+
+    @property
+    def diverged(self) -> bool:
+        """Whether it failed by itself, which is a result of the search; others were lost to the machine."""
+        return self.state == "failed" and (self.reason or "").startswith(DIVERGED)
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -13,7 +13,7 @@ from optuna.trial import create_trial
 
 import search_spaces
 from pipeline.cost.limits import Cost
-from pipeline.evidence.study_records import COST_OF, FinalistComparison, FinalistsRecord, Member
+from pipeline.evidence.study_records import COST_OF, DIVERGED, FinalistComparison, FinalistsRecord, Member, main_cost
 from pipeline.search.samplers import distributions, silence
 
 BEST_SHARE = 0.25
@@ -63,8 +63,8 @@ class StudyView:
 
     @property
     def cost(self) -> Cost:
-        """The cost against which errors are drawn: the first one among the objectives, else MACs."""
-        return next((COST_OF[objective] for objective in self.record["objectives"] if objective != "error"), "macs")
+        """The cost against which errors are drawn."""
+        return main_cost(self.record["objectives"])
 
     @property
     def further_costs(self) -> list[Cost]:
@@ -84,7 +84,7 @@ class StudyView:
         A population; those of them that were trained in full are not, if the others were stopped.
         """
         drawn = [trial for trial in self.trials if trial["drawn_by"] == "random"]
-        return [trial for trial in drawn if trial["rungs"] or (trial["reason"] or "").startswith("diverged")]
+        return [trial for trial in drawn if trial["rungs"] or (trial["reason"] or "").startswith(DIVERGED)]
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -111,7 +111,8 @@ class StudyView:
         seen, lowest, points = 0.0, math.inf, list[tuple[int, float]]()
         for _, _, place, trial in told:
             epochs = [0, *(rung["epochs"] for rung in trial["rungs"])]
-            seen += trial["train_images_seen"] * (epochs[place + 1] - epochs[place]) / epochs[-1]
+            of_all = trial.get("epochs_seen") or epochs[-1]  # of one that diverged more than to its last rung
+            seen += trial["train_images_seen"] * (epochs[place + 1] - epochs[place]) / of_all
             if trial["state"] == "complete" and place + 1 == len(trial["rungs"]):
                 lowest = min(lowest, trial["validation_error_percent"])
                 points.append((round(seen), lowest))

@@ -86,7 +86,7 @@ class Candidates:
             values = next(self._walked, None)
             if values is None:
                 return None
-            if trial := self._gate(number, values, "random", {}, count=False):
+            if trial := self._gate(number, values, "walk", {}, count=False):
                 return trial
         return None
 
@@ -141,7 +141,7 @@ class Candidates:
         )
 
     def _measured_costs(self, design: Design, key: str) -> dict[Cost, float]:
-        """Measured once for each network, so that one over a limit does not pass by another, luckier measurement."""
+        """Measured once for each network by a driver: none over a limit passes by another, luckier measurement."""
         if key not in self._measured:
             self._measured[key] = self._measure(design)
         return self._measured[key]

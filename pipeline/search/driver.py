@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import search_spaces
-from pipeline.evidence.records import Membership
+from pipeline.evidence.records import Measurement, Membership, Result
 from pipeline.evidence.study_records import Budget, Rung, SearchPlan, Trial, TrialState
 from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
 from pipeline.search.asha import Promotion, Standing, to_finish, to_promote
@@ -117,6 +117,7 @@ class Driver:
         """Search until the budget is spent or the space is exhausted; ends all trials that wait at a rung."""
         self.study.note(budget=self.budget)
         self.study.note_exhausted(False)
+        self._told(self.tally)
         for trial in self.trials:
             self.candidates.know(trial)
             self.candidates.view.begin(trial)
@@ -141,9 +142,15 @@ class Driver:
         return self._spent + time.monotonic() - self._began
 
     def _fill(self) -> None:
-        """Give every free worker something to do, if there is anything."""
-        while len(self._training) < self.capacity and not self._time_is_up():
-            trial = self._promoted() or self._new() or self._last()
+        """Give every free worker something to do, if there is anything.
+
+        When the time is up and no network was trained in full yet, the best one still goes on: a front has a member.
+        """
+        while len(self._training) < self.capacity:
+            if not self._time_is_up():
+                trial = self._promoted() or self._new() or self._last()
+            else:
+                trial = None if any(known.state == "complete" for known in self.trials) else self._last()
             if trial is None:
                 return
             self._submit(trial)
@@ -230,10 +237,12 @@ class Driver:
         self._training.discard(trial.number)
         result, measurement = outcome.folder.result(), outcome.folder.measurement()
         self._counted += trial.counted_at is None
+        epochs = self._epochs_seen(trial, outcome, result)
         trial = replace(
             trial,
             attempts=max(trial.attempts, outcome.attempts, measurement.attempts if measurement else 1),
-            train_seconds=measurement.train_seconds if measurement else trial.train_seconds,
+            epochs_seen=epochs,
+            train_seconds=_seconds_of(measurement, epochs) if measurement else trial.train_seconds,
             counted_at=trial.counted_at or self._counted,
         )
         if outcome.state == "failed":
@@ -246,6 +255,12 @@ class Driver:
             self._end(trial, "complete")
         else:
             self._keep(trial)
+
+    def _epochs_seen(self, trial: Trial, outcome: Outcome, result: Result | None) -> int:
+        """How far a trial has been trained for this study; a lost one as far as was known before."""
+        if outcome.state == "failed":
+            return trial.epochs_seen if result is None else min(len(result.history) + 1, self.plan.recipe.epochs)
+        return self.plan.rungs[len(trial.rungs)]
 
     def _rungs(self, trial: Trial, history: tuple[Epoch, ...]) -> tuple[Rung, ...]:
         """The trial's rungs and the one it has now reached (what another study trained beyond it is not looked at)."""
@@ -262,3 +277,12 @@ class Driver:
         self._standings[trial.number] = self._standing(trial)
         self.study.update(trial)
         self._told(self.tally)
+
+
+def _seconds_of(measurement: Measurement, epochs: int) -> float:
+    """Seconds of a training's first epochs; a run that others had trained further took them as well."""
+    paces = measurement.images_per_second
+    if len(paces) <= epochs:
+        return measurement.train_seconds
+    shares = [1 / pace for pace in paces]
+    return measurement.train_seconds * sum(shares[:epochs]) / sum(shares)

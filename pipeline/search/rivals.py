@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 import search_spaces
-from pipeline.cost.limits import Cost
-from pipeline.evidence.study_records import COST_OF, Against, SearchPlan, Trial
+from pipeline.evidence.study_records import Against, SearchPlan, Trial, main_cost
 from pipeline.files import canonical_json
 from pipeline.search.gate import MeasuredCosts, costs_of, described, over
 from pipeline.settings import FinalistsSettings
@@ -80,16 +79,11 @@ def rivals_of(
     return rivals, told
 
 
-def _cost(plan: SearchPlan) -> Cost:
-    """The cost by which networks are called equally dear: the first one among the objectives, else MACs."""
-    return next((COST_OF[objective] for objective in plan.objectives if objective != "error"), "macs")
-
-
 def _reference(
     plan: SearchPlan, member: Trial, measure: MeasuredCosts
 ) -> tuple[str, int, tuple[dict[str, Any], ...]] | None:
     """The cheapest reference of the member's family that costs as much or more: name, MACs, Config."""
-    cost = _cost(plan)
+    cost = main_cost(plan.objectives)
     family = search_spaces.family(member.config["family"])
     dearer: list[tuple[float, str, Design, int]] = []
     for name, reference in family.references.items():
@@ -111,7 +105,7 @@ def _random_networks(
     plan: SearchPlan, member: Trial, count: int, measure: MeasuredCosts
 ) -> list[tuple[dict[str, Any], float]]:
     """Up to `count` networks of the space at the member's cost and within the limits, each with its MACs."""
-    cost = _cost(plan)
+    cost = main_cost(plan.objectives)
     space = search_spaces.space(plan.space)
     generator = np.random.default_rng(derive_seed(plan.seed, "finalists", member.number))
     found: dict[str, tuple[dict[str, Any], float]] = {}
@@ -140,6 +134,6 @@ def _is_similar(cost: float | None, wanted: float) -> bool:
 
 def _best_within(plan: SearchPlan, trials: Sequence[Trial], member: Trial) -> Trial | None:
     """The lowest error of a random search among complete trials that cost no more than the member."""
-    cost = _cost(plan)
+    cost = main_cost(plan.objectives)
     within = [t for t in trials if t.state == "complete" and t.costs[cost] <= member.costs[cost]]
     return min(within, key=lambda trial: (trial.rungs[-1].validation_error_percent, trial.number), default=None)

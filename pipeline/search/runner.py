@@ -60,7 +60,8 @@ class Request:
 class Outcome:
     """How a requested run ended, after how many attempts of this driver; `trained`: False for one found finished.
 
-    "stopped": it has come as far as was asked, and waits.
+    "stopped": it has come as far as was asked, and waits; also where the run, asked for by others, went on from there,
+    to whichever end.
     """
 
     request: Request
@@ -143,7 +144,7 @@ class Runner:
         test_data = self.manifest.test_fingerprint
         finished = finished_result(request, folder, test_data)
         if finished is not None:
-            self._finished.append(Outcome(request, folder, finished.state, finished.reason, trained=False))
+            self._finished.append(_outcome(request, folder, finished, trained=False))
             return
         if needs_weights(folder, test_data if request.test else None, request.probes, request.weights):
             self.display.line(f"{request.name}: weights of run {folder.run} are gone; it is trained again for them")
@@ -188,7 +189,7 @@ class Runner:
         folder = self.store.folder(request.spec.hash)
         Checkpoints(folder.path).clear()
         self.mirror.finished(folder)
-        self.display.finished(f"{_name(request)}: stopped, others began better", trained)
+        self.display.finished(f"{_name(request)}: goes no further", trained)
 
     def _start(self, flight: _InFlight) -> None:
         self.store.folder(flight.job.run).progress.unlink(missing_ok=True)  # of an earlier attempt
@@ -201,8 +202,7 @@ class Runner:
         if error is None and not future.cancelled():
             result = folder.result()
             assert result is not None, f"worker left no result for run {folder.run}"
-            outcome = Outcome(flight.request, folder, result.state, result.reason, attempts=flight.attempt)
-            self._finished.append(outcome)
+            self._finished.append(_outcome(flight.request, folder, result, attempts=flight.attempt))
             return
         reason = _passing_reason(error)
         if reason is None:
@@ -260,6 +260,13 @@ def finished_result(request: Request, folder: RunFolder, test_data: str) -> Resu
     return result if not request.test or folder.test_score(test_data) is not None else None
 
 
+def _outcome(request: Request, folder: RunFolder, result: Result, trained: bool = True, attempts: int = 1) -> Outcome:
+    """How a run ended, as far as it was asked for."""
+    if request.until is not None and len(result.history) >= request.until:
+        return Outcome(request, folder, "stopped", None, trained, attempts)
+    return Outcome(request, folder, result.state, result.reason, trained, attempts)
+
+
 def _tell(outcome: Outcome) -> str:
     request, what = outcome.request, _name(outcome.request)
     if outcome.state == "failed":
@@ -268,7 +275,8 @@ def _tell(outcome: Outcome) -> str:
         what += f", {request.until} of {request.spec.recipe.epochs} epochs"
     result, measurement, score = outcome.folder.result(), outcome.folder.measurement(), outcome.folder.test_score()
     assert result is not None
-    told = f"{what}: validation error {result.history[-1].validation_error_percent:.2f} %"
+    asked = result.history[: request.until]  # others may have trained it further
+    told = f"{what}: validation error {asked[-1].validation_error_percent:.2f} %"
     if request.test and score is not None:
         told += f", test error {score.test_error_percent:.2f} %"
     if measurement is not None and measurement.images_per_second:

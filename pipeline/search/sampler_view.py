@@ -119,8 +119,8 @@ class SamplerView:
         stored = self.study.get_trials(deepcopy=False)
         for trial, expected in zip(trials, expected_errors(curves, len(self.plan.rungs)), strict=True):
             place = self._numbers[trial.number]
-            lost = trial.state == "failed" and not (trial.reason or "").startswith("diverged")
-            if trial.state == "failed" and not lost:
+            lost = trial.state == "failed" and not trial.diverged
+            if trial.diverged:
                 expected = ALL_WRONG_PERCENT
             if stored[place].state == OptunaState.RUNNING and lost:
                 self.study.tell(place, state=OptunaState.FAIL)
@@ -146,7 +146,7 @@ class SamplerView:
                     values=self.values(error, trial.costs | costs),
                     params=values,
                     distributions=self.distributions,
-                    constraints=self.plan.limits.constraints(costs),
+                    constraints=self.plan.limits.constraints(trial.costs | costs),
                 )
             )
             recalled += 1

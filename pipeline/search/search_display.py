@@ -113,9 +113,12 @@ class SearchDisplay:
         }
 
     def _errors(self) -> list[float]:
-        """Errors of the complete trials, in the order in which they came to count."""
-        complete = [trial for trial in self._tally.trials if trial.state == "complete"]
-        return [t.rungs[-1].validation_error_percent for t in sorted(complete, key=lambda t: t.counted_at or 0)]
+        """Errors of the complete trials, in the order in which they came to their end."""
+        last = sorted(
+            (trial.rungs[-1] for trial in self._tally.trials if trial.state == "complete"),
+            key=lambda rung: rung.arrival,
+        )
+        return [rung.validation_error_percent for rung in last]
 
     def _refused_percent(self, counted: int) -> float:
         """The refused ones' share of all candidates that were looked at."""

@@ -142,7 +142,7 @@ def space_digest(space: Space) -> str:
 
 def default_name(plan: SearchPlan) -> str:
     """Families, data, and a short hash of all that shapes the study, but for how far a warm start had come."""
-    named = replace(plan, warm_start=plan.warm_start and plan.warm_start.rpartition(":")[0])
+    named = replace(plan, warm_start=plan.warm_start and plan.warm_start.rsplit(":", 2)[0])
     return f"{'+'.join(plan.space)}-{plan.data}-{sha256_text(canonical_json(to_json(named)))[:8]}"
 
 
@@ -151,7 +151,7 @@ def in_force(stored: SearchPlan, wanted: SearchPlan, name: str) -> SearchPlan:
 
     It goes on with the warm start that it began with, where one of the same name is wanted.
     """
-    begun, again = (plan.warm_start and plan.warm_start.rpartition(":")[0] for plan in (stored, wanted))
+    begun, again = (plan.warm_start and plan.warm_start.rsplit(":", 2)[0] for plan in (stored, wanted))
     different = differences(stored, replace(wanted, warm_start=stored.warm_start) if begun == again else wanted)
     if different:
         raise UsageError(

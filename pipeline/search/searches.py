@@ -52,25 +52,28 @@ def search(
     with Studies(url, place.locks) as studies:
         known = name in studies.names()
         plan = in_force(studies.open(name).plan, plan, name) if known and not fresh else plan
-        warm = warm_trials(place, studies, plan)  # refused, if at all, before a study is made
-        if known and fresh:
-            studies.remove(name)
-        study = studies.open(name) if known and not fresh else studies.create(name, plan)
+        warm = warm_trials(place, studies, plan, name)
         display = SearchDisplay(name, plan, budget, quiet=quiet)
         workers = options.workers or search_workers(plan)
         options = replace(options, workers=workers)
-        with study.driven(), open_runner(place, manifest, plan.device, display, options) as runner:
-            try:
-                driver = Driver(study, budget, runner, workers, measured_costs(plan), display.told, warm)
-                if plan.warm_start is not None:
-                    display.line(f"the sampler begins with {driver.candidates.recalled} of {len(warm)} trials")
-                driver.run()
-                if options.keep_weights:
-                    _complete_front(driver, runner)
-            finally:
-                display.close()
-            record = read_study(study, runner.store, driven=False)
-            _show_in_mlflow(runner, record)
+        with open_runner(place, manifest, plan.device, display, options) as runner:  # refused, if at all, by now
+            if known and fresh:
+                studies.remove(name)
+            study = studies.open(name) if known and not fresh else studies.create(name, plan)
+            with study.driven():
+                try:
+                    driver = Driver(study, budget, runner, workers, measured_costs(plan), display.told, warm)
+                    if plan.warm_start is not None:
+                        display.line(
+                            f"the sampler begins with {driver.candidates.recalled} of {len(warm)} complete trials"
+                        )
+                    driver.run()
+                    if options.keep_weights:
+                        _complete_front(driver, runner)
+                finally:
+                    display.close()
+                record = read_study(study, runner.store, driven=False)
+                _show_in_mlflow(runner, record)
         return record
 
 

@@ -256,6 +256,7 @@ def _progress(trial: Trial) -> dict[str, Any]:
         "state": trial.state,
         "reason": trial.reason,
         "attempts": trial.attempts,
+        "epochs_seen": trial.epochs_seen,
         "train_seconds": trial.train_seconds,
         "counted_at": trial.counted_at,
     }

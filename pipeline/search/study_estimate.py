@@ -19,6 +19,7 @@ from pipeline.search.gate import SAMPLE_DRAWS, costs_of, described, sample_withi
 from pipeline.search.search_plans import default_name, in_force
 from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import Studies
+from pipeline.search.warm_starts import warm_trials
 from pipeline.workspace import Workspace
 from search_spaces import Design
 
@@ -44,14 +45,15 @@ def estimate_search(
     """
     name, workers = name or default_name(plan), workers or search_workers(plan)
     space = search_spaces.space(plan.space)
-    counted = 0 if fresh else _counted_so_far(storage_url(place, url), place, name, plan)
+    counted, spent_seconds = _so_far(storage_url(place, url), place, name, plan, fresh)
     sample = sample_within(plan, space, ESTIMATED_NETWORKS)
     if not sample:
         raise UsageError(f"no network of {space.name} within the limits was met in 20,000 draws: an estimate needs one")
     seconds = statistics.median(_trial_seconds(plan, config, manifest) for config in sample) / workers
-    trials = (
-        max(0, budget.trials - counted) if budget.trials is not None else round(3600 * (budget.hours or 0) / seconds)
-    )
+    if budget.trials is not None:
+        trials = max(0, budget.trials - counted)
+    else:
+        trials = round(max(0.0, 3600 * (budget.hours or 0) - spent_seconds) / seconds)
     hours = trials * seconds / 3600
     disk = trials * RECORD_BYTES
     trained = trained_alike(plan, RunStore(place.runs))
@@ -124,12 +126,13 @@ def _trial_seconds(plan: SearchPlan, config: dict[str, Any], manifest: Manifest)
     return run_seconds(spec_of(plan, config), manifest) * epochs / plan.recipe.epochs
 
 
-def _counted_so_far(url: str, place: Workspace, name: str, plan: SearchPlan) -> int:
+def _so_far(url: str, place: Workspace, name: str, plan: SearchPlan, fresh: bool) -> tuple[int, float]:
+    """Counted trials and seconds spent of the study of that name, if it goes on; refused as the search would be."""
     if not is_there(url):
-        return 0
+        return 0, 0.0
     with Studies(url, place.locks) as studies:
-        if name not in studies.names():
-            return 0
-        study = studies.open(name)
-        in_force(study.plan, plan, name)
-        return len(study.trials())
+        study = None if fresh or name not in studies.names() else studies.open(name)
+        warm_trials(place, studies, plan if study is None else in_force(study.plan, plan, name), name)
+        if study is None:
+            return 0, 0.0
+        return sum(trial.counted_at is not None for trial in study.trials()), study.spent_seconds

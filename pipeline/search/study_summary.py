@@ -89,8 +89,8 @@ def hypervolumes(plan: SearchPlan, trials: Sequence[Trial], bounds: Bounds) -> l
 
 
 def images_seen(trial: Trial, plan: SearchPlan) -> int:
-    """Training images that went through the network, repeats included."""
-    return images_of(plan, trial.rungs[-1].epochs) if trial.rungs else 0
+    """Training images that went through the network, repeats included; of an epoch that was cut short, all."""
+    return images_of(plan, max(trial.epochs_seen, trial.rungs[-1].epochs if trial.rungs else 0))
 
 
 def images_of(plan: SearchPlan, epochs: int) -> int:
@@ -147,6 +147,7 @@ def trials_of(record: Mapping[str, Any]) -> list[Trial]:
             rungs=tuple(parse(Rung, rung, f"rung of trial {trial['number']}") for rung in trial["rungs"]),
             state=trial["state"],
             reason=trial["reason"],
+            epochs_seen=trial.get("epochs_seen", 0),
             counted_at=place,
         )
         for place, trial in sorted(enumerate(record["trials"], start=1), key=lambda entry: entry[1]["number"])
@@ -165,6 +166,7 @@ def _trial_json(trial: Trial, seen: int) -> dict[str, Any]:
         "attempts": trial.attempts,
         "reason": trial.reason,
         "train_images_seen": seen,
+        "epochs_seen": trial.epochs_seen,
         "train_seconds": trial.train_seconds,
         "run": trial.run,
         "drawn_by": trial.drawn_by,

@@ -1,22 +1,24 @@
 """Warm starts: a sampler that knows from the start what another study has found, or the published population.
 
-The published population goes by its name, where no study of the storage has it. A plan keeps the name and how many
-trials there were, as "name:12", so that a study that is continued goes on with what it began with, however far the
-other one has come since.
+The published population goes by its name, where no study of the storage has it. A plan keeps the name, how many rungs
+had been told there, and a digest of what was complete by then, as "name:12:0a1b2c3d": a study that is continued goes on
+with what it began with, however far the other one has come since, and finds out where that was begun anew.
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 
 from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.population import POPULATION, PopulationTable, published_table
 from pipeline.evidence.study_records import Rung, SearchPlan, Trial
+from pipeline.files import canonical_json
 from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import Studies
 from pipeline.workspace import Workspace
 
 
 def warm_start_of(place: Workspace, url: str | None, name: str) -> str:
-    """The study from which another may learn, and how many trials it has by now, as a plan keeps it: "name:12".
+    """The study from which another may learn, as far as it has come by now, as a plan keeps it: "name:12:0a1b2c3d".
 
     Raises UsageError where neither the storage nor the published evidence has such trials.
     """
@@ -26,21 +28,23 @@ def warm_start_of(place: Workspace, url: str | None, name: str) -> str:
         with Studies(url, place.locks) as studies:
             names = studies.names()
             if name in names:
-                return f"{name}:{len(studies.open(name).trials())}"
+                return _frozen(name, studies.open(name).trials())
     if name == POPULATION and (table := published_table(place)):
-        return f"{name}:{len(table.networks)}"
+        return _frozen(name, list(_as_trials(table)))
     raise unknown_name("study", name, [*names, POPULATION])
 
 
-def warm_trials(place: Workspace, studies: Studies, plan: SearchPlan) -> list[Trial]:
-    """The trials that a plan's `warm_start` names.
+def warm_trials(place: Workspace, studies: Studies, plan: SearchPlan, learner: str) -> list[Trial]:
+    """The trials that the plan of the study `learner` begins with.
 
-    Raises UsageError where they are gone, or were trained on other data; other recipes are no hindrance, since what a
-    sampler learns from is mostly which of two networks is the better one.
+    Raises UsageError where they are gone or others, are its own, or were trained on other data; other recipes are no
+    hindrance, since what a sampler learns from is mostly which of two networks is the better one.
     """
     if plan.warm_start is None:
         return []
-    name, _, count = plan.warm_start.rpartition(":")
+    name, arrivals, _ = plan.warm_start.rsplit(":", 2)
+    if name == learner:
+        raise UsageError(f"--warm-start {name} is the study itself: name another with --study")
     if name in studies.names():
         study = studies.open(name)
         fingerprint, trials = study.plan.data_fingerprint, study.trials()
@@ -50,7 +54,24 @@ def warm_trials(place: Workspace, studies: Studies, plan: SearchPlan) -> list[Tr
         raise unknown_name("study", name, [*studies.names(), POPULATION])
     if fingerprint != plan.data_fingerprint:
         raise UsageError(f"--warm-start {name} is of other data than {plan.data} is now")
-    return trials[: int(count)]
+    known = _complete_by(trials, int(arrivals))
+    if plan.warm_start != _frozen(name, known, int(arrivals)):
+        raise UsageError(
+            f"--warm-start {name} was begun anew since {learner} began with it: begin {learner} anew, too, with --fresh"
+        )
+    return known
+
+
+def _complete_by(trials: Sequence[Trial], arrivals: int) -> list[Trial]:
+    """Those that were complete when so many rungs had been told."""
+    return [trial for trial in trials if trial.state == "complete" and trial.rungs[-1].arrival <= arrivals]
+
+
+def _frozen(name: str, trials: Sequence[Trial], arrivals: int | None = None) -> str:
+    if arrivals is None:
+        arrivals = max((rung.arrival for trial in trials for rung in trial.rungs), default=0)
+    told = [[trial.config, trial.rungs[-1].validation_error_percent] for trial in _complete_by(trials, arrivals)]
+    return f"{name}:{arrivals}:{hashlib.sha256(canonical_json(told).encode()).hexdigest()[:8]}"
 
 
 def _as_trials(table: PopulationTable) -> Iterator[Trial]:

@@ -105,14 +105,15 @@ def run_table(
     root: Path,
     manifest: Manifest,
     plan: SearchPlan,
-    trials: int,
+    budget: int | Budget,
     executor: TableExecutor,
     url: str | None = None,
     name: str = "study",
     stall_seconds: float = 600.0,
     retries: int = 2,
 ) -> Studies:
-    """Search to a number of trials; returns the studies of the storage, to be read and closed."""
+    """Search to a number of trials, or to a budget; returns the studies of the storage, to be read and closed."""
+    budget = Budget(trials=budget) if isinstance(budget, int) else budget
     studies = Studies(url or f"sqlite:///{root / 'studies.db'}", root / "locks")
     study = studies.open(name) if name in studies.names() else studies.create(name, plan)
     runner = Runner(
@@ -121,12 +122,12 @@ def run_table(
         manifest,
         executor,
         lambda: Mirror.off(root / "mlruns"),
-        Display("table", trials, quiet=True),
+        Display("table", 0, quiet=True),
         stall_seconds=stall_seconds,
         retries=retries,
     )
     with study.driven(), runner:
-        Driver(study, Budget(trials=trials), runner, executor.capacity).run()
+        Driver(study, budget, runner, executor.capacity).run()
     return studies
 
 

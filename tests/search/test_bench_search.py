@@ -12,15 +12,25 @@ import search_spaces
 from benchmarks.fidelity import rank_correlations
 from benchmarks.fidelity import tabulate as tabulate_fidelity
 from benchmarks.full_trainings import RECIPE as FULL_RECIPE
-from benchmarks.search_bench import BUDGETS, FIRST_SEED, Arm, Course, SearchComparison, delivered, simulate
+from benchmarks.search_bench import (
+    BUDGETS,
+    FIRST_SEED,
+    Arm,
+    Course,
+    SearchComparison,
+    compare_into,
+    delivered,
+    simulate,
+)
 from benchmarks.search_verdict import KINDS, ONE, TWO, auto, compute_share, findings, tabulate, worse_than_random
 from benchmarks.surrogate import Surrogate, mean_curve, residuals
 from pipeline.cost.limits import Limits
 from pipeline.data.manifest import load_manifest
+from pipeline.errors import UsageError
 from pipeline.evidence.population import FullTraining, FullTrainings, PopulationTable, TableNetwork
 from pipeline.evidence.study_records import Rung, SamplerName, Trial
-from pipeline.files import sha256_file
-from pipeline.schema import read_record
+from pipeline.files import sha256_file, write_json
+from pipeline.schema import read_record, to_json
 from pipeline.search.gate import costs_of, described, over
 from pipeline.search.search_plans import AUTO, SearchKind
 from pipeline.search.study_summary import Bounds
@@ -69,6 +79,19 @@ def test_one_training_has_the_same_noise_wherever_it_is_met(table: PopulationTab
     assert np.array_equal(surrogate.noise(20.0, 1, "run"), surrogate.noise(20.0, 1, "run"))
     others = [tuple(surrogate.noise(20.0, repeat, "run")) for repeat in range(8)]
     assert len(set(others)) > 1
+
+
+def test_a_comparison_that_is_there_is_never_overwritten_by_another(table: PopulationTable, tmp_path: Path) -> None:
+    table_file, file = tmp_path / "table.json", tmp_path / "search.json"
+    write_json(table_file, to_json(table))
+    record = compare_into(file, table_file, ["random"], 1, 1, lambda line: None)
+    before = file.read_bytes()
+    with pytest.raises(UsageError, match=r"holds a comparison .* \(1 repeats\): move it away"):
+        compare_into(file, table_file, ["random"], 2, 1, lambda line: None)
+    write_json(table_file, to_json(replace(table, networks=table.networks[1:])))
+    with pytest.raises(UsageError, match="on another table"):
+        compare_into(file, table_file, ["random"], 1, 1, lambda line: None)
+    assert file.read_bytes() == before and record.first_seed == FIRST_SEED
 
 
 @pytest.mark.parametrize("halving", [True, False])

@@ -1,6 +1,8 @@
 """The driver of a search: exact budgets, the same study each time, new networks within the limits by every sampler."""
 
 import shutil
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,15 +14,31 @@ import search_spaces
 from pipeline.cost.limits import Cost, Limits
 from pipeline.data.manifest import Manifest
 from pipeline.errors import StorageError, UsageError
-from pipeline.evidence.study_records import SAMPLERS
+from pipeline.evidence.study_records import SAMPLERS, Budget, Rung
 from pipeline.files import canonical_json, read_json
 from pipeline.search.candidates import Candidates
+from pipeline.search.driver import Driver, Tally
 from pipeline.search.gate import described
+from pipeline.search.jobs import Job
+from pipeline.search.runner import Outcome, Request
 from pipeline.search.samplers import STARTUP
 from pipeline.search.search_plans import AUTO, SearchKind, default_name, differences
 from pipeline.search.studies import Studies
 from pipeline.search.warm_starts import warm_start_of, warm_trials
 from pipeline.workspace import Workspace
+
+
+class NoWork:
+    """A runner that nothing is asked of."""
+
+    def submit(self, request: Request) -> None:
+        raise AssertionError(f"{request.name} was asked for")
+
+    def outcomes(self) -> Iterator[Outcome]:
+        return iter(())
+
+    def stop(self, request: Request) -> None:
+        raise AssertionError(f"{request.name} was stopped")
 
 
 @pytest.mark.parametrize(("count", "repeats"), [(12, 2), pytest.param(40, 20, marks=pytest.mark.soak)])
@@ -118,6 +136,7 @@ def test_a_large_space_in_which_draws_find_nothing_gives_its_networks_all_the_sa
     plan = table_plan(manifest, "anynet-a", limits=Limits(macs=1_003_072), halving=False)
     trials, _ = searched(tmp_path / "one", manifest, plan, 20)
     assert len({canonical_json(trial.config) for trial in trials}) == len(trials) == 20
+    assert sum(trial.drawn_by == "walk" for trial in trials) > 10  # no population of uniformly drawn networks
     searched(tmp_path / "two", manifest, plan, 13)
     assert searched(tmp_path / "two", manifest, plan, 20)[0] == trials
 
@@ -149,6 +168,48 @@ def test_a_network_is_measured_once_and_stays_over_its_limit(manifest: Manifest)
     assert candidates.refused >= 299
 
 
+def test_a_trial_of_another_study_over_a_measured_limit_is_no_example(manifest: Manifest) -> None:
+    plan = table_plan(manifest, "lenet", sampler="random")
+    teacher = Candidates(plan, search_spaces.space(plan.space)).next(0)
+    assert teacher is not None
+    slow = replace(
+        teacher, costs={**teacher.costs, "latency_seconds": 1.0}, rungs=(Rung(9, 20.0, 1),), state="complete"
+    )
+    limited = replace(plan, limits=replace(plan.limits, latency_seconds=0.001))
+    (known,) = Candidates(limited, search_spaces.space(plan.space), warm=[slow]).view.study.get_trials()
+    assert known.constraints["latency_seconds"] > 0 > known.constraints["macs"]
+
+
+def test_where_a_study_stands_is_told_before_anything_new_happens(tmp_path: Path, manifest: Manifest) -> None:
+    plan = table_plan(manifest)
+    studies = run_table(tmp_path, manifest, plan, 6, TableExecutor(1))
+    heard: list[int] = []
+
+    def told(tally: Tally) -> None:
+        heard.append(sum(trial.counted_at is not None for trial in tally.trials))
+
+    Driver(studies.open("study"), Budget(trials=6), NoWork(), 1, told=told).run()
+    studies.close()
+    assert heard[:1] == [6]
+
+
+def test_hours_that_end_before_any_network_was_trained_in_full_leave_one_that_was(
+    tmp_path: Path, manifest: Manifest
+) -> None:
+    waited: list[Job] = []
+
+    def wait(job: Job) -> None:
+        time.sleep(2.5 if not waited else 0)
+        waited.append(job)
+
+    plan = table_plan(manifest, sampler="random")
+    studies = run_table(tmp_path, manifest, plan, Budget(hours=2 / 3600), TableExecutor(1, wait))
+    (trial,) = studies.open("study").trials()
+    studies.close()
+    assert (trial.state, len(trial.rungs)) == ("complete", len(plan.rungs))
+    assert record_of(tmp_path)["front"] == [0] and record_of(tmp_path)["state"] == "complete"
+
+
 def test_drawing_ends_when_the_time_is_up(manifest: Manifest) -> None:
     limits = Limits(macs=2_000_000, latency_seconds=0.5)
     plan = replace(table_plan(manifest, "lenet", limits=Limits(macs=2_000_000)), limits=limits)
@@ -167,20 +228,20 @@ def test_the_published_population_can_be_a_warm_start(tmp_path: Path, manifest: 
         warm_start_of(place, None, "population")
     shutil.copytree(CHECKOUT / "reports" / "published" / "population", place.published / "population")
     kept_as = warm_start_of(place, None, "population")
-    assert kept_as == "population:253" and not place.studies.exists()
+    assert kept_as.startswith("population:253:") and not place.studies.exists()
     table = read_json(CHECKOUT / "reports" / "published" / "population" / "table.json")
     plan = replace(table_plan(manifest, warm_start=kept_as), data_fingerprint=table["plan"]["data_fingerprint"])
     with Studies(f"sqlite:///{tmp_path / 'studies.db'}", tmp_path / "locks") as studies:
-        trials = warm_trials(place, studies, plan)
+        trials = warm_trials(place, studies, plan, "study")
         with pytest.raises(UsageError, match="of other data"):
-            warm_trials(place, studies, replace(plan, data_fingerprint="other"))
+            warm_trials(place, studies, replace(plan, data_fingerprint="other"), "study")
         with pytest.raises(UsageError, match="unknown study 'removed'"):  # and not the population in its place
-            warm_trials(place, studies, replace(plan, warm_start="removed:4"))
+            warm_trials(place, studies, replace(plan, warm_start="removed:4:00000000"), "study")
     resnets = sum(network["config"]["family"] == "resnet" for network in table["networks"])
     assert (
         len(trials) == 253 and Candidates(plan, search_spaces.space(["resnet"]), warm=trials).recalled == resnets > 50
     )
-    assert default_name(plan) == default_name(replace(plan, warm_start="population:100"))
+    assert default_name(plan) == default_name(replace(plan, warm_start="population:100:00000000"))
 
 
 def test_of_a_thousand_candidates_none_is_over_a_limit(manifest: Manifest) -> None:

@@ -10,9 +10,11 @@ import pytest
 from conftest import make_study
 from verbs import SMALL, called, refused, told, typed
 
+from pipeline.errors import StorageError
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking_store import open_store
 from pipeline.files import sha256_file
+from pipeline.process import only_one
 from pipeline.workspace import Workspace
 
 
@@ -199,10 +201,16 @@ def test_a_search_can_learn_from_another(searched: tuple[Workspace, Any], capsys
     learning = ("search", "lenet", *SMALL, "--warm-start", "teacher", "--study", "warm", "--seed", "5")
     assert told(place, *learning, "--trials", "2")["counted"] == 2
     complete = sum(trial["state"] == "complete" for trial in teacher["trials"])
-    assert f"the sampler begins with {complete} of 4 trials" in capsys.readouterr().err
+    assert f"the sampler begins with {complete} of {complete} complete trials" in capsys.readouterr().err
     told(place, "search", "lenet", *SMALL, "--study", "teacher", "--trials", "5")
     assert told(place, *learning, "--trials", "3")["counted"] == 3  # it goes on with what it began with
-    assert f"the sampler begins with {complete} of 4 trials" in capsys.readouterr().err
+    assert f"the sampler begins with {complete} of {complete} complete trials" in capsys.readouterr().err
+    told(place, "search", "lenet", *SMALL, "--study", "teacher", "--trials", "3", "--seed", "9", "--fresh")
+    for dry_run in ((), ("--dry-run",)):
+        assert "teacher was begun anew since warm began" in refused(place, *learning, "--trials", "4", *dry_run)
+    itself = ("--study", "teacher", "--warm-start", "teacher", "--trials", "4", "--fresh")
+    assert "is the study itself" in refused(place, "search", "lenet", *SMALL, *itself)
+    assert told(place, "status", "teacher")["counted"] == 3
 
 
 def test_fresh_begins_anew_with_other_settings(searched: tuple[Workspace, Any]) -> None:
@@ -215,12 +223,21 @@ def test_fresh_begins_anew_with_other_settings(searched: tuple[Workspace, Any]) 
     assert [trial["number"] for trial in after["trials"]] == [0, 1, 2]
 
 
+def test_a_search_that_is_refused_leaves_the_study_that_it_would_begin_anew(searched: tuple[Workspace, Any]) -> None:
+    place, record = searched
+    again = ("search", "lenet", "--trials", "2", *SMALL, "--study", "first", "--fresh")
+    with only_one("driver", place.locks, 0.0), pytest.raises(StorageError, match="already running"):
+        called(place, *again)
+    assert told(place, "status", "first") == record
+
+
 def test_hours_are_a_budget_that_is_spent_and_can_be_raised(searched: tuple[Workspace, Any]) -> None:
     place, _ = searched
     timed = ("search", "lenet", *SMALL, "--study", "timed", "--hours")
     first = told(place, *timed, "0.001")  # 3.6 s
     assert first["state"] == "complete" and first["counted"] >= 1 and first["budget"] == {"hours": 0.001}
     assert told(place, *timed, "0.001")["counted"] == first["counted"]
+    assert told(place, *timed, "0.001", "--dry-run")["trials"] == 0
     more = told(place, *timed, "0.003")
     assert more["state"] == "complete" and more["counted"] > first["counted"]
 
@@ -257,6 +274,7 @@ def test_a_dry_run_trains_nothing(searched: tuple[Workspace, Any]) -> None:
     assert "18,432 networks" in said and "hours" in said and "MiB" in said
     assert "networks of the families are in the run store already, trained alike" in said
     assert len(list(RunStore(place.runs))) == runs and "dry" not in called(place, "studies")
+    assert called(place, "search", "lenet", "--trials", "5", *SMALL, "--study", "dry", "--dry-run", "--quiet") == ""
 
 
 def test_a_dry_run_says_what_the_search_would_do_to_a_study_that_is_there(searched: tuple[Workspace, Any]) -> None:

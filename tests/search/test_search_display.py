@@ -1,8 +1,10 @@
 """What a user sees of a search while it runs, from trials and times that are given."""
 
 import io
+from dataclasses import replace
 
 import pytest
+from rich.console import Console
 from table_search import table_plan
 
 from pipeline.data.manifest import Manifest
@@ -54,8 +56,6 @@ def test_hours_are_those_of_all_drivers(manifest: Manifest, clock: list[float]) 
 def test_the_table_has_the_front_and_who_trains(manifest: Manifest) -> None:
     display = shown(manifest, Budget(trials=60))
     display.update([Active("trial 30", 0.5, 100.0)])
-    from rich.console import Console
-
     stream = io.StringIO()
     Console(file=stream, width=160).print(display.table())
     told = stream.getvalue()
@@ -65,6 +65,19 @@ def test_the_table_has_the_front_and_who_trains(manifest: Manifest) -> None:
     written = display.stream
     assert isinstance(written, io.StringIO)
     assert "[mine] trial 7: error 20 % (found finished)" in written.getvalue()
+
+
+def test_the_course_is_that_of_the_ends_and_not_of_the_beginnings(manifest: Manifest) -> None:
+    """A trial that came to count first may come to its end last."""
+    late, soon = (
+        replace(trial(0, "complete", 20.0), rungs=(Rung(9, 20.0, 9),)),
+        replace(trial(1, "complete", 30.0), rungs=(Rung(9, 30.0, 5),)),
+    )
+    display = SearchDisplay("mine", table_plan(manifest), Budget(trials=2), io.StringIO())
+    display.told(Tally([late, soon], Budget(trials=2)))
+    stream = io.StringIO()
+    Console(file=stream, width=160).print(display.table())
+    assert "30.00 to 20.00 %" in stream.getvalue()
 
 
 def test_the_curve_is_that_of_the_lowest_value() -> None:
