@@ -19,8 +19,8 @@ from pipeline.search.pareto import front
 
 _TUNED = ("learning_rate", "resolution")
 """Fields of a recipe that do not tell arms apart: the rate is tuned, and the resolution is the network's."""
-FEWEST_ON_A_FRONT = 3
-"""So many different numbers of MACs a Pareto front of arms must have to choose from."""
+FEWEST_ON_A_FRONT, LEAST_RANGE = 3, 1.5
+"""A Pareto front of arms is told where so many differ in MACs, the largest having so many times those of the least."""
 
 
 @dataclass(frozen=True)
@@ -202,11 +202,12 @@ def _front(arms: Mapping[str, NetworkRecord]) -> str:
         if found.validation_error_percent is not None
     }
     alike = len({(found.recipe.epochs, found.recipe.train_images) for found in arms.values()}) == 1
-    if not alike or len({macs for macs, _ in scored.values()}) < FEWEST_ON_A_FRONT:
+    macs = {macs for macs, _ in scored.values()}
+    if not alike or len(macs) < FEWEST_ON_A_FRONT or max(macs) < LEAST_RANGE * min(macs):
         return ""
     names = list(scored)
     on_it = sorted(front(list(scored.values())), key=lambda place: scored[names[place]])
-    return f"of MACs and mean error: {listing([names[place] for place in on_it])}"
+    return f"of MACs and mean error: {'; '.join(names[place] for place in on_it)}"
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -138,7 +138,7 @@ def test_arms_of_different_cost_have_a_pareto_front(claims: ClaimsView) -> None:
         unit="points",
     )
     (compared,) = compared_by([contrast], Catalogue({"kernels": experiment}), Evidence({"kernels": record}))
-    assert compared.held["Pareto front"] == "of MACs and mean error: small and large"
+    assert compared.held["Pareto front"] == "of MACs and mean error: small; large"
 
 
 def test_a_section_tells_of_trainings_that_failed() -> None:
