@@ -21,7 +21,7 @@ from benchmarks import textbook as textbook_trainer
 from benchmarks.textbook import PilImages, transform
 from pipeline.data.arrays import open_training_data
 from pipeline.machine import keep_freed_memory, resolve_precision
-from pipeline.search.plans import native_resolution
+from pipeline.running.plans import native_resolution
 from pipeline.training.images import ImageData, load_images, stratified_subset
 from pipeline.training.initialisation import initialise
 from pipeline.training.loop import train

@@ -25,12 +25,12 @@ from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
 from pipeline.files import write_json
 from pipeline.machine import hardware, resolve_device, resolve_precision, versions
 from pipeline.process import prepare_workers, run_and_exit
+from pipeline.running.display import Display
+from pipeline.running.estimate import trainings_at_once
+from pipeline.running.runner import Request
+from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.schema import read_record, to_json
 from pipeline.search.candidates import spec_of
-from pipeline.search.display import Display
-from pipeline.search.estimate import trainings_at_once
-from pipeline.search.runner import Request
-from pipeline.search.session import RunnerOptions, open_runner
 from pipeline.training.recipe import Recipe
 from pipeline.workspace import Workspace, workspace
 

@@ -19,7 +19,7 @@ from pipeline.evidence.records import Membership, Result, RunSpec
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking_replay import replay
 from pipeline.files import sha256_file
-from pipeline.search.estimate import measured_speeds
+from pipeline.running.estimate import measured_speeds
 from pipeline.training.history import Epoch
 from pipeline.training.recipe import Recipe
 

@@ -20,7 +20,7 @@ import search_spaces
 from benchmarks.arms import SOURCE_NETWORKS
 from benchmarks.records import Row, geometric, row
 from pipeline.machine import keep_freed_memory, resolve_precision
-from pipeline.search.plans import native_resolution
+from pipeline.running.plans import native_resolution
 from pipeline.training.evaluation import autocast
 from pipeline.training.initialisation import initialise
 from pipeline.training.optimisation import make_optimizer

@@ -16,10 +16,10 @@ from benchmarks.records import Row, row, told
 from pipeline.data.arrays import open_training_data
 from pipeline.data.manifest import Manifest
 from pipeline.machine import keep_freed_memory
-from pipeline.search.display import Display
-from pipeline.search.runner import Request, Runner
-from pipeline.search.session import RunnerOptions, open_runner
-from pipeline.search.single import single_request
+from pipeline.running.display import Display
+from pipeline.running.runner import Request, Runner
+from pipeline.running.session import RunnerOptions, open_runner
+from pipeline.running.single import single_request
 from pipeline.settings import read_settings
 from pipeline.stages.report import write_report
 from pipeline.training.images import ImageData, load_images
@@ -74,7 +74,7 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
     return rows, [f"the whole pipeline takes {told(ratio)} times as long as the bare loop"]
 
 
-DRIVER = "import pipeline.search.campaign, pipeline.search.session"
+DRIVER = "import pipeline.running.campaign, pipeline.running.session"
 
 
 def _request(manifest: Manifest, seed: int, images: int, epochs: int) -> Request:

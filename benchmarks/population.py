@@ -19,13 +19,13 @@ from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
 from pipeline.files import write_json
 from pipeline.machine import hardware, resolve_device, versions
 from pipeline.process import prepare_workers, run_and_exit
+from pipeline.running.display import Display
+from pipeline.running.runner import Request
+from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.schema import to_json
 from pipeline.search.candidates import spec_of
-from pipeline.search.display import Display
-from pipeline.search.runner import Request
 from pipeline.search.search_plans import plan_search
 from pipeline.search.searches import search
-from pipeline.search.session import RunnerOptions, open_runner
 from pipeline.search.storage import storage_url
 from pipeline.search.studies import Studies
 from pipeline.search.study_estimate import search_workers

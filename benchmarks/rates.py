@@ -14,9 +14,9 @@ from benchmarks.records import Row, row
 from pipeline.data.arrays import open_training_data
 from pipeline.data.manifest import load_manifest
 from pipeline.machine import cores, resolve_precision
+from pipeline.running.halving import Curve, best, going_on, rungs
+from pipeline.running.plans import PlannedNetwork, plan_runs
 from pipeline.schema import parse
-from pipeline.search.halving import Curve, best, going_on, rungs
-from pipeline.search.plans import PlannedNetwork, plan_runs
 from pipeline.settings import read_settings
 from pipeline.training.images import ImageData, load_images
 from pipeline.training.loop import train

@@ -26,10 +26,10 @@ from pipeline.evidence.study_records import Budget, Objective, SamplerName, Tria
 from pipeline.files import sha256_file, write_json
 from pipeline.machine import hardware, versions
 from pipeline.process import prepare_workers
+from pipeline.running.halving import rungs
 from pipeline.schema import STRICT, read_record, to_json
 from pipeline.search.asha import to_promote, to_promote_unbounded
 from pipeline.search.driver import Driver
-from pipeline.search.halving import rungs
 from pipeline.search.pareto import front, hypervolume
 from pipeline.search.sampler_view import SamplerView
 from pipeline.search.search_plans import REDUCTION

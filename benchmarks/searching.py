@@ -26,10 +26,10 @@ from pipeline.evidence.rendering import render_html, sections_of, study_sections
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.study_records import Budget, Rung, SamplerName, SearchPlan, Trial
 from pipeline.machine import hardware, peak_memory_bytes, versions
+from pipeline.running.runner import Outcome, Request
 from pipeline.search.candidates import Candidates
 from pipeline.search.driver import Driver
 from pipeline.search.gate import costs_of
-from pipeline.search.runner import Outcome, Request
 from pipeline.search.samplers import STARTUP
 from pipeline.search.search_plans import AUTO, SearchKind, plan_search
 from pipeline.search.searches import read_study

@@ -14,9 +14,9 @@ from benchmarks.surrogate import Surrogate
 from pipeline.evidence.records import Measurement, Result, RunSpec
 from pipeline.evidence.store import RunFolder
 from pipeline.evidence.study_records import Budget, SearchPlan, Trial
+from pipeline.running.runner import Outcome, Request
 from pipeline.schema import parse
 from pipeline.search.gate import costs_of
-from pipeline.search.runner import Outcome, Request
 from pipeline.training.history import Epoch
 from search_spaces import Design, Space
 

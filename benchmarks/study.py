@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.arms import Case, processes, textbook_seconds
 from benchmarks.records import Row, row, told
 from pipeline.data.manifest import load_manifest
-from pipeline.search.plans import plan_runs
+from pipeline.running.plans import plan_runs
 from pipeline.settings import read_settings
 from pipeline.workspace import workspace
 

@@ -20,13 +20,13 @@ from pipeline.data.manifest import load_manifest
 from pipeline.evidence.store import RunStore
 from pipeline.files import write_json
 from pipeline.machine import resolve_device
+from pipeline.running.display import Display
+from pipeline.running.estimate import trainings_at_once
+from pipeline.running.plans import plan_runs
+from pipeline.running.reproduce import reproduce
+from pipeline.running.requests import planned_requests
+from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.schema import to_json
-from pipeline.search.display import Display
-from pipeline.search.estimate import trainings_at_once
-from pipeline.search.plans import plan_runs
-from pipeline.search.reproduce import reproduce
-from pipeline.search.requests import planned_requests
-from pipeline.search.session import RunnerOptions, open_runner
 from pipeline.settings import read_settings
 from pipeline.workspace import workspace
 

@@ -128,8 +128,8 @@ def profile(
     """Price one network: parameters, MACs, activations, memory, latency, layer by layer."""
     from pipeline.cost.profile import describe, profile_network
     from pipeline.machine import resolve_device
+    from pipeline.running.plans import resolve_network
     from pipeline.schema import to_json
-    from pipeline.search.plans import resolve_network
 
     name, given = read_network(network)
     family, config, reference = resolve_network(name, given)
@@ -170,7 +170,7 @@ def train(
     prepare_workers()
     from pipeline.data.manifest import load_manifest
     from pipeline.machine import resolve_device
-    from pipeline.search.single import single_request, train_single
+    from pipeline.running.single import single_request, train_single
     from pipeline.settings import read_settings
     from pipeline.workspace import Workspace, workspace
 
@@ -214,8 +214,8 @@ def reproduce(
 
     if not dry_run:
         prepare_workers()
+    from pipeline.running.campaign import estimate_campaign, plan_campaign, run_plan, tabulate
     from pipeline.schema import to_json
-    from pipeline.search.campaign import estimate_campaign, plan_campaign, run_plan, tabulate
     from pipeline.settings import read_settings
     from pipeline.workspace import workspace
 

@@ -40,8 +40,8 @@ def run(
     from pipeline.claims.tables import plan_seeds
     from pipeline.data.manifest import load_manifest
     from pipeline.files import write_json
+    from pipeline.running.campaign import estimate_campaign, run_plan, tabulate
     from pipeline.schema import to_json
-    from pipeline.search.campaign import estimate_campaign, run_plan, tabulate
     from pipeline.settings import read_settings
     from pipeline.workspace import workspace
 

@@ -71,10 +71,10 @@ def search(
     from pipeline.data.manifest import load_manifest
     from pipeline.evidence.study_records import Budget
     from pipeline.machine import resolve_device
+    from pipeline.running.runner import PASSING_REASONS
+    from pipeline.running.session import RunnerOptions
     from pipeline.schema import parse
     from pipeline.search import search_plans, search_tables, searches, study_estimate, warm_starts
-    from pipeline.search.runner import PASSING_REASONS
-    from pipeline.search.session import RunnerOptions
     from pipeline.settings import read_settings
     from pipeline.workspace import workspace
 
@@ -182,10 +182,10 @@ def finalists(
     from pipeline.process import prepare_workers
 
     prepare_workers()
+    from pipeline.running.session import RunnerOptions
     from pipeline.schema import to_json
     from pipeline.search import search_tables
     from pipeline.search.finalist_runs import run_finalists
-    from pipeline.search.session import RunnerOptions
     from pipeline.settings import FinalistsSettings
     from pipeline.workspace import workspace
 

@@ -201,7 +201,7 @@ def worker_context() -> ForkServerContext | SpawnContext:
     if sys.platform == "darwin":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pipeline.search.worker_server", "pipeline.search.jobs"])
+    context.set_forkserver_preload(["pipeline.running.worker_server", "pipeline.running.jobs"])
     return context
 
 

@@ -16,8 +16,8 @@ from gpu.collect import collect
 from gpu.run import AGAIN
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
+from pipeline.running.estimate import PACKED, fitting
 from pipeline.schema import read_record
-from pipeline.search.estimate import PACKED, fitting
 from pipeline.workspace import Workspace
 
 CHECKOUT = Path(__file__).parents[1]

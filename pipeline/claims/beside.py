@@ -13,7 +13,7 @@ from pipeline.claims.parts import Beside, CalculatedFigure, CostRatio, TimedCont
 from pipeline.claims.verdicts import Aside
 from pipeline.cost.memory import saved_bytes_per_sample
 from pipeline.errors import UsageError
-from pipeline.search.plans import native_resolution, resolve_network
+from pipeline.running.plans import native_resolution, resolve_network
 
 CHANNELS, CLASSES, PIXELS = 1, 10, 28
 """Of Fashion-MNIST, by which arms are priced."""

@@ -18,8 +18,8 @@ from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.population import Pairs, paired_errors, published_full_trainings, published_table
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.statistics import NO_RATE_TRAINS
+from pipeline.running.plans import RunPlan
 from pipeline.schema import read_record
-from pipeline.search.plans import RunPlan
 from pipeline.settings import read_settings
 from pipeline.workspace import Workspace
 

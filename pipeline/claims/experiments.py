@@ -15,8 +15,8 @@ from pydantic.dataclasses import dataclass
 import search_spaces
 from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError
+from pipeline.running.plans import PlannedNetwork, RunPlan, plan_network
 from pipeline.schema import STRICT, parse, to_json
-from pipeline.search.plans import PlannedNetwork, RunPlan, plan_network
 from pipeline.settings import Entry, Profile, Settings
 from pipeline.training.probes import PROBES
 from search_spaces import Price

@@ -34,9 +34,9 @@ from pipeline.evidence.store import RunStore
 from pipeline.files import read_json, write_json
 from pipeline.machine import resolve_device
 from pipeline.process import run_and_exit
+from pipeline.running.found import FoundRuns
+from pipeline.running.reproduce import reproduce
 from pipeline.schema import to_json
-from pipeline.search.found import FoundRuns
-from pipeline.search.reproduce import reproduce
 from pipeline.settings import read_settings
 from pipeline.stages.report import write_report
 from pipeline.workspace import Workspace, workspace

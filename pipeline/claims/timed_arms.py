@@ -11,7 +11,7 @@ from pipeline.claims.timed_costs import cost_of
 from pipeline.claims.timings import Convolution, TimedArm, Timing
 from pipeline.claims.variants import VARIANTS
 from pipeline.machine import DeviceKind
-from pipeline.search.plans import resolve_network
+from pipeline.running.plans import resolve_network
 from pipeline.training.loss import training_loss
 
 

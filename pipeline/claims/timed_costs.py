@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import search_spaces
 from pipeline.claims.timings import TimedArm, Timing, TimingRecord
 from pipeline.errors import UsageError
-from pipeline.search.plans import native_resolution, resolve_network
+from pipeline.running.plans import native_resolution, resolve_network
 
 
 def check_timing(name: str, timing: Timing, record: TimingRecord) -> None:

@@ -1,1 +1,1 @@
-"""Drivers: which networks to train, in which processes, and what was learnt from them."""
+"""Searches: studies, candidates, samplers and their driver, finalists."""

@@ -6,12 +6,12 @@ from dataclasses import replace
 from pipeline.data.manifest import load_manifest
 from pipeline.errors import UsageError
 from pipeline.evidence.study_records import Budget, FinalistsRecord, SearchPlan, Trial
-from pipeline.search.display import Display
+from pipeline.running.display import Display
+from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.search.finalists import finalists
 from pipeline.search.measuring import measured_costs
 from pipeline.search.search_plans import default_name
 from pipeline.search.searches import KEEPING_WEIGHTS, search
-from pipeline.search.session import RunnerOptions, open_runner
 from pipeline.search.storage import storage_url
 from pipeline.search.studies import Studies
 from pipeline.search.study_estimate import search_workers

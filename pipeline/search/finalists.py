@@ -22,11 +22,11 @@ from pipeline.evidence.study_records import (
 )
 from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
 from pipeline.files import canonical_json
+from pipeline.running.runner import Outcome, Request, Runner
 from pipeline.search.candidates import spec_of
 from pipeline.search.gate import MeasuredCosts
 from pipeline.search.pareto import ranked
 from pipeline.search.rivals import Rival, rivals_of
-from pipeline.search.runner import Outcome, Request, Runner
 from pipeline.search.studies import objective_values
 from pipeline.search.study_summary import counted, front_of, images_seen
 from pipeline.settings import FinalistsSettings

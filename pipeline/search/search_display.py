@@ -16,7 +16,7 @@ from rich.text import Text
 
 from pipeline.cost.limits import show_cost
 from pipeline.evidence.study_records import COST_OF, Budget, SearchPlan
-from pipeline.search.display import LINE_SECONDS, Active, show_duration
+from pipeline.running.display import LINE_SECONDS, Active, show_duration
 from pipeline.search.driver import Tally
 from pipeline.search.study_summary import front_of
 

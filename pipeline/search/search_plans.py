@@ -13,11 +13,11 @@ from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.study_records import SAMPLERS, Objective, SamplerName, SearchPlan
 from pipeline.files import canonical_json, sha256_text
 from pipeline.machine import DeviceKind, resolve_precision
+from pipeline.running.halving import rungs
+from pipeline.running.plans import check_batch
 from pipeline.schema import STRICT, to_json
 from pipeline.search.gate import check_limits
-from pipeline.search.halving import rungs
 from pipeline.search.measuring import measured_costs
-from pipeline.search.plans import check_batch
 from pipeline.settings import FinalistsSettings, SearchEntry, Settings
 from pipeline.training.recipe import Recipe
 from search_spaces import Space

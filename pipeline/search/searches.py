@@ -13,12 +13,12 @@ from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.evidence.study_records import Budget, SearchPlan, StudyState, Trial
 from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT, study_summary
 from pipeline.files import write_json
+from pipeline.running.runner import Runner
+from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.search.driver import Driver
 from pipeline.search.measuring import measured_costs
-from pipeline.search.runner import Runner
 from pipeline.search.search_display import SearchDisplay
 from pipeline.search.search_plans import default_name, in_force
-from pipeline.search.session import RunnerOptions, open_runner
 from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import StoredStudy, Studies
 from pipeline.search.study_estimate import search_workers

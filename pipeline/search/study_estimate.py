@@ -13,8 +13,8 @@ from pipeline.evidence.records import RunSpec
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.study_records import Budget, SearchPlan
 from pipeline.machine import default_workers
+from pipeline.running.estimate import RECORD_BYTES, run_seconds, trainings_at_once
 from pipeline.search.candidates import spec_of
-from pipeline.search.estimate import RECORD_BYTES, run_seconds, trainings_at_once
 from pipeline.search.gate import SAMPLE_DRAWS, costs_of, described, sample_within, sampled_within
 from pipeline.search.search_plans import default_name, in_force
 from pipeline.search.storage import is_there, storage_url

@@ -8,8 +8,8 @@ from pipeline.data.manifest import load_manifest
 from pipeline.errors import UsageError
 from pipeline.files import read_json, write_json
 from pipeline.process import run_stage
+from pipeline.running.plans import RunPlan
 from pipeline.schema import read_record, to_json
-from pipeline.search.plans import RunPlan
 from pipeline.workspace import workspace
 
 

@@ -8,8 +8,8 @@ from pipeline.errors import UsageError
 from pipeline.files import write_json
 from pipeline.machine import resolve_device
 from pipeline.process import run_stage
+from pipeline.running.plans import plan_profile, plan_runs
 from pipeline.schema import to_json
-from pipeline.search.plans import plan_profile, plan_runs
 from pipeline.search.search_plans import plan_searches
 from pipeline.settings import read_settings
 from pipeline.workspace import workspace

@@ -28,7 +28,7 @@ def profile_group(plan_file: Path) -> Iterator[CostProfile]:
     import search_spaces  # PyTorch is loaded only where something is priced
     from pipeline.cost.profile import profile_network
     from pipeline.machine import resolve_device
-    from pipeline.search.plans import ProfilePlan
+    from pipeline.running.plans import ProfilePlan
 
     plan = read_record(ProfilePlan, plan_file)
     for network in plan.networks:

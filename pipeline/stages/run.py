@@ -27,9 +27,9 @@ def carry_out(place: Workspace, plan_file: Path) -> GroupRecord:
     group = plan_file.stem
     if has_networks(plan_file):
         prepare_workers()  # PyTorch loads there while it loads here
-        from pipeline.search.campaign import run_plan  # PyTorch is loaded only where something is trained
-        from pipeline.search.plans import RunPlan
-        from pipeline.search.runner import PASSING_REASONS
+        from pipeline.running.campaign import run_plan  # PyTorch is loaded only where something is trained
+        from pipeline.running.plans import RunPlan
+        from pipeline.running.runner import PASSING_REASONS
 
         record = run_plan(place, read_record(RunPlan, plan_file), _title(group, plan_file.parent))
         reasons = [trial.reason for network in record.networks for trial in network.rates]

@@ -16,8 +16,8 @@ from pipeline.errors import UsageError
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
 from pipeline.files import read_json, write_json
+from pipeline.running.plans import RunPlan
 from pipeline.schema import parse, read_record, to_json
-from pipeline.search.plans import RunPlan
 from pipeline.stages import experiment, judge, plan, timing
 from pipeline.workspace import Workspace
 

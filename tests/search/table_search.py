@@ -23,11 +23,11 @@ from pipeline.evidence.study_records import Budget, SearchPlan, Trial
 from pipeline.evidence.tracking import Mirror
 from pipeline.files import canonical_json, sha256_text
 from pipeline.machine import hardware
-from pipeline.search.display import Display
+from pipeline.running.display import Display
+from pipeline.running.jobs import Job
+from pipeline.running.runner import Runner
 from pipeline.search.driver import Driver
 from pipeline.search.gate import over
-from pipeline.search.jobs import Job
-from pipeline.search.runner import Runner
 from pipeline.search.search_plans import plan_search
 from pipeline.search.searches import read_study
 from pipeline.search.studies import Studies

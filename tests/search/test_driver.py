@@ -16,11 +16,11 @@ from pipeline.data.manifest import Manifest
 from pipeline.errors import StorageError, UsageError
 from pipeline.evidence.study_records import SAMPLERS, Budget, Rung
 from pipeline.files import canonical_json, read_json
+from pipeline.running.jobs import Job
+from pipeline.running.runner import Outcome, Request
 from pipeline.search.candidates import Candidates
 from pipeline.search.driver import Driver, Tally
 from pipeline.search.gate import described
-from pipeline.search.jobs import Job
-from pipeline.search.runner import Outcome, Request
 from pipeline.search.samplers import STARTUP
 from pipeline.search.search_plans import AUTO, SearchKind, default_name, differences
 from pipeline.search.studies import Studies

@@ -22,7 +22,7 @@ from pipeline.errors import UsageError
 from pipeline.evidence.records import Result
 from pipeline.evidence.store import RunFolder
 from pipeline.process import Interrupted
-from pipeline.search.jobs import Job
+from pipeline.running.jobs import Job
 from pipeline.search.studies import StoredStudy
 
 

@@ -9,7 +9,7 @@ from table_search import table_plan
 
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.study_records import Budget, Rung, Trial, TrialState
-from pipeline.search.display import Active
+from pipeline.running.display import Active
 from pipeline.search.driver import Tally
 from pipeline.search.search_display import SearchDisplay, curve
 

@@ -58,7 +58,7 @@ from pipeline.evidence.study_records import Budget
 from pipeline.process import prepare_workers
 from pipeline.search.search_plans import plan_search
 from pipeline.search.searches import search
-from pipeline.search.session import RunnerOptions
+from pipeline.running.session import RunnerOptions
 from pipeline.training.recipe import Recipe
 from pipeline.workspace import workspace
 

@@ -10,9 +10,9 @@ from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import Membership
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.study_records import Trial
+from pipeline.running.jobs import Job
+from pipeline.running.runner import Outcome, Request, _tell
 from pipeline.search.candidates import spec_of
-from pipeline.search.jobs import Job
-from pipeline.search.runner import Outcome, Request, _tell
 from pipeline.search.study_summary import images_of, images_seen
 
 LAST_EPOCH = 4

@@ -10,8 +10,8 @@ from pipeline.cost.limits import Limits
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import Epoch, Result, RunState
 from pipeline.evidence.store import RunStore
+from pipeline.running.estimate import PACKED
 from pipeline.search.candidates import spec_of
-from pipeline.search.estimate import PACKED
 from pipeline.search.gate import sample_within
 from pipeline.search.search_plans import plan_search
 from pipeline.search.study_estimate import search_workers, trained_alike
@@ -20,7 +20,7 @@ from pipeline.training.recipe import Recipe
 
 def test_a_search_packs_its_cards(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    monkeypatch.setattr("pipeline.search.estimate.cores", lambda: 16)
+    monkeypatch.setattr("pipeline.running.estimate.cores", lambda: 16)
     plan = replace(plan_search(["resnet"], Recipe(epochs=1, batch_size=64), manifest, "cpu"), device="cuda")
     for free_gib, at_once in ((80, 2 * PACKED), (1, 2)):
         monkeypatch.setattr("torch.cuda.mem_get_info", lambda card, free=free_gib: (free * 2**30, 80 * 2**30))
@@ -31,7 +31,7 @@ def test_a_reference_beyond_the_limits_counts_where_it_is_trained_too(
     manifest: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    monkeypatch.setattr("pipeline.search.estimate.cores", lambda: 16)
+    monkeypatch.setattr("pipeline.running.estimate.cores", lambda: 16)
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda card: (16 * 2**30, 80 * 2**30))
     limits = Limits(macs=3_000_000)
     plan = replace(

@@ -10,7 +10,7 @@ from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import GroupRecord, RateTrial, SeedRun
 from pipeline.evidence.statistics import NO_RATE_TRAINS
 from pipeline.machine import DeviceKind
-from pipeline.search.plans import PlannedNetwork, RunPlan, run_spec
+from pipeline.running.plans import PlannedNetwork, RunPlan, run_spec
 
 CHOICE_SEED = 0
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.search.halving import Curve, best, going_on, rungs
+from pipeline.running.halving import Curve, best, going_on, rungs
 
 
 def test_rungs_are_powers_of_the_reduction_and_the_last_epoch() -> None:

@@ -7,11 +7,11 @@ import search_spaces
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import Membership
 from pipeline.machine import DeviceKind
+from pipeline.running.display import Display
+from pipeline.running.plans import check_batch, native_resolution, resolve_network, run_spec
+from pipeline.running.runner import Outcome, Request
+from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.schema import to_json
-from pipeline.search.display import Display
-from pipeline.search.plans import check_batch, native_resolution, resolve_network, run_spec
-from pipeline.search.runner import Outcome, Request
-from pipeline.search.session import RunnerOptions, open_runner
 from pipeline.settings import Settings
 from pipeline.workspace import Workspace
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pipeline.evidence.store import RunStore
-from pipeline.search.runner import Outcome, Request, finished_result
+from pipeline.running.runner import Outcome, Request, finished_result
 
 
 @dataclass

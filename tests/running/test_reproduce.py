@@ -20,11 +20,11 @@ from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking_store import open_store
 from pipeline.files import sha256_file
 from pipeline.machine import hardware
-from pipeline.search.campaign import estimate_campaign, plan_campaign, run_plan
-from pipeline.search.display import Display
-from pipeline.search.reproduce import reproduce
-from pipeline.search.requests import planned_requests
-from pipeline.search.session import RunnerOptions, open_runner
+from pipeline.running.campaign import estimate_campaign, plan_campaign, run_plan
+from pipeline.running.display import Display
+from pipeline.running.reproduce import reproduce
+from pipeline.running.requests import planned_requests
+from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.settings import read_settings
 from pipeline.workspace import Workspace
 
@@ -232,7 +232,7 @@ def test_a_corrupted_array_stops_the_run_naming_file_and_checksums(study: Worksp
 def test_a_second_driver_in_a_workspace_is_refused_naming_the_first(
     study: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.search.session.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("pipeline.running.session.PATIENCE_SECONDS", 0.1)
     display = Display("test", 1, quiet=True)
     with (
         open_runner(study, manifest_of(study), "cpu", display, RunnerOptions(workers=1)),

@@ -16,10 +16,10 @@ from small_plans import manifest_of, smoke_plan, statuses
 
 from pipeline.evidence.rebuild import rebuild_mlflow
 from pipeline.evidence.store import RunStore
-from pipeline.search.display import Display
-from pipeline.search.plans import RunPlan
-from pipeline.search.requests import planned_requests
-from pipeline.search.session import RunnerOptions, open_runner
+from pipeline.running.display import Display
+from pipeline.running.plans import RunPlan
+from pipeline.running.requests import planned_requests
+from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.workspace import Workspace
 
 
@@ -73,7 +73,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import dataclasses
 from pipeline.process import run_and_exit
-from pipeline.search.campaign import run_plan
+from pipeline.running.campaign import run_plan
 from pipeline.workspace import workspace
 from small_plans import smoke_plan
 

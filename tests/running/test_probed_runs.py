@@ -7,11 +7,11 @@ from small_plans import manifest_of, smoke_plan
 
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
-from pipeline.search.campaign import run_plan
-from pipeline.search.display import Display
-from pipeline.search.plans import RunPlan
-from pipeline.search.reproduce import reproduce
-from pipeline.search.session import RunnerOptions, open_runner
+from pipeline.running.campaign import run_plan
+from pipeline.running.display import Display
+from pipeline.running.plans import RunPlan
+from pipeline.running.reproduce import reproduce
+from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.workspace import Workspace
 
 

@@ -21,12 +21,12 @@ from pipeline.evidence.records import (
 )
 from pipeline.evidence.statistics import AT_THE_EDGE, NO_RATE_TRAINS, flags_of, mean_interval
 from pipeline.machine import DeviceKind
+from pipeline.running.halving import Curve, best, going_on, rungs
+from pipeline.running.plans import PlannedNetwork, RunPlan
+from pipeline.running.published import published_runs
+from pipeline.running.requests import rate_request, seed_requests
+from pipeline.running.runner import PASSING_REASONS, Outcome, Request
 from pipeline.schema import parse
-from pipeline.search.halving import Curve, best, going_on, rungs
-from pipeline.search.plans import PlannedNetwork, RunPlan
-from pipeline.search.published import published_runs
-from pipeline.search.requests import rate_request, seed_requests
-from pipeline.search.runner import PASSING_REASONS, Outcome, Request
 
 
 class Runs(Protocol):

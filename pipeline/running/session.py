@@ -10,9 +10,9 @@ from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking import Mirror, code_commit
 from pipeline.machine import DeviceKind
 from pipeline.process import only_one
-from pipeline.search.display import Shows
-from pipeline.search.executors import ProcessExecutor
-from pipeline.search.runner import RETRIES, STALL_SECONDS, Runner
+from pipeline.running.display import Shows
+from pipeline.running.executors import ProcessExecutor
+from pipeline.running.runner import RETRIES, STALL_SECONDS, Runner
 from pipeline.workspace import Workspace
 
 PATIENCE_SECONDS = 5.0

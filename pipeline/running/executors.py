@@ -17,7 +17,7 @@ from pebble import CONSTS, ProcessPool
 
 from pipeline.machine import DeviceKind, cards, default_workers, keep_freed_memory
 from pipeline.process import die_with, die_with_parent, worker_context
-from pipeline.search.jobs import Job, run_job
+from pipeline.running.jobs import Job, run_job
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized

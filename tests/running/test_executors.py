@@ -11,7 +11,7 @@ from processes import still_running
 from worker_tasks import card_after
 
 from pipeline.machine import cards, default_workers
-from pipeline.search.executors import ProcessExecutor
+from pipeline.running.executors import ProcessExecutor
 
 
 def test_workers_are_shared_out_equally_among_the_cards(monkeypatch: pytest.MonkeyPatch) -> None:

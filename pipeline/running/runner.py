@@ -21,9 +21,9 @@ from pipeline.evidence.records import Membership, Result, RunHeader, RunSpec, Ru
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.evidence.tracking import Mirror
 from pipeline.process import uninterrupted
-from pipeline.search.display import Active, Shows
-from pipeline.search.executors import Executor
-from pipeline.search.jobs import Job, needs_weights, reaches, read_progress
+from pipeline.running.display import Active, Shows
+from pipeline.running.executors import Executor
+from pipeline.running.jobs import Job, needs_weights, reaches, read_progress
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.history import Progress
 

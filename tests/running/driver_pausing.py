@@ -6,7 +6,7 @@ import psutil
 from worker_tasks import card_after
 
 from pipeline.process import workers_paused
-from pipeline.search.executors import ProcessExecutor
+from pipeline.running.executors import ProcessExecutor
 
 if __name__ == "__main__":
     executor = ProcessExecutor("cpu", 1)

@@ -12,12 +12,12 @@ from pipeline.evidence.records import GroupRecord, NetworkRecord
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.tracking_content import GROUP_EXPERIMENT, network_summary
 from pipeline.machine import resolve_device
-from pipeline.search.display import Display
-from pipeline.search.estimate import describe, estimate, measured_speeds, trainings_at_once
-from pipeline.search.plans import RunPlan, plan_group
-from pipeline.search.reproduce import reproduce
-from pipeline.search.requests import planned_requests
-from pipeline.search.session import RunnerOptions, open_runner
+from pipeline.running.display import Display
+from pipeline.running.estimate import describe, estimate, measured_speeds, trainings_at_once
+from pipeline.running.plans import RunPlan, plan_group
+from pipeline.running.reproduce import reproduce
+from pipeline.running.requests import planned_requests
+from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.settings import Entry, Settings
 from pipeline.workspace import Workspace
 

@@ -8,10 +8,10 @@ from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import GroupRecord, Membership, Role
 from pipeline.evidence.tracking_content import GROUP_EXPERIMENT
 from pipeline.machine import DeviceKind
-from pipeline.search.halving import rungs
-from pipeline.search.plans import PlannedNetwork, RunPlan, run_spec
-from pipeline.search.published import CHOICE_SEED, published_runs
-from pipeline.search.runner import Request
+from pipeline.running.halving import rungs
+from pipeline.running.plans import PlannedNetwork, RunPlan, run_spec
+from pipeline.running.published import CHOICE_SEED, published_runs
+from pipeline.running.runner import Request
 from pipeline.training.recipe import Recipe
 
 

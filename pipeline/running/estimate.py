@@ -18,9 +18,9 @@ from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import RunSpec
 from pipeline.evidence.store import RunStore
 from pipeline.machine import DeviceKind, cores, default_workers, hardware
+from pipeline.running.jobs import build_network
+from pipeline.running.runner import Request, finished_result
 from pipeline.schema import parse
-from pipeline.search.jobs import build_network
-from pipeline.search.runner import Request, finished_result
 from pipeline.training.evaluation import autocast
 from pipeline.training.loss import training_loss
 from pipeline.training.optimisation import make_optimizer
