@@ -11,16 +11,13 @@ from pipeline.claims.estimates import Evidence, arms_of, population_errors
 from pipeline.claims.experiments import Experiment
 from pipeline.claims.parts import Beside, Part, PopulationPart, TimedContrast, TrainedContrast
 from pipeline.claims.timings import Timing, TimingRecord
-from pipeline.cost.limits import COST_NAMES
-from pipeline.evidence.formatting import decimals, duration, listing, network, number, quantity, spread
+from pipeline.evidence.claim_protocol import pareto_front, protocol_of, range_of
+from pipeline.evidence.formatting import decimals, duration, listing, network, quantity, spread
 from pipeline.evidence.records import GroupRecord, NetworkRecord
 from pipeline.schema import to_json
-from pipeline.search.pareto import front
 
 _TUNED = ("learning_rate", "resolution")
 """Fields of a recipe that do not tell arms apart: the rate is tuned, and the resolution is the network's."""
-FEWEST_ON_A_FRONT, LEAST_RANGE = 3, 1.5
-"""A Pareto front of arms is told where so many differ in MACs, the largest having so many times those of the least."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +98,10 @@ def _experiment(name: str, experiment: Experiment, record: GroupRecord | None, t
             _population(arm, experiment, found, population_errors(record, arm)) for arm, found in populations.items()
         ]
         networks = [*trained.values(), *(member for found in populations.values() for member in found)]
-        held = _held(experiment, record, networks)
+        held = protocol_of(experiment, record, networks)
         if trained:
             held["In all arms"] = _common(list(trained.values()), differing)
-            held["Pareto front"] = _front(trained)
+            held["Pareto front"] = pareto_front(trained)
     return Compared(
         kind="experiment",
         name=name,
@@ -162,77 +159,12 @@ def _population(name: str, experiment: Experiment, members: Sequence[NetworkReco
     return Arm(
         name=name,
         network=f"{len(members)} networks of {experiment.populations[name].space}",
-        params=_range([found.params for found in members]),
-        macs=_range([found.macs for found in members]),
+        params=range_of([found.params for found in members]),
+        macs=range_of([found.macs for found in members]),
         rate=", ".join(f"{rate:g}" for rate in rates),
         repeats=f"{len(errors) - failed} of {len(errors)}" if failed else str(len(errors)),
         measured=f"median {decimals(statistics.median(errors))}" if errors else decimals(None),
     )
-
-
-def _range(counts: Sequence[int]) -> str:
-    low, high = quantity(min(counts, default=None)), quantity(max(counts, default=None))
-    return low if low == high else f"{low} to {high}"
-
-
-def _held(experiment: Experiment, record: GroupRecord, networks: Sequence[NetworkRecord]) -> dict[str, str]:
-    held = {"Held equal": "; ".join(_equal(experiment, record))}
-    if networks:
-        recipe, data = networks[0].recipe, record.data
-        lengths = dict.fromkeys(
-            (n.recipe.epochs, n.recipe.train_images or data.counts.get("train", 0)) for n in networks
-        )
-        batches = {found.recipe.batch_size for found in networks}
-        trained = " or ".join(f"{epochs} epochs of {images:,}" for epochs, images in lengths)
-        told = [f"{trained} images of {data.name}"]
-        told += [f"batches of {recipe.batch_size}"] if len(batches) == 1 else []
-        told += [recipe.optimizer, f"{recipe.schedule} schedule", f"precision {recipe.precision}"]
-        held["Protocol"] = ", ".join(told)
-        held["Learning rate"] = _rates(networks)
-        seeds = sorted({run.seed for found in networks for run in found.runs})
-        held["Seeds"] = f"{_seeds(seeds)}, the same for all arms"
-    return held
-
-
-def _front(arms: Mapping[str, NetworkRecord]) -> str:
-    """Arms than which none has fewer MACs and errs less; "" where they were not trained alike, or most cost alike."""
-    scored = {
-        arm: (found.macs, found.validation_error_percent.mean)
-        for arm, found in arms.items()
-        if found.validation_error_percent is not None
-    }
-    alike = len({(found.recipe.epochs, found.recipe.train_images) for found in arms.values()}) == 1
-    macs = {macs for macs, _ in scored.values()}
-    if not alike or len(macs) < FEWEST_ON_A_FRONT or max(macs) < LEAST_RANGE * min(macs):
-        return ""
-    names = list(scored)
-    on_it = sorted(front(list(scored.values())), key=lambda place: scored[names[place]])
-    return f"of MACs and mean error: {'; '.join(names[place] for place in on_it)}"
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
-        return f"{seeds[0]} to {seeds[-1]}"
-    return listing([str(seed) for seed in seeds])
-
-
-def _equal(experiment: Experiment, record: GroupRecord) -> list[str]:
-    arms, told = arms_of(record), []
-    for held in experiment.equal:
-        of = f" of {listing(list(held.arms))}" if held.arms else ""
-        costs = [getattr(arms[arm], held.cost) for arm in held.arms or arms if arm in arms]
-        told.append(f"{COST_NAMES[held.cost]}{of} within {number(100 * held.within)} % of their mean ({_range(costs)})")
-    return told
-
-
-def _rates(networks: Sequence[NetworkRecord]) -> str:
-    trials = [trial for found in networks for trial in found.rates]
-    if not trials:
-        used = sorted({found.recipe.learning_rate for found in networks})
-        return f"{used[0]:g} for all" if len(used) == 1 else "each arm is of one rate"
-    tried = listing([f"{rate:g}" for rate in sorted({trial.learning_rate for trial in trials})])
-    horizon = max(trial.horizon for trial in trials)
-    return f"chosen for each arm among {tried}, by validation error after at most {horizon} epochs"
 
 
 def _timing(name: str, timing: Timing, record: TimingRecord | None, terms: Sequence[str]) -> Compared:
@@ -280,29 +212,3 @@ def _timed_network(timing: Timing, arm: str) -> str:
     assert planned.network is not None
     told = planned.network if isinstance(planned.network, str) else network(planned.network)
     return told if planned.variant == "as it is" else f"{told}, {planned.variant}"
-
-
-@dataclass(frozen=True)
-class Setting:
-    """At which size all experiments were run, in words: ranges over their arms."""
-
-    data: str
-    resolution: str
-    params: str
-    epochs: str
-    images: str
-
-
-def setting_of(evidence: Evidence) -> Setting | None:
-    """The setting of all experiments that were run; None where none was."""
-    trained = [(record.data, found) for record in evidence.experiments.values() for found in record.networks]
-    if not trained:
-        return None
-    images = [found.recipe.train_images or data.counts.get("train", 0) for data, found in trained]
-    return Setting(
-        data=listing(sorted({data.name for data, _ in trained})),
-        resolution=_range([found.resolution for _, found in trained]),
-        params=_range([found.params for _, found in trained]),
-        epochs=_range([found.recipe.epochs for _, found in trained]),
-        images=_range(images),
-    )

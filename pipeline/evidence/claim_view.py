@@ -12,9 +12,10 @@ from pipeline.claims.simulation import Simulation
 from pipeline.claims.verdicts import Aside, ClaimVerdict, FigureVerdict, PartVerdict, Verdict
 from pipeline.errors import UsageError
 from pipeline.evidence import claim_words
-from pipeline.evidence.claim_arms import Compared, Setting, compared_by, setting_of, source_of
+from pipeline.evidence.claim_arms import Compared, compared_by, source_of
 from pipeline.evidence.claim_costs import Costs, costs_of
 from pipeline.evidence.claim_figures import figures_of_claims, key_of
+from pipeline.evidence.claim_protocol import Setting, setting_of
 from pipeline.evidence.comparison import Comparison
 from pipeline.evidence.figure import Figure
 from pipeline.evidence.formatting import slug
