@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_plans import manifest_of
 from table_search import table_plan
 
 import search_spaces
 from benchmarks import full_trainings
 from benchmarks.full_trainings import train_in_full
 from pipeline.cost.limits import Limits
+from pipeline.data.manifest import load_manifest
 from pipeline.evidence.population import FULL, TABLE, FullTraining, FullTrainings, PopulationTable, TableNetwork
 from pipeline.evidence.store import RunStore
 from pipeline.files import write_json
@@ -26,7 +26,13 @@ def populated(study: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     recipe = Recipe(epochs=1, batch_size=32, train_images=256, validation_images=100, train_loss_images=100)
     monkeypatch.setattr(full_trainings, "RECIPE", recipe)
     monkeypatch.setattr(full_trainings, "NETWORKS", 3)
-    plan = table_plan(manifest_of(study), "lenet", sampler="random", halving=False, limits=Limits(macs=1_000_000))
+    plan = table_plan(
+        load_manifest(study.prepared_data / "fashion-mnist"),
+        "lenet",
+        sampler="random",
+        halving=False,
+        limits=Limits(macs=1_000_000),
+    )
     space, generator = search_spaces.space(plan.space), np.random.default_rng(0)
     networks: list[TableNetwork] = []
     while len(networks) < 3:

@@ -25,7 +25,7 @@ def test_a_search_killed_at_random_counts_exactly_its_budget(
 ) -> None:
     """Driver and workers are killed again and again; every trial ends once, nothing is left RUNNING."""
     chance = random.Random(int(workers))
-    longer = ("--train-images", "4096", "--epochs", "2", "--max-macs", "1M")
+    longer = ("--train-images", "16384", "--epochs", "2", "--max-macs", "1M")
     command = ("search", "lenet", "--trials", f"{trials}", *longer, "--study", "chaos", "--workers", workers, "--quiet")
     counted = [0]
     while len(counted) <= kills and counted[-1] < trials:
