@@ -13,6 +13,7 @@ from benchmarks.population import curve
 from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.evidence.population import (
     FULL,
+    PLANNED_IN_FULL,
     POPULATION,
     TABLE,
     FullTraining,
@@ -34,7 +35,7 @@ from pipeline.search.candidates import spec_of
 from pipeline.training.recipe import Recipe
 from pipeline.workspace import Workspace, workspace
 
-NETWORKS = 40
+NETWORKS = PLANNED_IN_FULL
 RECIPE = Recipe(epochs=10, batch_size=64, validation_images=4000, train_loss_images=500)
 
 
@@ -83,6 +84,7 @@ def _record(
         hardware=tuple(machines),
         versions=versions(),
         finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        planned=NETWORKS,
     )
 
 

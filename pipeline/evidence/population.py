@@ -21,6 +21,8 @@ TABLE = Path(POPULATION, "table.json")
 FULL = Path(POPULATION, "full.json")
 Pairs = list[tuple[float, float]]
 """Errors of one network each, trained cheaply and dearly."""
+PLANNED_IN_FULL = 40
+"""Networks of the table, the first ones, to be trained in full."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -58,7 +60,7 @@ class FullTraining:
 
 @dataclass(frozen=True, config=STRICT)
 class FullTrainings:
-    """`full.json`: how they were trained, on how many images, and on which machines.
+    """`full.json`: how they were trained, on how many images, and on which machines; `planned`: of how many networks.
 
     The precision is that of each machine ("auto"), which ranks hardly depend on: it is recorded with each training.
     """
@@ -69,6 +71,7 @@ class FullTrainings:
     hardware: tuple[dict[str, str], ...]
     versions: dict[str, str]
     finished_at: str
+    planned: int = PLANNED_IN_FULL
 
 
 def published_table(place: Workspace) -> PopulationTable | None:
@@ -84,7 +87,10 @@ def published_full_trainings(place: Workspace) -> FullTrainings | None:
 
 
 def paired_errors(table: PopulationTable, full: FullTrainings | None) -> Mapping[tuple[str, str], Pairs]:
-    """(cheap, dear) way to train -> validation errors in percent, a pair for each network trained both ways."""
+    """(cheap, dear) way to train -> validation errors in percent, a pair for each network trained both ways.
+
+    Full trainings tell nothing before all that are planned are there: a verdict waits for its number of networks.
+    """
     first, epochs = str(table.plan.seed), table.plan.recipe.epochs
     short = {network.number: network.errors[first] for network in table.networks}
     found = {
@@ -96,7 +102,7 @@ def paired_errors(table: PopulationTable, full: FullTrainings | None) -> Mapping
         for network in table.networks
         for other in sorted(set(network.errors) - {first})[:1]
     ]
-    if full is None:
+    if full is None or len(full.networks) < full.planned:
         return found
     for k in table_rungs(epochs):
         found[short_way(k, epochs), "full"] = [(short[n.number][k - 1], n.errors[-1]) for n in full.networks]

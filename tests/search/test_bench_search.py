@@ -193,13 +193,15 @@ def test_the_table_and_the_findings_name_every_arm() -> None:
 def test_rank_correlations_are_of_networks_trained_both_ways(table: PopulationTable) -> None:
     curves = {network.number: [error - 5 for error in network.errors["0"]] for network in table.networks[:12]}
     trained = tuple(FullTraining(number, (*curve, curve[-1] - 1), "float32") for number, curve in curves.items())
-    full = FullTrainings(FULL_RECIPE, 50_000, trained, (), {}, "")
+    full = FullTrainings(FULL_RECIPE, 50_000, trained, (), {}, "", planned=12)
     found = {(item.cheap, item.dear): item for item in rank_correlations(table, full)}
     assert found["1 epoch of 9, short", "short"].n == 60
     assert found["short", "short, another seed"].n == 20 and found["short", "short, another seed"].value > 0.9
     exact = found["short", "full"]
     assert exact.n == 12 and exact.value == pytest.approx(1.0)
     assert exact.share == pytest.approx(9 * 640 / (10 * 50_000))
+    fewer = rank_correlations(table, replace(full, networks=trained[:11]))
+    assert not any(item.dear == "full" for item in fewer)  # nothing is told before all that are planned are there
     assert found["9 epochs of 10, full", "full"].share == pytest.approx(0.9)
     assert all(f"| {item.cheap} | {item.dear} |" in tabulate_fidelity(list(found.values())) for item in found.values())
 
