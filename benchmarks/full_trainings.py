@@ -22,7 +22,6 @@ from pipeline.evidence.population import (
     published_full_trainings,
 )
 from pipeline.evidence.records import Membership, RunSpec
-from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
 from pipeline.files import write_json
 from pipeline.machine import hardware, resolve_device, resolve_precision, versions
 from pipeline.process import prepare_workers, run_and_exit
@@ -32,6 +31,7 @@ from pipeline.running.runner import Request
 from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.schema import read_record, to_json
 from pipeline.search.candidates import spec_of
+from pipeline.tracking.content import SEARCH_EXPERIMENT
 from pipeline.training.recipe import Recipe
 from pipeline.workspace import Workspace, workspace
 

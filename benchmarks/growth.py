@@ -17,9 +17,9 @@ from pipeline.data.arrays import open_training_data
 from pipeline.data.manifest import write_manifest
 from pipeline.evidence.records import Membership, Result, RunSpec
 from pipeline.evidence.store import RunStore
-from pipeline.evidence.tracking_replay import replay
 from pipeline.files import sha256_file
 from pipeline.running.estimate import measured_speeds
+from pipeline.tracking.replay import replay
 from pipeline.training.history import Epoch
 from pipeline.training.recipe import Recipe
 

@@ -15,7 +15,6 @@ from pipeline.evidence.population import POPULATION, TABLE, PopulationTable, Tab
 from pipeline.evidence.records import Membership, RunSpec
 from pipeline.evidence.store import RunFolder
 from pipeline.evidence.study_records import Budget, SearchPlan, Trial
-from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
 from pipeline.files import write_json
 from pipeline.machine import hardware, resolve_device, versions
 from pipeline.process import prepare_workers, run_and_exit
@@ -29,6 +28,7 @@ from pipeline.search.searches import search
 from pipeline.search.storage import storage_url
 from pipeline.search.studies import Studies
 from pipeline.search.study_estimate import search_workers
+from pipeline.tracking.content import SEARCH_EXPERIMENT
 from pipeline.training.recipe import Recipe
 from pipeline.workspace import Workspace, workspace
 

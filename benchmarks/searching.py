@@ -20,12 +20,12 @@ from benchmarks.records import Row, row
 from benchmarks.simulated import AnsweredRun
 from pipeline.cost.limits import Limits
 from pipeline.data.manifest import load_manifest
-from pipeline.evidence.publish import FEATURED, read_published
 from pipeline.evidence.records import Measurement
-from pipeline.evidence.rendering import render_html, sections_of, study_sections
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.study_records import Budget, Rung, SamplerName, SearchPlan, Trial
 from pipeline.machine import hardware, peak_memory_bytes, versions
+from pipeline.reporting.publish import FEATURED, read_published
+from pipeline.reporting.rendering import render_html, sections_of, study_sections
 from pipeline.running.runner import Outcome, Request
 from pipeline.search.candidates import Candidates
 from pipeline.search.driver import Driver

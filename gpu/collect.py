@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 from pipeline.claims.publishing import publish_claims
 from pipeline.errors import UsageError
-from pipeline.evidence.publish import publish
 from pipeline.process import run_and_exit
+from pipeline.reporting.publish import publish
 from pipeline.stages.report import write_report
 from pipeline.workspace import Workspace, workspace
 

@@ -245,7 +245,7 @@ def contact_sheet(
     quiet: Quiet = False,
 ) -> None:
     """Draw what a recipe's augmentations do to real training images."""
-    from pipeline.evidence.contact_sheet import write_contact_sheet
+    from pipeline.reporting.contact_sheet import write_contact_sheet
     from pipeline.settings import read_settings
     from pipeline.workspace import workspace
 

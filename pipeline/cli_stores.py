@@ -9,7 +9,7 @@ from pipeline.cli_options import Debug, Json, Quiet, teller, write
 
 def report(json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -> None:
     """Write the report again from the records in reports/results, and show it in MLflow."""
-    from pipeline.evidence.tracking_report import show_report
+    from pipeline.reporting.tracking_report import show_report
     from pipeline.stages.report import write_report
     from pipeline.workspace import workspace
 
@@ -27,7 +27,7 @@ def ui(
     quiet: Quiet = False,
 ) -> None:
     """Browse the runs in MLflow's UI, on this machine only."""
-    from pipeline.evidence.tracking_ui import serve_ui
+    from pipeline.tracking.ui import serve_ui
     from pipeline.workspace import workspace
 
     url = f"http://127.0.0.1:{port}"
@@ -38,7 +38,7 @@ def ui(
 
 def replay(json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -> None:
     """Rebuild MLflow from the run store, without doubles."""
-    from pipeline.evidence.rebuild import rebuild_mlflow
+    from pipeline.reporting.rebuild import rebuild_mlflow
     from pipeline.workspace import workspace
 
     summary = rebuild_mlflow(workspace(), teller(quiet, json_file))
@@ -49,7 +49,7 @@ def replay(json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -
 
 def doctor(json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -> None:
     """Say what is installed, which device is used, and how data and stores are."""
-    from pipeline.evidence.doctor import examine
+    from pipeline.reporting.doctor import examine
     from pipeline.workspace import workspace
 
     findings = examine(workspace())

@@ -14,7 +14,7 @@ import torch
 from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.data.obtain import fashion_mnist, obtain
 from pipeline.data.prepare import prepare
-from pipeline.evidence.tracking_store import artifacts_uri, database_file, open_store
+from pipeline.tracking.store import artifacts_uri, database_file, open_store
 from pipeline.workspace import Workspace
 
 CHECKOUT = Path(__file__).parents[1]

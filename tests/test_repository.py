@@ -8,7 +8,7 @@ import typer.main
 
 from pipeline.cli import app
 from pipeline.errors import UsageError
-from pipeline.evidence.publish import publish, with_generated_parts
+from pipeline.reporting.publish import publish, with_generated_parts
 from pipeline.workspace import Workspace
 
 CHECKOUT = Path(__file__).parents[1]

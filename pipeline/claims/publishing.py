@@ -28,12 +28,12 @@ from pipeline.claims.judging import ON_ANY_MACHINE, judge
 from pipeline.claims.tables import count
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.data.manifest import load_manifest, summary
-from pipeline.evidence.publish import FEATURED, renew_readme
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
 from pipeline.files import read_json, write_json
 from pipeline.machine import resolve_device
 from pipeline.process import run_and_exit
+from pipeline.reporting.publish import FEATURED, renew_readme
 from pipeline.running.found import FoundRuns
 from pipeline.running.reproduce import reproduce
 from pipeline.schema import to_json

@@ -1,1 +1,1 @@
-"""What was observed: run store, records, statistics, the MLflow mirror, figures and rendering."""
+"""What was observed: run store, records, statistics, and the published population."""

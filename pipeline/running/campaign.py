@@ -7,11 +7,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline.data.manifest import load_manifest
-from pipeline.evidence.network_figures import draw_learning_curves
 from pipeline.evidence.records import GroupRecord, NetworkRecord
 from pipeline.evidence.store import RunStore
-from pipeline.evidence.tracking_content import GROUP_EXPERIMENT, network_summary
 from pipeline.machine import resolve_device
+from pipeline.reporting.network_figures import draw_learning_curves
 from pipeline.running.display import Display
 from pipeline.running.estimate import describe, estimate, measured_speeds, trainings_at_once
 from pipeline.running.plans import RunPlan, plan_group
@@ -19,6 +18,7 @@ from pipeline.running.reproduce import reproduce
 from pipeline.running.requests import planned_requests
 from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.settings import Entry, Settings
+from pipeline.tracking.content import GROUP_EXPERIMENT, network_summary
 from pipeline.workspace import Workspace
 
 

@@ -24,10 +24,10 @@ from pipeline.data.manifest import load_manifest
 from pipeline.errors import DataError, StorageError
 from pipeline.evidence.records import Measurement, ProbeRecord, Result, RunHeader, RunSpec, TestScore
 from pipeline.evidence.store import RunFolder, RunStore
-from pipeline.evidence.tracking import code_commit
 from pipeline.files import write_bytes
 from pipeline.machine import hardware, peak_memory_bytes, reset_peak_memory, versions
 from pipeline.schema import parse
+from pipeline.tracking.mirror import code_commit
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.evaluation import evaluate
 from pipeline.training.history import History, Progress

@@ -19,11 +19,11 @@ from pipeline.data.manifest import Manifest
 from pipeline.errors import ConvstudyError
 from pipeline.evidence.records import Membership, Result, RunHeader, RunSpec, RunState
 from pipeline.evidence.store import RunFolder, RunStore
-from pipeline.evidence.tracking import Mirror
 from pipeline.process import uninterrupted
 from pipeline.running.display import Active, Shows
 from pipeline.running.executors import Executor
 from pipeline.running.jobs import Job, needs_weights, reaches, read_progress
+from pipeline.tracking.mirror import Mirror
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.history import Progress
 

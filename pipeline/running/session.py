@@ -7,12 +7,12 @@ from pathlib import Path
 
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.store import RunStore
-from pipeline.evidence.tracking import Mirror, code_commit
 from pipeline.machine import DeviceKind
 from pipeline.process import only_one
 from pipeline.running.display import Shows
 from pipeline.running.executors import ProcessExecutor
 from pipeline.running.runner import RETRIES, STALL_SECONDS, Runner
+from pipeline.tracking.mirror import Mirror, code_commit
 from pipeline.workspace import Workspace
 
 PATIENCE_SECONDS = 5.0

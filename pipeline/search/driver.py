@@ -14,12 +14,12 @@ from typing import Protocol
 import search_spaces
 from pipeline.evidence.records import Measurement, Membership, Result
 from pipeline.evidence.study_records import Budget, Rung, SearchPlan, Trial, TrialState
-from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
 from pipeline.running.runner import Outcome, Request
 from pipeline.search.asha import Promotion, Standing, to_finish, to_promote
 from pipeline.search.candidates import Candidates, spec_of
 from pipeline.search.gate import MeasuredCosts
 from pipeline.search.study_summary import front_of
+from pipeline.tracking.content import SEARCH_EXPERIMENT
 from pipeline.training.history import Epoch
 from search_spaces import Space
 

@@ -20,7 +20,6 @@ from pipeline.evidence.study_records import (
     Trial,
     Verdict,
 )
-from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT
 from pipeline.files import canonical_json
 from pipeline.running.runner import Outcome, Request, Runner
 from pipeline.search.candidates import spec_of
@@ -30,6 +29,7 @@ from pipeline.search.rivals import Rival, rivals_of
 from pipeline.search.studies import objective_values
 from pipeline.search.study_summary import counted, front_of, images_seen
 from pipeline.settings import FinalistsSettings
+from pipeline.tracking.content import SEARCH_EXPERIMENT
 
 HALVES = 0.975
 """Confidence of each of two intervals whose ends make one of 95 %."""

@@ -11,7 +11,6 @@ from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.evidence.study_records import Budget, SearchPlan, StudyState, Trial
-from pipeline.evidence.tracking_content import SEARCH_EXPERIMENT, study_summary
 from pipeline.files import write_json
 from pipeline.running.runner import Runner
 from pipeline.running.session import RunnerOptions, open_runner
@@ -24,6 +23,7 @@ from pipeline.search.studies import StoredStudy, Studies
 from pipeline.search.study_estimate import search_workers
 from pipeline.search.study_summary import study_json
 from pipeline.search.warm_starts import warm_trials
+from pipeline.tracking.content import SEARCH_EXPERIMENT, study_summary
 from pipeline.workspace import Workspace
 
 KEEPING_WEIGHTS = RunnerOptions(keep_weights=True)

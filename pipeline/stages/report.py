@@ -18,15 +18,15 @@ from pipeline.claims.evidence import catalogue_of, evidence_in, rankings_of
 from pipeline.claims.simulation import Simulation
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.errors import UsageError
-from pipeline.evidence.claim_view import ClaimsView, claims_view
-from pipeline.evidence.comparison import Comparison, compare
 from pipeline.evidence.records import CostProfile, GroupRecord
-from pipeline.evidence.rendering import figures_in, render_html, render_markdown, sections_of, study_sections
 from pipeline.evidence.study_records import FinalistsRecord
-from pipeline.evidence.tables import curves_csv, metrics, networks_csv
-from pipeline.evidence.tracking_report import show_report
 from pipeline.files import read_json, write_bytes, write_json, write_text
 from pipeline.process import run_stage
+from pipeline.reporting.claim_view import ClaimsView, claims_view
+from pipeline.reporting.comparison import Comparison, compare
+from pipeline.reporting.rendering import figures_in, render_html, render_markdown, sections_of, study_sections
+from pipeline.reporting.tables import curves_csv, metrics, networks_csv
+from pipeline.reporting.tracking_report import show_report
 from pipeline.schema import read_record
 from pipeline.workspace import Workspace, workspace
 

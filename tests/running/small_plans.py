@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from pipeline.data.manifest import Manifest, load_manifest
-from pipeline.evidence.tracking_store import open_store
 from pipeline.running.campaign import plan_campaign
 from pipeline.running.plans import RunPlan
 from pipeline.settings import read_settings
+from pipeline.tracking.store import open_store
 from pipeline.workspace import Workspace
 
 

@@ -13,19 +13,19 @@ from small_plans import manifest_of, smoke_plan, statuses
 
 from pipeline.data.manifest import load_manifest, write_manifest
 from pipeline.errors import DataError, StorageError, UsageError
-from pipeline.evidence.doctor import examine
-from pipeline.evidence.rebuild import rebuild_mlflow
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
-from pipeline.evidence.tracking_store import open_store
 from pipeline.files import sha256_file
 from pipeline.machine import hardware
+from pipeline.reporting.doctor import examine
+from pipeline.reporting.rebuild import rebuild_mlflow
 from pipeline.running.campaign import estimate_campaign, plan_campaign, run_plan
 from pipeline.running.display import Display
 from pipeline.running.reproduce import reproduce
 from pipeline.running.requests import planned_requests
 from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.settings import read_settings
+from pipeline.tracking.store import open_store
 from pipeline.workspace import Workspace
 
 

@@ -14,8 +14,8 @@ import pytest
 from processes import still_running, wait_until, workers_of
 from small_plans import manifest_of, smoke_plan, statuses
 
-from pipeline.evidence.rebuild import rebuild_mlflow
 from pipeline.evidence.store import RunStore
+from pipeline.reporting.rebuild import rebuild_mlflow
 from pipeline.running.display import Display
 from pipeline.running.plans import RunPlan
 from pipeline.running.requests import planned_requests

@@ -20,7 +20,6 @@ from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import Epoch, Measurement, Result
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.evidence.study_records import Budget, SearchPlan, Trial
-from pipeline.evidence.tracking import Mirror
 from pipeline.files import canonical_json, sha256_text
 from pipeline.machine import hardware
 from pipeline.running.display import Display
@@ -31,6 +30,7 @@ from pipeline.search.gate import over
 from pipeline.search.search_plans import plan_search
 from pipeline.search.searches import read_study
 from pipeline.search.studies import Studies
+from pipeline.tracking.mirror import Mirror
 from pipeline.training.recipe import Recipe
 
 

@@ -12,9 +12,9 @@ from verbs import SMALL, called, refused, told, typed
 
 from pipeline.errors import StorageError
 from pipeline.evidence.store import RunStore
-from pipeline.evidence.tracking_store import open_store
 from pipeline.files import sha256_file
 from pipeline.process import only_one
+from pipeline.tracking.store import open_store
 from pipeline.workspace import Workspace
 
 

@@ -1,0 +1,133 @@
+"""What the evidence cost: trainings, failures and core-hours, by experiment, and on which machines."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.claims.estimates import Evidence
+from pipeline.claims.experiments import Experiment, Size
+from pipeline.evidence.records import NetworkRecord
+from pipeline.reporting.comparison import Comparison
+from pipeline.reporting.provenance import Machine
+
+SECONDS_AN_HOUR = 3600
+
+
+@dataclass(frozen=True)
+class TrainingCost:
+    """What an experiment, or the comparison of the networks, cost.
+
+    Attributes:
+        name: of the experiment.
+        networks, trainings: how many; a training is one seed of one network.
+        seeds: which ones.
+        failed: how many of the trainings.
+        rate_trainings, rate_epochs: short trainings by which learning rates were chosen.
+        core_hours: of training and evaluation, seconds times threads, those for learning rates included.
+        budget: core-hours that claims.yaml gives the experiment now; None for what is no experiment.
+        machines: on which they ran.
+    """
+
+    name: str
+    networks: int
+    trainings: int
+    seeds: tuple[int, ...]
+    failed: int
+    rate_trainings: int
+    rate_epochs: int
+    core_hours: float
+    budget: float | None
+    machines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TimingCost:
+    """Measurements of one timing, on one machine."""
+
+    name: str
+    arms: int
+    rounds: int
+    machine: str
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What was trained and timed for the claims, and for the comparison of networks."""
+
+    experiments: tuple[TrainingCost, ...]
+    timings: tuple[TimingCost, ...]
+    comparisons: tuple[TrainingCost, ...]
+
+    @property
+    def trainings(self) -> int:
+        """Trainings of all experiments, those for learning rates apart."""
+        return sum(cost.trainings for cost in self.experiments)
+
+    @property
+    def machine(self) -> str | None:
+        """The machine on which all of them ran; None where there were several."""
+        named = {name for cost in self.trained for name in cost.machines}
+        return named.pop() if len(named) == 1 else None
+
+    @property
+    def core_hours(self) -> float:
+        """Of all experiments."""
+        return sum(cost.core_hours for cost in self.experiments)
+
+    @property
+    def trained(self) -> tuple[TrainingCost, ...]:
+        """Experiments, then compared networks."""
+        return (*self.experiments, *self.comparisons)
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """All machines on which evidence for the claims was made, each once."""
+        named = [name for cost in self.experiments for name in cost.machines]
+        return tuple(dict.fromkeys([*named, *(cost.machine for cost in self.timings)]))
+
+
+def costs_of(evidence: Evidence, comparisons: Sequence[Comparison], experiments: Mapping[str, Experiment]) -> Costs:
+    """Add up what is recorded; experiments and timings that a profile leaves out do not count."""
+    trained = [
+        _training(name, record.networks, experiments[name].sizes.get(record.profile))
+        for name, record in evidence.experiments.items()
+        if record.networks
+    ]
+    compared = {
+        f"{comparison.data.name}, profile {comparison.profile}": [n.record for n in comparison.networks if n.record]
+        for comparison in comparisons
+        if comparison.data
+    }
+    return Costs(
+        experiments=tuple(trained),
+        timings=tuple(
+            TimingCost(
+                name=name,
+                arms=len(record.arms),
+                rounds=max(len(arm.training_step_seconds) for arm in record.arms.values()),
+                machine=Machine(record.hardware, record.versions, 0, 0, ()).summary,
+            )
+            for name, record in evidence.timings.items()
+            if record.arms
+        ),
+        comparisons=tuple(_training(name, networks) for name, networks in compared.items()),
+    )
+
+
+def _training(name: str, networks: Sequence[NetworkRecord], size: Size | None = None) -> TrainingCost:
+    runs = [run for network in networks for run in network.runs]
+    trials = [trial for network in networks for trial in network.rates]
+    measurements = [run.measurement for run in runs if run.measurement is not None]
+    seconds = sum(taken.core_seconds for taken in measurements) + sum(trial.core_seconds or 0 for trial in trials)
+    machines = [Machine(taken.hardware, taken.versions, 0, 0, ()).summary for taken in measurements]
+    return TrainingCost(
+        name=name,
+        networks=len(networks),
+        trainings=len(runs),
+        seeds=tuple(sorted({run.seed for run in runs})),
+        failed=sum(run.state == "failed" for run in runs),
+        rate_trainings=len(trials),
+        rate_epochs=sum(trial.epochs for trial in trials),
+        core_hours=seconds / SECONDS_AN_HOUR,
+        budget=size.core_hours if size else None,
+        machines=tuple(dict.fromkeys(machines)),
+    )

@@ -1,0 +1,228 @@
+"""Verdicts in words: the effect, the rule that was fixed beforehand, and what would change the verdict."""
+
+import math
+
+from pipeline.claims.estimates import margin_of, null_of, scaled, unscaled
+from pipeline.claims.inference import ALPHA, POWER
+from pipeline.claims.parts import (
+    AnalyticPart,
+    EmpiricalPart,
+    EstimatedPart,
+    Part,
+    PopulationPart,
+    RankingPart,
+    TimedPart,
+)
+from pipeline.claims.verdicts import Aside, FigureVerdict, PartVerdict
+from pipeline.reporting.formatting import factor, listing, measured, number
+
+
+def effect_of(part: Part, verdict: PartVerdict) -> str:
+    """What was found: "−0.62 points", "16 times"; "no evidence yet" where nothing was."""
+    if verdict.effect is None:
+        return "no evidence yet"
+    if isinstance(part, AnalyticPart):
+        return f"{number(verdict.effect)} {verdict.unit}".strip()
+    value = _value(part, verdict.effect)
+    named = isinstance(part, PopulationPart | RankingPart)
+    return f"{verdict.unit} {value}" if named else f"{value} {verdict.unit}"
+
+
+def interval_of(part: Part, verdict: PartVerdict) -> str:
+    """The interval of an estimated part: "−0.90 to −0.34"; empty where there is none."""
+    if isinstance(part, AnalyticPart) or verdict.interval is None:
+        return ""
+    low, high = verdict.interval
+    return f"{_value(part, low)} to {_value(part, high)}"
+
+
+def aside_of(aside: Aside) -> str:
+    """A figure beside a claim, with its interval and over how many repeats it was taken, if it has them."""
+    if aside.effect is None:
+        return "no evidence yet"
+    if aside.interval is None:
+        return f"{number(aside.effect)} {aside.unit}".strip()
+    low, high = aside.interval
+    return f"{number(aside.effect)} {aside.unit} ({number(low)} to {number(high)}, n = {aside.n})"
+
+
+def half_width_of(part: Part, verdict: PartVerdict) -> str:
+    """Half the width of an interval on the scale of its analysis: "0.32 points", "a factor of 1.5"; else empty."""
+    half = half_width(part, verdict)
+    return "" if half is None or isinstance(part, AnalyticPart) else _distance(part, half)
+
+
+def half_width(part: Part, verdict: PartVerdict) -> float | None:
+    """The same as a number."""
+    if isinstance(part, AnalyticPart) or verdict.interval is None:
+        return None
+    low, high = (scaled(part.scale, end) for end in verdict.interval)
+    return (high - low) / 2
+
+
+def smallest_of(part: EstimatedPart) -> str:
+    """The smallest effect worth speaking of: "0.5 points", "a factor of 2"."""
+    return _margin(part)
+
+
+def repeats_of(part: Part, verdict: PartVerdict) -> str:
+    """Over how many repeats: "8 seeds"; empty where there are none."""
+    return "" if verdict.n is None else f"{verdict.n} {_repeats(part)}"
+
+
+def figure_of(verdict: PartVerdict) -> FigureVerdict:
+    """The figure by which a calculated part is told in one line: the first that is not as said, else the first."""
+    return next((figure for figure in verdict.figures if not figure.holds), verdict.figures[0])
+
+
+def figures_as_said(verdict: PartVerdict) -> str:
+    """How many of several figures are as the source says: "2 of 3 figures as said"."""
+    right, count = sum(figure.holds for figure in verdict.figures), len(verdict.figures)
+    return f"{'all' if right == count else 'none' if right == 0 else right} of {count} figures as said"
+
+
+def rule_of(part: Part) -> str:
+    """The decision rule of a part, with its numbers."""
+    if isinstance(part, AnalyticPart):
+        alone = len(part.says) == 1
+        return (
+            "Holds if the figure is as the source says."
+            if alone
+            else ("Holds if all figures are as the source says, in part if some are, and is contradicted if none is.")
+        )
+    rule = _rule_of_estimate(part)
+    if isinstance(part, PopulationPart):
+        larger = f"{part.than}'s share is shown to be larger" if part.expect == "higher" else "both are shown to differ"
+        rule += (
+            " It holds no more than in part where, of the shares of networks that err at most so much, at some error "
+            f"{larger} (Smirnov's test, p < {ALPHA:g}, not adjusted)."
+        )
+    return rule
+
+
+def _rule_of_estimate(part: EstimatedPart) -> str:
+    null = _null(part)
+    within = (
+        f"within {_margin(part)} of {null}"
+        if part.scale != "ratio"
+        else f"within a factor of {part.smallest:g} of {null}"
+    )
+    shown = f"adjusted p < {ALPHA:g}"
+    one_sided = f"two one-sided tests, {shown}"
+    if part.expect == "equal":
+        return (
+            f"Holds if the effect is shown to lie {within} ({one_sided}); contradicted if it is shown to lie beyond "
+            f"({shown}); else undecided."
+        )
+    if part.expect == "not higher":
+        above = f"{_margin(part)} above {null}"
+        return (
+            f"Holds if the effect is shown to be less than {above}; contradicted if it is shown to be more ({shown}, "
+            "two-sided); else undecided."
+        )
+    ahead, behind = ("below", "above") if part.expect == "lower" else ("above", "below")
+    return (
+        f"Holds if the effect is shown to be {ahead} {null}, contradicted if {behind} ({shown}, two-sided). "
+        f"Equivalent, whatever else is shown, if it lies {within} ({one_sided}); else undecided."
+    )
+
+
+def would_change(part: Part, verdict: PartVerdict) -> str:
+    """What would have to be otherwise for another verdict."""
+    if isinstance(part, AnalyticPart):
+        return _other_figures(verdict)
+    if verdict.verdict == "not testable here":
+        return f"Evidence, which takes a GPU: {_source(part)} --profile gpu."
+    if verdict.effect is None or verdict.interval is None:
+        return f"Evidence, of which there is none yet: {_source(part)}."
+    if verdict.verdict == "undecided":
+        if verdict.seeds_needed is None:
+            return f"Other evidence: at this spread no number of {_repeats(part)} within reach is enough."
+        found = f"an effect of {_margin(part)} with a probability of {100 * POWER:g} %"
+        if verdict.n is not None and verdict.seeds_needed <= verdict.n:
+            return f"A larger effect, or much more evidence: {verdict.n} {_repeats(part)} are enough to find {found}."
+        return f"More evidence: at this spread {verdict.seeds_needed:,} {_repeats(part)} would find {found}."
+    if verdict.verdict == "holds in part":
+        return "Distributions that are nowhere shown to be otherwise than it says."
+    null, margin = null_of(part), margin_of(part)
+    low, high = (scaled(part.scale, end) for end in verdict.interval)
+    within = part.expect in ("equal", "not higher") and verdict.verdict == "holds"
+    if within or verdict.verdict == "equivalent":
+        below = math.inf if part.expect == "not higher" else low - null + margin
+        room = min(below, null + margin - high)
+        if room > 0:
+            return f"An effect further from {_null(part)}: the interval ends {_distance(part, room)} inside the margin."
+        return "More spread: by the one-sided tests, which decide, it lies within; the interval reaches beyond."
+    if part.expect in ("equal", "not higher"):  # contradicted, by what lies beyond the margin
+        beyond = max(low - null - margin, null - margin - high)
+        if beyond > 0:
+            return f"An effect nearer to {_null(part)}: the interval ends {_distance(part, beyond)} beyond the margin."
+        return "More spread: by the test, which decides, it lies beyond the margin; the interval reaches into it."
+    nearest = low - null if low > null else null - high
+    reach = " It reaches into the margin, so the effect may be too small to speak of." if verdict.may_be_small else ""
+    return f"An effect nearer to {_null(part)}: the interval ends {_distance(part, nearest)} from it.{reach}"
+
+
+def _other_figures(verdict: PartVerdict) -> str:
+    wrong = [
+        f"{figure.name} {figure.said} instead of {number(figure.value)}"
+        for figure in verdict.figures
+        if not figure.holds
+    ]
+    if wrong:
+        return f"It would hold with {listing(wrong)}."
+    return "Nothing but an error in the calculation."
+
+
+def _source(part: EstimatedPart) -> str:
+    match part:
+        case TimedPart():
+            return f"convstudy run {part.timing}"
+        case RankingPart():
+            return "python -m benchmarks.full_trainings"
+        case EmpiricalPart() | PopulationPart():
+            return f"convstudy run {part.experiment}"
+
+
+def _repeats(part: Part) -> str:
+    match part:
+        case TimedPart():
+            return "rounds"
+        case PopulationPart():
+            return "networks of each population"
+        case RankingPart():
+            return "networks"
+        case _:
+            return "seeds"
+
+
+def _value(part: EstimatedPart, value: float) -> str:
+    if part.scale == "ratio":
+        return factor(value)
+    return measured(value, part.smallest, signed=part.against is None)
+
+
+def _null(part: EstimatedPart) -> str:
+    if part.against is None:
+        return "1" if part.scale == "ratio" else "0"
+    return f"{part.against:g}"
+
+
+def _margin(part: EstimatedPart) -> str:
+    if part.scale == "ratio":
+        return f"a factor of {part.smallest:g}"
+    return f"{part.smallest:g}{_unit(part)}"
+
+
+def _unit(part: EstimatedPart) -> str:
+    """The unit behind a difference; one of probabilities or correlations has none."""
+    return "" if isinstance(part, PopulationPart | RankingPart) else f" {part.unit}"
+
+
+def _distance(part: EstimatedPart, distance: float) -> str:
+    """A distance on the scale of the analysis, told on that of the effect."""
+    if part.scale == "ratio":
+        return f"a factor of {factor(unscaled('ratio', distance))}"
+    if part.scale == "correlation":
+        return f"{measured(distance, part.smallest)} on Fisher's scale"
+    return f"{measured(distance, part.smallest)}{_unit(part)}"

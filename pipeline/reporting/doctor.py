@@ -1,0 +1,100 @@
+"""`convstudy doctor`: what is installed, which device is used, and how data and stores are."""
+
+import os
+import shutil
+import sqlite3
+import sys
+from pathlib import Path
+
+from pipeline.data.arrays import verify
+from pipeline.errors import ConvstudyError, DataError
+from pipeline.evidence.store import RunStore
+from pipeline.machine import hardware, resolve_device, resolve_precision, versions
+from pipeline.search.searches import list_studies
+from pipeline.settings import read_settings
+from pipeline.tracking.store import database_file
+from pipeline.workspace import Workspace
+
+COMMANDS = ("git", "make", "dvc", "chromium", "chromedriver", "psql")
+
+
+def examine(place: Workspace) -> dict[str, dict[str, str]]:
+    """Facts by section; a fault is told in its fact and never raised."""
+    device = resolve_device()
+    return {
+        "versions": versions(),
+        "device": {"used": device, "precision": resolve_precision("auto", device), **hardware(device)},
+        "commands": {name: shutil.which(name, path=_search_path()) or "not found" for name in COMMANDS},
+        "settings": {str(place.params_file): _settings(place)},
+        "data": _data(place.prepared_data),
+        "stores": {
+            "runs": _runs(place.runs),
+            "mlflow": _mlflow(place.mlflow),
+            "studies": _studies(place),
+            "disk free": f"{shutil.disk_usage(place.root).free / 2**30:.1f} GiB",
+        },
+    }
+
+
+def _search_path() -> str:
+    """The folder of this interpreter's own programs, then PATH's."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+
+def _settings(place: Workspace) -> str:
+    try:
+        return f"good, profile {read_settings(place.params_file).profile}"
+    except ConvstudyError as error:
+        return f"FAULT: {error}"
+
+
+def _data(prepared: Path) -> dict[str, str]:
+    states = {}
+    for folder in sorted(prepared.iterdir()) if prepared.exists() else ():
+        if not folder.is_dir() or folder.name.startswith("."):
+            continue
+        try:
+            verify(folder)
+            states[folder.name] = "good: every array has its checksum"
+        except DataError as error:
+            states[folder.name] = f"FAULT: {error}"
+    return states or {"none": "run `convstudy prepare`"}
+
+
+def _runs(runs: Path) -> str:
+    finished = unfinished = 0
+    faults = []
+    for folder in RunStore(runs):
+        try:
+            folder.header()
+            result = folder.result()
+            if result is None or result.state == "stopped":
+                unfinished += 1
+            else:
+                finished += 1
+        except ConvstudyError as error:
+            faults.append(str(error))
+    told = f"{finished} finished, {unfinished} unfinished in {runs}"
+    return f"FAULT: {told}; {'; '.join(faults)}" if faults else told
+
+
+def _studies(place: Workspace) -> str:
+    try:
+        rows = list_studies(place, None)
+    except ConvstudyError as error:
+        return f"FAULT: {error}"
+    told = "; ".join(f"{row['study']} {row['state']}, {row['counted']} counted" for row in rows)
+    return told or "none yet; `convstudy search` makes one"
+
+
+def _mlflow(folder: Path) -> str:
+    database = database_file(folder)
+    if not database.exists():
+        return f"none yet at {database}; `convstudy replay` makes it"
+    try:
+        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+            (state,) = connection.execute("PRAGMA quick_check").fetchone()
+            (count,) = connection.execute("SELECT count(*) FROM runs").fetchone()
+    except sqlite3.Error as error:
+        return f"FAULT: {database}: {error}; delete it and run `convstudy replay`"
+    return f"{'good' if state == 'ok' else 'FAULT: ' + state}: {count} runs in {database}"

@@ -1,0 +1,157 @@
+"""What was run to get a comparison: machines, versions, protocol, seeds, learning rates, and what failed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.files import canonical_json
+from pipeline.reporting.comparison import Comparison, Network
+from pipeline.schema import to_json
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine with one set of versions, and what was measured on it."""
+
+    hardware: dict[str, str]
+    versions: dict[str, str]
+    trainings: int
+    latencies: int
+    threads: tuple[int, ...]
+
+    @property
+    def summary(self) -> str:
+        """The machine in a few words."""
+        known = self.hardware
+        name = known.get("gpu") or known.get("processor") or next(iter(known.values()), "unknown")
+        cores = f"{known['cores']} cores" if "cores" in known else None
+        return ", ".join(filter(None, [name, cores, known.get("memory")]))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Trainings that failed for one reason: the part they had ("seed 1", "learning rate 0.3") and whose they were."""
+
+    part: str
+    reason: str
+    networks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Attributes are as their names say.
+
+    `recipe` holds the fields in which all networks agree, `differing` the others, by field and network.
+    `train_seconds` sums the trainings of all seeds, the search for learning rates excluded. That search trained
+    `rate_epochs` of the `rate_horizon` epochs that training every rate in full would have taken.
+    """
+
+    machines: tuple[Machine, ...]
+    seeds: tuple[int, ...]
+    runs: int
+    rate_runs: int
+    rate_epochs: int
+    rate_horizon: int
+    train_seconds: float
+    recipe: dict[str, str]
+    differing: dict[str, dict[str, str]]
+    failures: tuple[Failure, ...]
+
+
+def provenance_of(comparison: Comparison) -> Provenance:
+    """Gather what was run from the records of all networks."""
+    networks = comparison.networks
+    runs = [run for network in networks for run in network.runs]
+    recipe, differing = _protocol(networks)
+    trials = [trial for network in networks if network.record for trial in network.record.rates]
+    return Provenance(
+        machines=_machines(networks),
+        seeds=tuple(sorted({run.seed for run in runs})),
+        runs=len(runs),
+        rate_runs=len(trials),
+        rate_epochs=sum(trial.epochs for trial in trials),
+        rate_horizon=sum(trial.horizon for trial in trials),
+        train_seconds=sum(run.measurement.train_seconds for run in runs if run.measurement),
+        recipe=recipe,
+        differing=differing,
+        failures=_failures(networks),
+    )
+
+
+def learning_rates(comparison: Comparison) -> tuple[float, ...]:
+    """All learning rates that were tried for any network, ascending."""
+    records = [network.record for network in comparison.networks if network.record]
+    return tuple(sorted({trial.learning_rate for record in records for trial in record.rates}))
+
+
+def _machines(networks: tuple[Network, ...]) -> tuple[Machine, ...]:
+    """Distinct machines, the one with most trainings first; profiles that measured nothing do not count."""
+    seen: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
+    trainings: dict[str, int] = {}
+    latencies: dict[str, int] = {}
+    threads: dict[str, set[int]] = {}
+
+    def note(hardware: dict[str, str], versions: dict[str, str], counts: dict[str, int], used: int | None) -> None:
+        versions = {name: version for name, version in versions.items() if name != "commit"}  # no part of a machine
+        key = canonical_json([hardware, versions])
+        seen[key] = (hardware, versions)
+        counts[key] = counts.get(key, 0) + 1
+        if used is not None:
+            threads.setdefault(key, set()).add(used)
+
+    for network in networks:
+        for run in network.runs:
+            if run.measurement:
+                note(run.measurement.hardware, run.measurement.versions, trainings, run.measurement.threads)
+        if network.cost and network.cost.latency_seconds:
+            note(network.cost.hardware, network.cost.versions, latencies, network.cost.threads)
+    order = sorted(seen, key=lambda key: (-trainings.get(key, 0), -latencies.get(key, 0), key))
+    return tuple(
+        Machine(*seen[key], trainings.get(key, 0), latencies.get(key, 0), tuple(sorted(threads.get(key, ()))))
+        for key in order
+    )
+
+
+def _protocol(networks: tuple[Network, ...]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """Recipe fields that all trained networks share, and those in which they differ."""
+    recipes = {network.label: to_json(network.record.recipe) for network in networks if network.record}
+    common: dict[str, str] = {}
+    differing: dict[str, dict[str, str]] = {}
+    for field in next(iter(recipes.values()), {}):
+        values = {label: _told(recipe[field], field) for label, recipe in recipes.items()}
+        if len(set(values.values())) == 1:
+            common[field] = next(iter(values.values()))
+        else:
+            differing[field] = values
+    return common, differing
+
+
+def _failures(networks: tuple[Network, ...]) -> tuple[Failure, ...]:
+    """Failures of seeds before those of learning rates, equal ones together."""
+    whose: dict[tuple[str, str], list[str]] = {}
+    for network in networks:
+        for run in network.failed_runs:
+            whose.setdefault((f"seed {run.seed}", run.reason or "no reason recorded"), []).append(network.label)
+    for network in networks:
+        for trial in network.record.rates if network.record else ():
+            if trial.state == "failed":
+                part = f"learning rate {trial.learning_rate:g}"
+                whose.setdefault((part, trial.reason or "no reason recorded"), []).append(network.label)
+    return tuple(Failure(part, reason, tuple(labels)) for (part, reason), labels in whose.items())
+
+
+_NONE_MEANS = {"train_images": "all", "validation_images": "all", "resolution": "as they are"}
+
+
+def _told(value: Any, field: str = "") -> str:
+    """A recipe's value as text: lists joined, an augmentation as its operation and amounts, None as what it means."""
+    if value is None:
+        return _NONE_MEANS.get(field, "none")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        amounts = ", ".join(f"{key} {_told(item)}" for key, item in value.items() if key != "op")
+        return f"{value['op']} ({amounts})"
+    if isinstance(value, list):
+        return ", ".join(map(_told, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,222 @@
+"""The report as one HTML file and as Markdown: templates filled with what was found of claims, networks and searches.
+
+The HTML page loads nothing and runs only what it carries: its Content-Security-Policy allows its own two scripts and
+its style sheet by their hashes and no connection at all; Vega evaluates expressions with its interpreter, so no eval is
+needed. Text is escaped by the template engine, in Markdown as well as in HTML; nothing is marked safe that holds data.
+"""
+
+import base64
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipeline.cost.limits import COST_NAMES, show_cost
+from pipeline.evidence.statistics import AT_CHANCE_LEVEL
+from pipeline.evidence.study_records import FinalistsRecord
+from pipeline.reporting import formatting
+from pipeline.reporting.claim_view import ClaimsView
+from pipeline.reporting.comparison import COSTS, Comparison, Network
+from pipeline.reporting.figure import Figure, theme
+from pipeline.reporting.figures import figures_of
+from pipeline.reporting.provenance import Provenance, learning_rates, provenance_of
+from pipeline.reporting.study_figures import study_figures
+from pipeline.reporting.study_view import StudyView, Trait
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "reports" / "templates"
+
+
+@dataclass(frozen=True)
+class Section:
+    """One comparison with all that is shown of it. `anchor` is unique in the report, and a prefix of its figures."""
+
+    anchor: str
+    comparison: Comparison
+    figures: tuple[Figure, ...]
+    provenance: Provenance
+
+    @property
+    def scatters(self) -> tuple[Figure, ...]:
+        """Error against each cost."""
+        return tuple(figure for figure in self.figures if figure.kind == "scatter")
+
+    @property
+    def curves(self) -> tuple[Figure, ...]:
+        """Small multiples by epoch."""
+        return tuple(figure for figure in self.figures if figure.kind == "curves")
+
+    @property
+    def batches(self) -> tuple[str, ...]:
+        """Batch sizes whose latency was measured for some network, ascending."""
+        costs = [network.cost.latency_seconds for network in self.comparison.networks if network.cost]
+        return tuple(sorted({batch for cost in costs if cost for batch in cost}, key=int))
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """Learning rates that were tried for some network."""
+        return learning_rates(self.comparison)
+
+    def fronts(self, network: Network) -> list[str]:
+        """The costs on whose Pareto front a network lies."""
+        return [cost.short for cost in COSTS if network in self.comparison.front(cost)]
+
+
+@dataclass(frozen=True)
+class StudySection:
+    """One search and all that is shown of it."""
+
+    view: StudyView
+    figures: tuple[Figure, ...]
+    importances: dict[str, float]
+    traits: list[Trait]
+
+
+def study_sections(
+    records: Sequence[dict[str, Any]], finalists: Mapping[str, FinalistsRecord]
+) -> tuple[StudySection, ...]:
+    """Studies that have a trial, with their finalists by study, and what is worked out of them."""
+    sections = []
+    for number, record in enumerate((r for r in records if r and r["trials"]), start=1):
+        view = StudyView(f"search-{number}", record, finalists.get(record["study"]))
+        sections.append(StudySection(view, study_figures(view), view.importances(), view.traits()))
+    return tuple(sections)
+
+
+def sections_of(comparisons: Sequence[Comparison]) -> tuple[Section, ...]:
+    """Comparisons with their figures and provenance."""
+    sections = []
+    for number, comparison in enumerate(comparisons, start=1):
+        anchor = f"comparison-{number}"
+        prefix = f"{anchor}-" if len(comparisons) > 1 else ""
+        sections.append(Section(anchor, comparison, figures_of(comparison, prefix), provenance_of(comparison)))
+    return tuple(sections)
+
+
+def render_html(
+    sections: Sequence[Section], studies: Sequence[StudySection] = (), claims: ClaimsView | None = None
+) -> str:
+    """The report as one self-contained page; verdicts on claims come first, if there are any."""
+    library, style, script = _library(), _source("report.css"), _source("report.js")
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {_hash(library)} {_hash(script)}",
+            f"style-src {_hash(style)}",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+    return (
+        _environment(html=True)
+        .get_template("report.html.j2")
+        .render(
+            **_names(sections, studies, claims),
+            policy=policy,
+            style=Markup(style),  # noqa: S704 (our own file)
+            script=Markup(script),  # noqa: S704 (our own file)
+            library=Markup(library),  # noqa: S704 (Vega, Vega-Lite and Vega-Embed as vl-convert ships them)
+            charts=_charts(figures_in(sections, studies, claims)),
+        )
+    )
+
+
+def render_markdown(
+    sections: Sequence[Section], studies: Sequence[StudySection] = (), claims: ClaimsView | None = None
+) -> str:
+    """The report as Markdown, its figures beside it under `figures/`."""
+    return _environment(html=False).get_template("REPORT.md.j2").render(**_names(sections, studies, claims))
+
+
+def figures_in(sections: Sequence[Section], studies: Sequence[StudySection], claims: ClaimsView | None) -> list[Figure]:
+    """All figures of a report, in the order in which a reader meets them."""
+    parts: list[Section | StudySection | ClaimsView] = [*sections, *studies]
+    return [figure for part in ([claims, *parts] if claims else parts) for figure in part.figures]
+
+
+def _charts(figures: Sequence[Figure]) -> Markup:
+    """Everything the page's script draws, as JSON that cannot end its script element."""
+    charts = {
+        "themes": {"light": theme("light"), "dark": theme("dark")},
+        "figures": [
+            {"id": figure.identifier, "specifications": _described(figure), "rows": figure.rows} for figure in figures
+        ],
+    }
+    text = json.dumps(charts, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
+
+
+def _described(figure: Figure) -> Sequence[dict[str, Any]]:
+    """Specifications that tell in words what they draw, where the figure has words for it."""
+    if not figure.description:
+        return figure.specifications
+    return [{**specification, "description": figure.description} for specification in figure.specifications]
+
+
+def _names(sections: Sequence[Section], studies: Sequence[StudySection], claims: ClaimsView | None) -> dict[str, Any]:
+    return {
+        "claims": claims,
+        "sections": sections,
+        "studies": studies,
+        "costs": COSTS,
+        "at_chance_level": AT_CHANCE_LEVEL,
+    }
+
+
+def _environment(html: bool) -> Environment:
+    """Templates with every value escaped for the format, undefined names refused, and the project's number formats."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=html,  # noqa: S701 (Markdown has its own escaping in `finalize`)
+        finalize=None if html else formatting.markdown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    named = (
+        "quantity",
+        "memory",
+        "duration",
+        "decimals",
+        "exact",
+        "spread",
+        "share",
+        "shape",
+        "listing",
+        "shorten",
+        "network",
+        "number",
+        "p_value",
+        "sentence",
+        "slug",
+    )
+    environment.filters.update({name: getattr(formatting, name) for name in named})
+    environment.filters["shown_cost"] = lambda value, cost: show_cost(cost, value)
+    environment.filters["cost_name"] = lambda cost: COST_NAMES[cost]
+    return environment
+
+
+@functools.cache
+def _library() -> str:
+    """Vega, Vega-Lite and Vega-Embed with its expression interpreter, in one script; the same in every report."""
+    library: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    assert "</script" not in library
+    assert "\r" not in library, "a parser would normalise line ends, and the hash would no longer fit"
+    return library
+
+
+def _source(name: str) -> str:
+    return (TEMPLATES / name).read_text()
+
+
+def _hash(source: str) -> str:
+    """The source expression by which a Content-Security-Policy allows exactly this inline text."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"

@@ -1,0 +1,156 @@
+"""Searches in the report: figures that obey their schema, words that say what the intervals allow, harmless names."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import pytest
+from report_records import group, network, write_results
+from search_records import HOSTILE, finalists_record, plan, study_record, write_study
+
+from pipeline.reporting.comparison import compare
+from pipeline.reporting.rendering import render_html, render_markdown, sections_of, study_sections
+from pipeline.reporting.study_figures import edf_figure, study_figures
+from pipeline.reporting.study_view import StudyView
+from pipeline.search.pareto import hypervolume
+from pipeline.search.study_summary import bounds_of, trials_of
+from pipeline.stages.report import write_report
+from search_spaces import space as search_space
+
+NETWORKS = sections_of(compare([group((network(),))], []))
+
+
+@pytest.fixture(scope="module")
+def record() -> dict[str, Any]:
+    return study_record()
+
+
+def test_figures_obey_the_schema_and_hold_every_network(record: dict[str, Any]) -> None:
+    figures = study_figures(StudyView("search-1", record, finalists_record(record)))
+    assert [figure.identifier for figure in figures] == [
+        "search-1-front", "search-1-course", "search-1-edf", "search-1-parallel",
+    ]  # fmt: skip
+    for figure in figures:
+        alt.LayerChart.from_dict(figure.specifications[0], validate=True)
+        assert figure.png().startswith(b"\x89PNG")
+        json.dumps(figure.rows, allow_nan=False)
+    kinds = {row["kind"] for row in figures[0].rows}
+    assert kinds == {"trained in the search", "front of the search", "front, retrained", "reference", "random search"}
+    assert sum(row["order"] == 0 for row in figures[0].rows) == 13  # every third of 40, the failed one apart
+    assert {row["kind"] for row in figures[1].rows} == {"search", "random search"}
+
+
+def test_the_words_say_what_the_record_says(record: dict[str, Any]) -> None:
+    sections = study_sections([record, {}], {record["study"]: finalists_record(record)})
+    assert len(sections) == 1
+    for text in (render_html(NETWORKS, sections), render_markdown(NETWORKS, sections)):
+        told = " ".join(text.split())
+        assert "40 networks" in told and "13 complete" in told and "26 stopped" in told and "1 failed" in told
+        assert "-1.20 points" in told and "resnet-small" in told and "undecided" in told and "A reason." in told
+    assert "<strong>better</strong>" in render_html(NETWORKS, sections)
+
+
+def test_names_in_a_study_stay_text(record: dict[str, Any]) -> None:
+    sections = study_sections([record], {record["study"]: finalists_record(record)})
+    page, text = render_html(NETWORKS, sections), render_markdown(NETWORKS, sections)
+    assert HOSTILE not in page and "alert(1)" in page and "<script>alert" not in text and "49" not in HOSTILE
+
+
+def test_a_study_without_a_complete_trial_is_reported_as_such() -> None:
+    started = study_record(count=3)
+    started["trials"] = [{**trial, "state": "stopped"} for trial in started["trials"]]
+    started["front"], started["hypervolume"] = [], [0.0] * 3
+    sections = study_sections([started], {})
+    assert sections[0].figures == () and sections[0].importances == {}
+    assert "No network was trained in full" in render_html(NETWORKS, sections)
+
+
+def test_the_stage_writes_studies_beside_networks(tmp_path: Path, record: dict[str, Any]) -> None:
+    results = write_results(tmp_path, (group((network(),)),), ())
+    write_study(results, record)
+    write_report(results)
+    written = {path.name for path in (results / "figures").glob("search-1-*.png")}
+    assert written == {"search-1-front.png", "search-1-course.png", "search-1-edf.png", "search-1-parallel.png"}
+    text = (results / "REPORT.md").read_text()
+    assert "## Search: resnet on fashion-mnist" in text
+    assert all(f"figures/{name}" in text for name in written)
+
+
+def test_importance_and_traits_find_what_was_planted(record: dict[str, Any]) -> None:
+    planted = json.loads(json.dumps(record))
+    for trial in planted["trials"]:
+        trial["state"], trial["drawn_by"] = "complete", "random"
+        pooled = trial["values"]["resnet.stem"] == "pooled"
+        trial["validation_error_percent"] = (10.0 if pooled else 40.0) + trial["number"] / 100
+    view = StudyView("search-1", planted)
+    importances = view.importances()
+    assert max(importances, key=lambda name: importances[name]) == "resnet.stem"
+    assert ("stem", "pooled", 1.0) in {(t.parameter, t.value, t.best_share) for t in view.traits()}
+
+
+def test_networks_that_diverged_stay_in_the_distribution_of_errors(record: dict[str, Any]) -> None:
+    planted = json.loads(json.dumps(record))
+    for trial in planted["trials"]:
+        trial["drawn_by"] = "random"
+    for trial in planted["trials"][:4]:
+        trial |= {"rungs": [], "state": "failed", "reason": "diverged: loss is nan"}
+    planted["trials"][4] |= {"rungs": [], "state": "failed", "reason": "worker hung"}
+    figure = edf_figure(StudyView("search-1", planted))
+    assert figure is not None  # one more diverged in the record itself
+    assert figure.title.endswith(" of 39 networks drawn at random within the limits, 5 of which diverged")
+    assert max(row["y"] for row in figure.rows) == pytest.approx(34 / 39)
+
+
+def test_hypervolume_of_a_record_is_that_of_its_front(record: dict[str, Any]) -> None:
+    trials = {trial["number"]: trial for trial in record["trials"]}
+    bounds = bounds_of(plan(), [])
+    points = [
+        bounds.scaled([trials[n]["validation_error_percent"], math.log10(trials[n]["macs"])]) for n in record["front"]
+    ]
+    assert record["hypervolume"][-1] == pytest.approx(hypervolume(points, [1, 1]))
+    assert bounds.least == pytest.approx([0.0, math.log10(323_328)])
+    assert bounds.most == pytest.approx([90.0, math.log10(5_000_000)])
+    assert [trial.number for trial in trials_of(record)] == list(range(40))
+
+
+def test_the_course_counts_a_network_when_it_came_to_its_end() -> None:
+    """Trial 0 was promoted after trial 1 had been trained in full: 1 + 9 epochs were spent before it, 18 after."""
+    record = study_record(count=3)
+    for trial, arrivals, error in ((0, (1, 5, 6), 10.0), (1, (2, 3, 4), 20.0)):
+        rungs = [
+            {"epochs": epochs, "validation_error_percent": error, "arrival": arrival}
+            for epochs, arrival in zip((1, 3, 9), arrivals, strict=True)
+        ]
+        record["trials"][trial] |= {
+            "state": "complete", "rungs": rungs, "validation_error_percent": error, "train_images_seen": 9 * 6400,
+        }  # fmt: skip
+    record["trials"] = record["trials"][:2]
+    assert StudyView("search-1", record).course() == [(10 * 6400, 20.0), (18 * 6400, 10.0)]
+    del record["trials"][0]["rungs"][0]["arrival"]
+    assert StudyView("search-1", record).course() == []
+
+
+def test_a_search_for_another_cost_is_drawn_and_tabulated_against_it() -> None:
+    record = study_record()
+    record["objectives"] = ["error", "latency"]
+    for trial in record["trials"]:
+        trial["latency_seconds"] = 0.001 * (1 + trial["number"])
+    view = StudyView("search-1", record, finalists_record(record))
+    front = study_figures(view)[0]
+    assert front.title.startswith("Error against seconds an image")
+    assert {row["x"] for row in front.rows} <= {trial["latency_seconds"] for trial in record["trials"]}
+    assert "reference" not in {row["kind"] for row in front.rows}  # its latency is not known
+    sections = study_sections([record], {})
+    best = view.front[0]["number"]
+    for text in (render_html(NETWORKS, sections), render_markdown(NETWORKS, sections)):
+        assert "econds an image" in text and f"{1 + best} ms" in text
+
+
+def test_parameters_that_a_network_does_not_have_are_not_drawn(record: dict[str, Any]) -> None:
+    parallel = study_figures(StudyView("search-1", record))[3]
+    space = search_space(record["space"])
+    for trial in record["trials"]:
+        has = {name.partition(".")[2] for name in space.asked(trial["values"])}
+        assert {row["x"] for row in parallel.rows if row["trial"] == trial["number"]} <= has

@@ -1,0 +1,134 @@
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import StorageError, UsageError
+from pipeline.evidence.records import Membership, Result, RunSpec
+from pipeline.evidence.store import RunStore
+from pipeline.tracking.replay import replay
+from pipeline.tracking.ui import serve_ui, ui_command
+from pipeline.training.recipe import Recipe
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
+
+SERVE = "import sys; from pathlib import Path; from pipeline.tracking.ui import serve_ui\n"
+SERVE += "serve_ui(Path(sys.argv[1]), port=int(sys.argv[2]))"
+SEARCH_EXPERIMENTS, SEARCH_RUNS = "/api/2.0/mlflow/experiments/search", "/api/2.0/mlflow/runs/search"
+
+
+@dataclass(frozen=True)
+class Server:
+    port: int
+    process: subprocess.Popen[bytes]
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            text = None if body is None else json.dumps(body)
+            connection.request(method, path, text, {"Content-Type": "application/json", **headers})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real server, started over a workspace without a store; a run is mirrored while it serves."""
+    root, port = tmp_path_factory.mktemp("served"), free_port()
+    process = subprocess.Popen([sys.executable, "-c", SERVE, str(root / "mlruns"), str(port)], start_new_session=True)
+    try:
+        started = Server(port, process)
+        until = time.monotonic() + 120
+        while True:
+            try:
+                assert started.ask("GET", "/health")[0] == 200
+                break
+            except OSError:
+                assert process.poll() is None and time.monotonic() < until, "the server did not start"
+                time.sleep(0.2)
+        runs = RunStore(root / "runs")
+        spec = RunSpec("resnet", {"depth": 18}, 1, 10, 28, Recipe(epochs=1), "f" * 64, 0)
+        folder = runs.register(spec, "resnet18", "fashion-mnist", Membership("<script>", "resnet18", "seed"))
+        folder.write(Result("result/1", folder.run, "failed", "<script>alert(1)</script>", (), None))
+        replay(runs, root / "mlruns", (), print)
+        yield started
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
+
+
+def test_pages_and_runs_are_served_on_loopback(server: Server) -> None:
+    status, page = server.ask("GET", "/")
+    assert status == 200 and b"<html" in page.lower()
+    status, answer = server.ask("POST", SEARCH_EXPERIMENTS, {"max_results": 10})
+    experiments = {each["name"]: each["experiment_id"] for each in json.loads(answer)["experiments"]}
+    assert status == 200 and "convstudy/<script>" in experiments
+    status, answer = server.ask("POST", SEARCH_RUNS, {"experiment_ids": [experiments["convstudy/<script>"]]})
+    listed = {run["info"]["run_name"]: run["info"]["status"] for run in json.loads(answer)["runs"]}
+    assert listed == {"resnet18": "FAILED", "resnet18, seed 0": "FAILED"}
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.com", "10.evil.com", "127.0.0.1.evil.com", "192.168.0.1", "localhost.evil.com:1"]
+)
+def test_foreign_hosts_get_403(server: Server, host: str) -> None:
+    for name in (host, f"{host.split(':')[0]}:{server.port}"):
+        assert server.ask("GET", "/", Host=name)[0] == 403
+        assert server.ask("POST", SEARCH_EXPERIMENTS, {"max_results": 10}, Host=name)[0] == 403
+
+
+def test_the_loopback_names_are_accepted(server: Server) -> None:
+    for name in ("127.0.0.1", "localhost"):
+        own = f"{name}:{server.port}"
+        assert server.ask("POST", SEARCH_EXPERIMENTS, {"max_results": 1}, Host=own, Origin=f"http://{own}")[0] == 200
+
+
+@pytest.mark.parametrize("origin", ["http://evil.com", "https://10.evil.com", "null", "http://127.0.0.1.evil.com"])
+def test_a_foreign_origin_cannot_post(server: Server, origin: str) -> None:
+    assert server.ask("POST", SEARCH_EXPERIMENTS, {"max_results": 1}, Origin=origin)[0] == 403
+    assert server.ask("POST", "/ajax-api/2.0/mlflow/experiments/create", {"name": "x"}, Origin=origin)[0] == 403
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads Linux's table of sockets")
+def test_nothing_listens_beyond_loopback(server: Server) -> None:
+    port = f"{server.port:04X}"
+    listening = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            address, state = line.split()[1], line.split()[3]
+            if address.endswith(f":{port}") and state == "0A":
+                listening.add(address)
+    assert listening == {f"0100007F:{port}"}
+
+
+def test_a_taken_port_is_told_in_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"cannot serve on 127.0.0.1:{port}: .*; choose another port"):
+            serve_ui(tmp_path, port=port)
+
+
+@pytest.mark.parametrize("name", ["100%", "what?"])
+def test_a_path_that_a_database_uri_cannot_hold_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(StorageError, match="'%' or '\\?'"):
+        ui_command(tmp_path / name)
