@@ -16,12 +16,12 @@ from benchmarks.records import Row, row, told
 from pipeline.data.arrays import open_training_data
 from pipeline.data.manifest import Manifest
 from pipeline.machine import keep_freed_memory
+from pipeline.reporting.report import write_report
 from pipeline.running.display import Display
 from pipeline.running.runner import Request, Runner
 from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.running.single import single_request
 from pipeline.settings import read_settings
-from pipeline.stages.report import write_report
 from pipeline.training.images import ImageData, load_images
 from pipeline.training.loop import train
 from pipeline.workspace import Workspace, workspace

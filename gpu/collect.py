@@ -11,11 +11,11 @@ import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pipeline.claims.publishing import publish_claims
 from pipeline.errors import UsageError
 from pipeline.process import run_and_exit
 from pipeline.reporting.publish import publish
-from pipeline.stages.report import write_report
+from pipeline.reporting.publish_claims import publish_claims
+from pipeline.reporting.report import write_report
 from pipeline.workspace import Workspace, workspace
 
 

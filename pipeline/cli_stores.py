@@ -9,8 +9,8 @@ from pipeline.cli_options import Debug, Json, Quiet, teller, write
 
 def report(json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -> None:
     """Write the report again from the records in reports/results, and show it in MLflow."""
+    from pipeline.reporting.report import write_report
     from pipeline.reporting.tracking_report import show_report
-    from pipeline.stages.report import write_report
     from pipeline.workspace import workspace
 
     place, tell = workspace(), teller(quiet, json_file)

@@ -1,34 +1,12 @@
-"""The stage `report`: reads the records of a results folder and writes the report, its figures and its tables there.
-
-Read:    runs/<group>.json (GroupRecord), profiles/*.json (lists of CostProfile),
-         studies/*.json (as `convstudy search --json`), finalists/*.json (FinalistsRecord);
-         claims.json (list of ClaimVerdict), experiments/*.json (GroupRecord), timings/*.json (TimingRecord),
-         simulation.json (Simulation), where there are such
-Written: figures/*.png, networks.csv, curves.csv, metrics.json, REPORT.md, report.html
-"""
+"""The stage `report`: writes the report of a results folder, by default the workspace's, and shows that in MLflow."""
 
 import argparse
-import os
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from pipeline.claims.evidence import catalogue_of, evidence_in, rankings_of
-from pipeline.claims.simulation import Simulation
-from pipeline.claims.verdicts import ClaimVerdict
-from pipeline.errors import UsageError
-from pipeline.evidence.records import CostProfile, GroupRecord
-from pipeline.evidence.study_records import FinalistsRecord
-from pipeline.files import read_json, write_bytes, write_json, write_text
 from pipeline.process import run_stage
-from pipeline.reporting.claim_view import ClaimsView, claims_view
-from pipeline.reporting.comparison import Comparison, compare
-from pipeline.reporting.rendering import figures_in, render_html, render_markdown, sections_of, study_sections
-from pipeline.reporting.tables import curves_csv, metrics, networks_csv
+from pipeline.reporting.report import write_report
 from pipeline.reporting.tracking_report import show_report
-from pipeline.schema import read_record
-from pipeline.workspace import Workspace, workspace
+from pipeline.workspace import workspace
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -42,77 +20,6 @@ def main(argv: list[str] | None = None) -> None:
     print(write_report(arguments.results or place.results))
     if arguments.results is None:
         show_report(place, print)
-
-
-def write_report(results: Path, place: Workspace | None = None, beside: Path | None = None) -> Path:
-    """Write everything the report consists of into `results`, and return the path of its page.
-
-    Everything is worked out before anything is written, so that a failure leaves the last report as it was.
-
-    Args:
-        results: the folder of records.
-        place: the workspace whose claims.yaml and published records are read; by default the one in force.
-        beside: a further folder of records, whose networks, searches and finalists are shown, too.
-
-    Raises:
-        UsageError: there is no group record, cost profile or verdict, or verdicts are not on the claims of `place`.
-        StorageError: a record does not fit its schema, or the disk refuses.
-    """
-    folders = [results] if beside is None else [results, beside]
-    groups = [read_record(GroupRecord, path) for path in _found(folders, "runs")]
-    lists = [read_record(list[CostProfile], path) for path in _found(folders, "profiles")]
-    profiles = [profile for profiles in lists for profile in profiles]
-    if not groups and not profiles and not (results / "claims.json").exists():
-        raise UsageError(f"nothing to report: {results} has no runs/*.json and no profiles/*.json")
-    comparisons = compare(groups, profiles)
-    sections = sections_of(comparisons)
-    studies = study_sections(*_searches(folders))
-    claims = _claims(results, place or workspace(), comparisons)
-    pictures = {figure.identifier: figure.png() for figure in figures_in(sections, studies, claims)}
-    texts = {
-        "networks.csv": networks_csv(comparisons),
-        "curves.csv": curves_csv(comparisons),
-        "REPORT.md": render_markdown(sections, studies, claims),
-        "report.html": render_html(sections, studies, claims),
-    }
-    for identifier, picture in pictures.items():
-        write_bytes(results / "figures" / f"{identifier}.png", picture)
-    for stale in (results / "figures").glob("*.png"):
-        if stale.stem not in pictures:
-            stale.unlink()
-    write_json(results / "metrics.json", metrics(comparisons))
-    for name, text in texts.items():
-        write_text(results / name, text)
-    return results / "report.html"
-
-
-def _found(folders: Sequence[Path], kind: str) -> list[Path]:
-    return [path for folder in folders for path in sorted((folder / kind).glob("*.json"))]
-
-
-def _searches(folders: Sequence[Path]) -> tuple[list[dict[str, Any]], dict[str, FinalistsRecord]]:
-    """Records of studies, and of finalists by study; entries that searched nothing are empty."""
-    studies = [read_json(path) for path in _found(folders, "studies")]
-    written = [path for path in _found(folders, "finalists") if read_json(path)]
-    return studies, {record.study: record for record in (read_record(FinalistsRecord, path) for path in written)}
-
-
-def _claims(results: Path, place: Workspace, comparisons: Sequence[Comparison]) -> ClaimsView | None:
-    """Verdicts with their evidence; None where nothing was judged."""
-    judged = results / "claims.json"
-    if not judged.exists():
-        return None
-    catalogue = catalogue_of(place)
-    evidence = replace(evidence_in(results, catalogue), rankings=rankings_of(place))
-    simulations = [results / "simulation.json", place.published / "claims" / "simulation.json"]
-    return claims_view(
-        catalogue,
-        read_record(list[ClaimVerdict], judged),
-        evidence,
-        comparisons,
-        next((read_record(Simulation, path) for path in simulations if path.exists()), None),
-        Path(os.path.relpath(place.root, results)).as_posix(),
-    )
 
 
 if __name__ == "__main__":

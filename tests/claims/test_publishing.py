@@ -7,9 +7,9 @@ from conftest import CHECKOUT
 from small_claims import claimed as claimed
 from verbs import called, told
 
-from pipeline.claims.publishing import publish_claims, report_claims
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
+from pipeline.reporting.publish_claims import publish_claims, report_claims
 from pipeline.schema import read_record
 from pipeline.workspace import Workspace
 

@@ -23,8 +23,8 @@ from pipeline.reporting.claim_arms import compared_by
 from pipeline.reporting.claim_view import ClaimsView, claims_view
 from pipeline.reporting.comparison import compare
 from pipeline.reporting.rendering import TEMPLATES, render_html, render_markdown, sections_of
+from pipeline.reporting.report import write_report
 from pipeline.schema import to_json
-from pipeline.stages.report import write_report
 from pipeline.workspace import Workspace
 
 CHECKOUT = Path(__file__).parents[2]

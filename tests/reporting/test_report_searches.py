@@ -12,11 +12,11 @@ from search_records import HOSTILE, finalists_record, plan, study_record, write_
 
 from pipeline.reporting.comparison import compare
 from pipeline.reporting.rendering import render_html, render_markdown, sections_of, study_sections
+from pipeline.reporting.report import write_report
 from pipeline.reporting.study_figures import edf_figure, study_figures
 from pipeline.reporting.study_view import StudyView
 from pipeline.search.pareto import hypervolume
 from pipeline.search.study_summary import bounds_of, trials_of
-from pipeline.stages.report import write_report
 from search_spaces import space as search_space
 
 NETWORKS = sections_of(compare([group((network(),))], []))

@@ -11,8 +11,9 @@ from report_records import group, network, nine_networks, nine_profiles, profile
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.reporting.rebuild import rebuild_mlflow
+from pipeline.reporting.report import write_report
 from pipeline.reporting.tracking_report import show_report
-from pipeline.stages.report import main, write_report
+from pipeline.stages.report import main
 from pipeline.tracking.store import open_store
 from pipeline.workspace import Workspace
 

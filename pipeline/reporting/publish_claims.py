@@ -1,7 +1,7 @@
 """Publishing the evidence of claims: records of the profiles "full" and "gpu", and the verdicts that they give.
 
-`python -m pipeline.claims.publishing` copies what the workspace has to reports/published/claims, judges by what lies
-there, writes report.html and REPORT.md with its figures beside it, and renews the README. Of an experiment that is
+`python -m pipeline.reporting.publish_claims` copies what the workspace has to reports/published/claims, judges by what
+lies there, writes report.html and REPORT.md with its figures beside it, and renews the README. Of an experiment that is
 under way, or was interrupted, it takes the runs that are finished. A record that still lacks planned seeds is published
 as unfinished, so that another machine can go on from it, but no claim is judged by it before it is whole.
 """
@@ -34,11 +34,11 @@ from pipeline.files import read_json, write_json
 from pipeline.machine import resolve_device
 from pipeline.process import run_and_exit
 from pipeline.reporting.publish import FEATURED, renew_readme
+from pipeline.reporting.report import write_report
 from pipeline.running.found import FoundRuns
 from pipeline.running.reproduce import reproduce
 from pipeline.schema import to_json
 from pipeline.settings import read_settings
-from pipeline.stages.report import write_report
 from pipeline.workspace import Workspace, workspace
 
 
