@@ -1,32 +1,35 @@
 """The study's trainings as the stages `run`, `experiment` and `timing` make them, mirrored nowhere.
 
-Called by gpu/run.py as `python -m gpu.study PROFILE DEVICE WORKERS` (0: what fits); what is done is not read again, so
+Called by gpu/run.py as `python -m gpu.study PROFILE DEVICE WORKERS` (0: what fits); what is done is not done again, so
 that a call after an interruption begins where the last one ended.
 """
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 from pipeline.process import prepare_workers, run_and_exit
 
 if __name__ == "__main__":
     prepare_workers()
 
-from pipeline.claims.evidence import EXPERIMENTS, TIMINGS, catalogue_of
+from pipeline.claims.evidence import EXPERIMENTS, TIMINGS, catalogue_of, check_record
 from pipeline.claims.experiments import plan_experiment
 from pipeline.claims.measuring import take_timing
 from pipeline.claims.timings import plan_timing
-from pipeline.data.manifest import load_manifest
+from pipeline.data.manifest import Manifest, load_manifest
+from pipeline.errors import RunsFailedError, UsageError
+from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
-from pipeline.files import write_json
+from pipeline.files import read_json, write_json
 from pipeline.machine import resolve_device
 from pipeline.running.display import Display
 from pipeline.running.estimate import trainings_at_once
-from pipeline.running.plans import plan_runs
-from pipeline.running.reproduce import reproduce
+from pipeline.running.plans import RunPlan, plan_runs
+from pipeline.running.reproduce import check_final, reproduce
 from pipeline.running.requests import planned_requests
 from pipeline.running.session import RunnerOptions, open_runner
-from pipeline.schema import to_json
+from pipeline.schema import read_record, to_json
 from pipeline.settings import read_settings
 from pipeline.workspace import workspace
 
@@ -44,10 +47,11 @@ def main(profile: str, device_name: str, workers: int) -> None:
         for name, experiment in catalogue.experiments.items()
         if profile in experiment.sizes
     ]
+    failures: list[str] = []
     plans = [*(("runs", plan) for plan in groups), *((EXPERIMENTS, plan) for plan in experiments)]
     for number, (kind, plan) in enumerate(plans, 1):
         record_file = place.results / kind / f"{plan.group}.json"
-        if record_file.exists():
+        if _is_done(plan, record_file, manifest):
             continue
         plan = replace(plan, keep_weights=False)
         requests = planned_requests(plan, manifest, device)
@@ -55,13 +59,34 @@ def main(profile: str, device_name: str, workers: int) -> None:
         display = Display(f"{plan.group} {number}/{len(plans)}, {at_once} at once", len(requests))
         options = RunnerOptions(at_once, checkpoint_seconds=plan.checkpoint_seconds, mirrored=False)
         with open_runner(place, manifest, device, display, options) as runner:
-            write_json(record_file, to_json(reproduce(plan, manifest, runner, device)))
+            record = reproduce(plan, manifest, runner, device)
+        try:
+            check_final(record)
+        except RunsFailedError as error:  # the others are run all the same
+            print(error)
+            failures.append(str(error))
+            continue
+        write_json(record_file, to_json(record))
     for name, timing in catalogue.timings.items():
         planned, record_file = plan_timing(name, timing, profile), place.results / TIMINGS / f"{name}.json"
-        if planned.rounds and not record_file.exists():
+        if planned.rounds and not (record_file.exists() and read_json(record_file)["profile"] == profile):
             write_json(record_file, to_json(take_timing(planned, device, print)))
     finished = sum(1 for folder in RunStore(place.runs) if folder.result() is not None)
+    if failures:
+        raise RunsFailedError(f"{len(failures)} of {len(plans)} groups and experiments are not done: {failures[0]}")
     print(f"done: {len(groups)} groups, {len(experiments)} experiments, {finished} runs with a result")
+
+
+def _is_done(plan: RunPlan, record_file: Path, manifest: Manifest) -> bool:
+    """Whether a record is there, of just this plan, in which nothing was lost."""
+    if not record_file.exists():
+        return False
+    record = read_record(GroupRecord, record_file)
+    try:
+        check_record(plan, record, manifest)
+    except UsageError:
+        return False
+    return record.profile == plan.profile and not record.lost
 
 
 if __name__ == "__main__":

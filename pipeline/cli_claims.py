@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli_options import Debug, Json, Quiet, Workers, answer, write
-from pipeline.errors import RunsFailedError, UsageError, unknown_name
+from pipeline.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from pipeline.claims.catalogue import Catalogue
@@ -41,6 +41,7 @@ def run(
     from pipeline.data.manifest import load_manifest
     from pipeline.files import write_json
     from pipeline.running.campaign import estimate_campaign, run_plan, tabulate
+    from pipeline.running.reproduce import check_final
     from pipeline.schema import to_json
     from pipeline.settings import read_settings
     from pipeline.workspace import workspace
@@ -58,12 +59,11 @@ def run(
         answer(json_file, *estimate_campaign(place, plan, workers, known), quiet)
         return
     record = run_plan(place, plan, name, workers, quiet, known)
+    check_final(record)
     write_json(record_file(place, EXPERIMENTS, name), to_json(record))
     if json_file is None and not quiet:
         print(tabulate(record), plan_seeds(catalogue, name, Evidence({name: record})), sep="\n\n")
     write(json_file, to_json(record))
-    if not any(trained.state == "complete" for network in record.networks for trained in network.runs):
-        raise RunsFailedError(f"no training of experiment {name} was completed")
 
 
 def _time(

@@ -69,9 +69,9 @@ def search(
         prepare_workers()
     from pipeline.cost.limits import Limits, read_count, read_seconds
     from pipeline.data.manifest import load_manifest
+    from pipeline.evidence.records import PASSING_REASONS
     from pipeline.evidence.study_records import Budget
     from pipeline.machine import resolve_device
-    from pipeline.running.runner import PASSING_REASONS
     from pipeline.running.session import RunnerOptions
     from pipeline.schema import parse
     from pipeline.search import search_plans, search_tables, searches, study_estimate, warm_starts

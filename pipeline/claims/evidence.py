@@ -16,7 +16,7 @@ from pipeline.claims.timings import TimingRecord
 from pipeline.data.manifest import Manifest, load_manifest, summary
 from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.population import Pairs, paired_errors, published_full_trainings, published_table
-from pipeline.evidence.records import GroupRecord
+from pipeline.evidence.records import PASSING_REASONS, GroupRecord
 from pipeline.evidence.statistics import NO_RATE_TRAINS
 from pipeline.running.plans import RunPlan
 from pipeline.schema import read_record
@@ -208,7 +208,7 @@ def check_record(plan: RunPlan, record: GroupRecord, manifest: Manifest) -> None
                 raise UsageError(f"{planned.name} was recorded with another {what}: {found}, not {wanted}")
         if rate not in planned.rates:
             raise UsageError(f"{planned.name} was recorded with the learning rate {rate:g}, which is not of its grid")
-        missing = set(plan.seeds) - {run.seed for run in network.runs}
+        missing = set(plan.seeds) - {run.seed for run in network.runs if run.reason not in PASSING_REASONS}
         if not network.runs and NO_RATE_TRAINS not in network.flags:
             raise UsageError(f"the record of {planned.name} has no run: run the experiment again")
         unprobed = [run.seed for run in network.runs if run.state == "complete" and set(plan.probes) - set(run.probes)]

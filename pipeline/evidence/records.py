@@ -72,6 +72,9 @@ class RunHeader:
 
 RunState = Literal["complete", "failed", "stopped"]
 
+PASSING_REASONS = ("out_of_memory", "worker ended unexpectedly", "worker hung")
+"""Why a run may be lost that would succeed another day; it has no result, and a record that holds one is not final."""
+
 
 @dataclass(frozen=True, config=STRICT)
 class Result:
@@ -93,7 +96,7 @@ class Measurement:
     """`measurement.json`: what the run cost here. Throughput counts training images, evaluation excluded.
 
     `peak_memory_bytes` is the CUDA allocator's peak, or on CPU the process's peak resident set (said in
-    `peak_memory_kind`). `attempts` counts starts: 1 unless the run was interrupted and continued.
+    `peak_memory_kind`). `attempts` is 1, and one more for each time that it went on from a checkpoint of its own.
     """
 
     schema: Literal["measurement/1"]
@@ -223,6 +226,13 @@ class GroupRecord:
     profile: str
     data: DataSummary
     networks: tuple[NetworkRecord, ...]
+
+    @property
+    def lost(self) -> list[str]:
+        """Reasons of the runs that were lost to the machine: asked for again, they are tried again."""
+        trials = [trial.reason for network in self.networks for trial in network.rates]
+        runs = [run.reason for network in self.networks for run in network.runs]
+        return [reason for reason in (*trials, *runs) if reason in PASSING_REASONS]
 
 
 @dataclass(frozen=True, config=STRICT)

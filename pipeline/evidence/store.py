@@ -5,9 +5,11 @@ result.json       its outcome, deterministic                  (Result)
 measurement.json  its cost on this machine                    (Measurement)
 test.json         its test score, if one was asked for        (TestScore)
 probes.json       further measurements that were asked for    (ProbeRecord)
-weights.safetensors, progress.json, checkpoint-*.pt           kept or removed by policy
+weights.safetensors, checkpoint-*.pt                          kept or removed by policy
+progress.json, alive                                          while a worker is at work
 """
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,6 +51,24 @@ class RunFolder:
     def progress(self) -> Path:
         """Where a training in flight says how far it is."""
         return self.path / "progress.json"
+
+    @property
+    def alive(self) -> Path:
+        """Touched now and then by a worker that scores the network."""
+        return self.path / "alive"
+
+    def sign_of_life(self) -> float | None:
+        """When a worker last said that it trains or scores, in seconds of the file system's clock."""
+        signs = []
+        for path in (self.progress, self.alive):
+            with contextlib.suppress(FileNotFoundError):
+                signs.append(path.stat().st_mtime)
+        return max(signs, default=None)
+
+    def forget_scores(self) -> None:
+        """Remove test score and probes, which were taken of weights that are no more."""
+        for name in ("test.json", "probes.json"):
+            (self.path / name).unlink(missing_ok=True)
 
     @property
     def lock(self) -> Path:

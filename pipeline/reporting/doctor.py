@@ -31,7 +31,7 @@ def examine(place: Workspace) -> dict[str, dict[str, str]]:
             "runs": _runs(place.runs),
             "mlflow": _mlflow(place.mlflow),
             "studies": _studies(place),
-            "disk free": f"{shutil.disk_usage(place.root).free / 2**30:.1f} GiB",
+            "disk free": _disk_free(place.root),
         },
     }
 
@@ -39,6 +39,11 @@ def examine(place: Workspace) -> dict[str, dict[str, str]]:
 def _search_path() -> str:
     """The folder of this interpreter's own programs, then PATH's."""
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+
+def _disk_free(root: Path) -> str:
+    there = next(path for path in (root, *root.absolute().parents) if path.exists())
+    return f"{shutil.disk_usage(there).free / 2**30:.1f} GiB"
 
 
 def _settings(place: Workspace) -> str:

@@ -18,7 +18,7 @@ from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import RunSpec
 from pipeline.evidence.store import RunStore
 from pipeline.machine import DeviceKind, cores, default_workers, hardware
-from pipeline.running.jobs import build_network
+from pipeline.running.materials import build_network
 from pipeline.running.runner import Request, finished_result
 from pipeline.schema import parse
 from pipeline.training.evaluation import autocast

@@ -5,25 +5,30 @@ pebble's pool: a worker that is killed costs its own attempt only. On Linux they
 has loaded PyTorch once, so that a worker (and the successor of one that was killed) starts at once.
 """
 
+import contextlib
+import fcntl
 import os
 import signal
+import time
 import warnings
-from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
 
 import torch
 from pebble import CONSTS, ProcessPool
 
+from pipeline.errors import StorageError
 from pipeline.machine import DeviceKind, cards, default_workers, keep_freed_memory
 from pipeline.process import die_with, die_with_parent, worker_context
 from pipeline.running.jobs import Job, run_job
 
-if TYPE_CHECKING:
-    from multiprocessing.sharedctypes import Synchronized
-
 CONSTS.channel_lock_timeout = 10.0
 """Seconds until pebble mends its pipe when a worker was killed while it held it (60 by default; jobs are small)."""
+LEASE_SECONDS = 10.0
+"""How long a worker waits for the place of one that has just died."""
 
 
 class Executor(Protocol):
@@ -52,7 +57,7 @@ class ProcessExecutor:
     def __init__(self, device: DeviceKind, workers: int | None = None) -> None:
         self._workers = workers or default_workers(device)
         self._cards = cards() if device == "cuda" else []
-        self._started = worker_context().Value("i", 0)
+        self._leases = TemporaryDirectory(prefix="convstudy-cards-")
         self._pool = self._new_pool()
 
     @property
@@ -72,21 +77,46 @@ class ProcessExecutor:
         """As `Executor.close`."""
         self._pool.stop()
         self._pool.join()
+        self._leases.cleanup()
 
     def _new_pool(self) -> Any:
+        lease = _CardLease(Path(self._leases.name), tuple(self._cards), self._workers) if self._cards else None
         return ProcessPool(
             max_workers=self._workers,
             initializer=_start_worker,
-            initargs=[os.getpid(), self._cards, self._started],
+            initargs=[os.getpid(), lease],
             context=worker_context(),
         )
 
 
-def _start_worker(driver: int, cards: Sequence[str], started: "Synchronized[int]") -> None:
-    if cards:  # CUDA reads it when the worker first uses it
-        with started.get_lock():
-            os.environ["CUDA_VISIBLE_DEVICES"] = cards[started.value % len(cards)]
-            started.value += 1
+@dataclass(frozen=True)
+class _CardLease:
+    """Places for workers, one file each, by turns on the cards: whoever holds its file has the place.
+
+    A worker that dies gives its place up, whatever killed it, and its successor takes that one.
+    """
+
+    folder: Path
+    cards: tuple[str, ...]
+    places: int
+
+    def take(self) -> str:
+        """The card of a free place, held until this process ends; raises StorageError where none becomes free."""
+        deadline = time.monotonic() + LEASE_SECONDS
+        while time.monotonic() < deadline:
+            for place in range(self.places):
+                file = os.open(self.folder / str(place), os.O_CREAT | os.O_RDWR)
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return self.cards[place % len(self.cards)]
+                os.close(file)
+            time.sleep(0.05)
+        raise StorageError(f"no place for a worker became free in {self.folder}")
+
+
+def _start_worker(driver: int, lease: _CardLease | None) -> None:
+    if lease is not None:  # CUDA reads it when the worker first uses it
+        os.environ["CUDA_VISIBLE_DEVICES"] = lease.take()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # end at once: what a worker writes is whole or absent at any instant
     die_with(driver)  # the server that forked it may live as long as its workers
     die_with_parent()

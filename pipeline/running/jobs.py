@@ -6,7 +6,6 @@ job whose run is finished by someone else in the meantime finds the result and l
 
 import datetime
 import functools
-import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass
@@ -16,25 +15,22 @@ from typing import Any
 import filelock
 import safetensors.torch
 import torch
-from torch import nn
 
-import search_spaces
-from pipeline.data.arrays import open_test_data, open_training_data
-from pipeline.data.manifest import load_manifest
-from pipeline.errors import DataError, StorageError
-from pipeline.evidence.records import Measurement, ProbeRecord, Result, RunHeader, RunSpec, TestScore
+from pipeline.errors import StorageError
+from pipeline.evidence.records import Measurement, Result, RunHeader
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.files import write_bytes
 from pipeline.machine import hardware, peak_memory_bytes, reset_peak_memory, versions
+from pipeline.running.materials import build_network, hash_weights, training_data
+from pipeline.running.scores import score_test, take_probes
 from pipeline.schema import parse
 from pipeline.tracking.mirror import code_commit
 from pipeline.training.checkpoint import Checkpoints
-from pipeline.training.evaluation import evaluate
 from pipeline.training.history import History, Progress
-from pipeline.training.images import ImageData, Preparation, load_images
-from pipeline.training.initialisation import initialise
 from pipeline.training.loop import train
-from pipeline.training.probes import PROBES, Probed
+
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+"""How messages say so of errors that are of no class of their own: the CPU's allocator, CUDA and its libraries."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ def run_job(job: Job) -> None:
     try:
         _run(job)
     except RuntimeError as error:  # PyTorch's allocator has no error class of its own on CPU
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+        if isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in OUT_OF_MEMORY):
             raise MemoryError(str(error).splitlines()[0]) from error
         raise
 
@@ -84,11 +80,12 @@ def _run(job: Job) -> None:
             result = _train(job, folder, header)
         assert result is not None
         if job.test and result.state == "complete" and folder.test_score(job.test_data) is None:
-            folder.write(_test(job, folder, header, result))
+            folder.write(score_test(folder, header, result, job.data_folder, job.test_data))
         if result.state == "complete" and set(job.probes) - set(folder.probes()):
-            folder.write(_probe(job, folder, header, result))
+            folder.write(take_probes(folder, header, result, job.data_folder, job.probes))
         if training and not job.keep_weights:
             folder.weights.unlink(missing_ok=True)
+        folder.alive.unlink(missing_ok=True)
 
 
 def reaches(result: Result | None, until: int | None) -> bool:
@@ -115,7 +112,7 @@ def needs_weights(
 
 def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
     spec, started = header.spec, time.perf_counter()
-    data = _training_data(
+    data = training_data(
         job.data_folder, spec.data, spec.recipe.train_images, spec.recipe.validation_images, spec.device
     )
     if spec.device == "cuda":
@@ -149,6 +146,8 @@ def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
         raise StorageError(f"run {header.run} was trained again and gave another result: is {folder.path} from here?")
     if complete:
         write_bytes(folder.weights, safetensors.torch.save(weights))
+    if earlier is not None and earlier.weights_sha256 not in (None, result.weights_sha256):
+        folder.forget_scores()  # of other weights
     folder.write(_measurement(header, history, time.perf_counter() - started))
     folder.write(result)
     if history.state != "stopped":
@@ -162,89 +161,6 @@ def _continues(earlier: Result, result: Result) -> bool:
     if earlier.state == "stopped":
         return result.history[: len(earlier.history)] == earlier.history[: len(result.history)]
     return result == earlier
-
-
-def _trained(folder: RunFolder, header: RunHeader, result: Result) -> nn.Module:
-    """The network of a finished run with its final weights, in eval mode."""
-    weights = safetensors.torch.load_file(folder.weights)
-    if hash_weights(weights) != result.weights_sha256:
-        raise StorageError(f"{folder.weights} does not hold the weights of {folder.path / 'result.json'}")
-    model = build_network(header.spec)
-    model.load_state_dict(weights)
-    return model.to(header.spec.device).to(memory_format=torch.channels_last).eval()
-
-
-def _probe(job: Job, folder: RunFolder, header: RunHeader, result: Result) -> ProbeRecord:
-    """All probes that are wanted, with those taken before."""
-    spec, recipe = header.spec, header.spec.recipe
-    data = _training_data(job.data_folder, spec.data, recipe.train_images, recipe.validation_images, spec.device)
-
-    def initial() -> nn.Module:
-        model = build_network(spec)
-        initialise(model, recipe.initialisation, spec.seed)
-        return model.to(spec.device).to(memory_format=torch.channels_last)
-
-    probed = Probed(_trained(folder, header, result), initial, recipe, data)
-    taken = folder.probes()
-    figures = {name: taken[name] if name in taken else PROBES[name](probed) for name in {*taken, *job.probes}}
-    assert result.weights_sha256 is not None
-    return ProbeRecord("probes/1", header.run, dict(sorted(figures.items())), result.weights_sha256)
-
-
-def _test(job: Job, folder: RunFolder, header: RunHeader, result: Result) -> TestScore:
-    spec = header.spec
-    model = _trained(folder, header, result)
-    manifest = load_manifest(job.data_folder)
-    test = open_test_data(job.data_folder)
-    images = load_images(test.images, test.labels, None, spec.device)
-    preparation = Preparation(spec.recipe, ImageData(images, images, manifest.mean, manifest.std))
-    score = evaluate(model, images, preparation, spec.recipe.precision)
-    assert result.weights_sha256 is not None
-    return TestScore(
-        schema="test/1",
-        run=header.run,
-        test_error_percent=score.error_percent,
-        test_loss=score.loss,
-        images=len(images),
-        test_data=manifest.test_fingerprint,
-        weights_sha256=result.weights_sha256,
-    )
-
-
-@functools.lru_cache(maxsize=2)
-def _training_data(
-    folder: Path, fingerprint: str, train_images: int | None, validation_images: int | None, device: str
-) -> ImageData:
-    """The verified splits in memory; kept by the worker for its next job."""
-    data = open_training_data(folder)
-    if data.manifest.fingerprint != fingerprint:
-        raise DataError(
-            f"{folder} holds data {data.manifest.fingerprint}, the run was planned for {fingerprint}: "
-            "plan again, or prepare the former data"
-        )
-    return ImageData(
-        load_images(data.train.images, data.train.labels, train_images, device),
-        load_images(data.validation.images, data.validation.labels, validation_images, device),
-        data.manifest.mean,
-        data.manifest.std,
-    )
-
-
-def build_network(spec: RunSpec) -> nn.Module:
-    """The network of a run, as it is before its recipe gives it initial weights."""
-    family = search_spaces.family(spec.family)
-    config = parse(family.config, spec.config, f"config of {spec.family}")
-    return search_spaces.instantiate(family, config, spec.resolution, spec.channels, spec.classes)
-
-
-def hash_weights(weights: dict[str, torch.Tensor]) -> str:
-    """SHA-256 over names, types, shapes and bytes of all tensors, in order of their names."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        tensor = weights[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def read_progress(folder: RunFolder) -> Progress | None:

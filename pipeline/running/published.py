@@ -7,7 +7,7 @@ measurements name the hardware they were made on.
 from dataclasses import dataclass, field, replace
 
 from pipeline.data.manifest import Manifest
-from pipeline.evidence.records import GroupRecord, RateTrial, SeedRun
+from pipeline.evidence.records import PASSING_REASONS, GroupRecord, RateTrial, SeedRun
 from pipeline.evidence.statistics import NO_RATE_TRAINS
 from pipeline.machine import DeviceKind
 from pipeline.running.plans import PlannedNetwork, RunPlan, run_spec
@@ -45,5 +45,5 @@ def published_runs(
 
 def _is_whole(run: SeedRun, plan: RunPlan) -> bool:
     if run.state != "complete":
-        return True
+        return run.reason not in PASSING_REASONS
     return (not plan.test or run.test_error_percent is not None) and set(plan.probes) <= set(run.probes)

@@ -12,7 +12,9 @@ from typing import Protocol
 
 import search_spaces
 from pipeline.data.manifest import Manifest, summary
+from pipeline.errors import RunsFailedError
 from pipeline.evidence.records import (
+    PASSING_REASONS,
     Epoch,
     GroupRecord,
     NetworkRecord,
@@ -25,7 +27,7 @@ from pipeline.running.halving import Curve, best, going_on, rungs
 from pipeline.running.plans import PlannedNetwork, RunPlan
 from pipeline.running.published import published_runs
 from pipeline.running.requests import rate_request, seed_requests
-from pipeline.running.runner import PASSING_REASONS, Outcome, Request
+from pipeline.running.runner import Outcome, Request
 from pipeline.schema import parse
 
 
@@ -47,6 +49,14 @@ class Runs(Protocol):
     def stop(self, request: Request, trained: bool = True) -> None:
         """Say that a stopped run will not be asked to go on."""
         ...
+
+
+def check_final(record: GroupRecord) -> None:
+    """Raise RunsFailedError where a run was lost to the machine, or not one was completed: that is no result."""
+    if record.lost:
+        raise RunsFailedError(f"{len(record.lost)} runs of {record.group} were lost ({record.lost[0]}): run it again")
+    if not any(run.state == "complete" for network in record.networks for run in network.runs):
+        raise RunsFailedError(f"no run of {record.group} was completed")
 
 
 def reproduce(

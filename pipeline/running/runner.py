@@ -17,7 +17,7 @@ from pebble import ProcessExpired
 
 from pipeline.data.manifest import Manifest
 from pipeline.errors import ConvstudyError
-from pipeline.evidence.records import Membership, Result, RunHeader, RunSpec, RunState
+from pipeline.evidence.records import PASSING_REASONS, Membership, Result, RunHeader, RunSpec, RunState
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.process import uninterrupted
 from pipeline.running.display import Active, Shows
@@ -34,10 +34,7 @@ RETRIES = 2
 A worker that dies before any has begun a job takes the attempt of every run in flight with it.
 """
 STALL_SECONDS = 600.0
-"""A worker of whose training nothing is heard for so long has hung, and is killed; the longest silence is a score."""
-
-PASSING_REASONS = ("out_of_memory", "worker ended unexpectedly", "worker hung")
-"""Why a run may be lost that would succeed another day; it has no result, and a record that holds one is not final."""
+"""A worker that gives no sign of life for so long, by steps of training or of scoring, has hung, and is killed."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,10 @@ class _InFlight:
     attempt: int = 1
     progress: Progress | None = None
     mirrored: bool = False
+    sign: float | None = None
+    """When its worker last gave a sign of life, by the file system's clock."""
     heard: float = field(default_factory=time.monotonic)
+    """When that was noticed."""
 
 
 class Runner:
@@ -221,9 +221,10 @@ class Runner:
         """Show and mirror how far the runs in flight are."""
         active = []
         for future, flight in self._in_flight.items():
-            progress = read_progress(self.store.folder(flight.job.run))
-            if progress != flight.progress or not future.running():
-                flight.heard = time.monotonic()
+            folder = self.store.folder(flight.job.run)
+            progress, sign = read_progress(folder), folder.sign_of_life()
+            if sign != flight.sign or not future.running():
+                flight.sign, flight.heard = sign, time.monotonic()
             elif time.monotonic() - flight.heard > self.stall_seconds:
                 future.cancel()  # kills the worker
             if progress is None:

@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 from pipeline.data.manifest import load_manifest, summary
-from pipeline.errors import RunsFailedError
 from pipeline.evidence.records import GroupRecord
 from pipeline.files import read_json, write_json
 from pipeline.process import prepare_workers, run_stage
@@ -29,16 +28,10 @@ def carry_out(place: Workspace, plan_file: Path) -> GroupRecord:
         prepare_workers()  # PyTorch loads there while it loads here
         from pipeline.running.campaign import run_plan  # PyTorch is loaded only where something is trained
         from pipeline.running.plans import RunPlan
-        from pipeline.running.runner import PASSING_REASONS
+        from pipeline.running.reproduce import check_final
 
         record = run_plan(place, read_record(RunPlan, plan_file), _title(group, plan_file.parent))
-        reasons = [trial.reason for network in record.networks for trial in network.rates]
-        reasons += [run.reason for network in record.networks for run in network.runs]
-        lost = [reason for reason in reasons if reason in PASSING_REASONS]
-        if lost:
-            raise RunsFailedError(f"{len(lost)} runs of group {group} were lost ({lost[0]}); run it again")
-        if not any(run.state == "complete" for network in record.networks for run in network.runs):
-            raise RunsFailedError(f"no run of group {group} was completed")
+        check_final(record)
         return record
     plan = read_json(plan_file)
     manifest = load_manifest(place.prepared_data / plan["data"])

@@ -46,12 +46,22 @@ from pipeline.tracking.store import MlflowStore, open_store, reason, tracking_er
 
 
 def code_commit(root: Path) -> str | None:
-    """The commit checked out in `root`, or None where there is no git or no repository."""
+    """The commit of which the code in `root` is, with "+changed" where files differ from it.
+
+    None where there is no git, or the code is of no repository, such as an archive that was unpacked inside another.
+    """
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        done = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        git("ls-files", "--error-unmatch", ".")
+        commit = git("rev-parse", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/pipeline", ":/search_spaces")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.strip()
+    return f"{commit}+changed" if changed else commit
 
 
 @dataclass

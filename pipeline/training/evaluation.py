@@ -1,5 +1,6 @@
 """Loss and error of a network on a set of images, in eval mode."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -21,8 +22,17 @@ class Score:
     error_percent: float
 
 
-def evaluate(model: nn.Module, images: Images, preparation: Preparation, precision: str) -> Score:
-    """Score `model` on all images with batch-norm statistics as trained; the model's mode is restored after."""
+def evaluate(
+    model: nn.Module,
+    images: Images,
+    preparation: Preparation,
+    precision: str,
+    alive: Callable[[], object] = lambda: None,
+) -> Score:
+    """Score `model` on all images with batch-norm statistics as trained; the model's mode is restored after.
+
+    `alive` is called after each batch.
+    """
     was_training = model.training
     model.eval()
     device = images.device
@@ -34,6 +44,7 @@ def evaluate(model: nn.Module, images: Images, preparation: Preparation, precisi
             logits = model(preparation.for_evaluation(pixels)).float()
             loss += nn.functional.cross_entropy(logits, labels, reduction="sum")
             wrong += (logits.argmax(dim=1) != labels).sum()
+            alive()
     model.train(was_training)
     return Score(float(loss) / len(images), 100 * int(wrong) / len(images))
 

@@ -156,8 +156,15 @@ class _Training:
         for name, buffer in model.named_buffers():
             if buffer.is_floating_point() and not torch.isfinite(buffer).all():
                 raise DivergenceError(f"{name} is not finite after epoch {epoch + 1}")
-        train = evaluate(model, self.train_sample, self.preparation, self.recipe.precision)
-        validation = evaluate(model, self.data.validation, self.preparation, self.recipe.precision)
+        told = [started]
+
+        def alive() -> None:
+            if time.perf_counter() - told[0] >= PROGRESS_SECONDS:
+                told[0] = time.perf_counter()
+                self.tell(self._progress(epoch, self.steps, self.history.images_per_second[-1]))
+
+        train = evaluate(model, self.train_sample, self.preparation, self.recipe.precision, alive)
+        validation = evaluate(model, self.data.validation, self.preparation, self.recipe.precision, alive)
         if not (math.isfinite(train.loss) and math.isfinite(validation.loss)):
             raise DivergenceError(f"loss in eval mode is not finite after epoch {epoch + 1}")
         self.history.epochs.append(

@@ -27,12 +27,16 @@ SHIFTS = (1, 2, 4)
 
 @dataclass(frozen=True)
 class Probed:
-    """A trained network in eval mode, the same network as it was before (`initial` builds it), and its data."""
+    """A trained network in eval mode, the same network as it was before (`initial` builds it), and its data.
+
+    `alive` is called on the way, after each batch that is scored.
+    """
 
     model: nn.Module
     initial: Callable[[], nn.Module]
     recipe: Recipe
     data: ImageData
+    alive: Callable[[], object] = lambda: None
 
     @property
     def preparation(self) -> Preparation:
@@ -41,7 +45,7 @@ class Probed:
 
     def error_percent(self, images: Images) -> float:
         """Share of wrong answers on these images."""
-        return evaluate(self.model, images, self.preparation, self.recipe.precision).error_percent
+        return evaluate(self.model, images, self.preparation, self.recipe.precision, self.alive).error_percent
 
 
 def training_error(probed: Probed) -> Figures:

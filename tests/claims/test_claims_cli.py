@@ -12,11 +12,13 @@ from verbs import called, refused, told
 from pipeline.claims.evidence import check_record
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.data.manifest import load_manifest
-from pipeline.errors import UsageError
+from pipeline.errors import RunsFailedError, UsageError
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
 from pipeline.files import read_json, write_json
 from pipeline.running.plans import RunPlan
+from pipeline.running.published import published_runs
+from pipeline.running.reproduce import check_final
 from pipeline.schema import parse, read_record, to_json
 from pipeline.stages import experiment, judge, plan, timing
 from pipeline.workspace import Workspace
@@ -150,3 +152,26 @@ def test_the_projects_own_claims_can_be_told(study: Workspace) -> None:
     (study.root / "reports").mkdir()
     shutil.copy(CHECKOUT / "reports" / "claims.yaml", study.root / "reports" / "claims.yaml")
     assert "contradicted" in called(study, "claims", "A2") and "16" in called(study, "claims", "A2")
+
+
+def test_a_run_that_was_lost_is_no_evidence(claimed: Workspace) -> None:
+    told(claimed, "run", "lenets", "--quiet")
+    plan.main()
+    lenets = read_record(RunPlan, claimed.plans / "experiments" / "lenets.json")
+    manifest = load_manifest(claimed.prepared_data / "fashion-mnist")
+    record = read_record(GroupRecord, claimed.results / "experiments" / "lenets.json")
+    check_record(lenets, record, manifest)
+    check_final(record)
+    arm = record.networks[0]
+    gone = replace(arm.runs[0], state="failed", reason="out_of_memory", history=())
+    lost = replace(record, networks=(replace(arm, runs=(gone, *arm.runs[1:])), *record.networks[1:]))
+    with pytest.raises(UsageError, match="lacks seed 1: run the experiment again"):
+        check_record(lenets, lost, manifest)
+    with pytest.raises(RunsFailedError, match=r"1 runs of lenets were lost \(out_of_memory\)"):
+        check_final(lost)
+    taken_over = published_runs(lenets.networks[0], lenets, manifest, "cpu", lost)
+    assert {run.seed for run in taken_over.runs.values()} == {2}
+    diverged = replace(gone, reason="diverged: loss is nan")
+    check_record(
+        lenets, replace(record, networks=(replace(arm, runs=(diverged, arm.runs[1])), record.networks[1])), manifest
+    )

@@ -26,6 +26,19 @@ def test_workers_are_shared_out_equally_among_the_cards(monkeypatch: pytest.Monk
     assert len(found) == 4 and Counter(found.values()) == {"3": 2, "7": 2}
 
 
+def test_a_worker_that_dies_leaves_its_card_to_its_successor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 7")
+    executor = ProcessExecutor("cuda", 2)
+    try:
+        for _ in range(3):
+            futures = [executor._pool.schedule(card_after, args=[0.5]) for _ in range(8)]
+            found = {card: worker for worker, card in (future.result() for future in futures)}
+            assert set(found) == {"3", "7"}
+            psutil.Process(found["7"]).kill()
+    finally:
+        executor.close()
+
+
 def test_without_a_card_there_is_one_worker_for_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert cards() == [] and default_workers("cuda") == 1

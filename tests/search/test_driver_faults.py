@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -20,10 +21,14 @@ from table_search import TableExecutor, check_trials, record_of, run_table, sear
 from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError
 from pipeline.evidence.records import Result
-from pipeline.evidence.store import RunFolder
+from pipeline.evidence.store import RunFolder, RunStore
+from pipeline.files import write_json
 from pipeline.process import Interrupted
 from pipeline.running.jobs import Job
+from pipeline.running.runner import WATCH_SECONDS
+from pipeline.schema import to_json
 from pipeline.search.studies import StoredStudy
+from pipeline.training.history import Progress
 
 
 class Cut(BaseException):
@@ -150,6 +155,10 @@ class CancellableFuture(Future[None]):
 class HangingExecutor(TableExecutor):
     """Its jobs can be cancelled while they run, as pebble's can; the thread goes on and ends late."""
 
+    def __init__(self, workers: int, before: Callable[[Job], object]) -> None:
+        super().__init__(workers, before)
+        self.threads: list[threading.Thread] = []
+
     def submit(self, job: Job) -> "CancellableFuture":
         future = CancellableFuture()
         future.set_running_or_notify_cancel()
@@ -159,22 +168,38 @@ class HangingExecutor(TableExecutor):
             if not future.cancelled():
                 future.set_result(None)
 
-        threading.Thread(target=run, daemon=True).start()
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        self.threads.append(thread)
         return future
 
+    def join(self) -> None:
+        """Wait for the late ones."""
+        for thread in self.threads:
+            thread.join(30)
 
-def test_a_hung_worker_is_given_up_and_its_late_result_is_not_counted(tmp_path: Path, manifest: Manifest) -> None:
+
+@pytest.mark.parametrize("after_training", [False, True])
+def test_a_hung_worker_is_given_up_and_its_late_result_is_not_counted(
+    tmp_path: Path, manifest: Manifest, after_training: bool
+) -> None:
     plan = table_plan(manifest, halving=False, sampler="random")
     release, hung = threading.Event(), list[str]()
 
     def hang(job: Job) -> None:
         if not hung:
             hung.append(job.run)
+            if after_training:  # it was seen to train, and then its progress was removed
+                folder = RunStore(job.store).folder(job.run)
+                write_json(folder.progress, to_json(Progress(9, 9, 10, 10, 1000.0, ())))
+                time.sleep(2 * WATCH_SECONDS)
+                folder.progress.unlink()
             release.wait(30)
 
     executor = HangingExecutor(2, hang)
-    threading.Timer(3.0, release.set).start()
-    studies = run_table(tmp_path, manifest, plan, 6, executor, stall_seconds=0.5)
+    threading.Timer(8.0, release.set).start()
+    studies = run_table(tmp_path, manifest, plan, 6, executor, stall_seconds=2.0 if after_training else 0.5)
+    executor.join()
     trials = studies.open("study").trials()
     studies.close()
     assert [trial.state for trial in trials] == ["complete"] * 6

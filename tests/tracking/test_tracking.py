@@ -236,14 +236,22 @@ def test_opening_the_store_changes_one_environment_variable(tmp_path: Path) -> N
 
 
 def test_code_commit_is_that_of_the_repository_or_none(tmp_path: Path) -> None:
-    assert code_commit(tmp_path) is None
+    code, unpacked = tmp_path / "pipeline", tmp_path / "unpacked"
+    for folder in (code, unpacked):
+        folder.mkdir()
+        (folder / "module.py").write_text("x = 1")
+    assert code_commit(code) is None
     for command in (
         ["init", "-q"],
-        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x", "--allow-empty"],
+        ["add", "pipeline"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"],
     ):
         subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
-    commit = code_commit(tmp_path)
+    commit = code_commit(code)
     assert commit is not None and len(commit) == 40
+    assert code_commit(unpacked) is None  # it lies in a repository and is not of it
+    (code / "module.py").write_text("x = 2")
+    assert code_commit(code) == f"{commit}+changed"
 
 
 def test_runs_that_were_finished_before_leave_their_networks_as_they_are(runs: RunStore, folder: Path) -> None:

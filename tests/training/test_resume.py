@@ -13,7 +13,7 @@ import pytest
 import torch
 from small_data import TINY, small_data, small_network
 
-from pipeline.running.jobs import hash_weights
+from pipeline.running.materials import hash_weights
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.history import History, Progress
 from pipeline.training.loop import train
@@ -27,7 +27,7 @@ import torch
 torch.set_num_threads(1)
 from dataclasses import replace
 from small_data import TINY, small_data, small_network
-from pipeline.running.jobs import hash_weights
+from pipeline.running.materials import hash_weights
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.loop import train
 
