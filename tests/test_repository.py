@@ -63,7 +63,7 @@ def test_test_data_are_opened_by_the_one_evaluation_alone() -> None:
     openers = [path for path in SOURCES if re.search(r"\bopen_test_data\(", path.read_text())]
     assert [str(path.relative_to(CHECKOUT)) for path in openers] == [
         "pipeline/data/arrays.py",
-        "pipeline/running/jobs.py",
+        "pipeline/running/scores.py",
     ]
 
 
