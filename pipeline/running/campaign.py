@@ -13,6 +13,7 @@ from pipeline.machine import resolve_device
 from pipeline.reporting.network_figures import draw_learning_curves
 from pipeline.running.display import Display
 from pipeline.running.estimate import describe, estimate, measured_speeds, trainings_at_once
+from pipeline.running.found import FoundRuns
 from pipeline.running.plans import RunPlan, plan_group
 from pipeline.running.reproduce import reproduce
 from pipeline.running.requests import planned_requests
@@ -47,8 +48,10 @@ def estimate_campaign(
     estimates = []
     for network in plan.networks:
         alone = replace(plan, networks=(network,))
-        requests = planned_requests(alone, manifest, device, published)
-        taken_over = len(planned_requests(alone, manifest, device)) - len(requests)
+        found = reproduce(alone, manifest, FoundRuns(store, manifest.test_fingerprint), device, published)
+        chosen = {known.name: known.recipe.learning_rate for known in found.networks}
+        requests = planned_requests(alone, manifest, device, published, chosen=chosen)
+        taken_over = len(planned_requests(alone, manifest, device, chosen=chosen)) - len(requests)
         item = estimate(requests, manifest, store, speeds, workers, plan.keep_weights)
         item = replace(item, runs=item.runs + taken_over, finished=item.finished + taken_over)
         estimates.append((network.name, item))

@@ -69,7 +69,7 @@ def estimate(
         key = _key(request.spec)
         if key not in speeds:
             speeds[key] = _timed_speed(request.spec)
-        seconds += _images(request.spec, manifest, request.test) / speeds[key]
+        seconds += _images(request.spec, manifest, request.test, request.until) / speeds[key]
         disk += RECORD_BYTES + (4 * _params(request.spec) if keep_weights and request.test else 0)
     return Estimate(len(requests), len(requests) - len(pending), seconds / workers / 3600, disk)
 
@@ -101,14 +101,15 @@ def run_seconds(spec: RunSpec, manifest: Manifest) -> float:
     return _images(spec, manifest, test=False) / _timed_speed(spec)
 
 
-def _images(spec: RunSpec, manifest: Manifest, test: bool) -> float:
+def _images(spec: RunSpec, manifest: Manifest, test: bool, until: int | None = None) -> float:
     """Training-image equivalents of a run: forward and backward of one image is 1, a forward pass alone a third."""
     recipe, counts = spec.recipe, {name: split.count for name, split in manifest.splits.items()}
     trained = min(recipe.train_images or counts["train"], counts["train"])
     sample = min(recipe.train_loss_images, trained)
     validated = min(recipe.validation_images or counts["validation"], counts["validation"])
     tested = counts["test"] if test else 0
-    return recipe.epochs * trained + FORWARD_SHARE * (recipe.epochs * (sample + validated) + tested)
+    epochs = until or recipe.epochs
+    return epochs * trained + FORWARD_SHARE * (epochs * (sample + validated) + tested)
 
 
 def measured_speeds(store: RunStore, device: DeviceKind) -> dict[str, float]:

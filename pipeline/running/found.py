@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pipeline.evidence.store import RunStore
-from pipeline.running.runner import Outcome, Request, finished_result
+from pipeline.running.runner import Outcome, Request, finished_result, outcome_of
 
 
 @dataclass
@@ -27,7 +27,7 @@ class FoundRuns:
         folder = self.store.folder(request.spec.hash)
         result = finished_result(request, folder, self.test_data)
         if result is not None:
-            self._found.append(Outcome(request, folder, result.state, result.reason, trained=False))
+            self._found.append(outcome_of(request, folder, result, trained=False))
 
     def outcomes(self) -> Iterator[Outcome]:
         """Those that were found, in the order in which they were looked for."""

@@ -1,8 +1,9 @@
 """What a plan asks for: runs that choose each network's learning rate, and runs that are reported."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import GroupRecord, Membership, Role
@@ -21,10 +22,11 @@ def planned_requests(
     device: DeviceKind,
     published: GroupRecord | None = None,
     holds: Callable[[Request], bool] = lambda request: False,
+    chosen: Mapping[str, float] = MappingProxyType({}),
 ) -> list[Request]:
     """All requests of a plan, for an estimate: seeds stand at the first rate where none is chosen yet.
 
-    Runs that are `published` are left out, but for those that this machine `holds`.
+    Runs that are `published` are left out, but for those that this machine `holds`; `chosen` are rates by network.
     """
     found: list[Request] = []
     for network in plan.networks:
@@ -32,7 +34,7 @@ def planned_requests(
         rate = known.rate
         if rate is None:
             found += rate_requests(network, manifest, device)
-            rate = network.rates[0]
+            rate = chosen.get(network.name, network.rates[0])
         seeds = seed_requests(network, rate, plan, manifest, device)
         found += [request for request in seeds if request.spec.hash not in known.runs or holds(request)]
     return found

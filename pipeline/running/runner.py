@@ -144,7 +144,7 @@ class Runner:
         test_data = self.manifest.test_fingerprint
         finished = finished_result(request, folder, test_data)
         if finished is not None:
-            self._finished.append(_outcome(request, folder, finished, trained=False))
+            self._finished.append(outcome_of(request, folder, finished, trained=False))
             return
         if needs_weights(folder, test_data if request.test else None, request.probes, request.weights):
             self.display.line(f"{request.name}: weights of run {folder.run} are gone; it is trained again for them")
@@ -202,7 +202,7 @@ class Runner:
         if error is None and not future.cancelled():
             result = folder.result()
             assert result is not None, f"worker left no result for run {folder.run}"
-            self._finished.append(_outcome(flight.request, folder, result, attempts=flight.attempt))
+            self._finished.append(outcome_of(flight.request, folder, result, attempts=flight.attempt))
             return
         reason = _passing_reason(error)
         if reason is None:
@@ -261,7 +261,7 @@ def finished_result(request: Request, folder: RunFolder, test_data: str) -> Resu
     return result if not request.test or folder.test_score(test_data) is not None else None
 
 
-def _outcome(request: Request, folder: RunFolder, result: Result, trained: bool = True, attempts: int = 1) -> Outcome:
+def outcome_of(request: Request, folder: RunFolder, result: Result, trained: bool = True, attempts: int = 1) -> Outcome:
     """How a run ended, as far as it was asked for."""
     if request.until is not None and len(result.history) >= request.until:
         return Outcome(request, folder, "stopped", None, trained, attempts)

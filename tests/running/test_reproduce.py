@@ -4,6 +4,7 @@ import dataclasses
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +155,19 @@ def test_an_estimate_counts_finished_runs_and_uses_measured_speed(reproduced: tu
     assert len(planned) == 4  # what this machine holds is asked for all the same
     _, larger = estimate_campaign(place, smoke_plan(place, "resnet-small", seeds=tuple(range(1, 9))), workers=2)
     assert larger["networks"][0]["finished"] == 0 and larger["hours"] > 0
+
+
+def test_an_estimate_after_all_was_trained_finds_nothing_left_whichever_rate_was_chosen(
+    reproduced: tuple[Workspace, GroupRecord],
+) -> None:
+    """With the grid in either order: the chosen rate is the first of it in one of them."""
+    place, _ = reproduced
+    for turned in (False, True):
+        plan = smoke_plan(place)
+        networks = tuple(replace(n, rates=n.rates[::-1] if turned else n.rates) for n in plan.networks)
+        _, value = estimate_campaign(place, replace(plan, networks=networks), workers=1)
+        (network,) = value["networks"]
+        assert network["finished"] == network["runs"] == 4 and value["hours"] == 0
 
 
 def test_a_store_of_mlflow_that_cannot_be_written_does_not_stop_a_training(
