@@ -4,7 +4,6 @@ import dataclasses
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -164,8 +163,8 @@ def test_an_estimate_after_all_was_trained_finds_nothing_left_whichever_rate_was
     place, _ = reproduced
     for turned in (False, True):
         plan = smoke_plan(place)
-        networks = tuple(replace(n, rates=n.rates[::-1] if turned else n.rates) for n in plan.networks)
-        _, value = estimate_campaign(place, replace(plan, networks=networks), workers=1)
+        networks = tuple(dataclasses.replace(n, rates=n.rates[::-1] if turned else n.rates) for n in plan.networks)
+        _, value = estimate_campaign(place, dataclasses.replace(plan, networks=networks), workers=1)
         (network,) = value["networks"]
         assert network["finished"] == network["runs"] == 4 and value["hours"] == 0
 
