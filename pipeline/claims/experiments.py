@@ -15,8 +15,8 @@ from pydantic.dataclasses import dataclass
 import search_spaces
 from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError
-from pipeline.running.plans import PlannedNetwork, RunPlan, plan_network
-from pipeline.schema import STRICT, parse, to_json
+from pipeline.running.plans import PlannedNetwork, RunPlan, plan_network, price_of
+from pipeline.schema import STRICT, to_json
 from pipeline.settings import Entry, Profile, Settings
 from pipeline.training.probes import PROBES
 from search_spaces import Price
@@ -164,8 +164,11 @@ def plan_experiment(
         for arm, wanted in arms.items()
     )
     channels, classes = manifest.image_shape[0], len(manifest.class_names)
-    prices = zip(arms, (_price(network, channels, classes) for network in networks), strict=True)
-    check_equal(name, experiment.equal, dict(prices))
+    prices = {
+        arm: price_of(network.family, network.config, network.resolution, channels, classes)
+        for arm, network in zip(arms, networks, strict=True)
+    }
+    check_equal(name, experiment.equal, prices)
     return RunPlan(
         schema="run-plan/1",
         group=name,
@@ -214,9 +217,3 @@ def check_equal(name: str, equal: Sequence[Equality], prices: Mapping[str, Price
 def _plan_arm(name: str, arm: Arm, protocol: Profile, settings: Settings, manifest: Manifest) -> PlannedNetwork:
     reference, config = (arm.network, None) if isinstance(arm.network, str) else (name, arm.network)
     return plan_network(reference, Entry(config, arm.recipe, arm.rates), None, protocol, settings, manifest)
-
-
-def _price(network: PlannedNetwork, channels: int, classes: int) -> Price:
-    family = search_spaces.family(network.family)
-    config = parse(family.config, network.config, f"config of {network.name}")
-    return search_spaces.price(family, config, network.resolution, channels, classes)

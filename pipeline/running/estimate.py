@@ -12,15 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-import search_spaces
 from pipeline.cost.memory import OPTIMIZER_COPIES, saved_bytes_per_sample
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import RunSpec
 from pipeline.evidence.store import RunStore
 from pipeline.machine import DeviceKind, cores, default_workers, hardware
 from pipeline.running.materials import build_network
+from pipeline.running.plans import price_of
 from pipeline.running.runner import Request, finished_result
-from pipeline.schema import parse
 from pipeline.training.evaluation import autocast
 from pipeline.training.loss import training_loss
 from pipeline.training.optimisation import make_optimizer
@@ -132,9 +131,7 @@ def _key(spec: RunSpec) -> str:
 
 
 def _params(spec: RunSpec) -> int:
-    family = search_spaces.family(spec.family)
-    config = parse(family.config, spec.config, f"config of {spec.family}")
-    return search_spaces.price(family, config, spec.resolution, spec.channels, spec.classes).params
+    return price_of(spec.family, spec.config, spec.resolution, spec.channels, spec.classes).params
 
 
 def _timed_speed(spec: RunSpec) -> float:

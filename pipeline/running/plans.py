@@ -18,7 +18,7 @@ from pipeline.machine import DeviceKind, resolve_precision
 from pipeline.schema import STRICT, parse, to_json
 from pipeline.settings import Entry, Profile, Settings, changed
 from pipeline.training.recipe import Recipe
-from search_spaces import Family, Reference
+from search_spaces import Family, Price, Reference
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -174,6 +174,13 @@ def resolve_network(name: str, given: dict[str, Any] | None = None) -> tuple[Fam
         raise UsageError(f'config of {name!r} must be {{"family": "…", "config": {{…}}}}, not {given!r:.200}')
     family = search_spaces.family(given["family"])
     return family, parse(family.config, given["config"], f"config of {name}"), None
+
+
+def price_of(family: str, config: dict[str, Any], resolution: int, channels: int, classes: int) -> Price:
+    """Exact counts of a network whose Config is JSON, as plans and runs hold it."""
+    member = search_spaces.family(family)
+    parsed = parse(member.config, config, f"config of {family}")
+    return search_spaces.price(member, parsed, resolution, channels, classes)
 
 
 def native_resolution(reference: Reference | None, image_side: int) -> int:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-import search_spaces
 from pipeline.data.manifest import Manifest, summary
 from pipeline.errors import RunsFailedError
 from pipeline.evidence.records import (
@@ -24,11 +23,10 @@ from pipeline.evidence.records import (
 from pipeline.evidence.statistics import AT_THE_EDGE, NO_RATE_TRAINS, flags_of, mean_interval
 from pipeline.machine import DeviceKind
 from pipeline.running.halving import Curve, best, going_on, rungs
-from pipeline.running.plans import PlannedNetwork, RunPlan
+from pipeline.running.plans import PlannedNetwork, RunPlan, price_of
 from pipeline.running.published import published_runs
 from pipeline.running.requests import rate_request, seed_requests
 from pipeline.running.runner import Outcome, Request
-from pipeline.schema import parse
 
 
 class Runs(Protocol):
@@ -218,9 +216,7 @@ def _record(
     runs: list[SeedRun],
     taken_over: int,
 ) -> NetworkRecord:
-    family = search_spaces.family(network.family)
-    config = parse(family.config, network.config, f"config of {network.name}")
-    price = search_spaces.price(family, config, network.resolution, plan.channels, plan.classes)
+    price = price_of(network.family, network.config, network.resolution, plan.channels, plan.classes)
     complete = [run for run in runs if run.state == "complete"]
     validation = [run.history[-1].validation_error_percent for run in complete]
     flags = flags_of(validation, plan.classes, failed=len(runs) - len(complete))
