@@ -73,6 +73,11 @@ class FullTrainings:
     finished_at: str
     planned: int = PLANNED_IN_FULL
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that are planned are there."""
+        return len(self.networks) >= self.planned
+
 
 def published_table(place: Workspace) -> PopulationTable | None:
     """The table in reports/published; None where there is none."""
@@ -102,7 +107,7 @@ def paired_errors(table: PopulationTable, full: FullTrainings | None) -> Mapping
         for network in table.networks
         for other in sorted(set(network.errors) - {first})[:1]
     ]
-    if full is None or len(full.networks) < full.planned:
+    if full is None or not full.is_whole:
         return found
     for k in table_rungs(epochs):
         found[short_way(k, epochs), "full"] = [(short[n.number][k - 1], n.errors[-1]) for n in full.networks]

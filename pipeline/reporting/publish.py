@@ -186,7 +186,7 @@ def _search(published: Path) -> str:
     recipe = table.plan.recipe
     short = f"{recipe.epochs} epochs on {recipe.train_images:,} images in {recipe.precision}"
     long = ""
-    if full is not None:
+    if full is not None and full.is_whole:
         precisions = Counter(training.precision for training in full.networks)
         told = " and ".join(f"{precision} ({count})" for precision, count in precisions.items())
         long = f"; full: {full.recipe.epochs} epochs on {full.train_images:,} in {told}"
