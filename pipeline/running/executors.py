@@ -57,7 +57,7 @@ class ProcessExecutor:
     def __init__(self, device: DeviceKind, workers: int | None = None) -> None:
         self._workers = workers or default_workers(device)
         self._cards = cards() if device == "cuda" else []
-        self._leases = TemporaryDirectory(prefix="convstudy-cards-")
+        self._leases: TemporaryDirectory[str] | None = None
         self._pool = self._new_pool()
 
     @property
@@ -77,10 +77,14 @@ class ProcessExecutor:
         """As `Executor.close`."""
         self._pool.stop()
         self._pool.join()
-        self._leases.cleanup()
+        if self._leases is not None:
+            self._leases.cleanup()
 
     def _new_pool(self) -> Any:
-        lease = _CardLease(Path(self._leases.name), tuple(self._cards), self._workers) if self._cards else None
+        lease = None
+        if self._cards:
+            self._leases = TemporaryDirectory(prefix="convstudy-cards-")
+            lease = _CardLease(Path(self._leases.name), tuple(self._cards), self._workers)
         return ProcessPool(
             max_workers=self._workers,
             initializer=_start_worker,

@@ -10,8 +10,10 @@ import pytest
 from processes import still_running
 from worker_tasks import card_after
 
+from pipeline.errors import StorageError
 from pipeline.machine import cards, default_workers
 from pipeline.running.executors import ProcessExecutor
+from pipeline.running.jobs import Job
 
 
 def test_workers_are_shared_out_equally_among_the_cards(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,6 +37,22 @@ def test_a_worker_that_dies_leaves_its_card_to_its_successor(monkeypatch: pytest
             found = {card: worker for worker, card in (future.result() for future in futures)}
             assert set(found) == {"3", "7"}
             psutil.Process(found["7"]).kill()
+    finally:
+        executor.close()
+
+
+def test_a_pool_that_was_given_up_is_followed_by_one_with_the_same_cards(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 7")
+    executor = ProcessExecutor("cuda", 2)
+    try:
+        executor._pool.stop()
+        job = Job(store=tmp_path, run="absent", data_folder=tmp_path, test_data="")
+        with pytest.raises(StorageError, match="run absent is not registered"):  # a worker was there to say so
+            executor.submit(job).result(timeout=60)
+        found = {card for _, card in (executor._pool.schedule(card_after, args=[0.5]).result() for _ in range(2))}
+        assert found <= {"3", "7"}
     finally:
         executor.close()
 
