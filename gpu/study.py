@@ -16,12 +16,13 @@ if __name__ == "__main__":
 from pipeline.claims.evidence import EXPERIMENTS, TIMINGS, catalogue_of, check_record
 from pipeline.claims.experiments import plan_experiment
 from pipeline.claims.measuring import take_timing
-from pipeline.claims.timings import plan_timing
+from pipeline.claims.timed_costs import check_timing
+from pipeline.claims.timings import PlannedTiming, TimingRecord, plan_timing
 from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.errors import RunsFailedError, UsageError
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
-from pipeline.files import read_json, write_json
+from pipeline.files import write_json
 from pipeline.machine import resolve_device
 from pipeline.running.display import Display
 from pipeline.running.estimate import trainings_at_once
@@ -69,7 +70,7 @@ def main(profile: str, device_name: str, workers: int) -> None:
         write_json(record_file, to_json(record))
     for name, timing in catalogue.timings.items():
         planned, record_file = plan_timing(name, timing, profile), place.results / TIMINGS / f"{name}.json"
-        if planned.rounds and not (record_file.exists() and read_json(record_file)["profile"] == profile):
+        if planned.rounds and not _is_taken(name, planned, record_file):
             write_json(record_file, to_json(take_timing(planned, device, print)))
     finished = sum(1 for folder in RunStore(place.runs) if folder.result() is not None)
     if failures:
@@ -87,6 +88,18 @@ def _is_done(plan: RunPlan, record_file: Path, manifest: Manifest) -> bool:
     except UsageError:
         return False
     return record.profile == plan.profile and not record.lost
+
+
+def _is_taken(name: str, planned: PlannedTiming, record_file: Path) -> bool:
+    """Whether a timing's record is there, of just these arms and as many rounds."""
+    if not record_file.exists():
+        return False
+    record = read_record(TimingRecord, record_file)
+    try:
+        check_timing(name, planned.timing, record)
+    except UsageError:
+        return False
+    return record.profile == planned.profile
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pipeline.claims.parts import Beside, CalculatedFigure, CostRatio, TimedCont
 from pipeline.claims.verdicts import Aside
 from pipeline.cost.memory import saved_bytes_per_sample
 from pipeline.errors import UsageError
-from pipeline.running.plans import native_resolution, resolve_network
+from pipeline.running.plans import as_reference, native_resolution, resolve_network
 
 CHANNELS, CLASSES, PIXELS = 1, 10, 28
 """Of Fashion-MNIST, by which arms are priced."""
@@ -45,8 +45,7 @@ def _aside(item: Beside, identifier: str, catalogue: Catalogue, evidence: Eviden
 def cost_of_arm(catalogue: Catalogue, experiment: str, arm: str, cost: str) -> int:
     """A cost of an experiment's arm for one image, or the bytes that autograd keeps of it for the backward pass."""
     network = catalogue.experiments[experiment].arms[arm].network
-    name, given = (network, None) if isinstance(network, str) else (arm, network)
-    family, config, reference = resolve_network(name, given)
+    family, config, reference = resolve_network(*as_reference(network, arm))
     resolution = native_resolution(reference, PIXELS)
     if cost == "memory for backward":
         model = search_spaces.instantiate(family, config, resolution, CHANNELS, CLASSES, device="meta")

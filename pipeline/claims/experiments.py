@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 import search_spaces
 from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError
-from pipeline.running.plans import PlannedNetwork, RunPlan, plan_network, price_of
+from pipeline.running.plans import PlannedNetwork, RunPlan, as_reference, plan_network, price_of
 from pipeline.schema import STRICT, to_json
 from pipeline.settings import Entry, Profile, Settings
 from pipeline.training.probes import PROBES
@@ -215,5 +215,5 @@ def check_equal(name: str, equal: Sequence[Equality], prices: Mapping[str, Price
 
 
 def _plan_arm(name: str, arm: Arm, protocol: Profile, settings: Settings, manifest: Manifest) -> PlannedNetwork:
-    reference, config = (arm.network, None) if isinstance(arm.network, str) else (name, arm.network)
+    reference, config = as_reference(arm.network, name)
     return plan_network(reference, Entry(config, arm.recipe, arm.rates), None, protocol, settings, manifest)

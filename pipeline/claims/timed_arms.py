@@ -11,7 +11,7 @@ from pipeline.claims.timed_costs import cost_of
 from pipeline.claims.timings import Convolution, TimedArm, Timing
 from pipeline.claims.variants import VARIANTS
 from pipeline.machine import DeviceKind
-from pipeline.running.plans import resolve_network
+from pipeline.running.plans import as_reference, resolve_network
 from pipeline.training.loss import training_loss
 
 
@@ -30,8 +30,8 @@ def build(arm: TimedArm, timing: Timing, device: DeviceKind) -> Measurable:
     """An arm, ready to be measured."""
     if arm.convolution is not None:
         return _build_convolution(arm.convolution, cost_of(arm, timing), timing, device)
-    reference, config = (arm.network, None) if isinstance(arm.network, str) else ("timed", arm.network)
-    family, network, _ = resolve_network(reference, config)
+    assert arm.network is not None
+    family, network, _ = resolve_network(*as_reference(arm.network, "timed"))
     cost = cost_of(arm, timing)
     model = search_spaces.instantiate(family, network, cost[0], timing.channels, timing.classes)
     return _measured(VARIANTS[arm.variant](model), timing.channels, timing.classes, cost, timing, device)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import search_spaces
 from pipeline.claims.timings import TimedArm, Timing, TimingRecord
 from pipeline.errors import UsageError
-from pipeline.running.plans import native_resolution, resolve_network
+from pipeline.running.plans import as_reference, native_resolution, resolve_network
 
 
 def check_timing(name: str, timing: Timing, record: TimingRecord) -> None:
@@ -34,8 +34,8 @@ def cost_of(arm: TimedArm, timing: Timing) -> tuple[int, int, int]:
         planned = arm.convolution
         weights = planned.channels * (planned.channels // planned.groups) * planned.kernel**2
         return arm.resolution, weights, weights * arm.resolution**2
-    reference, config = (arm.network, None) if isinstance(arm.network, str) else ("timed", arm.network)
-    family, network, known = resolve_network(reference, config)
+    assert arm.network is not None
+    family, network, known = resolve_network(*as_reference(arm.network, "timed"))
     resolution = arm.resolution or native_resolution(known, 28)
     price = search_spaces.price(family, network, resolution, timing.channels, timing.classes)
     return resolution, price.params, price.macs

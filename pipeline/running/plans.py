@@ -176,6 +176,11 @@ def resolve_network(name: str, given: dict[str, Any] | None = None) -> tuple[Fam
     return family, parse(family.config, given["config"], f"config of {name}"), None
 
 
+def as_reference(network: str | dict[str, Any], name: str) -> tuple[str, dict[str, Any] | None]:
+    """A network as claims.yaml names one, for `resolve_network`; one that is no reference goes by `name`."""
+    return (network, None) if isinstance(network, str) else (name, network)
+
+
 def price_of(family: str, config: dict[str, Any], resolution: int, channels: int, classes: int) -> Price:
     """Exact counts of a network whose Config is JSON, as plans and runs hold it."""
     member = search_spaces.family(family)

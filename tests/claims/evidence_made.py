@@ -2,9 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 
+from pipeline.claims.parts import EmpiricalPart
 from pipeline.evidence.records import DataSummary, Epoch, GroupRecord, NetworkRecord, SeedRun
 from pipeline.training.recipe import Recipe
 
+LOWER_ERROR = EmpiricalPart(
+    kind="empirical",
+    measure="error",
+    experiment="depth",
+    of="validation error",
+    contrast={"deep": 1, "flat": -1},
+    expect="lower",
+    smallest=0.5,
+    unit="points",
+)
+"""That the arm "deep" of the experiment "depth" errs less than the arm "flat"."""
 DATA = DataSummary("data", "source", "fingerprint", (1, 28, 28), ("a", "b"), {"train": 1000}, {})
 
 

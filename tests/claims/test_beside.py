@@ -3,28 +3,18 @@
 from dataclasses import replace
 
 import pytest
-from evidence_made import made_record
+from evidence_made import LOWER_ERROR, made_record
 
 from pipeline.claims.catalogue import Catalogue, Claim
 from pipeline.claims.estimates import Evidence
 from pipeline.claims.experiments import Arm, Experiment, Size
 from pipeline.claims.figures import figures
 from pipeline.claims.judging import judge
-from pipeline.claims.parts import Beside, CalculatedFigure, CostRatio, EmpiricalPart, TimedContrast, TrainedContrast
+from pipeline.claims.parts import Beside, CalculatedFigure, CostRatio, TimedContrast, TrainedContrast
 from pipeline.claims.tables import tell
 from pipeline.claims.timings import TimedArm, TimedArmRecord, Timing, TimingRecord
 from pipeline.errors import UsageError
 
-PART = EmpiricalPart(
-    kind="empirical",
-    measure="error",
-    experiment="depth",
-    of="validation error",
-    contrast={"deep": 1, "flat": -1},
-    expect="lower",
-    smallest=0.5,
-    unit="points",
-)
 MIDDLE = TrainedContrast(
     kind="empirical",
     measure="error of the middle one",
@@ -43,7 +33,7 @@ RECORD = made_record("depth", {"deep": (10.0, 10.3, 9.9), "middle": (11.0, 11.3,
 
 
 def claims(*beside: Beside) -> Catalogue:
-    claim = Claim("depth", "VGG", "Deep is better.", "contested", (PART,), primary=True, beside=beside)
+    claim = Claim("depth", "VGG", "Deep is better.", "contested", (LOWER_ERROR,), primary=True, beside=beside)
     timing = Timing("Which is faster?", {name: TimedArm("lenet-small") for name in ("fast", "slow")}, {"full": 3})
     return Catalogue({"depth": Experiment("?", {"full": Size(3, 1.0)}, ARMS)}, {"steps": timing}, {"V4": claim})
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evidence_made import DATA, made_arm, made_record
+from evidence_made import DATA, LOWER_ERROR, made_arm, made_record
 
 from pipeline.claims.catalogue import Catalogue
 from pipeline.claims.estimates import Estimate, Evidence, estimate
@@ -17,16 +17,6 @@ from pipeline.claims.timings import TimedArmRecord, TimingRecord
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.statistics import NO_RATE_TRAINS
 
-PART = EmpiricalPart(
-    kind="empirical",
-    measure="error",
-    experiment="depth",
-    of="validation error",
-    contrast={"deep": 1, "flat": -1},
-    expect="lower",
-    smallest=0.5,
-    unit="points",
-)
 DEPTH = Experiment("?", {"full": Size(5, 1.0)}, {"deep": Arm("vgg-small"), "flat": Arm("vgg-small")})
 
 
@@ -38,18 +28,18 @@ def estimated(part: EstimatedPart, experiment: Experiment, record: GroupRecord) 
 
 def test_pairs_are_of_one_seed_and_a_failed_training_errs_as_guessing_does() -> None:
     record = made_record("depth", {"deep": (1.0, None, 3.0, 4.0), "flat": (2.0, 5.0, 5.0)})
-    found = estimated(PART, DEPTH, record)
+    found = estimated(LOWER_ERROR, DEPTH, record)
     assert found.contrast is not None and found.contrast.n == 3 and found.failed == 1
     assert found.contrast.mean == pytest.approx((-1 + (50 - 5) - 2) / 3)  # of two classes
-    loss = estimated(replace(PART, of="training loss"), DEPTH, record)
+    loss = estimated(replace(LOWER_ERROR, of="training loss"), DEPTH, record)
     assert loss.contrast is not None and loss.contrast.mean == pytest.approx((math.log(2) - 1.0) / 3)
-    gap = estimated(replace(PART, of="loss gap"), DEPTH, record)
+    gap = estimated(replace(LOWER_ERROR, of="loss gap"), DEPTH, record)
     assert gap.contrast is not None and gap.contrast.n == 2  # guessing has no gap to compare
     grouped = replace(DEPTH, groups={"both": ("deep", "flat")})
-    both = estimated(replace(PART, contrast={"both": 1}), grouped, record)
+    both = estimated(replace(LOWER_ERROR, contrast={"both": 1}), grouped, record)
     assert both.contrast is not None and both.contrast.n == 3
     assert both.contrast.mean == pytest.approx((1.5 + (50 + 5) / 2 + 4) / 3)
-    gap_of_both = estimated(replace(PART, of="loss gap", contrast={"both": 1}), grouped, record)
+    gap_of_both = estimated(replace(LOWER_ERROR, of="loss gap", contrast={"both": 1}), grouped, record)
     assert gap_of_both.contrast is not None and gap_of_both.contrast.n == 2  # not the mean of the other arm alone
 
 
@@ -57,14 +47,14 @@ def test_an_arm_that_no_rate_trains_fails_with_every_seed() -> None:
     record = made_record("depth", {"deep": (), "flat": (10.0, 20.0)})
     deep, flat = record.networks
     record = replace(record, networks=(replace(deep, flags=(NO_RATE_TRAINS,)), flat))
-    found = estimated(replace(PART, of="trains", expect="higher", smallest=0.2), DEPTH, record)
+    found = estimated(replace(LOWER_ERROR, of="trains", expect="higher", smallest=0.2), DEPTH, record)
     assert found.contrast is not None and found.contrast.mean == pytest.approx(-1.0)
     not_run = replace(record, networks=(deep, flat))
-    assert estimated(PART, DEPTH, not_run).contrast is None
+    assert estimated(LOWER_ERROR, DEPTH, not_run).contrast is None
 
 
 def test_ratios_are_factors() -> None:
-    part = replace(PART, scale="ratio", smallest=1.1, expect="higher", contrast={"deep": 1, "flat": -1})
+    part = replace(LOWER_ERROR, scale="ratio", smallest=1.1, expect="higher", contrast={"deep": 1, "flat": -1})
     record = made_record("depth", {"deep": (20.0, 22.0, 18.0), "flat": (10.0, 11.0, 9.0)})
     found = estimated(part, DEPTH, record)
     assert found.contrast is not None and math.exp(found.contrast.mean) == pytest.approx(2.0)
@@ -109,7 +99,7 @@ def test_epochs_to_a_loss_are_read_between_epochs() -> None:
 
 def test_that_no_arm_reaches_a_loss_does_not_make_them_equal() -> None:
     record = made_record("depth", {"deep": (1.0, 2.0, 3.0), "flat": (9.0, 9.0, 9.0)})  # at a loss of 1 throughout
-    part = replace(PART, of="epochs to loss", target=0.5, unit="epochs")
+    part = replace(LOWER_ERROR, of="epochs to loss", target=0.5, unit="epochs")
     assert estimated(part, DEPTH, record).contrast is None
     reached = estimated(replace(part, target=1.0), DEPTH, record).contrast
     assert reached is not None and reached.mean == 0.0
@@ -117,7 +107,7 @@ def test_that_no_arm_reaches_a_loss_does_not_make_them_equal() -> None:
 
 def test_one_arm_can_be_measured_by_itself() -> None:
     record = made_record("depth", {"deep": (1.0, 2.0, 3.0), "flat": (9.0, 9.0, 9.0)})
-    found = estimated(replace(PART, contrast={"deep": 1}), DEPTH, record)
+    found = estimated(replace(LOWER_ERROR, contrast={"deep": 1}), DEPTH, record)
     assert found.contrast is not None and found.contrast.mean == pytest.approx(2.0)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evidence_made import made_record
+from evidence_made import LOWER_ERROR, made_record
 
 import search_spaces
 from pipeline.claims.catalogue import Catalogue, Claim, read_catalogue
@@ -24,16 +24,6 @@ CHECKOUT = Path(__file__).parents[2]
 HOLDING = (
     *("A1", "A12", "V1", "V2", "V3", "V5", "V6", "N1", "N2", "N3", "N4"),
     *("G1", "G3", "B7", "R2", "R4", "X1", "D1", "D7", "P6"),
-)
-PART = EmpiricalPart(
-    kind="empirical",
-    measure="error",
-    experiment="depth",
-    of="validation error",
-    contrast={"deep": 1, "flat": -1},
-    expect="lower",
-    smallest=0.5,
-    unit="points",
 )
 DEPTH = Experiment("?", {"full": Size(5, 1.0)}, {"deep": Arm("vgg-small"), "flat": Arm("vgg-small")})
 
@@ -109,7 +99,7 @@ def test_a_relation_says_one_thing() -> None:
 )
 def test_verdicts_of_a_claim_of_lower_error(deep: tuple[float | None, ...], verdict: Verdict) -> None:
     record = made_record("depth", {"deep": deep, "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
-    (found,) = judge(catalogue(PART), Evidence({"depth": record}))
+    (found,) = judge(catalogue(LOWER_ERROR), Evidence({"depth": record}))
     assert found.verdict == verdict
     (part,) = found.parts
     assert part.failed == deep.count(None)
@@ -129,7 +119,7 @@ def test_verdicts_of_a_claim_of_lower_error(deep: tuple[float | None, ...], verd
 )
 def test_verdicts_of_a_claim_of_equality(deep: tuple[float, ...], verdict: Verdict) -> None:
     record = made_record("depth", {"deep": deep, "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
-    (found,) = judge(catalogue(replace(PART, expect="equal")), Evidence({"depth": record}))
+    (found,) = judge(catalogue(replace(LOWER_ERROR, expect="equal")), Evidence({"depth": record}))
     assert found.verdict == verdict
 
 
@@ -145,14 +135,16 @@ def test_verdicts_of_a_claim_of_equality(deep: tuple[float, ...], verdict: Verdi
 )
 def test_verdicts_of_a_claim_that_something_is_not_higher(deep: tuple[float, ...], verdict: Verdict) -> None:
     record = made_record("depth", {"deep": deep, "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
-    (found,) = judge(catalogue(replace(PART, expect="not higher")), Evidence({"depth": record}))
+    (found,) = judge(catalogue(replace(LOWER_ERROR, expect="not higher")), Evidence({"depth": record}))
     assert found.verdict == verdict
 
 
 def test_an_effect_that_was_shown_may_still_be_too_small_to_speak_of() -> None:
     flat = (12.0, 12.2, 11.9, 12.0, 12.1)
     for deep, small in (((10.0, 10.2, 9.9, 10.1, 9.8), False), ((11.5, 11.7, 11.3, 11.6, 11.4), True)):
-        (found,) = judge(catalogue(PART), Evidence({"depth": made_record("depth", {"deep": deep, "flat": flat})}))
+        (found,) = judge(
+            catalogue(LOWER_ERROR), Evidence({"depth": made_record("depth", {"deep": deep, "flat": flat})})
+        )
         assert (found.verdict, found.parts[0].may_be_small) == ("holds", small)
 
 
@@ -164,7 +156,7 @@ def test_what_must_be_known_of_the_arms_stands_beside_their_effect() -> None:
         record,
         networks=(replace(deep, flags=(AT_THE_EDGE, "2 of 3 seeds published")), replace(flat, flags=(some,))),
     )
-    (found,) = judge(catalogue(PART), Evidence({"depth": flagged}))
+    (found,) = judge(catalogue(LOWER_ERROR), Evidence({"depth": flagged}))
     assert found.parts[0].cautions == (f"deep: {AT_THE_EDGE}", f"flat: {some}")
     assert f"deep: {AT_THE_EDGE}" in tell(found)
 
@@ -173,28 +165,28 @@ def test_whether_an_arm_trains_is_told_with_a_caution_where_its_rate_is_at_the_e
     record = made_record("depth", {"deep": (90.0, 90.0, 90.0), "flat": (12.0, 12.2, 11.9)})
     deep, flat = record.networks
     flagged = replace(record, networks=(replace(deep, flags=(AT_THE_EDGE, AT_CHANCE_LEVEL)), flat))
-    (found,) = judge(catalogue(replace(PART, of="trains")), Evidence({"depth": flagged}))
+    (found,) = judge(catalogue(replace(LOWER_ERROR, of="trains")), Evidence({"depth": flagged}))
     assert found.parts[0].cautions == (f"deep: {AT_THE_EDGE}",)
 
 
 @pytest.mark.parametrize(("against", "verdict"), [(-2.0, "equivalent"), (-1.0, "holds"), (-3.0, "contradicted")])
 def test_an_effect_is_held_against_a_value(against: float, verdict: Verdict) -> None:
     record = made_record("depth", {"deep": (10.0, 10.2, 9.9, 10.1, 9.8), "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
-    (found,) = judge(catalogue(replace(PART, against=against)), Evidence({"depth": record}))
+    (found,) = judge(catalogue(replace(LOWER_ERROR, against=against)), Evidence({"depth": record}))
     assert found.verdict == verdict
     assert found.parts[0].effect == pytest.approx(-2.04) and found.parts[0].against == against
 
 
 def test_without_evidence_a_claim_is_undecided() -> None:
-    (found,) = judge(catalogue(PART), Evidence())
+    (found,) = judge(catalogue(LOWER_ERROR), Evidence())
     assert found.verdict == "undecided" and found.parts[0].effect is None
 
 
 def test_what_takes_a_gpu_is_not_testable_without_its_record_and_then_does_not_count() -> None:
     record = made_record("depth", {"deep": (10.0, 10.2, 9.9, 10.1, 9.8), "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
-    whole = catalogue(PART)
+    whole = catalogue(LOWER_ERROR)
     large = replace(DEPTH, sizes={"gpu": Size(5, 1.0)})
-    both = replace(whole.claims["V4"], parts=(PART, replace(PART, experiment="large")))
+    both = replace(whole.claims["V4"], parts=(LOWER_ERROR, replace(LOWER_ERROR, experiment="large")))
     with_gpu = Catalogue({"depth": DEPTH, "large": large}, claims={"V4": both})
     (alone,), (here,), (there,) = (
         judge(whole, Evidence({"depth": record})),
@@ -207,7 +199,7 @@ def test_what_takes_a_gpu_is_not_testable_without_its_record_and_then_does_not_c
 
 
 def test_a_part_whose_arms_a_profile_leaves_out_is_undecided() -> None:
-    (found,) = judge(catalogue(PART), Evidence({"depth": made_record("depth", {"deep": (1.0, 2.0)})}))
+    (found,) = judge(catalogue(LOWER_ERROR), Evidence({"depth": made_record("depth", {"deep": (1.0, 2.0)})}))
     assert found.verdict == "undecided" and found.parts[0].n is None
 
 
@@ -232,17 +224,17 @@ def test_the_verdict_of_a_whole(verdicts: tuple[Verdict, ...], whole: Verdict) -
 
 def test_equal_differences_are_as_sure_as_a_toss_of_coins() -> None:
     few, many = contrast([-1.0] * 5), contrast([-1.0] * 6)
-    assert few is not None and decide(PART, few, p_values_of(PART, few)) == "undecided"
-    assert many is not None and p_values_of(PART, many)["difference"] == 2 * 0.5**6
-    assert decide(PART, many, p_values_of(PART, many)) == "holds"
+    assert few is not None and decide(LOWER_ERROR, few, p_values_of(LOWER_ERROR, few)) == "undecided"
+    assert many is not None and p_values_of(LOWER_ERROR, many)["difference"] == 2 * 0.5**6
+    assert decide(LOWER_ERROR, many, p_values_of(LOWER_ERROR, many)) == "holds"
     none = contrast([0.0] * 5)
-    assert none is not None and decide(PART, none, p_values_of(PART, none)) == "equivalent"
+    assert none is not None and decide(LOWER_ERROR, none, p_values_of(LOWER_ERROR, none)) == "equivalent"
 
 
 def test_the_tests_of_all_parts_are_adjusted_together() -> None:
     record = made_record("depth", {"deep": (10.0, 10.2, 9.9, 10.1, 9.8), "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
-    (alone,) = judge(catalogue(PART), Evidence({"depth": record}))
-    many = catalogue(PART)
+    (alone,) = judge(catalogue(LOWER_ERROR), Evidence({"depth": record}))
+    many = catalogue(LOWER_ERROR)
     many = replace(many, claims=dict.fromkeys(("V4", "V5", "V6"), many.claims["V4"]))
     together_ = judge(many, Evidence({"depth": record}))
     one, three = alone.parts[0].p_value, together_[0].parts[0].p_value
@@ -251,9 +243,9 @@ def test_the_tests_of_all_parts_are_adjusted_together() -> None:
 
 def test_a_verdict_is_adjusted_for_what_has_no_evidence_yet() -> None:
     record = made_record("depth", {"deep": (10.0, 10.2, 9.9, 10.1, 9.8), "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
-    whole = catalogue(PART)
+    whole = catalogue(LOWER_ERROR)
     later = replace(whole, experiments={"depth": DEPTH, "later": DEPTH})
-    waiting = replace(whole.claims["V4"], parts=(replace(PART, experiment="later"),))
+    waiting = replace(whole.claims["V4"], parts=(replace(LOWER_ERROR, experiment="later"),))
     (alone,), (first, second) = (
         judge(found, Evidence({"depth": record}))
         for found in (whole, replace(later, claims={"V4": whole.claims["V4"], "V7": waiting}))

@@ -9,7 +9,7 @@ import search_spaces
 from pipeline.claims.catalogue import Catalogue, read_catalogue
 from pipeline.claims.figures import figures
 from pipeline.files import read_json
-from pipeline.schema import parse
+from pipeline.running.plans import as_reference, resolve_network
 from search_spaces import Price
 
 CHECKOUT = Path(__file__).parents[2]
@@ -27,11 +27,8 @@ def reference_price(name: str, resolution: int | None = None) -> Price:
 
 
 def arm_price(claims: Catalogue, experiment: str, arm: str) -> Price:
-    network = claims.experiments[experiment].arms[arm].network
-    if isinstance(network, str):
-        return reference_price(network, 28)
-    family = search_spaces.family(network["family"])
-    return search_spaces.price(family, parse(family.config, network["config"], arm), 28)
+    family, config, _ = resolve_network(*as_reference(claims.experiments[experiment].arms[arm].network, arm))
+    return search_spaces.price(family, config, 28)
 
 
 def numbers(text: str) -> list[float]:
