@@ -12,17 +12,12 @@ from claim_records import catalogue, evidence, experiment_record, judged
 from report_records import HOSTILE_NAMES, group, network, write_results
 
 from pipeline.claims.catalogue import Catalogue
-from pipeline.claims.estimates import Evidence
-from pipeline.claims.experiments import Arm, Experiment, Size
 from pipeline.claims.judging import judge
-from pipeline.claims.parts import TrainedContrast
 from pipeline.errors import UsageError
-from pipeline.evidence.statistics import mean_interval
 from pipeline.files import write_json
-from pipeline.reporting.claim_arms import compared_by
 from pipeline.reporting.claim_view import ClaimsView, claims_view
 from pipeline.reporting.comparison import compare
-from pipeline.reporting.rendering import TEMPLATES, render_html, render_markdown, sections_of
+from pipeline.reporting.rendering import render_html, render_markdown, sections_of
 from pipeline.reporting.report import write_report
 from pipeline.schema import to_json
 from pipeline.workspace import Workspace
@@ -30,7 +25,6 @@ from pipeline.workspace import Workspace
 CHECKOUT = Path(__file__).parents[2]
 COMPARISONS = compare([group((network(),))], [])
 NETWORKS = sections_of(COMPARISONS)
-COSTS = {"small": 1_000_000, "large": 2_000_000, "larger": 3_000_000}
 HOSTILE = "".join(name for name in HOSTILE_NAMES if "\n" not in name)
 
 
@@ -116,29 +110,6 @@ def test_what_stands_beside_a_claim_is_told_with_what_it_is_worth(page: str, tex
     assert "Beside it Layers: 8" in section and "Error of two 3x3: 9.94 % (" in section and "n = 5)" in section
     assert "it decides nothing, and its intervals are not adjusted" in section
     assert "- Beside it, by no rule: error of two 3x3: 9.94 % (" in text
-
-
-def test_arms_of_different_cost_have_a_pareto_front(claims: ClaimsView) -> None:
-    made = {name: replace(network(name, "vgg", 10_000, macs), name=f"kernels.{name}") for name, macs in COSTS.items()}
-    errors = {"small": 14.0, "large": 12.0, "larger": 12.5}
-    record = group(
-        tuple(
-            replace(one, validation_error_percent=mean_interval([errors[name] - 0.1, errors[name] + 0.1]))
-            for name, one in made.items()
-        ),
-        "kernels",
-    )
-    experiment = Experiment("?", {"full": Size(2, 1.0)}, {name: Arm("vgg-small") for name in COSTS})
-    contrast = TrainedContrast(
-        kind="empirical",
-        measure="all",
-        experiment="kernels",
-        of="validation error",
-        contrast={"small": 1, "large": 1, "larger": -2},
-        unit="points",
-    )
-    (compared,) = compared_by([contrast], Catalogue({"kernels": experiment}), Evidence({"kernels": record}))
-    assert compared.held["Pareto front"] == "of MACs and mean error: small; large"
 
 
 def test_a_section_tells_of_trainings_that_failed() -> None:
@@ -254,15 +225,6 @@ def test_interval_drawings_are_turned_so_that_the_right_is_as_the_source_says(cl
     assert faster is not None and faster.low > 4 and not faster.shown and faster.places == (1, 1, 1)
 
 
-def test_arms_are_told_apart_by_what_they_differ_in() -> None:
-    one, other = (record for record in evidence().experiments["kernels"].networks)
-    wide = replace(other, config={"depths": [1, 1], "kernel": 5}, params=12_000)
-    found = replace(evidence(), experiments={"kernels": group((one, wide), "kernels")})
-    (compared,) = compared_by(catalogue().claims["V5"].parts, catalogue(), found)
-    assert [arm.network for arm in compared.arms] == ["vgg depths [2, 2], kernel 3", "vgg depths [1, 1], kernel 5"]
-    assert compared.held["In all arms"] == "vgg"
-
-
 def test_verdicts_on_other_claims_are_refused() -> None:
     claims = catalogue()
     verdicts = judge(claims, evidence())
@@ -296,30 +258,3 @@ def test_the_stage_writes_verdicts_where_claims_were_judged(tmp_path: Path) -> N
     write_report(results, place)
     assert (results / "report.html").read_bytes() == before
     assert not (results / "figures" / "experiment-kernels-validation-error.png").exists()
-
-
-def colours(scheme: str) -> dict[str, str]:
-    """The style sheet's colours by name, of the light scheme or of the dark one."""
-    blocks = re.findall(r":root \{(.*?)\}", (TEMPLATES / "report.css").read_text(), re.DOTALL)
-    return dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", blocks[0 if scheme == "light" else 1]))
-
-
-def contrast(one: str, other: str) -> float:
-    """WCAG's ratio of relative luminances."""
-
-    def luminance(colour: str) -> float:
-        channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    dark, light = sorted((luminance(one), luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("verdict", ["holds", "part", "contradicted", "equivalent", "undecided"])
-def test_verdicts_are_legible(scheme: str, verdict: str) -> None:
-    found = colours(scheme)
-    assert contrast(found[verdict], found[f"{verdict}-paper"]) >= 4.5
-    for behind in ("paper", "band"):  # the drawn interval
-        assert contrast(found[verdict], found[behind]) >= 3
