@@ -18,6 +18,17 @@ from pipeline.errors import UsageError
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 DeviceKind = Literal["cpu", "cuda"]
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "could not create a primitive",
+    "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+"""How messages say so of errors that are of no class of their own: the CPU's allocator, oneDNN, CUDA and its libraries.
+
+oneDNN says no more than that, whatever the cause; where its kernels had run before, it was memory (seen with a limit
+on the address space)."""
 PACKAGES = ("convstudy", "torch", "torchvision", "optuna", "mlflow", "fvcore", "numpy", "pandas")
 
 
@@ -123,6 +134,11 @@ def peak_memory_bytes() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS
     (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
     return 1024 * int(line.split()[1])
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is short."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY)
 
 
 def cards() -> list[str]:

@@ -28,9 +28,9 @@ from pipeline.claims.parts import (
 from pipeline.claims.timings import TimedArmRecord, TimingRecord
 from pipeline.evidence.population import Pairs
 from pipeline.evidence.records import GroupRecord, NetworkRecord, SeedRun
-from pipeline.evidence.statistics import AT_CHANCE_LEVEL, AT_THE_EDGE, NO_RATE_TRAINS
+from pipeline.evidence.statistics import AT_CHANCE_LEVEL, AT_THE_EDGE, IN_MICRO_BATCHES, NO_RATE_TRAINS
 
-CAUTIONS = (AT_THE_EDGE, AT_CHANCE_LEVEL, NO_RATE_TRAINS)
+CAUTIONS = (AT_THE_EDGE, AT_CHANCE_LEVEL, NO_RATE_TRAINS, IN_MICRO_BATCHES)
 """Flags of arms by which an effect may be of something else than the designs, also of some seeds ("2 of 10 seeds at
 chance level")."""
 OF_LIMITS = ("learning rate", "trains")
@@ -135,7 +135,7 @@ def _paired(part: TrainedContrast, experiment: Experiment, record: GroupRecord) 
             found_rates.append(known)
     failed = sum(run.state == "failed" for arm in compared for run in arms[arm].runs)
     shared = _error_of_grids(part, arms, members, found_rates) if part.of == "learning rate" else 0.0
-    wanted = (AT_THE_EDGE,) if part.of in OF_LIMITS else CAUTIONS
+    wanted = (AT_THE_EDGE, IN_MICRO_BATCHES) if part.of in OF_LIMITS else CAUTIONS
     cautions = [
         f"{arm}: {flag}" for arm in compared for flag in arms[arm].flags if any(word in flag for word in wanted)
     ]

@@ -97,6 +97,7 @@ class Measurement:
 
     `peak_memory_bytes` is the CUDA allocator's peak, or on CPU the process's peak resident set (said in
     `peak_memory_kind`). `attempts` is 1, and one more for each time that it went on from a checkpoint of its own.
+    `micro_batches` is 1, or the parts in which each batch was trained at the end, because memory ran out.
     """
 
     schema: Literal["measurement/1"]
@@ -112,6 +113,7 @@ class Measurement:
     finished_at: str
     hardware: dict[str, str]
     versions: dict[str, str]
+    micro_batches: int = 1
 
     @property
     def core_seconds(self) -> float:

@@ -16,6 +16,8 @@ NO_RATE_TRAINS = "no learning rate trains it"
 """The flag of a network without runs."""
 AT_THE_EDGE = "best learning rate at the edge of the grid"
 """The flag of a network whose error might be lower at a rate that was not tried."""
+IN_MICRO_BATCHES = "trained in micro-batches"
+"""Part of the flag of a network of which some runs were split to fit into memory."""
 AT_CHANCE_LEVEL = "at chance level"
 """The flag of a network that learnt nothing: its error is no evidence about its design."""
 

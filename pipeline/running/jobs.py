@@ -20,7 +20,7 @@ from pipeline.errors import StorageError
 from pipeline.evidence.records import Measurement, Result, RunHeader
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.files import write_bytes
-from pipeline.machine import hardware, peak_memory_bytes, reset_peak_memory, versions
+from pipeline.machine import hardware, is_out_of_memory, peak_memory_bytes, reset_peak_memory, versions
 from pipeline.running.materials import build_network, hash_weights, training_data
 from pipeline.running.scores import score_test, take_probes
 from pipeline.schema import parse
@@ -28,9 +28,6 @@ from pipeline.tracking.mirror import code_commit
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.history import History, Progress
 from pipeline.training.loop import train
-
-OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
-"""How messages say so of errors that are of no class of their own: the CPU's allocator, CUDA and its libraries."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +57,8 @@ def run_job(job: Job) -> None:
     """
     try:
         _run(job)
-    except RuntimeError as error:  # PyTorch's allocator has no error class of its own on CPU
-        if isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in OUT_OF_MEMORY):
+    except RuntimeError as error:
+        if is_out_of_memory(error):
             raise MemoryError(str(error).splitlines()[0]) from error
         raise
 
@@ -141,8 +138,10 @@ def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
         history=tuple(history.epochs),
         weights_sha256=hash_weights(weights) if complete else None,
     )
-    earlier = folder.result()
-    if earlier is not None and spec.device == "cpu" and not _continues(earlier, result):  # CUDA does not repeat exactly
+    earlier, measured = folder.result(), folder.measurement()
+    split = max(history.micro_batches, measured.micro_batches if measured else 1) > 1
+    repeats = spec.device == "cpu" and not split  # neither CUDA nor what memory allows is the same each time
+    if earlier is not None and repeats and not _continues(earlier, result):
         raise StorageError(f"run {header.run} was trained again and gave another result: is {folder.path} from here?")
     if complete:
         write_bytes(folder.weights, safetensors.torch.save(weights))
@@ -196,6 +195,7 @@ def _measurement(header: RunHeader, history: History, wall_seconds: float) -> Me
         peak_memory_kind=kind,  # type: ignore[arg-type]
         threads=torch.get_num_threads(),
         attempts=history.starts,
+        micro_batches=history.micro_batches,
         finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         hardware=hardware(device),
         versions={**versions(), **_commit()},

@@ -20,7 +20,7 @@ from pipeline.evidence.records import (
     RateTrial,
     SeedRun,
 )
-from pipeline.evidence.statistics import AT_THE_EDGE, NO_RATE_TRAINS, flags_of, mean_interval
+from pipeline.evidence.statistics import AT_THE_EDGE, IN_MICRO_BATCHES, NO_RATE_TRAINS, flags_of, mean_interval
 from pipeline.machine import DeviceKind
 from pipeline.running.halving import Curve, best, going_on, rungs
 from pipeline.running.plans import PlannedNetwork, RunPlan, price_of
@@ -225,6 +225,9 @@ def _record(
         flags = (*flags, "a run for its learning rate was lost" if lost else NO_RATE_TRAINS)
     elif len(network.rates) > 1 and rate in (min(network.rates), max(network.rates)):
         flags = (*flags, AT_THE_EDGE)
+    split = sum(run.measurement is not None and run.measurement.micro_batches > 1 for run in complete)
+    if split:
+        flags = (*flags, f"{split} of {len(runs)} seeds {IN_MICRO_BATCHES}, for want of memory")
     if taken_over:
         flags = (*flags, f"{taken_over} of {len(runs)} seeds published, made elsewhere")
     return NetworkRecord(

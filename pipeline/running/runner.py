@@ -283,6 +283,8 @@ def _tell(outcome: Outcome) -> str:
     if measurement is not None and measurement.images_per_second:
         mean = sum(measurement.images_per_second) / len(measurement.images_per_second)
         told += f", {measurement.train_seconds:.1f} s at {mean:,.0f} images/s"
+        if measurement.micro_batches > 1:
+            told += f", batches in {measurement.micro_batches} parts for want of memory"
     return told
 
 

@@ -140,6 +140,8 @@ def run_ending(result: Result, measurement: Measurement | None, score: TestScore
     if measurement is not None:
         points += [Point("images_per_second", rate, step) for step, rate in enumerate(measurement.images_per_second, 1)]
         points += [Point(name, float(getattr(measurement, name)), last) for name in _MEASURED]
+        if measurement.micro_batches > 1:
+            tags["convstudy.micro_batches"] = str(measurement.micro_batches)
         tags["convstudy.hardware"] = canonical_json(measurement.hardware)
         tags["convstudy.versions"] = canonical_json(measurement.versions)
         if "commit" in measurement.versions:

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pipeline.training.checkpoint import Checkpoints
-from pipeline.training.evaluation import autocast, evaluate
+from pipeline.training.evaluation import evaluate
+from pipeline.training.gradients import Gradients
 from pipeline.training.history import Epoch, History, Progress
 from pipeline.training.images import ImageData, Preparation
 from pipeline.training.initialisation import initialise
-from pipeline.training.loss import training_loss
 from pipeline.training.optimisation import learning_rate_at, make_optimizer
 from pipeline.training.recipe import Recipe
 from pipeline.training.seeding import derive_seed
@@ -49,10 +49,12 @@ def train(
     With `until`, training stops after so many epochs of the recipe's schedule, leaves a checkpoint, and has the state
     "stopped"; called again with more, it goes on as if it had never stopped.
 
+    Where memory is too short for a batch, it is trained in micro-batches from then on (pipeline/training/gradients.py).
+
     With `recipe.ema_decay`, what is evaluated and left in `model` are the averaged weights. A training whose loss,
     gradients or buffers become NaN or infinite ends with state "failed" and its reason. With `checkpoints`, it
     continues from the newest whole one. Raises ValueError where there are fewer training images than one batch, or
-    `until` is not an epoch of the recipe.
+    `until` is not an epoch of the recipe; a memory error (machine.is_out_of_memory) where none is small enough.
     """
     if len(data.train) < recipe.batch_size:
         raise ValueError(f"batch_size (={recipe.batch_size}) must be at most the training images (={len(data.train)})")
@@ -86,6 +88,7 @@ class _Training:
             average = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
             self.averaged = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
         self.preparation = Preparation(recipe, data)
+        self.gradients = Gradients(self.model, recipe, device)
         self.train_sample = data.train.subset(recipe.train_loss_images)
         self.steps = len(data.train) // recipe.batch_size
         self.history = History()
@@ -128,11 +131,7 @@ class _Training:
                 group["lr"] = rate
             pixels, labels = images.take(order[step * recipe.batch_size : (step + 1) * recipe.batch_size])
             batch = self.preparation.for_training(pixels, stream)  # (batch, C, side, side)
-            with autocast(self.device, recipe.precision):
-                output = self.model(batch)  # (batch, classes)
-            loss = training_loss(output, labels, recipe.label_smoothing)
-            self.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss, self.history.micro_batches = self.gradients.take(batch, labels, self.history.micro_batches)
             norm = nn.utils.get_total_norm(p.grad for p in self.model.parameters() if p.grad is not None)
             watch.look(step, loss, norm)
             self.optimizer.step()
