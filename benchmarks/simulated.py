@@ -11,6 +11,7 @@ import numpy as np
 
 import search_spaces
 from benchmarks.surrogate import Surrogate
+from pipeline.cost.limits import Cost
 from pipeline.evidence.records import Measurement, Result, RunSpec
 from pipeline.evidence.store import RunFolder
 from pipeline.evidence.study_records import Budget, SearchPlan, Trial
@@ -46,6 +47,13 @@ class StudyInMemory:
         """Nothing is resumed."""
 
     def note_exhausted(self, exhausted: bool, tail: tuple[int, int] = (0, 0)) -> None:
+        """Nothing is resumed."""
+
+    def measured(self) -> dict[str, dict[Cost, float]]:
+        """Nothing was measured."""
+        return {}
+
+    def note_measured(self, network: str, costs: dict[Cost, float]) -> None:
         """Nothing is resumed."""
 
 

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.cost.limits import Cost
 from pipeline.evidence.records import RunSpec
 from pipeline.evidence.study_records import SearchPlan, Trial
 from pipeline.files import canonical_json
 from pipeline.search.gate import MeasuredCosts, costs_of, described, excess, over
 from pipeline.search.sampler_view import USUAL_DRAWS, SamplerView
 from pipeline.training.seeding import derive_seed
-from search_spaces import Design, Space
+from search_spaces import Space
 
 SAMPLER_DRAWS: dict[str, int] = {"gp": 8, "random": 0}
 """Draws a sampler gets for one trial; then candidates are drawn uniformly, which is cheap and finds what there is."""
@@ -45,7 +44,6 @@ class Candidates:
         self.view = SamplerView(plan, space)
         self.recalled = self.view.recall(warm)
         self._known: set[str] = set()
-        self._measured: dict[str, dict[Cost, float]] = {}
         self._walked: Iterator[dict[str, Any]] | None = None
         self._scarce = False
         self.refused = self.duplicates = 0
@@ -124,7 +122,7 @@ class Candidates:
             return None
         costs = costs_of(design, self.plan)
         if costs is not None and not over(costs, self.plan):
-            costs |= self._measured_costs(design, canonical_json(config))
+            costs |= self._measure(design)
         if costs is None or over(costs, self.plan):
             self.refused += count
             return None
@@ -139,12 +137,6 @@ class Candidates:
             drawn_by=drawn_by,
             sampler_attributes=attributes,
         )
-
-    def _measured_costs(self, design: Design, key: str) -> dict[Cost, float]:
-        """Measured once for each network by a driver: none over a limit passes by another, luckier measurement."""
-        if key not in self._measured:
-            self._measured[key] = self._measure(design)
-        return self._measured[key]
 
 
 def spec_of(plan: SearchPlan, config: dict[str, Any]) -> RunSpec:

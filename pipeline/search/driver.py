@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import search_spaces
+from pipeline.cost.limits import Cost
 from pipeline.evidence.records import Measurement, Membership, Result
 from pipeline.evidence.study_records import Budget, Rung, SearchPlan, Trial, TrialState
 from pipeline.running.runner import Outcome, Request
 from pipeline.search.asha import Promotion, Standing, to_finish, to_promote
 from pipeline.search.candidates import Candidates, spec_of
 from pipeline.search.gate import MeasuredCosts
+from pipeline.search.measuring import measured_once
 from pipeline.search.study_summary import front_of
 from pipeline.tracking.content import SEARCH_EXPERIMENT
 from pipeline.training.history import Epoch
@@ -53,6 +55,12 @@ class StudyBook(Protocol):
 
     def note_exhausted(self, exhausted: bool, tail: tuple[int, int] = (0, 0)) -> None:
         """Keep that nothing new was found after so many refused and duplicate candidates, or that it is tried again."""
+
+    def measured(self) -> dict[str, dict[Cost, float]]:
+        """Costs that were measured on networks, refused ones too, by network."""
+
+    def note_measured(self, network: str, costs: dict[Cost, float]) -> None:
+        """Keep the measured costs of one more network."""
 
 
 class Trains(Protocol):
@@ -101,7 +109,8 @@ class Driver:
         self.study, self.plan, self.budget = study, study.plan, budget
         self.runner, self.capacity = runner, capacity
         self.space = search_spaces.space(self.plan.space)
-        self.candidates = Candidates(self.plan, self.space, measure, warm)
+        once = measured_once(measure, study.measured(), study.note_measured)
+        self.candidates = Candidates(self.plan, self.space, once, warm)
         self.trials = study.trials()
         self._counted = sum(trial.counted_at is not None for trial in self.trials)
         self._arrived = sum(len(trial.rungs) for trial in self.trials)

@@ -1,12 +1,15 @@
 """Costs that only a built network has: latency, timed while the workers stand still, and memory of a training step."""
 
+from collections.abc import Callable
+
 import search_spaces
 from pipeline.cost.latency import latency_seconds
 from pipeline.cost.limits import Cost
 from pipeline.cost.memory import training_memory
 from pipeline.evidence.study_records import SearchPlan
+from pipeline.files import canonical_json, sha256_text
 from pipeline.process import workers_paused
-from pipeline.search.gate import MeasuredCosts
+from pipeline.search.gate import MeasuredCosts, described
 from search_spaces import Design
 
 TIMED_SECONDS = 0.2
@@ -42,3 +45,26 @@ def measured_costs(plan: SearchPlan) -> MeasuredCosts:
         return costs
 
     return measure
+
+
+def measured_once(
+    measure: MeasuredCosts,
+    known: dict[str, dict[Cost, float]],
+    keep: Callable[[str, dict[Cost, float]], object] = lambda network, costs: None,
+) -> MeasuredCosts:
+    """Measures each network of a study once: none over a limit passes by another, luckier measurement.
+
+    `known` are the costs that the study's drivers have measured so far, by network; `keep` hears of further ones.
+    """
+
+    def recall(design: Design) -> dict[Cost, float]:
+        network = sha256_text(canonical_json(described(design)))[:20]
+        if network in known:
+            return known[network]
+        costs = measure(design)
+        if costs:
+            known[network] = costs
+            keep(network, costs)
+        return costs
+
+    return recall

@@ -21,6 +21,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 
+from pipeline.cost.limits import Cost
 from pipeline.errors import StorageError, UsageError, unknown_name
 from pipeline.evidence.study_records import COST_OF, Budget, Rung, SearchPlan, Trial
 from pipeline.process import only_one, uninterrupted
@@ -31,6 +32,7 @@ from pipeline.search.study_lock import StudyLock
 from search_spaces import Space
 
 _PLAN, _BUDGET, _SPENT, _TAIL, _EXHAUSTED, _HOLDER = "plan", "budget", "spent_seconds", "tail", "exhausted", "holder"
+_MEASURED = "measured "
 CONNECT_SECONDS = 5
 """How long a server may take to answer; signals wait for it, and a search is to end within 10 s of one."""
 _ENDED = {OptunaState.COMPLETE: "complete", OptunaState.PRUNED: "stopped", OptunaState.FAIL: "failed"}
@@ -160,6 +162,15 @@ class StoredStudy:
         if exhausted != self.exhausted or tail != self.tail:
             self._set(_TAIL, list(tail))
             self._set(_EXHAUSTED, exhausted)
+
+    def measured(self) -> dict[str, dict[Cost, float]]:
+        """Costs that were measured on networks, refused ones too, by network."""
+        found = {key: costs for key, costs in self._attributes().items() if key.startswith(_MEASURED)}
+        return {key.removeprefix(_MEASURED): costs for key, costs in found.items()}
+
+    def note_measured(self, network: str, costs: dict[Cost, float]) -> None:
+        """Keep the measured costs of one more network."""
+        self._set(_MEASURED + network, costs)
 
     def trials(self) -> list[Trial]:
         """Every trial, in order."""

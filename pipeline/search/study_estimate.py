@@ -129,6 +129,7 @@ def _trial_seconds(plan: SearchPlan, config: dict[str, Any], manifest: Manifest)
 def _so_far(url: str, place: Workspace, name: str, plan: SearchPlan, fresh: bool) -> tuple[int, float]:
     """Counted trials and seconds spent of the study of that name, if it goes on; refused as the search would be."""
     if not is_there(url):
+        warm_trials(place, None, plan, name)
         return 0, 0.0
     with Studies(url, place.locks) as studies:
         study = None if fresh or name not in studies.names() else studies.open(name)

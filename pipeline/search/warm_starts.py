@@ -34,8 +34,8 @@ def warm_start_of(place: Workspace, url: str | None, name: str) -> str:
     raise unknown_name("study", name, [*names, POPULATION])
 
 
-def warm_trials(place: Workspace, studies: Studies, plan: SearchPlan, learner: str) -> list[Trial]:
-    """The trials that the plan of the study `learner` begins with.
+def warm_trials(place: Workspace, studies: Studies | None, plan: SearchPlan, learner: str) -> list[Trial]:
+    """The trials that the plan of the study `learner` begins with; without `studies` those of the population.
 
     Raises UsageError where they are gone or others, are its own, or were trained on other data; other recipes are no
     hindrance, since what a sampler learns from is mostly which of two networks is the better one.
@@ -45,13 +45,14 @@ def warm_trials(place: Workspace, studies: Studies, plan: SearchPlan, learner: s
     name, arrivals, _ = plan.warm_start.rsplit(":", 2)
     if name == learner:
         raise UsageError(f"--warm-start {name} is the study itself: name another with --study")
-    if name in studies.names():
+    names = studies.names() if studies else []
+    if studies and name in names:
         study = studies.open(name)
         fingerprint, trials = study.plan.data_fingerprint, study.trials()
     elif name == POPULATION and (table := published_table(place)):
         fingerprint, trials = table.plan.data_fingerprint, list(_as_trials(table))
     else:
-        raise unknown_name("study", name, [*studies.names(), POPULATION])
+        raise unknown_name("study", name, [*names, POPULATION])
     if fingerprint != plan.data_fingerprint:
         raise UsageError(f"--warm-start {name} is of other data than {plan.data} is now")
     known = _complete_by(trials, int(arrivals))

@@ -26,7 +26,7 @@ from pipeline.running.display import Display
 from pipeline.running.jobs import Job
 from pipeline.running.runner import Runner
 from pipeline.search.driver import Driver
-from pipeline.search.gate import over
+from pipeline.search.gate import MeasuredCosts, over
 from pipeline.search.search_plans import plan_search
 from pipeline.search.searches import read_study
 from pipeline.search.studies import Studies
@@ -111,6 +111,7 @@ def run_table(
     name: str = "study",
     stall_seconds: float = 600.0,
     retries: int = 2,
+    measure: MeasuredCosts = lambda design: {},
 ) -> Studies:
     """Search to a number of trials, or to a budget; returns the studies of the storage, to be read and closed."""
     budget = Budget(trials=budget) if isinstance(budget, int) else budget
@@ -127,7 +128,7 @@ def run_table(
         retries=retries,
     )
     with study.driven(), runner:
-        Driver(study, budget, runner, executor.capacity).run()
+        Driver(study, budget, runner, executor.capacity, measure).run()
     return studies
 
 

@@ -21,6 +21,7 @@ from pipeline.running.runner import Outcome, Request
 from pipeline.search.candidates import Candidates
 from pipeline.search.driver import Driver, Tally
 from pipeline.search.gate import described
+from pipeline.search.measuring import measured_once
 from pipeline.search.samplers import STARTUP
 from pipeline.search.search_plans import AUTO, SearchKind, default_name, differences
 from pipeline.search.studies import Studies
@@ -162,10 +163,36 @@ def test_a_network_is_measured_once_and_stays_over_its_limit(manifest: Manifest)
         measured.append(canonical_json(described(design)))
         return {"latency_seconds": 1.0 if len(measured) < 300 else 0.1}
 
-    candidates = Candidates(plan, search_spaces.space(plan.space), measure)
+    candidates = Candidates(plan, search_spaces.space(plan.space), measured_once(measure, {}))
     found = candidates.next(0)
     assert found is not None and len(measured) == len(set(measured)) == 300
     assert candidates.refused >= 299
+
+
+def test_a_driver_that_goes_on_keeps_to_what_was_measured_before(tmp_path: Path, manifest: Manifest) -> None:
+    limits = Limits(macs=2_000_000, latency_seconds=0.5)
+    plan = replace(table_plan(manifest, "lenet", limits=Limits(macs=2_000_000), sampler="random"), limits=limits)
+    refused: list[str] = []
+
+    def measure_slow(design: search_spaces.Design) -> dict[Cost, float]:
+        if len(refused) == 20:
+            raise RuntimeError("cut off")
+        refused.append(canonical_json(described(design)))
+        return {"latency_seconds": 1.0}
+
+    with pytest.raises(RuntimeError, match="cut off"):
+        run_table(tmp_path, manifest, plan, 2, TableExecutor(1), measure=measure_slow)
+    measured: list[str] = []
+
+    def measure_fast(design: search_spaces.Design) -> dict[Cost, float]:
+        measured.append(canonical_json(described(design)))
+        return {"latency_seconds": 0.1}
+
+    studies = run_table(tmp_path, manifest, plan, 2, TableExecutor(1), measure=measure_fast)
+    first, second = studies.open("study").trials()
+    studies.close()
+    assert first.refused >= 20  # it drew the same again, and refused them without measuring
+    assert measured == [canonical_json(trial.config) for trial in (first, second)] and not set(measured) & set(refused)
 
 
 def test_a_trial_of_another_study_over_a_measured_limit_is_no_example(manifest: Manifest) -> None:
@@ -229,6 +256,9 @@ def test_the_published_population_can_be_a_warm_start(tmp_path: Path, manifest: 
     shutil.copytree(CHECKOUT / "reports" / "published" / "population", place.published / "population")
     kept_as = warm_start_of(place, None, "population")
     assert kept_as.startswith("population:253:") and not place.studies.exists()
+    with pytest.raises(UsageError, match="of other data"):  # without any storage, as a dry run has it
+        other = replace(table_plan(manifest, warm_start=kept_as), data_fingerprint="other")
+        warm_trials(place, None, other, "study")
     table = read_json(CHECKOUT / "reports" / "published" / "population" / "table.json")
     plan = replace(table_plan(manifest, warm_start=kept_as), data_fingerprint=table["plan"]["data_fingerprint"])
     with Studies(f"sqlite:///{tmp_path / 'studies.db'}", tmp_path / "locks") as studies:

@@ -55,7 +55,7 @@ def cuts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
         monkeypatch.setattr(StoredStudy, method, cut)
 
-    for method in ("add", "update", "note", "note_exhausted"):
+    for method in ("add", "update", "note", "note_exhausted", "note_measured"):
         cutting(method)
     yield left
 
