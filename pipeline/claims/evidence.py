@@ -18,6 +18,7 @@ from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.population import Pairs, paired_errors, published_full_trainings, published_table
 from pipeline.evidence.records import PASSING_REASONS, GroupRecord
 from pipeline.evidence.statistics import NO_RATE_TRAINS
+from pipeline.files import read_json
 from pipeline.running.plans import RunPlan
 from pipeline.schema import read_record
 from pipeline.settings import read_settings
@@ -93,6 +94,29 @@ def evidence_of(place: Workspace, catalogue: Catalogue) -> FoundEvidence:
     elsewhere = [name for name, record in experiments.items() if record is not whole.get(name)]
     elsewhere += [name for name, record in timings.items() if record is not own.timings.get(name)]
     return FoundEvidence(Evidence(experiments, timings, rankings_of(place)), tuple(sorted(elsewhere)), left_out)
+
+
+def judged_evidence(place: Workspace, results: Path, catalogue: Catalogue) -> Evidence:
+    """What the claims of a folder of results are judged by; timings that are not as claims.yaml has them are left out.
+
+    In the workspace's own results that is what its plans ask for, and no more: what else lies there was run by hand.
+    Raises UsageError where something planned was not run, or its record is not of the plan in force.
+    """
+    found = evidence_in(results, catalogue)
+    timings, _ = _whole_timings(catalogue, found.timings)
+    experiments = found.experiments
+    if results == place.results:
+        experiments = {}
+        for name in catalogue.experiments:
+            plan_file = place.plans / EXPERIMENTS / f"{name}.json"
+            if not read_json(plan_file)["networks"]:
+                continue
+            plan = read_record(RunPlan, plan_file)
+            if name not in found.experiments:
+                raise UsageError(f"{name} is planned and was not run: run the experiment")
+            check_record(plan, found.experiments[name], load_manifest(place.prepared_data / plan.data))
+            experiments[name] = planned_part(plan, found.experiments[name])
+    return Evidence(experiments, timings, rankings_of(place))
 
 
 def _before(own: Mapping[str, Record], published: Mapping[str, Record]) -> dict[str, Record]:
@@ -189,7 +213,8 @@ def named(catalogue: Catalogue, name: str) -> str:
 def check_record(plan: RunPlan, record: GroupRecord, manifest: Manifest) -> None:
     """Raise UsageError where a record is not of this plan: of other data, other arms, seeds or another recipe.
 
-    The learning rate may differ, since it is chosen; there may be more arms and seeds.
+    The learning rate may differ, since it is chosen, and precision where it is left to the machine; there may be more
+    arms and seeds.
     """
     if record.data.name != plan.data or record.data.fingerprint != summary(manifest).fingerprint:
         raise UsageError(f"the record of {plan.group} is of other data ({record.data.name}) than {plan.data} is now")
@@ -198,11 +223,13 @@ def check_record(plan: RunPlan, record: GroupRecord, manifest: Manifest) -> None
         network = recorded.get(planned.name)
         if network is None:
             raise UsageError(f"the record of {plan.group} lacks {planned.name}: run the experiment again")
-        rate = network.recipe.learning_rate
+        rate, precision = network.recipe.learning_rate, planned.recipe.precision
+        if precision == "auto":
+            precision = network.recipe.precision
         for what, found, wanted in (
             ("Config", (network.family, network.config), (planned.family, planned.config)),
             ("resolution", network.resolution, planned.resolution),
-            ("recipe", network.recipe, replace(planned.recipe, learning_rate=rate)),
+            ("recipe", network.recipe, replace(planned.recipe, learning_rate=rate, precision=precision)),
         ):
             if found != wanted:
                 raise UsageError(f"{planned.name} was recorded with another {what}: {found}, not {wanted}")

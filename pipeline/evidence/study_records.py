@@ -195,7 +195,8 @@ class FinalistsRecord:
 
     `told` says, a sentence each, what is not compared as it was wanted, and why; `random_course` is, of the random
     search, the lowest error after so many training images. `lost` trainings failed for a passing reason: asked for
-    again, they are tried again, and until then the record is not final.
+    again, they are tried again, and until then the record is not final. `train_seconds` are those of all trainings that
+    it rests on, the random search's among them; None where they were not recorded.
     """
 
     schema: Literal["finalists/1"]
@@ -209,3 +210,4 @@ class FinalistsRecord:
     told: tuple[str, ...] = ()
     random_course: tuple[tuple[int, float], ...] = ()
     lost: int = 0
+    train_seconds: float | None = None

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from pipeline.claims.estimates import Evidence
 from pipeline.claims.experiments import Experiment, Size
-from pipeline.evidence.records import NetworkRecord
+from pipeline.evidence.population import PopulationTable
+from pipeline.evidence.records import NetworkRecord, SeedRun
 from pipeline.reporting.comparison import Comparison
 from pipeline.reporting.provenance import Machine
 
@@ -25,6 +26,7 @@ class TrainingCost:
         core_hours: of training and evaluation, seconds times threads, those for learning rates included.
         budget: core-hours that claims.yaml gives the experiment now; None for what is no experiment.
         machines: on which they ran.
+        taken: core-seconds by training, by which one that several experiments share is known.
     """
 
     name: str
@@ -37,6 +39,7 @@ class TrainingCost:
     core_hours: float
     budget: float | None
     machines: tuple[str, ...]
+    taken: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -50,17 +53,26 @@ class TimingCost:
 
 
 @dataclass(frozen=True)
+class PopulationCost:
+    """The published population: so many networks, trained so many times, in so many seconds of training."""
+
+    networks: int
+    trainings: int
+    train_seconds: float
+
+
+@dataclass(frozen=True)
 class Costs:
-    """What was trained and timed for the claims, and for the comparison of networks."""
+    """What was trained and timed for the claims, and for the comparison of networks.
+
+    `trainings` counts those of all experiments, each once, whoever shares it, and those for learning rates apart.
+    """
 
     experiments: tuple[TrainingCost, ...]
     timings: tuple[TimingCost, ...]
     comparisons: tuple[TrainingCost, ...]
-
-    @property
-    def trainings(self) -> int:
-        """Trainings of all experiments, those for learning rates apart."""
-        return sum(cost.trainings for cost in self.experiments)
+    trainings: int
+    population: PopulationCost | None = None
 
     @property
     def machine(self) -> str | None:
@@ -70,8 +82,13 @@ class Costs:
 
     @property
     def core_hours(self) -> float:
-        """Of all experiments."""
-        return sum(cost.core_hours for cost in self.experiments)
+        """Of all experiments; a training that several share counts once."""
+        return _core_hours(self.experiments)
+
+    @property
+    def core_hours_of_all(self) -> float:
+        """Of all experiments and compared networks; a training that several share counts once."""
+        return _core_hours(self.trained)
 
     @property
     def trained(self) -> tuple[TrainingCost, ...]:
@@ -85,8 +102,14 @@ class Costs:
         return tuple(dict.fromkeys([*named, *(cost.machine for cost in self.timings)]))
 
 
-def costs_of(evidence: Evidence, comparisons: Sequence[Comparison], experiments: Mapping[str, Experiment]) -> Costs:
+def costs_of(
+    evidence: Evidence,
+    comparisons: Sequence[Comparison],
+    experiments: Mapping[str, Experiment],
+    population: PopulationTable | None = None,
+) -> Costs:
     """Add up what is recorded; experiments and timings that a profile leaves out do not count."""
+    runs = [run for record in evidence.experiments.values() for network in record.networks for run in network.runs]
     trained = [
         _training(name, record.networks, experiments[name].sizes.get(record.profile))
         for name, record in evidence.experiments.items()
@@ -110,15 +133,35 @@ def costs_of(evidence: Evidence, comparisons: Sequence[Comparison], experiments:
             if record.arms
         ),
         comparisons=tuple(_training(name, networks) for name, networks in compared.items()),
+        trainings=len({_key(run) for run in runs}),
+        population=_population(population) if population else None,
     )
+
+
+def _population(table: PopulationTable) -> PopulationCost:
+    seconds = sum(network.train_seconds for network in table.networks)
+    return PopulationCost(len(table.networks), sum(len(n.errors) for n in table.networks), seconds)
+
+
+def _core_hours(costs: Sequence[TrainingCost]) -> float:
+    once: dict[str, float] = {}
+    for cost in costs:
+        once |= cost.taken
+    return sum(once.values()) / SECONDS_AN_HOUR
+
+
+def _key(run: SeedRun) -> str:
+    """A training: one address trained on two machines was trained twice."""
+    return f"{run.run} {run.measurement.finished_at if run.measurement else ''}"
 
 
 def _training(name: str, networks: Sequence[NetworkRecord], size: Size | None = None) -> TrainingCost:
     runs = [run for network in networks for run in network.runs]
     trials = [trial for network in networks for trial in network.rates]
     measurements = [run.measurement for run in runs if run.measurement is not None]
-    seconds = sum(taken.core_seconds for taken in measurements) + sum(trial.core_seconds or 0 for trial in trials)
-    machines = [Machine(taken.hardware, taken.versions, 0, 0, ()).summary for taken in measurements]
+    taken = {_key(run): run.measurement.core_seconds for run in runs if run.measurement is not None}
+    taken |= {f"{trial.run} {trial.core_seconds}": trial.core_seconds for trial in trials if trial.core_seconds}
+    machines = [Machine(one.hardware, one.versions, 0, 0, ()).summary for one in measurements]
     return TrainingCost(
         name=name,
         networks=len(networks),
@@ -127,7 +170,8 @@ def _training(name: str, networks: Sequence[NetworkRecord], size: Size | None = 
         failed=sum(run.state == "failed" for run in runs),
         rate_trainings=len(trials),
         rate_epochs=sum(trial.epochs for trial in trials),
-        core_hours=seconds / SECONDS_AN_HOUR,
+        core_hours=sum(taken.values()) / SECONDS_AN_HOUR,
         budget=size.core_hours if size else None,
         machines=tuple(dict.fromkeys(machines)),
+        taken=taken,
     )

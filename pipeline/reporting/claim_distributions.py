@@ -34,8 +34,9 @@ class _Population:
 
     @property
     def median(self) -> float:
-        """The error that half of the networks that did not fail do not exceed."""
-        return self.errors[(len(self.errors) - 1) // 2]
+        """The error that half of all networks do not exceed; infinite where more than half failed."""
+        place = (self.count - 1) // 2
+        return self.errors[place] if place < len(self.errors) else math.inf
 
 
 def distribution_figure(key: str, names: Sequence[str], record: GroupRecord) -> Figure | None:
@@ -69,7 +70,7 @@ def distribution_figure(key: str, names: Sequence[str], record: GroupRecord) -> 
             tooltip=[alt.Tooltip("kind:N", title="title"), alt.Tooltip("told:N", title="validation error")],
         ),
     )
-    told = [f"{p.name}: {p.count} networks, half of which err at most {number(p.median)} %" for p in populations]
+    told = [f"{p.name}: {p.count} networks, {_half(p)}" for p in populations]
     return Figure(
         kind="scatter",
         identifier=key,
@@ -79,6 +80,12 @@ def distribution_figure(key: str, names: Sequence[str], record: GroupRecord) -> 
         omitted=tuple(f"{p.failed} of {p.name} that failed" for p in populations if p.failed),
         description=f"Share of networks against validation error. {'; '.join(told)}",
     )
+
+
+def _half(population: _Population) -> str:
+    if math.isfinite(population.median):
+        return f"half of which err at most {number(population.median)} %"
+    return "more than half of which failed"
 
 
 def _distribution(population: _Population) -> list[dict[str, Any]]:

@@ -144,7 +144,7 @@ def _dots(key: str, title: str, values: Values, repeat: str, log: bool, omitted:
         mean = mean_interval(list(by_repeat.values()))
         assert mean is not None
         low, high = mean.interval or (mean.mean, mean.mean)
-        about = f"{number(mean.mean)} ({number(low)} to {number(high)}, n = {mean.n})"
+        about = f"{number(mean.mean)} ({f'{number(low)} to {number(high)}, ' if mean.interval else ''}n = {mean.n})"
         rows.append(
             {"kind": "mean", "arm": arm, "place": place, "x": mean.mean, "low": low, "high": high, "told": about}
         )

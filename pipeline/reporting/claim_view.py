@@ -11,6 +11,7 @@ from pipeline.claims.parts import AnalyticPart, Part
 from pipeline.claims.simulation import Simulation
 from pipeline.claims.verdicts import Aside, ClaimVerdict, FigureVerdict, PartVerdict, Verdict
 from pipeline.errors import UsageError
+from pipeline.evidence.population import PopulationTable
 from pipeline.reporting import claim_words
 from pipeline.reporting.claim_arms import Compared, compared_by, source_of
 from pipeline.reporting.claim_costs import Costs, costs_of
@@ -256,6 +257,7 @@ def claims_view(
     comparisons: Sequence[Comparison],
     simulation: Simulation | None,
     files: str,
+    population: PopulationTable | None = None,
 ) -> ClaimsView:
     """Join verdicts with the claims they are on, by name and place.
 
@@ -283,7 +285,7 @@ def claims_view(
     return ClaimsView(
         claims=tuple(views),
         figures=tuple(figures.values()),
-        costs=costs_of(evidence, comparisons, catalogue.experiments),
+        costs=costs_of(evidence, comparisons, catalogue.experiments, population),
         setting=setting_of(evidence),
         simulation=simulation,
         files=files,

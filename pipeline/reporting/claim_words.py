@@ -138,9 +138,12 @@ def would_change(part: Part, verdict: PartVerdict) -> str:
     if verdict.verdict == "undecided":
         if verdict.seeds_needed is None:
             return f"Other evidence: at this spread no number of {_repeats(part)} within reach is enough."
-        found = f"an effect of {_margin(part)} with a probability of {100 * POWER:g} %"
+        chance = f"with a probability of {100 * POWER:g} %"
+        found, other = f"an effect of {_margin(part)} {chance}", "A larger effect"
+        if part.expect in ("equal", "not higher"):
+            found, other = f"that there is none of {_margin(part)}, if so, {chance}", "Another effect"
         if verdict.n is not None and verdict.seeds_needed <= verdict.n:
-            return f"A larger effect, or much more evidence: {verdict.n} {_repeats(part)} are enough to find {found}."
+            return f"{other}, or much more evidence: {verdict.n} {_repeats(part)} are enough to find {found}."
         return f"More evidence: at this spread {verdict.seeds_needed:,} {_repeats(part)} would find {found}."
     if verdict.verdict == "holds in part":
         return "Distributions that are nowhere shown to be otherwise than it says."

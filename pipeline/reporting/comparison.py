@@ -106,6 +106,14 @@ class Comparison:
         return network.record.test_error_percent if test else network.record.validation_error_percent
 
     @property
+    def costs(self) -> tuple[Cost, ...]:
+        """Costs to compare errors with; training times only where one kind of machine took all of them."""
+        runs = [run for network in self.networks for run in network.runs]
+        machines = [run.measurement.hardware for run in runs if run.measurement]
+        several = any(machine != machines[0] for machine in machines)
+        return tuple(cost for cost in COSTS if not (several and cost.key == "train_seconds"))
+
+    @property
     def scored(self) -> tuple[Network, ...]:
         """Networks that have the compared error."""
         return tuple(network for network in self.networks if self.error(network))

@@ -48,7 +48,7 @@ class Figure:
         specifications: Vega-Lite, one a panel; their data set is named "rows".
         rows: that data set.
         omitted: what is not drawn here, each with the reason.
-        description: what is to be seen, in words, for those who do not see it.
+        description: what is to be seen, in words, for those who do not see it; a panel may have words of its own.
     """
 
     kind: Literal["scatter", "dots", "curves"]
@@ -56,8 +56,8 @@ class Figure:
     title: str
     specifications: tuple[dict[str, Any], ...]
     rows: tuple[dict[str, Any], ...]
+    description: str
     omitted: tuple[str, ...] = ()
-    description: str = ""
 
     def png(self) -> bytes:
         """The figure on white; small multiples three abreast. No browser and no network is used."""

@@ -3,7 +3,7 @@
 Names of networks reach a specification only as data and titles, never inside an expression.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -13,7 +13,7 @@ import altair as alt
 from pipeline.evidence.records import Interval
 from pipeline.evidence.statistics import AT_CHANCE_LEVEL
 from pipeline.reporting.chart_layout import Box, Scale, place_labels, scale_of
-from pipeline.reporting.comparison import COSTS, Comparison, Cost, Network
+from pipeline.reporting.comparison import Comparison, Cost, Network
 from pipeline.reporting.figure import Figure, family_domain, specification, vega_axis, vega_scale
 from pipeline.reporting.formatting import decimals, duration, memory, quantity, shorten, spread
 
@@ -27,7 +27,7 @@ _TIME_UNITS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 
 def figures_of(comparison: Comparison, prefix: str = "") -> tuple[Figure, ...]:
     """All figures of a comparison that have something to show; `prefix` keeps the identifiers of several apart."""
-    figures = [error_against(comparison, cost, prefix) for cost in COSTS]
+    figures = [error_against(comparison, cost, prefix) for cost in comparison.costs]
     figures += [learning_curves(comparison, "validation_error_percent", prefix)]
     figures += [learning_curves(comparison, "train_loss", prefix)]
     return tuple(figure for figure in figures if figure is not None)
@@ -55,6 +55,8 @@ def error_against(comparison: Comparison, cost: Cost, prefix: str = "") -> Figur
         for point, place in zip(points, places, strict=True)
     ]
     drawn = [point.network for point in points]
+    title = f"{comparison.measure} error against {cost.noun}".capitalize().replace("macs", "MACs")
+    told = [f"{row['name']} {row['error']}{', on the front' if row['front'] else ''}" for row in rows]
     error_axis = alt.Y(
         "y:Q", title=f"{comparison.measure} error (%)", scale=vega_scale(y_scale), axis=vega_axis(y_scale)
     )
@@ -67,7 +69,7 @@ def error_against(comparison: Comparison, cost: Cost, prefix: str = "") -> Figur
     return Figure(
         kind="scatter",
         identifier=f"{prefix}error-against-{cost.key.replace('_', '-')}",
-        title=f"{comparison.measure} error against {cost.noun}".capitalize().replace("macs", "MACs"),
+        title=title,
         specifications=(_scatter(cost_axis, error_axis, drawn, f"{comparison.measure} error"),),
         rows=tuple(rows),
         omitted=tuple(
@@ -75,6 +77,7 @@ def error_against(comparison: Comparison, cost: Cost, prefix: str = "") -> Figur
             for network in comparison.networks
             if network not in drawn
         ),
+        description=f"{title}, those on the front first: {'; '.join(told)}",
     )
 
 
@@ -93,12 +96,15 @@ def learning_curves(comparison: Comparison, measure: CurveMeasure, prefix: str =
     epoch_axis = alt.X("epoch:Q", title=None, scale=vega_scale(x_scale), axis=vega_axis(x_scale, "d"))
     value_axis = alt.Y("mean:Q", title=None, scale=vega_scale(y_scale), axis=vega_axis(y_scale))
     colour = alt.Color("family:N", scale=alt.Scale(domain=family_domain(n.family for n in drawn.values())), legend=None)
+    title = "Validation error by epoch (%)" if error else "Training loss by epoch (nats)"
+    seen = {index: _seen(rows, index) for index in indices}
     return Figure(
         kind="curves",
         identifier=f"{prefix}learning-curves-{'error' if error else 'loss'}",
-        title="Validation error by epoch (%)" if error else "Training loss by epoch (nats)",
+        title=title,
         specifications=tuple(
             _panel(index, shorten(network.label, 28), epoch_axis, value_axis, colour, told)
+            | {"description": f"{title}: {seen[index]}"}
             for index, network in drawn.items()
         ),
         rows=tuple(rows),
@@ -107,7 +113,14 @@ def learning_curves(comparison: Comparison, measure: CurveMeasure, prefix: str =
             for index, network in enumerate(comparison.networks)
             if index not in drawn
         ),
+        description=f"{title}: {'; '.join(seen.values())}",
     )
+
+
+def _seen(rows: Sequence[Mapping[str, Any]], panel: int) -> str:
+    """A network's curve in words."""
+    own = [row for row in rows if row["panel"] == panel]
+    return f"{own[0]['name']} from {own[0]['told']} to {own[-1]['told']} in {own[-1]['epoch']} epochs"
 
 
 @dataclass(frozen=True)
@@ -175,10 +188,13 @@ def _places(points: Sequence[_Point], x_scale: Scale, y_scale: Scale, unit: floa
 
 def _facts(network: Network, error: Interval) -> dict[str, str]:
     """What a reader sees when pointing at a network."""
+    name, told = shorten(network.label, 60), f"{decimals(error.mean)} {spread(error)} % (n = {error.n})"
+    told = told.replace("  ", " ")
     return {
-        "name": shorten(network.label, 60),
+        "name": name,
         "family": network.family,
-        "error": f"{decimals(error.mean)} {spread(error)} % (n = {error.n})".replace("  ", " "),
+        "error": told,
+        "told": f"{name}: {told}, {quantity(network.macs)} MACs, {quantity(network.params)} parameters",
         "params": quantity(network.params),
         "macs": quantity(network.macs),
         "saved": memory(network.cost.saved_bytes_per_sample if network.cost else None),
@@ -228,7 +244,7 @@ def _scatter(cost_axis: alt.X, error_axis: alt.Y, networks: Sequence[Network], t
             dy=_by_width("dy"),
         ),
         base.mark_point(shape="circle", size=600, filled=True, opacity=0).encode(
-            description=alt.Description("name:N"),
+            description=alt.Description("told:N"),
             tooltip=[
                 alt.Tooltip("name:N", title="title"),
                 alt.Tooltip("error:N", title=told),

@@ -18,6 +18,8 @@ _MARKDOWN_SPECIAL = re.compile(r"[\\`*_{}\[\]|~#$]")
 _LINE_BREAKS = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 ABSENT = "–"
+LEVEL = 0.05
+"""On which side of this a probability lies is never lost in rounding."""
 
 
 def quantity(value: float | None) -> str:
@@ -67,8 +69,13 @@ def number(value: float | None) -> str:
 
 
 def measured(value: float, smallest: float, signed: bool = False) -> str:
-    """A measured value with as many decimals as let a difference of `smallest` be told with two digits: −0.62."""
+    """A measured value with as many decimals as let a difference of `smallest` be told with two digits: −0.62.
+
+    More where it would seem to be zero and is not.
+    """
     places = max(0, 1 - math.floor(math.log10(smallest)))
+    while value and places < 6 and round(value, places) == 0:
+        places += 1
     return f"{value:{'+' if signed else ''}.{places}f}".replace("-", "−")
 
 
@@ -78,8 +85,17 @@ def factor(value: float) -> str:
 
 
 def p_value(value: float) -> str:
-    """A probability with two significant digits, or that it is below 0.001."""
-    return "< 0.001" if value < 0.001 else f"{value:.2g}"
+    """A probability with two significant digits, more where it would seem to be 0.05, or that it is below 0.001."""
+    if value < 0.001:
+        return "< 0.001"
+    told = (f"{value:.{digits}g}" for digits in range(2, 17))
+    return next(text for text in told if (float(text) < LEVEL) == (value < LEVEL) or float(text) == value)
+
+
+def points(value: float) -> str:
+    """A difference in points with its sign and two decimals, more where they would not tell it from zero."""
+    told = (f"{value:+.{places}f}" for places in range(2, 17))
+    return next((text for text in told if float(text) or not value), f"{value:+.2f}")
 
 
 def exact(value: float | None, unit: str = "") -> str:

@@ -43,7 +43,8 @@ class Provenance:
 
     `recipe` holds the fields in which all networks agree, `differing` the others, by field and network.
     `train_seconds` sums the trainings of all seeds, the search for learning rates excluded. That search trained
-    `rate_epochs` of the `rate_horizon` epochs that training every rate in full would have taken.
+    `rate_epochs` of the `rate_horizon` epochs that training every rate in full would have taken: some were stopped
+    early, others failed.
     """
 
     machines: tuple[Machine, ...]
@@ -52,6 +53,8 @@ class Provenance:
     rate_runs: int
     rate_epochs: int
     rate_horizon: int
+    rates_stopped: int
+    rates_failed: int
     train_seconds: float
     recipe: dict[str, str]
     differing: dict[str, dict[str, str]]
@@ -71,6 +74,8 @@ def provenance_of(comparison: Comparison) -> Provenance:
         rate_runs=len(trials),
         rate_epochs=sum(trial.epochs for trial in trials),
         rate_horizon=sum(trial.horizon for trial in trials),
+        rates_stopped=sum(trial.state == "stopped" for trial in trials),
+        rates_failed=sum(trial.state == "failed" for trial in trials),
         train_seconds=sum(run.measurement.train_seconds for run in runs if run.measurement),
         recipe=recipe,
         differing=differing,

@@ -18,14 +18,16 @@ from pipeline.claims.evidence import (
     UNFINISHED,
     catalogue_of,
     evidence_in,
+    judged_evidence,
     published_file,
     published_record,
-    rankings_of,
     whole_records,
 )
 from pipeline.claims.experiments import Experiment, plan_experiment
 from pipeline.claims.judging import ON_ANY_MACHINE, judge
 from pipeline.claims.tables import count
+from pipeline.claims.timed_costs import check_timing
+from pipeline.claims.timings import TimingRecord
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.data.manifest import load_manifest, summary
 from pipeline.evidence.records import GroupRecord
@@ -37,29 +39,32 @@ from pipeline.reporting.publish import FEATURED, renew_readme
 from pipeline.reporting.report import write_report
 from pipeline.running.found import FoundRuns
 from pipeline.running.reproduce import reproduce
-from pipeline.schema import to_json
+from pipeline.schema import read_record, to_json
 from pipeline.settings import read_settings
+from pipeline.stages.simulation import STUDIES
 from pipeline.workspace import Workspace, workspace
 
 
 def publish_claims(place: Workspace, results: Path | None = None) -> list[ClaimVerdict]:
     """Copy records, write claims.json and simulation.json beside them, and return the verdicts.
 
-    Records are those of the workspace, or of another folder of results, as one brought back from a GPU.
+    Records are those of the workspace, or of another folder of results, as one brought back from a GPU. Raises
+    UsageError where one of a timing is not as claims.yaml has it.
     """
     catalogue, results = catalogue_of(place), results or place.results
-    for name in catalogue.timings:
+    for name, timing in catalogue.timings.items():
         own = results / TIMINGS / f"{name}.json"
-        if own.exists() and (profile := read_json(own)["profile"]) in FULL_PROFILES:
-            _copy(own, published_file(place, TIMINGS, name, profile))
+        if own.exists() and (record := read_record(TimingRecord, own)).profile in FULL_PROFILES:
+            check_timing(name, timing, record)
+            _copy(own, published_file(place, TIMINGS, name, record.profile))
     waiting = [
         reason for profile in FULL_PROFILES for reason in _publish_experiments(place, catalogue, profile, results)
     ]
-    evidence = evidence_in(place.published / "claims", catalogue)
-    verdicts = judge(catalogue, replace(evidence, rankings=rankings_of(place)))
+    evidence = judged_evidence(place, place.published / "claims", catalogue)
+    verdicts = judge(catalogue, evidence)
     write_json(place.published / "claims" / "claims.json", to_json(verdicts))
     simulation = place.results / "simulation.json"
-    if simulation.exists():
+    if simulation.exists() and read_json(simulation)["studies"] >= STUDIES:  # the smoke profile simulates fewer
         _copy(simulation, place.published / "claims" / "simulation.json")
     print(count(verdicts))
     for reason in waiting:

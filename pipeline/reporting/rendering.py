@@ -23,7 +23,7 @@ from pipeline.evidence.statistics import AT_CHANCE_LEVEL
 from pipeline.evidence.study_records import FinalistsRecord
 from pipeline.reporting import formatting
 from pipeline.reporting.claim_view import ClaimsView
-from pipeline.reporting.comparison import COSTS, Comparison, Network
+from pipeline.reporting.comparison import Comparison, Network
 from pipeline.reporting.figure import Figure, theme
 from pipeline.reporting.figures import figures_of
 from pipeline.reporting.provenance import Provenance, learning_rates, provenance_of
@@ -65,7 +65,7 @@ class Section:
 
     def fronts(self, network: Network) -> list[str]:
         """The costs on whose Pareto front a network lies."""
-        return [cost.short for cost in COSTS if network in self.comparison.front(cost)]
+        return [cost.short for cost in self.comparison.costs if network in self.comparison.front(cost)]
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,11 @@ class StudySection:
     figures: tuple[Figure, ...]
     importances: dict[str, float]
     traits: list[Trait]
+
+    @property
+    def has_course(self) -> bool:
+        """Whether its lowest error is drawn against compute."""
+        return any(figure.identifier.endswith("-course") for figure in self.figures)
 
 
 def study_sections(
@@ -154,10 +159,8 @@ def _charts(figures: Sequence[Figure]) -> Markup:
 
 
 def _described(figure: Figure) -> Sequence[dict[str, Any]]:
-    """Specifications that tell in words what they draw, where the figure has words for it."""
-    if not figure.description:
-        return figure.specifications
-    return [{**specification, "description": figure.description} for specification in figure.specifications]
+    """Specifications that tell in words what they draw: a panel its own part, if it has words, else all of it."""
+    return [{"description": figure.description, **specification} for specification in figure.specifications]
 
 
 def _names(sections: Sequence[Section], studies: Sequence[StudySection], claims: ClaimsView | None) -> dict[str, Any]:
@@ -165,7 +168,6 @@ def _names(sections: Sequence[Section], studies: Sequence[StudySection], claims:
         "claims": claims,
         "sections": sections,
         "studies": studies,
-        "costs": COSTS,
         "at_chance_level": AT_CHANCE_LEVEL,
     }
 
@@ -195,6 +197,7 @@ def _environment(html: bool) -> Environment:
         "network",
         "number",
         "p_value",
+        "points",
         "sentence",
         "slug",
     )

@@ -9,14 +9,15 @@ Written: figures/*.png, networks.csv, curves.csv, metrics.json, REPORT.md, repor
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.claims.evidence import catalogue_of, evidence_in, rankings_of
+from pipeline.claims.evidence import catalogue_of, judged_evidence
+from pipeline.claims.judging import judge
 from pipeline.claims.simulation import Simulation
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.errors import UsageError
+from pipeline.evidence.population import published_table
 from pipeline.evidence.records import CostProfile, GroupRecord
 from pipeline.evidence.study_records import FinalistsRecord
 from pipeline.files import read_json, write_bytes, write_json, write_text
@@ -24,7 +25,7 @@ from pipeline.reporting.claim_view import ClaimsView, claims_view
 from pipeline.reporting.comparison import Comparison, compare
 from pipeline.reporting.rendering import figures_in, render_html, render_markdown, sections_of, study_sections
 from pipeline.reporting.tables import curves_csv, metrics, networks_csv
-from pipeline.schema import read_record
+from pipeline.schema import read_record, to_json
 from pipeline.workspace import Workspace, workspace
 
 
@@ -39,7 +40,8 @@ def write_report(results: Path, place: Workspace | None = None, beside: Path | N
         beside: a further folder of records, whose networks, searches and finalists are shown, too.
 
     Raises:
-        UsageError: there is no group record, cost profile or verdict, or verdicts are not on the claims of `place`.
+        UsageError: there is no group record, cost profile or verdict, or verdicts are not those that the claims of
+            `place` and the records beside them give.
         StorageError: a record does not fit its schema, or the disk refuses.
     """
     folders = [results] if beside is None else [results, beside]
@@ -87,7 +89,9 @@ def _claims(results: Path, place: Workspace, comparisons: Sequence[Comparison]) 
     if not judged.exists():
         return None
     catalogue = catalogue_of(place)
-    evidence = replace(evidence_in(results, catalogue), rankings=rankings_of(place))
+    evidence = judged_evidence(place, results, catalogue)
+    if to_json(judge(catalogue, evidence)) != read_json(judged):
+        raise UsageError(f"{judged} is not by the claims and records that lie there now: judge again (dvc repro judge)")
     simulations = [results / "simulation.json", place.published / "claims" / "simulation.json"]
     return claims_view(
         catalogue,
@@ -96,4 +100,5 @@ def _claims(results: Path, place: Workspace, comparisons: Sequence[Comparison]) 
         comparisons,
         next((read_record(Simulation, path) for path in simulations if path.exists()), None),
         Path(os.path.relpath(place.root, results)).as_posix(),
+        published_table(place),
     )

@@ -6,6 +6,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
+import search_spaces
 from pipeline.cost.limits import COST_NAMES, Cost, show_cost
 from pipeline.evidence.records import Interval
 from pipeline.reporting.chart_layout import scale_of
@@ -17,6 +18,7 @@ HEIGHT, LOW_HEIGHT = 300, 220
 BAND_CONFIDENCE = 0.95
 FEWEST_FOR_EDF = 8
 ROOM_AT_LEFT = 0.6
+TOLD_SHARES = (0.1, 0.5, 0.9)
 _KINDS = ("trained in the search", "front of the search", "front, retrained", "reference", "random search")
 _SHAPES = ("circle", "diamond", "square", "triangle-up", "cross")
 
@@ -79,8 +81,9 @@ def front_figure(view: StudyView) -> Figure | None:
         ),
         _pointed(base, "error:N", "validation error", title),
     )
+    seen = [f"{row['kind']}, {row['name']}: {row['error']} at {row['cost']}" for row in rows if row["order"]]
     return _figure(
-        view, "front", f"Error against {title}: the front and what it is compared with", layers, rows, HEIGHT
+        view, "front", f"Error against {title}: the front and what it is compared with", layers, rows, HEIGHT, seen
     )
 
 
@@ -107,7 +110,12 @@ def course_figure(view: StudyView) -> Figure | None:
         base.mark_line(interpolate="step-after", strokeWidth=2, aria=False).encode(colour),
         _pointed(base, "error:N", "lowest error so far", "training images seen"),
     )
-    return _figure(view, "course", "Lowest validation error against compute", layers, rows, LOW_HEIGHT)
+    told = [
+        f"{kind}: from {decimals(course[0][1])} % to {decimals(course[-1][1])} % after {quantity(course[-1][0])} images"
+        for kind, course in courses
+        if course
+    ]
+    return _figure(view, "course", "Lowest validation error against compute", layers, rows, LOW_HEIGHT, told)
 
 
 def edf_figure(view: StudyView) -> Figure | None:
@@ -150,16 +158,15 @@ def edf_figure(view: StudyView) -> Figure | None:
     after = f"after {epochs} {'epoch' if epochs == 1 else 'epochs'}"
     diverged = f", {count - len(errors)} of which diverged" if count > len(errors) else ""
     title = f"Errors {after} of {count} networks drawn at random within the limits{diverged}"
-    return _figure(view, "edf", title, layers, rows, LOW_HEIGHT)
+    told = [f"{share:.0%} err at most {decimals(np.quantile(errors, share))} %" for share in TOLD_SHARES]
+    return _figure(view, "edf", title, layers, rows, LOW_HEIGHT, told if count == len(errors) else ())
 
 
 def parallel_figure(view: StudyView) -> Figure | None:
     """Each network trained in full as a line through the parameters that it has; the best quarter in colour."""
     complete = view.complete
-    if len(complete) < FEWEST_FOR_EDF:
+    if len(complete) < FEWEST_FOR_EDF or not view.has_its_space:
         return None
-    import search_spaces
-
     space, mixed = search_spaces.space(view.record["space"]), len(view.record["space"]) > 1
     parameters = [p for p in space.parameters if len(p.values) > 1]
     ranked = sorted(complete, key=lambda trial: trial["validation_error_percent"])
@@ -192,7 +199,8 @@ def parallel_figure(view: StudyView) -> Figure | None:
         base.transform_filter("datum.kind !== 'others'").mark_line(strokeWidth=1.6, aria=False).encode(colour),
         _pointed(base, "error:N", "validation error", "value"),
     )
-    return _figure(view, "parallel", "Parameters of the networks trained in full", layers, rows, LOW_HEIGHT)
+    told = [f"{len(best)} lines of the best quarter among {len(complete)}; what they share is told below"]
+    return _figure(view, "parallel", "Parameters of the networks trained in full", layers, rows, LOW_HEIGHT, told)
 
 
 def _row(order: int, name: str, value: float, error: float, cost: Cost) -> dict[str, Any]:
@@ -227,18 +235,28 @@ def _pointed(base: alt.Chart, error: str, told: str, cost: str) -> alt.Chart:
         alt.Tooltip("cost:N", title=cost),
     ]
     pointed: alt.Chart = base.mark_point(shape="circle", size=300, filled=True, opacity=0).encode(
-        description=alt.Description("name:N"), tooltip=tooltip
+        description=alt.Description("told:N"), tooltip=tooltip
     )
     return pointed
 
 
 def _figure(
-    view: StudyView, what: str, title: str, layers: Sequence[alt.Chart], rows: Sequence[dict[str, Any]], height: int
+    view: StudyView,
+    what: str,
+    title: str,
+    layers: Sequence[alt.Chart],
+    rows: Sequence[dict[str, Any]],
+    height: int,
+    told: Sequence[str],
 ) -> Figure:
+    """A chart of a study; `told` are the things to be seen, in words."""
     return Figure(
         kind="scatter",
         identifier=f"{view.anchor}-{what}",
         title=title,
         specifications=(specification(alt.layer(*layers), height),),
-        rows=tuple(rows),
+        rows=tuple(
+            {**row, "told": f"{row['name']}: {', '.join(filter(None, (row['error'], row['cost'])))}"} for row in rows
+        ),
+        description=". ".join(filter(None, (title, "; ".join(told)))),
     )

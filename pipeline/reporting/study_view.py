@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from optuna.trial import create_trial
 
 import search_spaces
 from pipeline.cost.limits import Cost
+from pipeline.errors import UsageError
 from pipeline.evidence.study_records import COST_OF, DIVERGED, FinalistComparison, FinalistsRecord, Member, main_cost
 from pipeline.search.samplers import distributions, silence
 
@@ -62,6 +63,19 @@ class StudyView:
         return sorted(members, key=lambda trial: (trial["validation_error_percent"], trial["number"]))
 
     @property
+    def has_its_space(self) -> bool:
+        """Whether the space that was searched is still there, with all the values that were drawn."""
+        try:
+            parameters = search_spaces.space(self.record["space"]).parameters
+        except UsageError:
+            return False
+        return all(
+            parameter.name in trial["values"] and trial["values"][parameter.name] in parameter.values
+            for trial in self.complete
+            for parameter in parameters
+        )
+
+    @property
     def cost(self) -> Cost:
         """The cost against which errors are drawn."""
         return main_cost(self.record["objectives"])
@@ -103,28 +117,42 @@ class StudyView:
         """
         if not all("arrival" in rung for trial in self.trials for rung in trial["rungs"]):
             return []
-        told = sorted(
-            (rung["arrival"], trial["number"], place, trial)
-            for trial in self.trials
-            for place, rung in enumerate(trial["rungs"])
-        )
         seen, lowest, points = 0.0, math.inf, list[tuple[int, float]]()
-        for _, _, place, trial in told:
-            epochs = [0, *(rung["epochs"] for rung in trial["rungs"])]
-            of_all = trial.get("epochs_seen") or epochs[-1]  # of one that diverged more than to its last rung
-            seen += trial["train_images_seen"] * (epochs[place + 1] - epochs[place]) / of_all
-            if trial["state"] == "complete" and place + 1 == len(trial["rungs"]):
+        for _, _, epochs, ends, trial in sorted(self._stretches(), key=lambda stretch: stretch[:3]):
+            of_all = trial.get("epochs_seen") or trial["rungs"][-1]["epochs"]
+            seen += trial["train_images_seen"] * epochs / of_all
+            if ends:
                 lowest = min(lowest, trial["validation_error_percent"])
                 points.append((round(seen), lowest))
         return points
+
+    def _stretches(self) -> Iterator[tuple[int, int, int, bool, dict[str, Any]]]:
+        """What trials were trained for: (when it was told, trial, epochs, whether it ended in full, the trial itself).
+
+        A trial that failed tells nothing of its last epochs; they count with its last rung, or where it has none with
+        the trial that came to count before it.
+        """
+        before = 0
+        for trial in self.trials:
+            epochs = 0
+            for rung in trial["rungs"]:
+                ends = trial["state"] == "complete" and rung is trial["rungs"][-1]
+                yield rung["arrival"], trial["number"], rung["epochs"] - epochs, ends, trial
+                epochs = rung["epochs"]
+            rest = (trial.get("epochs_seen") or epochs) - epochs
+            if rest > 0:
+                yield trial["rungs"][-1]["arrival"] if epochs else before, trial["number"], rest, False, trial
+            before = max(before, trial["rungs"][0]["arrival"] if epochs else 0)
 
     def importances(self) -> dict[str, float]:
         """Share of the variance of the error that each parameter explains alone (fANOVA), largest first.
 
         Among the parameters that all of the networks have. Source: Hutter et al. (2014), "An efficient approach for
-        assessing hyperparameter importance". Empty below FEWEST_FOR_IMPORTANCE complete trials.
+        assessing hyperparameter importance". Empty below FEWEST_FOR_IMPORTANCE complete trials, where all err alike,
+        and where the space is not what it was.
         """
-        if len(self.complete) < FEWEST_FOR_IMPORTANCE:
+        errors = {trial["validation_error_percent"] for trial in self.complete}
+        if len(self.complete) < FEWEST_FOR_IMPORTANCE or len(errors) == 1 or not self.has_its_space:
             return {}
         space = search_spaces.space(self.record["space"])
         boxes = distributions(space)

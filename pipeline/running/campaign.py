@@ -88,7 +88,7 @@ def run_plan(
             figures = draw_learning_curves([record], Path(folder))
             for network in record.networks:
                 drawn = figures.get((GROUP_EXPERIMENT, network.name), ())
-                runner.mirror.parent(GROUP_EXPERIMENT, network.name, network_summary(network, drawn))
+                runner.mirror.parent(GROUP_EXPERIMENT, network.name, network_summary(network, manifest.name, drawn))
     return record
 
 

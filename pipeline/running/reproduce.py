@@ -21,7 +21,7 @@ from pipeline.evidence.records import (
     SeedRun,
 )
 from pipeline.evidence.statistics import AT_THE_EDGE, IN_MICRO_BATCHES, NO_RATE_TRAINS, flags_of, mean_interval
-from pipeline.machine import DeviceKind
+from pipeline.machine import DeviceKind, resolve_precision
 from pipeline.running.halving import Curve, best, going_on, rungs
 from pipeline.running.plans import PlannedNetwork, RunPlan, price_of
 from pipeline.running.published import published_runs
@@ -50,11 +50,12 @@ class Runs(Protocol):
 
 
 def check_final(record: GroupRecord) -> None:
-    """Raise RunsFailedError where a run was lost to the machine, or not one was completed: that is no result."""
+    """Raise RunsFailedError where a run was lost to the machine: that is no result, and another day it may succeed.
+
+    That no network of a group can be trained is one.
+    """
     if record.lost:
         raise RunsFailedError(f"{len(record.lost)} runs of {record.group} were lost ({record.lost[0]}): run it again")
-    if not any(run.state == "complete" for network in record.networks for run in network.runs):
-        raise RunsFailedError(f"no run of {record.group} was completed")
 
 
 def reproduce(
@@ -108,6 +109,7 @@ def reproduce(
             network,
             plan,
             chosen[name],
+            device,
             [*known[name].trials, *choices[name].trials()],
             _in_order(taken_over[name] | {seed: _seed_run(outcome) for seed, outcome in seeds[name].items()}),
             len(taken_over[name]),
@@ -212,6 +214,7 @@ def _record(
     network: PlannedNetwork,
     plan: RunPlan,
     rate: float | None,
+    device: DeviceKind,
     trials: list[RateTrial],
     runs: list[SeedRun],
     taken_over: int,
@@ -230,6 +233,7 @@ def _record(
         flags = (*flags, f"{split} of {len(runs)} seeds {IN_MICRO_BATCHES}, for want of memory")
     if taken_over:
         flags = (*flags, f"{taken_over} of {len(runs)} seeds published, made elsewhere")
+    recipe = replace(network.recipe, precision=resolve_precision(network.recipe.precision, device))
     return NetworkRecord(
         name=network.name,
         family=network.family,
@@ -239,7 +243,7 @@ def _record(
         macs=price.macs,
         activations=price.activations,
         rates=tuple(trials),
-        recipe=network.recipe if rate is None else replace(network.recipe, learning_rate=rate),
+        recipe=recipe if rate is None else replace(recipe, learning_rate=rate),
         runs=tuple(runs),
         validation_error_percent=mean_interval(validation),
         test_error_percent=mean_interval([r.test_error_percent for r in complete if r.test_error_percent is not None]),

@@ -79,7 +79,13 @@ def finalists(
         told=tuple(told),
         random_course=tuple(_course(plan, random_search or ())),
         lost=sum(outcome.lost for outcome in outcomes.values()),
+        train_seconds=_seconds(outcomes.values()) + sum(trial.train_seconds for trial in random_search or ()),
     )
+
+
+def _seconds(outcomes: Iterable[Outcome]) -> float:
+    measured = (outcome.folder.measurement() for outcome in outcomes)
+    return sum(measurement.train_seconds for measurement in measured if measurement is not None)
 
 
 def _course(plan: SearchPlan, trials: Sequence[Trial]) -> Iterator[tuple[int, float]]:

@@ -12,7 +12,7 @@ from pipeline.workspace import workspace
 def main(name: str) -> None:
     """Write reports/results/experiments/<name>.json, a GroupRecord; empty where the profile has no size for it.
 
-    Raises RunsFailedError, and writes nothing, where a run was lost for a passing reason, or not one was completed.
+    Raises RunsFailedError, and writes nothing, where a run was lost for a passing reason.
     """
     place = workspace()
     record = carry_out(place, place.plans / "experiments" / f"{name}.json")

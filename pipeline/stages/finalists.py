@@ -11,11 +11,11 @@ from pipeline.workspace import workspace
 
 
 def main(entry: str) -> None:
-    """Write reports/results/finalists/<entry>.json, a FinalistsRecord; empty where the profile searches nothing."""
+    """Write reports/results/finalists/<entry>.json, a FinalistsRecord; empty where nothing was searched, or found."""
     place = workspace()
     study = read_json(place.results / "studies" / f"{entry}.json")
     record: Any = {}
-    if study:
+    if study and study["front"]:
         prepare_workers()
         from pipeline.search.finalist_runs import compare_finalists
         from pipeline.search.search_plans import PlannedSearch

@@ -14,7 +14,7 @@ from pipeline.workspace import Workspace, workspace
 def main(group: str) -> None:
     """Write reports/results/runs/<group>.json, a GroupRecord.
 
-    Raises RunsFailedError, and writes nothing, where a run was lost for a passing reason, or not one was completed.
+    Raises RunsFailedError, and writes nothing, where a run was lost for a passing reason.
     """
     place = workspace()
     plan_file = place.plans / "run" / f"{group}.json"

@@ -13,7 +13,8 @@ from pipeline.workspace import workspace
 def main(entry: str) -> None:
     """Write reports/results/studies/<entry>.json, a study's record; an empty one where the profile searches nothing.
 
-    Trials that failed, for whatever reason, are part of it. Raises RunsFailedError, and writes nothing, where all did.
+    Trials that failed, for whatever reason, are part of it. Raises RunsFailedError, and writes nothing, where all were
+    lost for a passing reason.
     """
     place = workspace()
     plan_file = place.plans / "search" / f"{entry}.json"
@@ -21,6 +22,7 @@ def main(entry: str) -> None:
     if read_json(plan_file):
         prepare_workers()  # PyTorch loads there while it loads here
         from pipeline.data.manifest import load_manifest
+        from pipeline.evidence.records import PASSING_REASONS
         from pipeline.evidence.study_records import Budget
         from pipeline.search.search_plans import PlannedSearch
         from pipeline.search.searches import search
@@ -28,8 +30,8 @@ def main(entry: str) -> None:
         planned = read_record(PlannedSearch, plan_file)
         manifest = load_manifest(place.prepared_data / planned.plan.data)
         record = search(place, manifest, planned.plan, Budget(trials=planned.trials), name=planned.study)
-        if all(trial["state"] == "failed" for trial in record["trials"]):
-            raise RunsFailedError(f"no trial of study {planned.study} came to an end")
+        if all(trial["reason"] in PASSING_REASONS for trial in record["trials"]):
+            raise RunsFailedError(f"all trials of study {planned.study} were lost: run it again")
     write_json(place.results / "studies" / f"{entry}.json", record)
 
 

@@ -7,14 +7,13 @@ MLflow would store infinity as 1.797e308.
 
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pipeline.claims.verdicts import ClaimVerdict
+from pipeline.claims.verdicts import ClaimVerdict, Verdict
 from pipeline.evidence.records import Epoch, Measurement, Membership, NetworkRecord, Result, RunHeader, TestScore
 from pipeline.files import canonical_json, sha256_text
 from pipeline.schema import to_json
@@ -184,8 +183,12 @@ class Summary:
     files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
 
-def network_summary(record: NetworkRecord, figures: Sequence[Path] = ()) -> Summary:
-    """A network's costs and summary scores, and what a reader must know."""
+def network_summary(record: NetworkRecord, data: str, figures: Sequence[Path] = ()) -> Summary:
+    """A network's costs and summary scores on a data set, and what a reader must know.
+
+    A network that was trained on several data sets, or by several recipes, has one parent: the tags say of which the
+    numbers are.
+    """
     points: dict[str, float] = {"params": record.params, "macs": record.macs, "activations": record.activations}
     for name in ("validation_error_percent", "test_error_percent", "train_seconds"):
         summary = getattr(record, name)
@@ -193,7 +196,12 @@ def network_summary(record: NetworkRecord, figures: Sequence[Path] = ()) -> Summ
             points |= {name: summary.mean, f"{name}_n": summary.n}
             if summary.interval is not None:
                 points |= {f"{name}_low": summary.interval[0], f"{name}_high": summary.interval[1]}
-    tags = {"convstudy.family": record.family, "convstudy.flags": ", ".join(record.flags)}
+    tags = {
+        "convstudy.family": record.family,
+        "convstudy.flags": ", ".join(record.flags),
+        "convstudy.data_name": data,
+        "convstudy.recipe": canonical_json(to_json(record.recipe)),
+    }
     return Summary(_finite(points), _cut(tags), {"figures": figures} if figures else {})
 
 
@@ -210,7 +218,9 @@ def study_summary(record: Mapping[str, Any], files: Mapping[str, Sequence[Path]]
 
 def report_summary(verdicts: Sequence[ClaimVerdict], results: Path) -> Summary:
     """A report's page and pictures, its records of claims, and how many claims have which verdict."""
-    counts = Counter(f"claims {claim.verdict}" for claim in verdicts)
+    counts = {f"claims {verdict}": 0 for verdict in get_args(Verdict)} if verdicts else {}
+    for claim in verdicts:
+        counts[f"claims {claim.verdict}"] += 1
     named = [results / name for name in ("report.html", "REPORT.md", "claims.json", "metrics.json")]
     files = {"": [path for path in named if path.exists()], "figures": sorted((results / "figures").glob("*.png"))}
     return Summary(_finite({"claims": len(verdicts), **counts}), {}, files)

@@ -240,7 +240,11 @@ def _summary(
     if experiment == SEARCH_EXPERIMENT:
         return studies.get(parent)
     record = _record_of({part.header.run for part in parts}, networks.get((experiment, parent), ()))
-    return None if record is None else network_summary(record, figures.get((experiment, parent), ()))
+    if record is None:
+        return None
+    runs = {run.run for run in record.runs} | {rate.run for rate in record.rates}
+    data = next((part.header.data_name for part in parts if part.header.run in runs), "")
+    return network_summary(record, data, figures.get((experiment, parent), ()))
 
 
 def _record_of(runs: set[str], records: Sequence[NetworkRecord]) -> NetworkRecord | None:

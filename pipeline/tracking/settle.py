@@ -4,6 +4,7 @@ MLflow cannot change a parameter or take back a metric point. So a run that lack
 that says something else is deleted (MLflow keeps it in its trash) and made anew.
 """
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -88,7 +89,10 @@ def settle_run(
 
 
 def settle_parent(store: MlflowStore, run: "Run", summary: Summary, now_ms: int) -> None:
-    """Give a parent run the numbers, tags and files of its summary, where it does not have them."""
+    """Give a parent run the numbers, tags and files of its summary, where it does not have them.
+
+    Numbers are dated `now_ms`, but one that takes another's place is not older than that: MLflow shows the latest.
+    """
     known = run.data.metrics
     points = [Point(name, value, 0) for name, value in summary.points.items() if known.get(name) != value]
     tags = {key: text for key, text in summary.tags.items() if run.data.tags.get(key) != text}
@@ -99,6 +103,8 @@ def settle_parent(store: MlflowStore, run: "Run", summary: Summary, now_ms: int)
             for path in paths:
                 store.client.log_artifact(run.info.run_id, str(path), folder or None)
         tags[_FILES_TAG] = digest
+    if any(point.key in known for point in points):
+        now_ms = max(now_ms, time.time_ns() // 1_000_000)
     store.log(run.info.run_id, points, lambda step: now_ms, tags=tags)
 
 

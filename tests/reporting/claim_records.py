@@ -35,10 +35,11 @@ def arm(name: str, errors: Sequence[float | None], rate: float = 0.1) -> Network
     """An arm of an experiment whose seeds 1, 2, … end at these validation errors in percent; None: it failed."""
     made = replace(network(name, "vgg", 10_000, 400_000), config={"depths": [2, 2], "kernel": 3})
     runs = tuple(
-        SeedRun(f"{name} {seed}", seed, "failed", "diverged", (), None, None)
+        SeedRun(run, seed, "failed", "diverged", (), None, None)
         if error is None
-        else replace(made.runs[0], seed=seed, history=history(error, 4, seed), measurement=measurement("r", 1800.0))
+        else SeedRun(run, seed, "complete", None, history(error, 4, seed), error, measurement(run, 1800.0))
         for seed, error in enumerate(errors, start=1)
+        for run in (f"{name} {seed}",)
     )
     mean = mean_interval([error for error in errors if error is not None])
     return replace(made, runs=runs, validation_error_percent=mean, recipe=replace(made.recipe, learning_rate=rate))

@@ -12,9 +12,12 @@ from claim_records import catalogue, evidence, experiment_record, judged
 from report_records import HOSTILE_NAMES, group, network, write_results
 
 from pipeline.claims.catalogue import Catalogue
+from pipeline.claims.estimates import Evidence
+from pipeline.claims.evidence import judged_evidence
 from pipeline.claims.judging import judge
 from pipeline.errors import UsageError
 from pipeline.files import write_json
+from pipeline.reporting.claim_costs import costs_of
 from pipeline.reporting.claim_view import ClaimsView, claims_view
 from pipeline.reporting.comparison import compare
 from pipeline.reporting.rendering import render_html, render_markdown, sections_of
@@ -176,6 +179,14 @@ def test_costs_add_up(page: str, claims: ClaimsView) -> None:
     assert "27 trainings in 2 experiments" in words(body_of(page))
 
 
+def test_a_training_that_experiments_share_counts_once() -> None:
+    record = evidence().experiments["kernels"]
+    experiments = {"kernels": catalogue().experiments["kernels"], "again": catalogue().experiments["kernels"]}
+    costs = costs_of(Evidence({"kernels": record, "again": record}), (), experiments)
+    assert [cost.trainings for cost in costs.experiments] == [10, 10] and costs.trainings == 10
+    assert costs.core_hours == costs.core_hours_of_all == costs.experiments[0].core_hours
+
+
 def test_the_rule_is_told_with_what_it_does_where_the_truth_is_known(page: str, text: str) -> None:
     for told in (words(body_of(page)), text):
         assert "600 simulated studies" in told and "4.3 %" in told and "2.1 %" in told and "81.5 %" in told
@@ -232,28 +243,37 @@ def test_verdicts_on_other_claims_are_refused() -> None:
         claims_view(claims, [verdict for verdict in verdicts if verdict.id != "V4"], evidence(), (), None, "")
 
 
-def write_claims(results: Path, found: Catalogue) -> None:
+def write_claims(place: Workspace, results: Path, found: Catalogue) -> None:
     """What the stages `experiment`, `timing` and `judge` leave."""
     for kind, records in (("experiments", evidence().experiments), ("timings", evidence().timings)):
         for name, record in records.items():
             write_json(results / kind / f"{name}.json", to_json(record))
-    write_json(results / "claims.json", to_json(judge(found, replace(evidence(), rankings={}))))
+    write_json(results / "claims.json", to_json(judge(found, judged_evidence(place, results, found))))
 
 
 def test_the_stage_writes_verdicts_where_claims_were_judged(tmp_path: Path) -> None:
     place = Workspace(tmp_path)
-    results = write_results(place.results, (group((network(),)),), ())
+    results = write_results(place.root / "reports" / "brought", (group((network(),)),), ())
     write_report(results, place)
     before = (results / "report.html").read_bytes()
     assert b'<section id="verdicts"' not in before
     write_json(place.root / "reports" / "claims.yaml", to_json(catalogue()))  # YAML holds JSON
-    write_claims(results, catalogue())
+    write_claims(place, results, catalogue())
     write_report(results, place)
     page, text = (results / "report.html").read_text(), (results / "REPORT.md").read_text()
     assert "<h1>3 of 6 claims hold" in page and 'href="../../params.yaml"' in page
     assert (results / "figures" / "experiment-kernels-validation-error.png").is_file()
     named = set(re.findall(r"\]\((figures/[^)]+)\)", text))
     assert all((results / name).is_file() for name in named) and len(named) == 4 + 5
+    record = results / "experiments" / "kernels.json"
+    kept = record.read_bytes()
+    write_json(record, to_json(evidence(failed=True).experiments["kernels"]))
+    with pytest.raises(
+        UsageError, match=r"claims.json is not by the claims and records that lie there now: judge again"
+    ):
+        write_report(results, place)
+    assert (results / "report.html").read_text() == page
+    record.write_bytes(kept)
     (results / "claims.json").unlink()
     write_report(results, place)
     assert (results / "report.html").read_bytes() == before

@@ -92,7 +92,7 @@ def end(
 
 def show_network(mirror: Mirror, record: NetworkRecord, figures: Sequence[Path] = ()) -> None:
     """Give a network's record to the mirror, as the stage `run` does."""
-    mirror.parent("run", record.name, network_summary(record, figures))
+    mirror.parent("run", record.name, network_summary(record, "fashion-mnist", figures))
 
 
 def network_record(name: str = "resnet18", seeds: int = 2, runs: Sequence[str] = ()) -> NetworkRecord:
