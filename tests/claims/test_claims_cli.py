@@ -9,7 +9,7 @@ from conftest import CHECKOUT
 from small_claims import claimed as claimed
 from verbs import called, refused, told
 
-from pipeline.claims.evidence import check_record
+from pipeline.claims.evidence import catalogue_of, check_record, judged_evidence
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.data.manifest import load_manifest
 from pipeline.errors import RunsFailedError, UsageError
@@ -110,6 +110,10 @@ def test_the_stages_train_judge_and_reword_without_training(claimed: Workspace) 
     judge.main()
     verdicts = [parse(ClaimVerdict, value, "claims") for value in read_json(claimed.results / "claims.json")]
     assert [claim.id for claim in verdicts] == ["B2", "B9", "P3", "A1"] and verdicts[0].parts[0].n == 2
+    elsewhere = read_record(GroupRecord, claimed.results / "experiments" / "lenets.json")
+    by_hand = claimed.results / "experiments" / "elsewhere.json"  # run with another profile than the study's
+    write_json(by_hand, to_json(replace(elsewhere, group="elsewhere", profile="full")))
+    assert set(judged_evidence(claimed, claimed.results, catalogue_of(claimed)).experiments) == {"lenets", "spaces"}
     plans = {path.name: path.read_bytes() for path in claimed.plans.rglob("*.json")}
     claims = claimed.root / "reports" / "claims.yaml"
     claims.write_text(claims.read_text().replace("Batch normalisation lowers the error.", "It helps."))

@@ -107,7 +107,7 @@ def catalogue(hostile: str = "") -> Catalogue:
         )
         for name, (theme, statement, parts) in judged_by.items()
     }
-    timing = Timing("Which is faster?", {name: TimedArm("lenet-small") for name in ("fast", "slow")}, {"full": 6})
+    timing = Timing("Which is faster?", {name: TimedArm("lenet") for name in ("fast", "slow")}, {"full": 4})
     size = {"quick": Size(5, 1.0), "full": Size(5, 1.0)}
     kernels = Experiment(f"Two 3x3 or one 5x5? {hostile}", size, arms, equal=(Equality("macs", 0.02),))
     experiments = {
