@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import functools
 import importlib.metadata
 import os
@@ -138,6 +139,8 @@ def peak_memory_bytes() -> int:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory is short."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY)
 
 

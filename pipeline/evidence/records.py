@@ -159,7 +159,8 @@ class Interval:
 class RateTrial:
     """One learning rate of the grid, scored on validation data after the `epochs` it trained, of `horizon` planned.
 
-    `core_seconds`: of its training and evaluation, times threads; None where it was not recorded.
+    `core_seconds`: of its training and evaluation, times threads; None where it was not recorded. `micro_batches` as
+    those of its measurement.
     """
 
     learning_rate: float
@@ -170,6 +171,7 @@ class RateTrial:
     epochs: int
     horizon: int
     core_seconds: float | None = None
+    micro_batches: int = 1
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -7,6 +7,7 @@ test.json         its test score, if one was asked for        (TestScore)
 probes.json       further measurements that were asked for    (ProbeRecord)
 weights.safetensors, checkpoint-*.pt                          kept or removed by policy
 progress.json, alive                                          while a worker is at work
+micro-batches                                                 after memory ran out, until it is finished or given up
 """
 
 import contextlib
@@ -25,7 +26,7 @@ from pipeline.evidence.records import (
     RunSpec,
     TestScore,
 )
-from pipeline.files import write_json
+from pipeline.files import write_json, write_text
 from pipeline.schema import read_record, to_json
 
 Record = TypeVar("Record", RunHeader, Result, Measurement, TestScore, ProbeRecord)
@@ -64,6 +65,20 @@ class RunFolder:
             with contextlib.suppress(FileNotFoundError):
                 signs.append(path.stat().st_mtime)
         return max(signs, default=None)
+
+    @property
+    def micro_batches(self) -> int:
+        """In how many parts each batch is to be trained, since memory ran out; 1 by default."""
+        path = self.path / "micro-batches"
+        return int(path.read_text()) if path.exists() else 1
+
+    def split_batches(self, micro_batches: int) -> None:
+        """Keep in how many parts batches are to be trained from now on; 1 forgets it."""
+        path = self.path / "micro-batches"
+        if micro_batches > 1:
+            write_text(path, f"{micro_batches}\n")
+        else:
+            path.unlink(missing_ok=True)
 
     def forget_scores(self) -> None:
         """Remove test score and probes, which were taken of weights that are no more."""

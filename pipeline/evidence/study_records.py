@@ -116,6 +116,7 @@ class Trial:
         sampler_attributes: what the sampler noted of the trial for its own later draws.
         epochs_seen: epochs that it was trained for, as far as this study asked; that in which it diverged included.
         train_seconds: of those epochs, by the pace of each.
+        micro_batches: in how many parts its batches were trained, more than 1 where memory ran out.
         counted_at: its place among the counted trials, from 1, or None as long as it does not count.
     """
 
@@ -134,6 +135,7 @@ class Trial:
     attempts: int = 1
     epochs_seen: int = 0
     train_seconds: float = 0.0
+    micro_batches: int = 1
     counted_at: int | None = None
 
     @property

@@ -92,6 +92,11 @@ class StudyView:
         return Counter(trial["state"] for trial in self.trials)
 
     @property
+    def split(self) -> list[int]:
+        """Trials of whose batches memory held only parts, by number: batch norm and dropout were others for them."""
+        return [trial["number"] for trial in self.trials if trial.get("micro_batches", 1) > 1]
+
+    @property
     def uniform(self) -> list[dict[str, Any]]:
         """Trials drawn at random, each parameter uniformly, within the limits: trained to the first rung, or diverged.
 

@@ -6,6 +6,7 @@ has loaded PyTorch once, so that a worker (and the successor of one that was kil
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -70,7 +71,7 @@ class ProcessExecutor:
         if not self._pool.active:  # pebble gives a pool up when a worker dies while none has a job
             self.close()
             self._pool = self._new_pool()
-        future: Any = self._pool.schedule(run_job, args=[job])
+        future: Any = self._pool.schedule(_work, args=[job])
         return future  # type: ignore[no-any-return]
 
     def close(self) -> None:
@@ -116,6 +117,16 @@ class _CardLease:
                 os.close(file)
             time.sleep(0.05)
         raise StorageError(f"no place for a worker became free in {self.folder}")
+
+
+def _work(job: Job) -> None:
+    """A job; a worker that has run out of memory ends, since what it holds is in the way of its next try."""
+    try:
+        run_job(job)
+    except MemoryError:
+        os._exit(errno.ENOMEM)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.empty_cache()  # others on the card may need it before this worker's next job does
 
 
 def _start_worker(driver: int, lease: _CardLease | None) -> None:

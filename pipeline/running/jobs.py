@@ -26,6 +26,7 @@ from pipeline.running.scores import score_test, take_probes
 from pipeline.schema import parse
 from pipeline.tracking.mirror import code_commit
 from pipeline.training.checkpoint import Checkpoints
+from pipeline.training.gradients import smallest_micro_batch
 from pipeline.training.history import History, Progress
 from pipeline.training.loop import train
 
@@ -53,14 +54,24 @@ class Job:
 def run_job(job: Job) -> None:
     """Train the run unless it is finished, then test and probe it unless that is done or not wanted.
 
-    Raises DataError where the data set is not the one the run was registered for, MemoryError where memory is short.
+    Raises DataError where the data set is not the one the run was registered for, MemoryError where memory is short:
+    asked again, it goes on from its last checkpoint with batches in twice as many parts, if they can be smaller.
     """
     try:
         _run(job)
-    except RuntimeError as error:
-        if is_out_of_memory(error):
-            raise MemoryError(str(error).splitlines()[0]) from error
-        raise
+    except (RuntimeError, MemoryError, OSError) as error:
+        if not is_out_of_memory(error):
+            raise
+        _split_further(RunStore(job.store).folder(job.run))
+        raise MemoryError((str(error).splitlines() or ["memory is short"])[0]) from error
+
+
+def _split_further(folder: RunFolder) -> None:
+    header = folder.header()
+    assert header is not None
+    micro_batches = 2 * folder.micro_batches
+    if header.spec.recipe.batch_size // micro_batches >= smallest_micro_batch(build_network(header.spec, "meta")):
+        folder.split_batches(micro_batches)
 
 
 def _run(job: Job) -> None:
@@ -82,6 +93,8 @@ def _run(job: Job) -> None:
             folder.write(take_probes(folder, header, result, job.data_folder, job.probes))
         if training and not job.keep_weights:
             folder.weights.unlink(missing_ok=True)
+        if result.state != "stopped":
+            folder.split_batches(1)
         folder.alive.unlink(missing_ok=True)
 
 
@@ -126,6 +139,7 @@ def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
         spec.device,
         checkpoints=checkpoints,
         until=job.until,
+        micro_batches=folder.micro_batches,
         tell=lambda progress: _write_progress(folder, progress),
     )
     complete = history.state == "complete"

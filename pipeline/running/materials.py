@@ -36,11 +36,11 @@ def prepared_anew(folder: Path, found: str, wanted: str) -> str:
     return f"{folder} holds data {found}, the run was planned for {wanted}: plan again, or prepare the former data"
 
 
-def build_network(spec: RunSpec) -> nn.Module:
-    """The network of a run, as it is before its recipe gives it initial weights."""
+def build_network(spec: RunSpec, device: str = "cpu") -> nn.Module:
+    """The network of a run, as it is before its recipe gives it initial weights; on the device "meta" without any."""
     family = search_spaces.family(spec.family)
     config = parse(family.config, spec.config, f"config of {spec.family}")
-    return search_spaces.instantiate(family, config, spec.resolution, spec.channels, spec.classes)
+    return search_spaces.instantiate(family, config, spec.resolution, spec.channels, spec.classes, device)
 
 
 def hash_weights(weights: dict[str, torch.Tensor]) -> str:

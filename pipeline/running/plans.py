@@ -17,8 +17,9 @@ from pipeline.evidence.records import RunSpec
 from pipeline.machine import DeviceKind, resolve_precision
 from pipeline.schema import STRICT, parse, to_json
 from pipeline.settings import Entry, Profile, Settings, changed
+from pipeline.training.gradients import smallest_micro_batch
 from pipeline.training.recipe import Recipe
-from search_spaces import Family, Price, Reference
+from search_spaces import Design, Family, Price, Reference
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -145,6 +146,7 @@ def plan_network(
     choice_recipe = changed(recipe, profile.choice, f"choice of {name}")
     for planned in (recipe, choice_recipe):
         check_batch(planned, manifest, name)
+        check_norms(planned, Design(family, config), resolution, manifest, name)
     return PlannedNetwork(
         name=name,
         family=family.name,
@@ -163,6 +165,16 @@ def check_batch(recipe: Recipe, manifest: Manifest, name: str) -> None:
     images = min(recipe.train_images or count, count)
     if images < recipe.batch_size:
         raise UsageError(f"{name}: batch_size (={recipe.batch_size}) must be at most the training images (={images})")
+
+
+def check_norms(recipe: Recipe, design: Design, resolution: int, manifest: Manifest, name: str) -> None:
+    """Raise UsageError where batch norm would have one image to normalise by."""
+    if recipe.batch_size > 1:
+        return
+    channels, classes = manifest.image_shape[0], len(manifest.class_names)
+    network = search_spaces.instantiate(design.family, design.config, resolution, channels, classes, "meta")
+    if recipe.batch_size < smallest_micro_batch(network):
+        raise UsageError(f"{name}: batch_size (={recipe.batch_size}) must be at least 2 for a network with batch norm")
 
 
 def resolve_network(name: str, given: dict[str, Any] | None = None) -> tuple[Family, Any, Reference | None]:

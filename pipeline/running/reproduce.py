@@ -193,6 +193,7 @@ def _rate_trial(outcome: Outcome) -> RateTrial:
         epochs=len(history),
         horizon=recipe.epochs,
         core_seconds=measurement.core_seconds if measurement else None,
+        micro_batches=measurement.micro_batches if measurement else 1,
     )
 
 
@@ -228,9 +229,10 @@ def _record(
         flags = (*flags, "a run for its learning rate was lost" if lost else NO_RATE_TRAINS)
     elif len(network.rates) > 1 and rate in (min(network.rates), max(network.rates)):
         flags = (*flags, AT_THE_EDGE)
-    split = sum(run.measurement is not None and run.measurement.micro_batches > 1 for run in complete)
-    if split:
-        flags = (*flags, f"{split} of {len(runs)} seeds {IN_MICRO_BATCHES}, for want of memory")
+    parts = [run.measurement.micro_batches if run.measurement else 1 for run in runs]
+    parts += [trial.micro_batches for trial in trials]
+    if split := sum(part > 1 for part in parts):
+        flags = (*flags, f"{split} of {len(parts)} {IN_MICRO_BATCHES}, for want of memory")
     if taken_over:
         flags = (*flags, f"{taken_over} of {len(runs)} seeds published, made elsewhere")
     recipe = replace(network.recipe, precision=resolve_precision(network.recipe.precision, device))

@@ -4,6 +4,7 @@ Only the process that holds a Runner touches headers, MLflow and the display; wo
 A run that is finished already, whoever asked for it, is not trained again.
 """
 
+import errno
 import functools
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,6 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from pebble import ProcessExpired
 
 from pipeline.data.manifest import Manifest
@@ -80,6 +80,8 @@ class _InFlight:
     header: RunHeader
     job: Job
     attempt: int = 1
+    retries_left: int = RETRIES
+    micro_batches: int = 1
     progress: Progress | None = None
     mirrored: bool = False
     sign: float | None = None
@@ -162,7 +164,7 @@ class Runner:
             probes=request.probes,
             weights=request.weights,
         )
-        self._start(_InFlight(request, header, job))
+        self._start(_InFlight(request, header, job, retries_left=self.retries, micro_batches=folder.micro_batches))
 
     def outcomes(self) -> Iterator[Outcome]:
         """Outcomes in the order in which runs end, until none is left; more may be submitted on the way.
@@ -209,11 +211,16 @@ class Runner:
             if isinstance(error, ConvstudyError | OSError):
                 raise error
             raise RuntimeError(f"run {folder.run} of {flight.request.name} failed by a fault of ours") from error
-        if flight.attempt <= self.retries:
-            self.display.line(f"{flight.request.name}: {reason}{f' ({error})' if error else ''}; going on")
-            flight.attempt += 1
+        parts = folder.micro_batches
+        if parts == flight.micro_batches:  # nothing is done about it but to try again
+            flight.retries_left -= 1
+        if flight.retries_left >= 0:
+            split = f", batches in {parts} parts" if parts > 1 else ""
+            self.display.line(f"{flight.request.name}: {reason}{f' ({error})' if error else ''}; going on{split}")
+            flight.attempt, flight.micro_batches = flight.attempt + 1, parts
             self._start(flight)
             return
+        folder.split_batches(1)
         self.mirror.failed(flight.header, reason)
         self._finished.append(Outcome(flight.request, folder, "failed", reason, attempts=flight.attempt))
 
@@ -244,7 +251,7 @@ def _passing_reason(error: BaseException | None) -> str | None:
     """Why an attempt was lost that may succeed when made again, else None; without an error a worker was cancelled."""
     if error is None:
         return "worker hung"
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    if isinstance(error, MemoryError) or getattr(error, "exitcode", None) == errno.ENOMEM:  # of a worker that ended
         return "out_of_memory"
     return "worker ended unexpectedly" if isinstance(error, ProcessExpired | BrokenProcessPool) else None
 

@@ -61,7 +61,7 @@ def score_test(folder: RunFolder, header: RunHeader, result: Result, data_folder
     test = open_test_data(data_folder)
     images = load_images(test.images, test.labels, None, spec.device)
     preparation = Preparation(spec.recipe, ImageData(images, images, manifest.mean, manifest.std))
-    score = evaluate(model, images, preparation, spec.recipe.precision, _signs_of(folder))
+    score = evaluate(model, images, preparation, spec.recipe.precision, _signs_of(folder), folder.micro_batches)
     assert result.weights_sha256 is not None
     return TestScore(
         schema="test/1",

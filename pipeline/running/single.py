@@ -8,7 +8,7 @@ from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import Membership
 from pipeline.machine import DeviceKind
 from pipeline.running.display import Display
-from pipeline.running.plans import check_batch, native_resolution, resolve_network, run_spec
+from pipeline.running.plans import check_batch, check_norms, native_resolution, resolve_network, run_spec
 from pipeline.running.runner import Outcome, Request
 from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.schema import to_json
@@ -33,6 +33,7 @@ def single_request(
     resolution = recipe.resolution or native_resolution(reference, manifest.image_shape[-1])
     search_spaces.price(family, config, resolution, manifest.image_shape[0], len(manifest.class_names))
     check_batch(recipe, manifest, name)
+    check_norms(recipe, search_spaces.Design(family, config), resolution, manifest, name)
     return Request(
         spec=run_spec(family.name, to_json(config), resolution, recipe, seed, manifest, device),
         name=name,

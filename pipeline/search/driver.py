@@ -252,6 +252,7 @@ class Driver:
             attempts=max(trial.attempts, outcome.attempts, measurement.attempts if measurement else 1),
             epochs_seen=epochs,
             train_seconds=_seconds_of(measurement, epochs) if measurement else trial.train_seconds,
+            micro_batches=measurement.micro_batches if measurement else trial.micro_batches,
             counted_at=trial.counted_at or self._counted,
         )
         if outcome.state == "failed":

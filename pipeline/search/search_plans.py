@@ -107,6 +107,8 @@ def plan_search(
     resolution = recipe.resolution or manifest.image_shape[-1]
     there_are = manifest.splits["train"].count
     check_batch(recipe, manifest, space.name)
+    if recipe.batch_size < 2:
+        raise UsageError(f"{space.name}: batch_size (=1) must be at least 2: a network may have batch norm")
     plan = SearchPlan(
         schema="search-plan/1",
         space=tuple(parts),

@@ -269,6 +269,7 @@ def _progress(trial: Trial) -> dict[str, Any]:
         "attempts": trial.attempts,
         "epochs_seen": trial.epochs_seen,
         "train_seconds": trial.train_seconds,
+        "micro_batches": trial.micro_batches,
         "counted_at": trial.counted_at,
     }
 

@@ -168,6 +168,7 @@ def _trial_json(trial: Trial, seen: int) -> dict[str, Any]:
         "train_images_seen": seen,
         "epochs_seen": trial.epochs_seen,
         "train_seconds": trial.train_seconds,
+        "micro_batches": trial.micro_batches,
         "run": trial.run,
         "drawn_by": trial.drawn_by,
     }

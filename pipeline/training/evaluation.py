@@ -28,15 +28,18 @@ def evaluate(
     preparation: Preparation,
     precision: str,
     alive: Callable[[], object] = lambda: None,
+    parts: int = 1,
 ) -> Score:
     """Score `model` on all images with batch-norm statistics as trained; the model's mode is restored after.
 
-    `alive` is called after each batch.
+    `alive` is called after each batch. Batches are split into `parts` where memory is short, which no score depends on
+    but by rounding.
     """
     was_training = model.training
     model.eval()
     device = images.device
     batch = max(16, int(EVALUATION_BATCH * min(1.0, (SMALL_SIDE / preparation.side) ** 2)))
+    batch = max(1, batch // parts)
     loss, wrong = torch.zeros((), device=device), torch.zeros((), device=device, dtype=torch.int64)
     with torch.inference_mode(), autocast(device.type, precision):
         for start in range(0, len(images), batch):

@@ -29,7 +29,7 @@ class History:
     """What a training did: its outcome, one Epoch an epoch, and what it cost in time.
 
     "stopped": it ended where it was asked to, before the last epoch of its schedule, and can be continued.
-    `micro_batches`: in how many parts each batch was trained at the end; 1 unless memory ran out.
+    `micro_batches`: in how many parts each batch was trained at the end; 1 unless memory had run out.
     """
 
     epochs: list[Epoch] = field(default_factory=list)

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.evaluation import evaluate
-from pipeline.training.gradients import Gradients
+from pipeline.training.gradients import accumulate_gradients
 from pipeline.training.history import Epoch, History, Progress
 from pipeline.training.images import ImageData, Preparation
 from pipeline.training.initialisation import initialise
@@ -42,6 +42,7 @@ def train(
     *,
     checkpoints: Checkpoints | None = None,
     until: int | None = None,
+    micro_batches: int = 1,
     tell: Callable[[Progress], None] = lambda progress: None,
 ) -> History:
     """Train `model` in place by `recipe` (precision resolved) and leave it with its final weights, in eval mode.
@@ -49,12 +50,14 @@ def train(
     With `until`, training stops after so many epochs of the recipe's schedule, leaves a checkpoint, and has the state
     "stopped"; called again with more, it goes on as if it had never stopped.
 
-    Where memory is too short for a batch, it is trained in micro-batches from then on (pipeline/training/gradients.py).
+    Batches are trained in `micro_batches` parts, or in as many as the checkpoint's were if that is more, and images are
+    evaluated in parts as much smaller; memory errors (machine.is_out_of_memory) are left to the caller, who may go on
+    from the last checkpoint with more of them.
 
     With `recipe.ema_decay`, what is evaluated and left in `model` are the averaged weights. A training whose loss,
     gradients or buffers become NaN or infinite ends with state "failed" and its reason. With `checkpoints`, it
     continues from the newest whole one. Raises ValueError where there are fewer training images than one batch, or
-    `until` is not an epoch of the recipe; a memory error (machine.is_out_of_memory) where none is small enough.
+    `until` is not an epoch of the recipe.
     """
     if len(data.train) < recipe.batch_size:
         raise ValueError(f"batch_size (={recipe.batch_size}) must be at most the training images (={len(data.train)})")
@@ -62,7 +65,7 @@ def train(
     if not 1 <= until <= recipe.epochs:
         raise ValueError(f"until (={until}) must be an epoch of the recipe, from 1 to {recipe.epochs}")
     with torch.random.fork_rng(devices=[0] if device == "cuda" else []):
-        return _Training(model, recipe, data, seed, device, checkpoints, tell).run(until)
+        return _Training(model, recipe, data, seed, device, checkpoints, tell).run(until, micro_batches)
 
 
 class _Training:
@@ -88,13 +91,13 @@ class _Training:
             average = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
             self.averaged = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
         self.preparation = Preparation(recipe, data)
-        self.gradients = Gradients(self.model, recipe, device)
         self.train_sample = data.train.subset(recipe.train_loss_images)
         self.steps = len(data.train) // recipe.batch_size
         self.history = History()
 
-    def run(self, until: int) -> History:
+    def run(self, until: int, micro_batches: int) -> History:
         self._restore()
+        self.history.micro_batches = max(micro_batches, self.history.micro_batches)
         stopping = until < self.recipe.epochs
         for epoch in range(len(self.history.epochs), until):
             try:
@@ -131,7 +134,7 @@ class _Training:
                 group["lr"] = rate
             pixels, labels = images.take(order[step * recipe.batch_size : (step + 1) * recipe.batch_size])
             batch = self.preparation.for_training(pixels, stream)  # (batch, C, side, side)
-            loss, self.history.micro_batches = self.gradients.take(batch, labels, self.history.micro_batches)
+            loss = accumulate_gradients(self.model, batch, labels, recipe, self.device, self.history.micro_batches)
             norm = nn.utils.get_total_norm(p.grad for p in self.model.parameters() if p.grad is not None)
             watch.look(step, loss, norm)
             self.optimizer.step()
@@ -162,8 +165,9 @@ class _Training:
                 told[0] = time.perf_counter()
                 self.tell(self._progress(epoch, self.steps, self.history.images_per_second[-1]))
 
-        train = evaluate(model, self.train_sample, self.preparation, self.recipe.precision, alive)
-        validation = evaluate(model, self.data.validation, self.preparation, self.recipe.precision, alive)
+        precision, parts = self.recipe.precision, self.history.micro_batches
+        train = evaluate(model, self.train_sample, self.preparation, precision, alive, parts)
+        validation = evaluate(model, self.data.validation, self.preparation, precision, alive, parts)
         if not (math.isfinite(train.loss) and math.isfinite(validation.loss)):
             raise DivergenceError(f"loss in eval mode is not finite after epoch {epoch + 1}")
         self.history.epochs.append(

@@ -1,71 +1,129 @@
-"""A run whose batches were split for want of memory: told wherever it is told of, and no contradiction to another."""
+"""Recipe 5 of reliability, in runs: memory runs out, the run goes on in parts, and wherever it is told that is told."""
+
+import errno
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from conftest import CHECKOUT
 from memory import short_of_memory
 from small_plans import manifest_of, smoke_plan
 from torch import nn
 
-from pipeline.evidence.records import RunSpec
+import search_spaces
+from pipeline.data.manifest import load_manifest
+from pipeline.evidence.records import GroupRecord, RunSpec
 from pipeline.evidence.statistics import IN_MICRO_BATCHES
-from pipeline.evidence.store import RunFolder, RunStore
-from pipeline.running import jobs
+from pipeline.evidence.store import RunStore
 from pipeline.running.campaign import run_plan
+from pipeline.running.display import Display
+from pipeline.running.jobs import Job, run_job
 from pipeline.running.materials import build_network
+from pipeline.running.plans import RunPlan
+from pipeline.running.reproduce import reproduce
+from pipeline.running.runner import Runner
+from pipeline.schema import to_json
 from pipeline.tracking.content import run_ending
+from pipeline.tracking.mirror import Mirror
+from pipeline.training.recipe import Recipe
 from pipeline.workspace import Workspace
 
 
-def train_again_short_of_memory(
-    place: Workspace, folder: RunFolder, monkeypatch: pytest.MonkeyPatch, fits: int = 16
-) -> None:
-    for name in ("result", "measurement", "test"):
-        (folder.path / f"{name}.json").unlink()
+class InThisProcess:
+    """An executor whose jobs run as they are submitted."""
 
-    def build_short(spec: RunSpec) -> nn.Module:
-        model = build_network(spec)
+    capacity = 1
+
+    def submit(self, job: Job) -> "Future[None]":
+        future: Future[None] = Future()
+        try:
+            run_job(job)
+        except MemoryError as error:
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+        return future
+
+    def close(self) -> None:
+        pass
+
+
+@contextmanager
+def little_memory(monkeypatch: pytest.MonkeyPatch, fits: int) -> Iterator[None]:
+    """Every network fails at a pass of more than so many images."""
+
+    def build(spec: RunSpec, device: str = "cpu") -> nn.Module:
+        model = build_network(spec, device)
         short_of_memory(model, fits)
         return model
 
-    data = place.prepared_data / "fashion-mnist"
     with monkeypatch.context() as patched:
-        patched.setattr("pipeline.running.jobs.build_network", build_short)
-        jobs.run_job(jobs.Job(place.runs, folder.run, data, manifest_of(place).test_fingerprint, test=True))
+        patched.setattr("pipeline.running.jobs.build_network", build)
+        patched.setattr("pipeline.running.scores.build_network", build)
+        yield
 
 
-def test_a_split_run_is_told_in_records_and_mlflow(study: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = smoke_plan(study, seeds=(1, 2), keep_weights=False)
-    first, second = run_plan(study, plan, "test", quiet=True).networks[0].runs
-    folder = RunStore(study.runs).folder(first.run)
-    train_again_short_of_memory(study, folder, monkeypatch)
-    result, measurement = folder.result(), folder.measurement()
-    assert result is not None and measurement is not None and measurement.micro_batches == 2
-    assert run_ending(result, measurement, None, 0).tags["convstudy.micro_batches"] == "2"
-    (network,) = run_plan(study, plan, "test", quiet=True).networks
-    assert f"1 of 2 seeds {IN_MICRO_BATCHES}, for want of memory" in network.flags
-    assert network.runs[0].test_error_percent is not None and network.runs[1] == second
+def reproduce_here(place: Workspace, plan: RunPlan) -> GroupRecord:
+    """What a plan gives where no attempt is made twice but with smaller batches."""
+    manifest, display = manifest_of(place), Display("test", 0, quiet=True)
+    store, data = RunStore(place.runs), place.prepared_data / manifest.name
+    with Runner(store, data, manifest, InThisProcess(), lambda: Mirror.off(place.mlflow), display, retries=0) as runner:
+        return reproduce(plan, manifest, runner, "cpu")
 
 
-def test_memory_that_is_there_again_gives_another_result_and_no_error(
+def test_runs_go_on_in_parts_that_fit_and_are_told_of(study: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = smoke_plan(study, seeds=(1,), keep_weights=False)
+    with little_memory(monkeypatch, 64):  # 500 images are evaluated at once, 32 are a batch
+        (network,) = reproduce_here(study, plan).networks
+    assert f"3 of 3 {IN_MICRO_BATCHES}, for want of memory" in network.flags
+    assert [trial.micro_batches for trial in network.rates] == [8, 8]
+    (run,) = network.runs
+    assert run.state == "complete" and run.test_error_percent is not None
+    assert run.measurement is not None and run.measurement.micro_batches == 8
+    folder = RunStore(study.runs).folder(run.run)
+    result = folder.result()
+    assert result is not None and folder.micro_batches == 1
+    assert run_ending(result, run.measurement, None, 0).tags["convstudy.micro_batches"] == "8"
+    (folder.path / "test.json").unlink()  # memory is there again: trained for its test, it gives other weights
+    (again,) = run_plan(study, plan, "test", quiet=True).networks
+    whole = folder.result()
+    assert whole is not None and whole.weights_sha256 != result.weights_sha256
+    assert f"2 of 3 {IN_MICRO_BATCHES}, for want of memory" in again.flags
+
+
+def test_where_no_part_fits_the_runs_are_lost_and_the_others_go_on(
     study: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = smoke_plan(study, seeds=(1,), keep_weights=False)
-    first = run_plan(study, plan, "test", quiet=True).networks[0].runs[0]
-    folder = RunStore(study.runs).folder(first.run)
-    train_again_short_of_memory(study, folder, monkeypatch)
-    split = folder.result()
-    (folder.path / "test.json").unlink()
-    (network,) = run_plan(study, plan, "test", quiet=True).networks
-    whole = folder.result()
-    assert split is not None and whole is not None and split.weights_sha256 != whole.weights_sha256
-    measurement = network.runs[0].measurement
-    assert measurement is not None and measurement.micro_batches == 1
-    assert network.runs[0].history == first.history
-    assert not any(IN_MICRO_BATCHES in flag for flag in network.flags)
+    plan = smoke_plan(study, "lenet-small", "resnet-small", seeds=(1,))
+    with little_memory(monkeypatch, 0):
+        record = reproduce_here(study, plan)
+    assert set(record.lost) == {"out_of_memory"} and len(record.networks) == 2
+    assert all(folder.result() is None and folder.micro_batches == 1 for folder in RunStore(study.runs))
 
 
-def test_where_nothing_fits_the_attempt_is_lost_to_memory(study: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = smoke_plan(study, seeds=(1,))
-    folder = RunStore(study.runs).folder(run_plan(study, plan, "test", quiet=True).networks[0].runs[0].run)
-    with pytest.raises(MemoryError, match="can't allocate memory"):
-        train_again_short_of_memory(study, folder, monkeypatch, fits=0)
-    assert folder.result() is None
+@pytest.mark.soak
+def test_a_process_whose_memory_runs_out_is_followed_by_one_that_gets_further(
+    prepared_fashion_mnist: Path, tmp_path: Path
+) -> None:
+    family, reference = search_spaces.reference("resnet-small")
+    recipe = Recipe(epochs=2, batch_size=512, train_images=1024, validation_images=500, precision="float32")
+    recipe = replace(recipe, train_loss_images=500, learning_rate=0.01, resolution=28)
+    data = load_manifest(prepared_fashion_mnist).fingerprint
+    spec = RunSpec(family.name, to_json(reference.config), 1, 10, 28, recipe, data, seed=1)
+    folder = RunStore(tmp_path).register(spec, "resnet-small", "fashion-mnist")
+    script = Path(__file__).with_name("job_short_of_memory.py")
+    command = [sys.executable, str(script), str(tmp_path), folder.run, str(prepared_fashion_mnist), "150"]
+    ends: list[int] = []
+    parts: list[int] = []
+    while len(ends) < 10 and (not ends or ends[-1] == errno.ENOMEM):
+        ends.append(subprocess.run(command, cwd=CHECKOUT, env={"PYTHONPATH": "."}, check=False).returncode)
+        parts.append(folder.micro_batches)
+    assert ends == [errno.ENOMEM] * (len(ends) - 1) + [0] and len(ends) > 1
+    assert parts[:-1] == [2**place for place in range(1, len(ends))] and parts[-1] == 1
+    measurement = folder.measurement()
+    assert measurement is not None and measurement.micro_batches > 1 and folder.test_score() is not None
