@@ -29,12 +29,22 @@ def collect(archive: Path, name: str, place: Workspace) -> Path:
             raise UsageError(f"cannot read {archive}: {error}") from error
         brought = Workspace(Path(folder))
         for run in sorted(brought.runs.glob("*")):
-            if not (place.runs / run.name / "result.json").exists():
-                shutil.copytree(run, place.runs / run.name, dirs_exist_ok=True)
+            _add(run, place.runs / run.name)
         (brought.results / "profiles").mkdir(parents=True, exist_ok=True)
         write_report(brought.results)
         publish_claims(place, brought.results)
         return publish(place, name, brought.results)
+
+
+def _add(brought: Path, kept: Path) -> None:
+    """Copy what the store lacks of a run, its result last; a run that has another result stays as it is."""
+    results = [folder / "result.json" for folder in (brought, kept)]
+    if results[1].exists() and (not results[0].exists() or results[0].read_bytes() != results[1].read_bytes()):
+        return
+    kept.mkdir(parents=True, exist_ok=True)
+    for file in sorted(brought.iterdir(), key=lambda file: file.name == "result.json"):
+        if not (kept / file.name).exists():
+            shutil.copy2(file, kept / file.name)
 
 
 if __name__ == "__main__":

@@ -36,11 +36,12 @@ PACKAGES = ("convstudy", "torch", "torchvision", "optuna", "mlflow", "fvcore", "
 def resolve_device(wanted: str = "auto") -> DeviceKind:
     """Return "cuda" where wanted or found, else "cpu"; raises UsageError for a device that is not here."""
     if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
     if wanted == "cpu":
         return "cpu"
     if wanted == "cuda":
         if torch.cuda.is_available():
+            keep_float32()
             return "cuda"
         raise UsageError("device 'cuda' is not available here: no CUDA device was found; use --device cpu or auto")
     raise UsageError(f"unknown device {wanted!r}: known: auto, cpu, cuda")
@@ -73,6 +74,11 @@ def _cpu_flags() -> frozenset[str]:
         return frozenset()
     line = next((line for line in path.read_text().splitlines() if line.startswith("flags")), "")
     return frozenset(line.partition(":")[2].split())
+
+
+def keep_float32() -> None:
+    """Let cards multiply in float32 where float32 is said: convolutions take TF32 by default, dense layers do not."""
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def hardware(device: DeviceKind) -> dict[str, str]:

@@ -148,6 +148,8 @@ class Profile:
             raise ValueError(f"seeds (={self.seeds}) must be at least 1")
         if self.reduction is not None and self.reduction < 2:
             raise ValueError(f"reduction (={self.reduction}) must be at least 2, or null")
+        if "resolution" in self.choice:
+            raise ValueError("choice must not change the resolution: a rate is chosen for the network as it is trained")
         _check_rates(self.rates)
 
 
@@ -192,9 +194,11 @@ class Settings:
 def read_settings(path: Path) -> Settings:
     """The settings in a params.yaml; raises UsageError for a missing file, bad YAML, anything unknown or impossible."""
     try:
-        value = yaml.safe_load(path.read_text())
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}") from error
     except yaml.YAMLError as error:
         raise UsageError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     settings = parse(Settings, value, path.name)

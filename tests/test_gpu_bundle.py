@@ -57,7 +57,13 @@ def test_the_bundle_runs_in_pieces_without_dvc_and_mlflow_and_its_records_are_ta
     shutil.copy(CHECKOUT / "README.md", study.root / "README.md")
     (study.root / "reports" / "claims.yaml").unlink()
     shutil.copytree(CHECKOUT / "reports", study.root / "reports", dirs_exist_ok=True)
+    tested = next(run for run in runs if run.test_score() is not None)
+    half = study.runs / tested.run  # was brought before its test
+    half.mkdir(parents=True)
+    for name in ("run.json", "result.json"):
+        shutil.copy(tested.path / name, half)
     published = collect(records, "brought-back", study)
+    assert RunStore(study.runs).folder(tested.run).test_score() == tested.test_score()
     group = read_record(GroupRecord, published / "runs" / "resnet.json")
     assert (published / "experiments" / "lenet-rates.json").exists() and (published / "timings").exists()
     assert group.profile == "smoke" and group.networks[0].test_error_percent is not None

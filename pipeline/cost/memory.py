@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from pipeline.machine import DeviceKind
+from pipeline.machine import DeviceKind, resolve_precision
+from pipeline.training.evaluation import autocast
 from pipeline.training.loss import training_loss
 
 OPTIMIZER_COPIES = 3
@@ -44,23 +45,25 @@ def training_memory(
 ) -> tuple[int, str]:
     """Bytes at the peak of one training step at `batch` images, and how they were taken.
 
-    On CUDA the allocator's peak over a real step. On CPU there is no such counter: saved tensors of the batch plus
+    On CUDA the allocator's peak over a real step, in the precision in which such a card trains; raises
+    torch.OutOfMemoryError where the card has less. On CPU there is no such counter: saved tensors of the batch plus
     weights, gradients and momentum.
     """
     if device == "cpu":
         weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
         saved = saved_bytes_per_sample(model, channels, resolution) * batch
         return saved + OPTIMIZER_COPIES * weights, "saved tensors + weights, gradients, momentum (float32)"
+    precision = resolve_precision("auto", device)
     model = model.to("cuda").to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9)
     images = torch.zeros(batch, channels, resolution, resolution, device="cuda")
     labels = torch.zeros(batch, dtype=torch.int64, device="cuda")
     torch.cuda.reset_peak_memory_stats()
     for _ in range(2):  # the first step allocates the momentum
-        with torch.autocast("cuda", torch.bfloat16):
+        with autocast("cuda", precision):
             loss = training_loss(model(images), labels)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated(), "cuda allocator, bfloat16 autocast"
+    return torch.cuda.max_memory_allocated(), f"cuda allocator, {precision}"

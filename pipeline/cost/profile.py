@@ -3,12 +3,14 @@
 import dataclasses
 from typing import Any
 
+import psutil
 import torch
 
 import search_spaces
 from pipeline.cost.counts import count_with_fvcore, layer_table
 from pipeline.cost.latency import latency_seconds
 from pipeline.cost.memory import saved_bytes_per_sample, training_memory
+from pipeline.errors import UsageError
 from pipeline.evidence.records import CostProfile
 from pipeline.machine import DeviceKind, hardware, versions
 from pipeline.schema import to_json
@@ -16,6 +18,8 @@ from search_spaces import Family
 
 BATCHES = (1, 128)
 TRAINING_BATCH = 128
+BYTES_EACH = 4
+"""Of a weight, or of an element of a map, in float32."""
 
 
 def profile_network(
@@ -33,9 +37,13 @@ def profile_network(
     """Count, and unless `latency` is off time, one network for (channels, resolution, resolution) images.
 
     `run_seconds` is the time spent on each latency; `threads` that of the timing on CPU. Raises UsageError where the
-    resolution is too small for the network, naming its smallest.
+    resolution is too small for the network, naming its smallest, and where weights and maps of one image are larger
+    than the memory that is free.
     """
     price = search_spaces.price(family, config, resolution, channels, classes)
+    least, free = BYTES_EACH * (price.params + price.activations), psutil.virtual_memory().available
+    if least > free:
+        raise UsageError(f"{name} takes at least {least / 2**30:.1f} GiB to run, and {free / 2**30:.1f} GiB are free")
     shapes = search_spaces.instantiate(family, config, resolution, channels, classes, device="meta")
     model = search_spaces.instantiate(family, config, resolution, channels, classes)
     fvcore = count_with_fvcore(model, channels, resolution)
@@ -65,7 +73,12 @@ def profile_network(
         str(batch): latency_seconds(model, channels, resolution, batch, device, run_seconds, threads)
         for batch in BATCHES
     }
-    memory, kind = training_memory(model if device == "cuda" else shapes, channels, resolution, TRAINING_BATCH, device)
+    memory: int | None
+    try:
+        network = model if device == "cuda" else shapes
+        memory, kind = training_memory(network, channels, resolution, TRAINING_BATCH, device)
+    except torch.OutOfMemoryError:
+        memory, kind = None, "more than the card has free"
     if device == "cuda":
         torch.cuda.empty_cache()
     return dataclasses.replace(
@@ -99,11 +112,9 @@ def describe(profile: CostProfile) -> str:
             for batch, seconds in profile.latency_seconds.items()
         ]
         lines.append(f"throughput        {profile.images_per_second:,.0f} images/s at batch {BATCHES[-1]}")
-    if profile.train_memory_bytes is not None:
-        lines.append(
-            f"training memory   {profile.train_memory_bytes / 2**20:.1f} MiB at batch {profile.train_memory_batch} "
-            f"({profile.train_memory_kind})"
-        )
+    if profile.train_memory_kind is not None:
+        taken = "unknown" if profile.train_memory_bytes is None else f"{profile.train_memory_bytes / 2**20:.1f} MiB"
+        lines.append(f"training memory   {taken} at batch {profile.train_memory_batch} ({profile.train_memory_kind})")
     lines += ["", f"{'layer':<28} {'kind':<18} {'output':<16} {'params':>12} {'MACs':>15} {'activations':>12}"]
     lines += [
         f"{layer.name:<28} {layer.kind:<18} {'x'.join(map(str, layer.output)):<16} {layer.params:>12,} "

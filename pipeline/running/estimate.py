@@ -89,8 +89,7 @@ def fitting(free_bytes: int, bytes_each: int, cores: int) -> int:
 
 def training_bytes(spec: RunSpec) -> int:
     """What a training takes on a card: weights with their copies, activations of a batch, and the process itself."""
-    with torch.device("meta"):
-        saved = saved_bytes_per_sample(build_network(spec), spec.channels, spec.resolution)
+    saved = saved_bytes_per_sample(build_network(spec, "meta"), spec.channels, spec.resolution)
     weights = 4 * OPTIMIZER_COPIES * _params(spec)
     return CUDA_PROCESS_BYTES + weights + ACTIVATION_SLACK * spec.recipe.batch_size * saved
 

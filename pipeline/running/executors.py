@@ -22,7 +22,7 @@ import torch
 from pebble import CONSTS, ProcessPool
 
 from pipeline.errors import StorageError
-from pipeline.machine import DeviceKind, cards, default_workers, keep_freed_memory
+from pipeline.machine import DeviceKind, cards, default_workers, keep_float32, keep_freed_memory
 from pipeline.process import die_with, die_with_parent, worker_context
 from pipeline.running.jobs import Job, run_job
 
@@ -136,5 +136,6 @@ def _start_worker(driver: int, lease: _CardLease | None) -> None:
     die_with(driver)  # the server that forked it may live as long as its workers
     die_with_parent()
     keep_freed_memory()
+    keep_float32()
     torch.set_num_threads(1)
     warnings.simplefilter("default")

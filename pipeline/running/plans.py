@@ -138,7 +138,7 @@ def plan_network(
     family, config, reference = resolve_network(name, entry.config)
     if expected_family is not None and family.name != expected_family:
         raise UsageError(f"network {name!r} belongs to the family {family.name}, not {expected_family}")
-    recipe = settings.recipe_named(profile.recipe, name, profile.changes, entry.recipe)
+    recipe = settings.recipe_named(profile.recipe, name if reference else None, profile.changes, entry.recipe)
     rates = entry.rates if entry.rates is not None else profile.rates or (recipe.learning_rate,)
     recipe = replace(recipe, learning_rate=rates[0])
     resolution = recipe.resolution or native_resolution(reference, manifest.image_shape[-1])

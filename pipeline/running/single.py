@@ -29,7 +29,7 @@ def single_request(
 ) -> Request:
     """The request for one network under a recipe with some fields changed; raises UsageError for what is impossible."""
     family, config, reference = resolve_network(name, given)
-    recipe = settings.recipe_named(recipe_name, name, changes)
+    recipe = settings.recipe_named(recipe_name, name if reference else None, changes)
     resolution = recipe.resolution or native_resolution(reference, manifest.image_shape[-1])
     search_spaces.price(family, config, resolution, manifest.image_shape[0], len(manifest.class_names))
     check_batch(recipe, manifest, name)

@@ -120,6 +120,12 @@ def test_a_resolution_below_the_smallest_is_refused_naming_it() -> None:
         profile_network("alexnet", family, reference.config, 64)
 
 
+def test_a_network_that_memory_cannot_hold_is_refused_before_it_is_built() -> None:
+    family, reference = search_spaces.reference("lenet")
+    with pytest.raises(UsageError, match=r"lenet takes at least \d+\.\d GiB to run, and \d+\.\d GiB are free"):
+        profile_network("lenet", family, reference.config, 100_000)
+
+
 def test_pricing_builds_nothing_and_refuses_a_huge_network_at_once() -> None:
     family, reference = search_spaces.reference("vgg19")
     started = time.perf_counter()
