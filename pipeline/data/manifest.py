@@ -51,8 +51,8 @@ class Manifest:
         image_shape: (C, H, W) of every image.
         mean, std: per channel, of the training split alone, scaled to [0, 1]; the std of a constant channel is 1.
         duplicates: for "train-validation", "train-test" and "validation-test" the images of the later split whose
-            pixels occur in the earlier one, and under "… with another label" those of them that bear a label there
-            which is not theirs.
+            pixels occur in the earlier one, under "… with another label" those of them that bear a label there which
+            is not theirs, and under "… nearly alike" those that show the same picture, stored otherwise, or seem to.
         raw_files: checksum ("md5:…" or "sha256:…") of the uncompressed content of each raw file.
         conversions: how many images were changed in which way, or left out, while they were read.
     """

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from pipeline.data.folder import FolderOptions, read_listed
 from pipeline.data.listing import list_folder, list_table
 from pipeline.data.manifest import SPLITS, Manifest
+from pipeline.data.near import NEARLY_ALIKE
 from pipeline.data.obtain import Tell
 from pipeline.data.sources import IDX_SOURCES, NAMED, Request
 from pipeline.data.writing import write_arrays
@@ -175,6 +176,12 @@ def _tell_result(manifest: Manifest, target: Path, tell: Tell) -> None:
     counts = ", ".join(f"{manifest.splits[split].count:,} {split}" for split in SPLITS)
     channels, height, width = manifest.image_shape
     tell(f"{manifest.name}: {counts} images of {channels} x {height} x {width} in {target}")
-    for what, count in {**manifest.duplicates, **manifest.conversions}.items():
+    for what, count in manifest.duplicates.items():
         if count:
-            tell(f"  {'exact duplicates, ' if what in manifest.duplicates else ''}{what}: {count:,}")
+            tell(f"  {what if what.endswith(NEARLY_ALIKE) else f'exact duplicates, {what}'}: {count:,}")
+    alike = any(count for what, count in manifest.duplicates.items() if what.endswith(NEARLY_ALIKE))
+    if alike and manifest.source not in NAMED:
+        tell("  pictures of one thing belong into one split: say with --group-by which do")
+    for what, count in manifest.conversions.items():
+        if count:
+            tell(f"  {what}: {count:,}")

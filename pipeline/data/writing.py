@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from pipeline.data.images import resized
 from pipeline.data.manifest import SPLITS, Manifest, SplitFiles, SplitName, write_manifest
+from pipeline.data.near import FINE, NEARLY_ALIKE, Thumbnails, thumbnails
 from pipeline.data.sources import RawImages
 from pipeline.data.splits import Labels
 from pipeline.files import sha256_file
@@ -35,10 +36,12 @@ def write_arrays(raw: RawImages, folder: Path, data_name: str, image_size: int |
     digests: dict[SplitName, list[bytes]] = {}
     labels: dict[SplitName, Labels] = {}
     histograms: dict[SplitName, Histogram] = {}
+    pictures: dict[SplitName, Thumbnails] = {}
     for code, split in enumerate(SPLITS):
         index = np.flatnonzero(raw.splits == code)
         images_file, labels_file = folder / f"{split}-images.npy", folder / f"{split}-labels.npy"
-        digests[split], histograms[split] = _write_images(images_file, raw, index, (channels, height, width))
+        written = _write_images(images_file, raw, index, (channels, height, width))
+        digests[split], histograms[split], pictures[split] = written
         labels[split] = raw.labels[index]
         _write_labels(labels_file, labels[split])
         splits[split] = SplitFiles(
@@ -61,7 +64,7 @@ def write_arrays(raw: RawImages, folder: Path, data_name: str, image_size: int |
         splits=splits,
         mean=mean,
         std=std,
-        duplicates=count_duplicates(digests, labels),
+        duplicates={**count_duplicates(digests, labels), **count_near(pictures)},
         raw_files=raw.raw_files,
         conversions=conversions,
     )
@@ -103,11 +106,20 @@ def count_duplicates(digests: dict[SplitName, list[bytes]], labels: dict[SplitNa
     return counts
 
 
+def count_near(pictures: dict[SplitName, Thumbnails]) -> dict[str, int]:
+    """For each pair of splits: images of the later one that are nearly alike to one of the earlier, or its copy."""
+    return {
+        f"{earlier}-{later} {NEARLY_ALIKE}": pictures[later].known_in(pictures[earlier])
+        for earlier, later in combinations(SPLITS, 2)
+    }
+
+
 def _write_images(
     path: Path, raw: RawImages, index: npt.NDArray[np.intp], shape: tuple[int, int, int]
-) -> tuple[list[bytes], Histogram]:
-    """Write the images of `index` as uint8 (n, C, H, W); return a digest of each, and their histogram (C, 256)."""
+) -> tuple[list[bytes], Histogram, Thumbnails]:
+    """Write the images of `index` as uint8 (n, C, H, W); return digests, histogram (C, 256) and thumbnails of them."""
     digests: list[bytes] = []
+    small = [np.empty((0, shape[0], FINE, FINE), np.uint8)]
     histogram = np.zeros((shape[0], 256), np.int64)
     rows_at_once = max(1, BYTES_AT_ONCE // int(np.prod(raw.image_shape)))
     with path.open("wb") as file:
@@ -119,12 +131,13 @@ def _write_images(
                 rows = resized(rows, shape[1])
             rows = np.ascontiguousarray(rows)
             file.write(rows.data)
+            small.append(thumbnails(rows))
             digests += [hashlib.blake2b(row.data, digest_size=16).digest() for row in rows]
             for channel in range(shape[0]):
                 histogram[channel] += np.bincount(rows[:, channel].reshape(-1), minlength=256)
         file.flush()
         os.fsync(file.fileno())
-    return digests, histogram
+    return digests, histogram, Thumbnails(np.concatenate(small))
 
 
 def _write_labels(path: Path, labels: Labels) -> None:

@@ -66,7 +66,9 @@ def test_no_image_of_fashion_mnist_occurs_in_two_splits(prepared_fashion_mnist: 
     data, test = open_training_data(prepared_fashion_mnist), open_test_data(prepared_fashion_mnist)
     sets = [set(map(bytes, split.images)) for split in (data.train, data.validation, test)]
     assert [len(sets[0] & sets[1]), len(sets[0] & sets[2]), len(sets[1] & sets[2])] == [0, 0, 0]
-    assert set(manifest.duplicates.values()) == {0}
+    alike = {where.partition(" nearly")[0]: count for where, count in manifest.duplicates.items() if "alike" in where}
+    assert set(alike) == {"train-validation", "train-test", "validation-test"} and max(alike.values()) <= 100
+    assert {count for where, count in manifest.duplicates.items() if "alike" not in where} == {0}
 
 
 def test_arrays_are_mapped_and_cannot_be_written(prepared_fashion_mnist: Path) -> None:
