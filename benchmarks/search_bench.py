@@ -8,6 +8,7 @@ at their expected errors, against the training images it has seen. Arms of a rep
 import datetime
 import functools
 import math
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing import get_context
@@ -99,6 +100,10 @@ class SearchComparison:
     first_seed: int = 0
 
 
+_Repeat = dict[str, dict[str, Course]]
+"""The courses of one repeat, by objectives and name of the arm."""
+
+
 def compare_into(
     file: Path,
     table_file: Path,
@@ -109,7 +114,8 @@ def compare_into(
 ) -> SearchComparison:
     """Compare, and write the record; arms that it holds already of the same table, seeds and repeats are kept in it.
 
-    Raises UsageError, before anything is compared, where the file holds another comparison: hours may be in it.
+    Repeats lie beside it until all are there, so that a comparison that was interrupted goes on. Raises UsageError,
+    before anything is compared, where the file holds another comparison: hours may be in it.
     """
     earlier = read_record(SearchComparison, file) if file.exists() else None
     if earlier is not None:
@@ -124,32 +130,41 @@ def compare_into(
                 f"{file} holds a comparison on another table, or of other seeds ({', '.join(map(str, held))} repeats): "
                 "move it away, or compare the same"
             )
-    comparison = compare(table_file, samplers, repeats, workers, tell)
+    parts = file.with_suffix(".parts") / "-".join(samplers)
+    comparison = compare(table_file, samplers, repeats, workers, tell, parts)
     if earlier is not None:
         merged = {o: earlier.courses[o] | courses for o, courses in comparison.courses.items()}
         comparison = replace(comparison, courses=merged)
     write_json(file, to_json(comparison))
+    shutil.rmtree(parts)
     return comparison
 
 
 def compare(
-    table_file: Path, samplers: Sequence[SamplerName], repeats: int, workers: int, tell: Callable[[str], None]
+    table_file: Path,
+    samplers: Sequence[SamplerName],
+    repeats: int,
+    workers: int,
+    tell: Callable[[str], None],
+    parts: Path,
 ) -> SearchComparison:
-    """Every arm in every repeat, with either set of objectives."""
+    """Every arm in every repeat, with either set of objectives; each repeat is kept in the folder `parts`.
+
+    Those that lie there are taken as they are, if they are on the same table.
+    """
     prepare_workers()
-    courses: dict[str, dict[str, list[Course]]] = {
-        objectives: {arm.name: [] for arm in arms(samplers)} for objectives in OBJECTIVES
-    }
+    table = sha256_file(table_file)
+    files = [parts / f"{table[:12]}-{FIRST_SEED + repeat}.json" for repeat in range(repeats)]
+    jobs = [(table_file, tuple(samplers), repeat) for repeat in range(repeats) if not files[repeat].exists()]
     pool = ProcessPool(workers, initializer=_one_thread, context=get_context("spawn"))
     try:
-        jobs = [(table_file, tuple(samplers), FIRST_SEED + repeat) for repeat in range(repeats)]
-        for repeat, found in enumerate(pool.map(_one_repeat, jobs).result(), start=1):
-            for objectives, name, course in found:
-                courses[objectives][name].append(course)
-            tell(f"bench-search: {repeat}/{repeats} repeats")
+        for job, found in zip(jobs, pool.map(_one_repeat, jobs).result(), strict=True):
+            write_json(files[job[2]], to_json(found))
+            tell(f"bench-search: {sum(file.exists() for file in files)}/{repeats} repeats")
     finally:  # interrupted, it does not wait for the repeats under way
         pool.stop()  # type: ignore[no-untyped-call]
         pool.join()
+    repeated = [read_record(_Repeat, file) for file in files]
     surrogate = _surrogate(table_file)
     return SearchComparison(
         schema="search-comparison/1",
@@ -157,7 +172,10 @@ def compare(
         budgets=BUDGETS,
         networks=len(surrogate.table.networks),
         rank_correlation=surrogate.rank_correlation(),
-        courses={o: {name: tuple(found) for name, found in by_arm.items()} for o, by_arm in courses.items()},
+        courses={
+            objectives: {arm.name: tuple(found[objectives][arm.name] for found in repeated) for arm in arms(samplers)}
+            for objectives in OBJECTIVES
+        },
         hardware=hardware("cpu"),
         versions=versions(),
         finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -172,14 +190,13 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _one_repeat(job: tuple[Path, Sequence[SamplerName], int]) -> list[tuple[str, str, Course]]:
+def _one_repeat(job: tuple[Path, Sequence[SamplerName], int]) -> _Repeat:
     table_file, samplers, repeat = job
     surrogate = _surrogate(table_file)
-    return [
-        (name, arm.name, simulate(arm, surrogate, repeat, objectives))
+    return {
+        name: {arm.name: simulate(arm, surrogate, FIRST_SEED + repeat, objectives) for arm in arms(samplers)}
         for name, objectives in OBJECTIVES.items()
-        for arm in arms(samplers)
-    ]
+    }
 
 
 @functools.cache

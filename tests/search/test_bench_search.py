@@ -94,6 +94,23 @@ def test_a_comparison_that_is_there_is_never_overwritten_by_another(table: Popul
     assert file.read_bytes() == before and record.first_seed == FIRST_SEED
 
 
+def test_a_comparison_that_was_interrupted_goes_on(table: PopulationTable, tmp_path: Path) -> None:
+    table_file, file = tmp_path / "table.json", tmp_path / "search.json"
+    write_json(table_file, to_json(table))
+
+    def interrupt(line: str) -> None:
+        if "2/3" in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare_into(file, table_file, ["random"], 3, 1, interrupt)
+    assert not file.exists()
+    told: list[str] = []
+    gone_on = compare_into(file, table_file, ["random"], 3, 1, told.append)
+    assert told == ["bench-search: 3/3 repeats"] and not list(tmp_path.glob("*.parts/*"))
+    assert gone_on.courses == compare_into(tmp_path / "whole.json", table_file, ["random"], 3, 2, told.append).courses
+
+
 @pytest.mark.parametrize("halving", [True, False])
 def test_a_simulated_search_spends_its_budget_and_no_more(table: PopulationTable, halving: bool) -> None:
     surrogate = Surrogate(table)
