@@ -25,6 +25,14 @@ _CHANCE_STANDARD_ERRORS = 3.0
 _CHANCE_IMAGES = 1000
 
 
+def edf_half_width(count: int, confidence: float = 0.95) -> float:
+    """Half the height of a band that holds for a whole empirical distribution of `count` values at once.
+
+    By the inequality of Dvoretzky, Kiefer and Wolfowitz with Massart's constant (1990).
+    """
+    return math.sqrt(math.log(2 / (1 - confidence)) / (2 * count))
+
+
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
     """The mean of independent values with its two-sided Student's t interval.
 

@@ -11,11 +11,11 @@ from pipeline.claims.estimates import population_errors
 from pipeline.claims.parts import RankingPart
 from pipeline.evidence.population import Pairs
 from pipeline.evidence.records import GroupRecord
+from pipeline.evidence.statistics import edf_half_width
 from pipeline.reporting.chart_layout import scale_of
 from pipeline.reporting.figure import Figure, specification, vega_axis, vega_scale
 from pipeline.reporting.formatting import listing, number, shorten
 
-BAND_CONFIDENCE = 0.95
 _DISTRIBUTION_PX, _SCATTER_PX = 240, 280
 
 
@@ -42,8 +42,7 @@ class _Population:
 def distribution_figure(key: str, names: Sequence[str], record: GroupRecord) -> Figure | None:
     """Empirical distributions of errors, by names of populations, each with a band that holds for all errors at once.
 
-    Source of the EDF as a picture of a design space: Radosavovic et al. (2019, 2020). The band is that of Dvoretzky,
-    Kiefer, Wolfowitz and Massart.
+    Source of the EDF as a picture of a design space: Radosavovic et al. (2019, 2020).
     """
     populations = []
     for name in names:
@@ -90,7 +89,7 @@ def _half(population: _Population) -> str:
 
 def _distribution(population: _Population) -> list[dict[str, Any]]:
     count = population.count
-    half = math.sqrt(math.log(2 / (1 - BAND_CONFIDENCE)) / (2 * count))
+    half = edf_half_width(count)
     return [
         {
             "kind": population.name,

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pipeline.evidence.records import CostProfile, DataSummary, GroupRecord, Interval, NetworkRecord, SeedRun
 from pipeline.evidence.statistics import AT_CHANCE_LEVEL
+from pipeline.search.pareto import front
 
 Measure = Literal["test", "validation"]
 
@@ -129,12 +130,8 @@ class Comparison:
             error, price = self.error(network), cost.value(network)
             if error is not None and price is not None and AT_CHANCE_LEVEL not in network.flags:
                 points.append((price, error.mean, network))
-        front = [
-            point
-            for point in points
-            if not any(other[:2] != point[:2] and other[0] <= point[0] and other[1] <= point[1] for other in points)
-        ]
-        return tuple(network for *_, network in sorted(front, key=lambda point: (*point[:2], point[2].label)))
+        kept = [points[place] for place in front([point[:2] for point in points])]
+        return tuple(network for *_, network in sorted(kept, key=lambda point: (*point[:2], point[2].label)))
 
     @property
     def best(self) -> Network | None:

@@ -9,13 +9,13 @@ import numpy as np
 import search_spaces
 from pipeline.cost.limits import COST_NAMES, Cost, show_cost
 from pipeline.evidence.records import Interval
+from pipeline.evidence.statistics import edf_half_width
 from pipeline.reporting.chart_layout import scale_of
 from pipeline.reporting.figure import Figure, specification, vega_axis, vega_scale
 from pipeline.reporting.formatting import decimals, quantity, shorten
 from pipeline.reporting.study_view import StudyView
 
 HEIGHT, LOW_HEIGHT = 300, 220
-BAND_CONFIDENCE = 0.95
 FEWEST_FOR_EDF = 8
 ROOM_AT_LEFT = 0.6
 TOLD_SHARES = (0.1, 0.5, 0.9)
@@ -123,14 +123,13 @@ def edf_figure(view: StudyView) -> Figure | None:
 
     Errors are those at the first rung: who goes beyond it is chosen by them. A network that diverged before errs more
     than any other.
-    Source of the EDF as a picture of a design space: Radosavovic et al. (2019, 2020). The band is that of Dvoretzky,
-    Kiefer, Wolfowitz and Massart.
+    Source of the EDF as a picture of a design space: Radosavovic et al. (2019, 2020).
     """
     begun = [trial["rungs"][0] for trial in view.uniform if trial["rungs"]]
     errors, count = sorted(rung["validation_error_percent"] for rung in begun), len(view.uniform)
     if len(errors) < FEWEST_FOR_EDF:
         return None
-    half = float(np.sqrt(np.log(2 / (1 - BAND_CONFIDENCE)) / (2 * count)))
+    half = edf_half_width(count)
     rows = [
         {
             "x": error,

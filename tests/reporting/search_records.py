@@ -40,7 +40,7 @@ def study_record(name: str = "resnet-study", count: int = 40) -> dict[str, Any]:
             Trial(
                 number, trial.config, trial.values, trial.costs, trial.run, trial.refused, 0, "random", {},
                 () if failed else rungs, "failed" if failed else "complete" if reached == 3 else "stopped",
-                "diverged: loss is nan" if failed else None, 1, 0, 10.0, number + 1,
+                "diverged: loss is nan" if failed else None, 1, 0, 10.0, counted_at=number + 1,
             )
         )  # fmt: skip
     return study_json(name, searched, Budget(trials=count), "complete", trials, (3, 1))
