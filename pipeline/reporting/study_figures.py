@@ -81,7 +81,8 @@ def front_figure(view: StudyView) -> Figure | None:
         ),
         _pointed(base, "error:N", "validation error", title),
     )
-    seen = [f"{row['kind']}, {row['name']}: {row['error']} at {row['cost']}" for row in rows if row["order"]]
+    said = {1: ", on the front", 3: ", a reference"}
+    seen = [f"{r['name']}{said.get(r['order'], '')}: {r['error']} at {r['cost']}" for r in rows if r["order"]]
     return _figure(
         view, "front", f"Error against {title}: the front and what it is compared with", layers, rows, HEIGHT, seen
     )

@@ -9,12 +9,28 @@ from pipeline.reporting.formatting import (
     exact,
     listing,
     markdown,
+    measured,
     memory,
+    p_value,
+    points,
     quantity,
     share,
     shorten,
     spread,
 )
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0.04991, "0.0499"), (0.05, "0.05"), (0.0502, "0.05"), (0.0499999, "0.0499999"), (0.31, "0.31"), (0, "< 0.001")],
+)
+def test_no_probability_is_rounded_across_the_level(value: float, told: str) -> None:
+    assert p_value(value) == told
+
+
+def test_no_difference_is_rounded_to_none() -> None:
+    assert [points(value) for value in (0.0, 0.004, -0.0003, 0.885)] == ["+0.00", "+0.004", "-0.0003", "+0.89"]
+    assert [measured(value, 0.5) for value in (0.0, 0.004, -0.62)] == ["0.00", "0.004", "−0.62"]
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,29 @@ def test_importance_and_traits_find_what_was_planted(record: dict[str, Any]) -> 
     assert ("stem", "pooled", 1.0) in {(t.parameter, t.value, t.best_share) for t in view.traits()}
 
 
+def test_errors_that_are_all_alike_and_spaces_that_have_changed_break_no_report(record: dict[str, Any]) -> None:
+    alike, changed, unknown = (json.loads(json.dumps(record)) for _ in range(3))
+    for trial in alike["trials"]:
+        trial |= {"state": "complete", "validation_error_percent": 90.0}
+    for trial in changed["trials"]:
+        trial["values"]["resnet.stem"] = "a stem that is no more"
+    unknown["space"] = ["a family that is no more"]
+    for one in (alike, changed, unknown):
+        (section,) = study_sections([one], {})
+        assert section.importances == {} and "front" in section.figures[0].identifier
+        assert any("parallel" in figure.identifier for figure in section.figures) == (one is alike)
+        assert render_html(NETWORKS, [section]) and render_markdown(NETWORKS, [section])
+
+
+def test_charts_of_a_search_say_in_words_what_they_show(record: dict[str, Any]) -> None:
+    front, course, *_ = study_figures(StudyView("search-1", record, finalists_record(record)))
+    assert front.description.startswith(f"{front.title}. trial ")
+    assert ", on the front: " in front.description
+    assert "; resnet-small, a reference: 14.00 % (n = 4) at 2.637M; random search, trial" in front.description
+    assert "random search: from 30.00 % to 14.00 % after 90.0k images" in course.description
+    assert {"random search: 30.00 %, 9.00k", "random search: 14.00 %, 90.0k"} <= {row["told"] for row in course.rows}
+
+
 def test_networks_that_diverged_stay_in_the_distribution_of_errors(record: dict[str, Any]) -> None:
     planted = json.loads(json.dumps(record))
     for trial in planted["trials"]:
@@ -128,6 +151,14 @@ def test_the_course_counts_a_network_when_it_came_to_its_end() -> None:
         }  # fmt: skip
     record["trials"] = record["trials"][:2]
     assert StudyView("search-1", record).course() == [(10 * 6400, 20.0), (18 * 6400, 10.0)]
+    record["trials"][1] |= {"train_images_seen": 9 * 6400, "epochs_seen": 9}
+    early, late = json.loads(json.dumps(record["trials"]))
+    early |= {"number": 2, "rungs": [], "state": "failed", "epochs_seen": 2, "train_images_seen": 2 * 6400}
+    late |= {"number": 3, "state": "failed", "epochs_seen": 5, "train_images_seen": 5 * 6400}
+    late["rungs"] = [{"epochs": 1, "validation_error_percent": 50.0, "arrival": 3}]
+    diverged = {**record, "trials": [*record["trials"], early, late]}
+    counted = StudyView("search-1", diverged).course()  # what failed before is in the compute, as in a random search's
+    assert counted == [(17 * 6400, 20.0), (25 * 6400, 10.0)]
     del record["trials"][0]["rungs"][0]["arrival"]
     assert StudyView("search-1", record).course() == []
 

@@ -14,17 +14,21 @@ from small_plans import manifest_of, smoke_plan, statuses
 from pipeline.data.manifest import load_manifest, write_manifest
 from pipeline.errors import DataError, StorageError, UsageError
 from pipeline.evidence.records import GroupRecord
+from pipeline.evidence.statistics import NO_RATE_TRAINS
 from pipeline.evidence.store import RunStore
-from pipeline.files import sha256_file
-from pipeline.machine import hardware
+from pipeline.files import sha256_file, write_json
+from pipeline.machine import hardware, resolve_precision
 from pipeline.reporting.doctor import examine
 from pipeline.reporting.rebuild import rebuild_mlflow
+from pipeline.reporting.report import write_report
 from pipeline.running.campaign import estimate_campaign, plan_campaign, run_plan
 from pipeline.running.display import Display
 from pipeline.running.reproduce import reproduce
 from pipeline.running.requests import planned_requests
 from pipeline.running.session import RunnerOptions, open_runner
+from pipeline.schema import read_record, to_json
 from pipeline.settings import read_settings
+from pipeline.stages import run as run_stage
 from pipeline.tracking.store import open_store
 from pipeline.workspace import Workspace
 
@@ -261,3 +265,17 @@ def test_a_plan_refuses_unknown_networks_and_impossible_resolutions(study: Works
         plan_campaign(study, settings, ["lenet-smal"], "smoke", None)
     with pytest.raises(UsageError, match="did you mean 'quick'"):
         plan_campaign(study, settings, [], "quik", None)
+
+
+def test_a_network_that_no_rate_trains_is_a_result_and_ends_no_study(study: Workspace) -> None:
+    plan = smoke_plan(study)
+    hopeless = tuple(dataclasses.replace(network, rates=(1e12, 1e13)) for network in plan.networks)
+    write_json(study.plans / "run" / "lenet.json", to_json(dataclasses.replace(plan, networks=hopeless)))
+    run_stage.main("lenet")
+    record = read_record(GroupRecord, study.results / "runs" / "lenet.json")
+    (network,) = record.networks
+    assert NO_RATE_TRAINS in network.flags and network.runs == () and not record.lost
+    assert {trial.state for trial in network.rates} == {"failed"}
+    assert network.recipe.precision == resolve_precision("auto", "cpu")
+    write_report(study.results, study)
+    assert "No network learnt anything yet" in (study.results / "REPORT.md").read_text()
