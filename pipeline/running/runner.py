@@ -215,8 +215,9 @@ class Runner:
         if parts == flight.micro_batches:  # nothing is done about it but to try again
             flight.retries_left -= 1
         if flight.retries_left >= 0:
-            split = f", batches in {parts} parts" if parts > 1 else ""
-            self.display.line(f"{flight.request.name}: {reason}{f' ({error})' if error else ''}; going on{split}")
+            split = f" with batches in {parts} parts" if parts > 1 else ""
+            why = f" ({error})" if error and reason != "out_of_memory" else ""
+            self.display.line(f"{flight.request.name}: {reason}{why}; going on{split}")
             flight.attempt, flight.micro_batches = flight.attempt + 1, parts
             self._start(flight)
             return
