@@ -27,7 +27,7 @@ from pipeline.machine import hardware, resolve_device, resolve_precision, versio
 from pipeline.process import prepare_workers, run_and_exit
 from pipeline.running.display import Display
 from pipeline.running.estimate import trainings_at_once
-from pipeline.running.runner import Request
+from pipeline.running.outcomes import Request
 from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.schema import read_record, to_json
 from pipeline.search.candidates import spec_of

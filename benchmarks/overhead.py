@@ -18,7 +18,8 @@ from pipeline.data.manifest import Manifest
 from pipeline.machine import keep_freed_memory
 from pipeline.reporting.report import write_report
 from pipeline.running.display import Display
-from pipeline.running.runner import Request, Runner
+from pipeline.running.outcomes import Request
+from pipeline.running.runner import Runner
 from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.running.single import single_request
 from pipeline.settings import read_settings

@@ -19,7 +19,7 @@ from pipeline.files import write_json
 from pipeline.machine import hardware, resolve_device, versions
 from pipeline.process import prepare_workers, run_and_exit
 from pipeline.running.display import Display
-from pipeline.running.runner import Request
+from pipeline.running.outcomes import Request
 from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.schema import to_json
 from pipeline.search.candidates import spec_of

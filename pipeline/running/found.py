@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pipeline.evidence.store import RunStore
-from pipeline.running.runner import Outcome, Request, finished_result, outcome_of
+from pipeline.running.outcomes import Outcome, Request, finished_result, outcome_of
 
 
 @dataclass

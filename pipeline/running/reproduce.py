@@ -23,10 +23,10 @@ from pipeline.evidence.records import (
 from pipeline.evidence.statistics import AT_THE_EDGE, IN_MICRO_BATCHES, NO_RATE_TRAINS, flags_of, mean_interval
 from pipeline.machine import DeviceKind, resolve_precision
 from pipeline.running.halving import Curve, best, going_on, rungs
+from pipeline.running.outcomes import Outcome, Request
 from pipeline.running.plans import PlannedNetwork, RunPlan, price_of
 from pipeline.running.published import published_runs
 from pipeline.running.requests import rate_request, seed_requests
-from pipeline.running.runner import Outcome, Request
 
 
 class Runs(Protocol):

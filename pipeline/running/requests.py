@@ -9,9 +9,9 @@ from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import GroupRecord, Membership, Role
 from pipeline.machine import DeviceKind
 from pipeline.running.halving import rungs
+from pipeline.running.outcomes import Request
 from pipeline.running.plans import PlannedNetwork, RunPlan, run_spec
 from pipeline.running.published import CHOICE_SEED, published_runs
-from pipeline.running.runner import Request
 from pipeline.tracking.content import GROUP_EXPERIMENT
 from pipeline.training.recipe import Recipe
 

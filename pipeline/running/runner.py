@@ -17,12 +17,13 @@ from pebble import ProcessExpired
 
 from pipeline.data.manifest import Manifest
 from pipeline.errors import ConvstudyError
-from pipeline.evidence.records import PASSING_REASONS, Membership, Result, RunHeader, RunSpec, RunState
-from pipeline.evidence.store import RunFolder, RunStore
+from pipeline.evidence.records import RunHeader
+from pipeline.evidence.store import RunStore
 from pipeline.process import uninterrupted
 from pipeline.running.display import Active, Shows
 from pipeline.running.executors import Executor
-from pipeline.running.jobs import Job, needs_weights, reaches, read_progress
+from pipeline.running.jobs import Job, needs_weights, read_progress
+from pipeline.running.outcomes import Outcome, Request, describe, finished_result, named, outcome_of
 from pipeline.tracking.mirror import Mirror
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.history import Progress
@@ -35,43 +36,6 @@ A worker that dies before any has begun a job takes the attempt of every run in 
 """
 STALL_SECONDS = 600.0
 """A worker that gives no sign of life for so long, by steps of training or of scoring, has hung, and is killed."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """A run that is wanted, for whom, and what of it: tested and probed once trained, or only its first epochs.
-
-    `weights`: if they were removed, it is trained again for them.
-    """
-
-    spec: RunSpec
-    name: str
-    member: Membership
-    test: bool = False
-    until: int | None = None
-    probes: tuple[str, ...] = ()
-    weights: bool = False
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a requested run ended, after how many attempts of this driver; `trained`: False for one found finished.
-
-    "stopped": it has come as far as was asked, and waits; also where the run, asked for by others, went on from there,
-    to whichever end.
-    """
-
-    request: Request
-    folder: RunFolder
-    state: RunState
-    reason: str | None
-    trained: bool = True
-    attempts: int = 1
-
-    @property
-    def lost(self) -> bool:
-        """Whether the run failed for a passing reason: asked for again, it is tried again."""
-        return self.reason in PASSING_REASONS
 
 
 @dataclass
@@ -177,9 +141,9 @@ class Runner:
                 if not outcome.lost and outcome.state != "stopped":
                     self.mirror.finished(outcome.folder)
                 if outcome.state == "stopped":  # it counts as done when it is said that it will not go on
-                    self.display.line(_tell(outcome))
+                    self.display.line(describe(outcome))
                 else:
-                    self.display.finished(_tell(outcome), outcome.trained)
+                    self.display.finished(describe(outcome), outcome.trained)
                 yield outcome
             done, _ = wait(self._in_flight, timeout=WATCH_SECONDS, return_when=FIRST_COMPLETED)
             for future in done:
@@ -191,7 +155,7 @@ class Runner:
         folder = self.store.folder(request.spec.hash)
         Checkpoints(folder.path).clear()
         self.mirror.finished(folder)
-        self.display.finished(f"{_name(request)}: goes no further", trained)
+        self.display.finished(f"{named(request)}: goes no further", trained)
 
     def _start(self, flight: _InFlight) -> None:
         self.store.folder(flight.job.run).progress.unlink(missing_ok=True)  # of an earlier attempt
@@ -255,47 +219,3 @@ def _passing_reason(error: BaseException | None) -> str | None:
     if isinstance(error, MemoryError) or getattr(error, "exitcode", None) == errno.ENOMEM:  # of a worker that ended
         return "out_of_memory"
     return "worker ended unexpectedly" if isinstance(error, ProcessExpired | BrokenProcessPool) else None
-
-
-def finished_result(request: Request, folder: RunFolder, test_data: str) -> Result | None:
-    """The result of a run of which nothing more is wanted: it failed, or got as far, and was tested, as asked."""
-    result = folder.result()
-    if not reaches(result, request.until):
-        return None
-    if result is None or result.state == "failed":
-        return result
-    if set(request.probes) - set(folder.probes()) or (request.weights and not folder.weights.exists()):
-        return None
-    return result if not request.test or folder.test_score(test_data) is not None else None
-
-
-def outcome_of(request: Request, folder: RunFolder, result: Result, trained: bool = True, attempts: int = 1) -> Outcome:
-    """How a run ended, as far as it was asked for."""
-    if request.until is not None and len(result.history) >= request.until:
-        return Outcome(request, folder, "stopped", None, trained, attempts)
-    return Outcome(request, folder, result.state, result.reason, trained, attempts)
-
-
-def _tell(outcome: Outcome) -> str:
-    request, what = outcome.request, _name(outcome.request)
-    if outcome.state == "failed":
-        return f"{what}: failed, {outcome.reason}"
-    if request.until is not None:
-        what += f", {request.until} of {request.spec.recipe.epochs} epochs"
-    result, measurement, score = outcome.folder.result(), outcome.folder.measurement(), outcome.folder.test_score()
-    assert result is not None
-    asked = result.history[: request.until]  # others may have trained it further
-    told = f"{what}: validation error {asked[-1].validation_error_percent:.2f} %"
-    if request.test and score is not None:
-        told += f", test error {score.test_error_percent:.2f} %"
-    if measurement is not None and measurement.images_per_second:
-        mean = sum(measurement.images_per_second) / len(measurement.images_per_second)
-        told += f", {measurement.train_seconds:.1f} s at {mean:,.0f} images/s"
-        if measurement.micro_batches > 1:
-            told += f", batches in {measurement.micro_batches} parts for want of memory"
-    return told
-
-
-def _name(request: Request) -> str:
-    spec = request.spec
-    return f"{request.name} rate {spec.recipe.learning_rate:g} seed {spec.seed}"

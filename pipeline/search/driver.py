@@ -15,7 +15,7 @@ import search_spaces
 from pipeline.cost.limits import Cost
 from pipeline.evidence.records import Measurement, Membership, Result
 from pipeline.evidence.study_records import Budget, Rung, SearchPlan, Trial, TrialState
-from pipeline.running.runner import Outcome, Request
+from pipeline.running.outcomes import Outcome, Request
 from pipeline.search.asha import Promotion, Standing, to_finish, to_promote
 from pipeline.search.candidates import Candidates, spec_of
 from pipeline.search.gate import MeasuredCosts

@@ -21,7 +21,8 @@ from pipeline.evidence.study_records import (
     Verdict,
 )
 from pipeline.files import canonical_json
-from pipeline.running.runner import Outcome, Request, Runner
+from pipeline.running.outcomes import Outcome, Request
+from pipeline.running.runner import Runner
 from pipeline.search.candidates import spec_of
 from pipeline.search.gate import MeasuredCosts
 from pipeline.search.pareto import ranked

@@ -17,7 +17,7 @@ from pipeline.errors import StorageError, UsageError
 from pipeline.evidence.study_records import SAMPLERS, Budget, Rung
 from pipeline.files import canonical_json, read_json
 from pipeline.running.jobs import Job
-from pipeline.running.runner import Outcome, Request
+from pipeline.running.outcomes import Outcome, Request
 from pipeline.search.candidates import Candidates
 from pipeline.search.driver import Driver, Tally
 from pipeline.search.gate import described

@@ -11,7 +11,8 @@ from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import Epoch, Result, RunSpec, TestScore
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.study_records import FinalistComparison, FinalistsRecord
-from pipeline.running.runner import Outcome, Request, Runner
+from pipeline.running.outcomes import Outcome, Request
+from pipeline.running.runner import Runner
 from pipeline.search.finalists import finalists
 from pipeline.settings import FinalistsSettings
 

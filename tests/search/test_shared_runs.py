@@ -11,7 +11,7 @@ from pipeline.evidence.records import Membership
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.study_records import Trial
 from pipeline.running.jobs import Job
-from pipeline.running.runner import Outcome, Request, _tell
+from pipeline.running.outcomes import Outcome, Request, describe
 from pipeline.search.candidates import spec_of
 from pipeline.search.study_summary import images_of, images_seen
 
@@ -63,5 +63,5 @@ def test_of_a_run_that_was_found_the_error_is_told_that_was_asked_for(tmp_path: 
     folder = store.folder(trial.run)
     result = folder.result()
     assert result is not None
-    told = _tell(Outcome(request, folder, "stopped", None, trained=False))
+    told = describe(Outcome(request, folder, "stopped", None, trained=False))
     assert f"1 of 9 epochs: validation error {result.history[0].validation_error_percent:.2f} %" in told
