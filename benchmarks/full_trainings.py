@@ -22,6 +22,7 @@ from pipeline.evidence.population import (
     published_full_trainings,
 )
 from pipeline.evidence.records import Membership, RunSpec
+from pipeline.evidence.store import RunStore
 from pipeline.files import write_json
 from pipeline.machine import hardware, resolve_device, resolve_precision, versions
 from pipeline.process import prepare_workers, run_and_exit
@@ -66,12 +67,13 @@ def train_in_full(place: Workspace) -> None:
 
 
 def _trained(place: Workspace, specs: dict[int, RunSpec]) -> list[FullTraining]:
-    curves = {number: curve(place, spec) for number, spec in specs.items()}
-    return [
-        FullTraining(number, errors, specs[number].recipe.precision)
-        for number, errors in curves.items()
-        if errors is not None
-    ]
+    trained = []
+    for number, spec in specs.items():
+        errors, measurement = curve(place, spec), RunStore(place.runs).folder(spec.hash).measurement()
+        if errors is not None:
+            seconds = measurement.train_seconds if measurement else None
+            trained.append(FullTraining(number, errors, spec.recipe.precision, seconds))
+    return trained
 
 
 def _record(

@@ -51,11 +51,12 @@ class PopulationTable:
 
 @dataclass(frozen=True, config=STRICT)
 class FullTraining:
-    """Validation errors in percent of the table's network `number` after each epoch."""
+    """Validation errors in percent of the table's network `number` after each epoch; seconds of training, if known."""
 
     number: int
     errors: tuple[float, ...]
     precision: Precision
+    train_seconds: float | None = None
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.claims.estimates import Evidence
 from pipeline.claims.experiments import Experiment, Size
-from pipeline.evidence.population import PopulationTable
+from pipeline.evidence.population import FullTrainings, PopulationTable
 from pipeline.evidence.records import NetworkRecord, SeedRun
 from pipeline.reporting.comparison import Comparison
 from pipeline.reporting.provenance import Machine
@@ -54,11 +54,16 @@ class TimingCost:
 
 @dataclass(frozen=True)
 class PopulationCost:
-    """The published population: so many networks, trained so many times, in so many seconds of training."""
+    """The published population: so many networks, trained so many times, in so many seconds of training.
+
+    `in_full` of them were trained in full besides, in `full_seconds`, as far as these were recorded.
+    """
 
     networks: int
     trainings: int
     train_seconds: float
+    in_full: int
+    full_seconds: float
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ def costs_of(
     evidence: Evidence,
     comparisons: Sequence[Comparison],
     experiments: Mapping[str, Experiment],
-    population: PopulationTable | None = None,
+    population: tuple[PopulationTable, FullTrainings | None] | None = None,
 ) -> Costs:
     """Add up what is recorded; experiments and timings that a profile leaves out do not count."""
     runs = [run for record in evidence.experiments.values() for network in record.networks for run in network.runs]
@@ -134,13 +139,19 @@ def costs_of(
         ),
         comparisons=tuple(_training(name, networks) for name, networks in compared.items()),
         trainings=len({_key(run) for run in runs}),
-        population=_population(population) if population else None,
+        population=_population(*population) if population else None,
     )
 
 
-def _population(table: PopulationTable) -> PopulationCost:
-    seconds = sum(network.train_seconds for network in table.networks)
-    return PopulationCost(len(table.networks), sum(len(n.errors) for n in table.networks), seconds)
+def _population(table: PopulationTable, full: FullTrainings | None) -> PopulationCost:
+    in_full = full.networks if full else ()
+    return PopulationCost(
+        networks=len(table.networks),
+        trainings=sum(len(network.errors) for network in table.networks),
+        train_seconds=sum(network.train_seconds for network in table.networks),
+        in_full=len(in_full),
+        full_seconds=sum(training.train_seconds or 0.0 for training in in_full),
+    )
 
 
 def _core_hours(costs: Sequence[TrainingCost]) -> float:

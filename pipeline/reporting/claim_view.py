@@ -11,7 +11,7 @@ from pipeline.claims.parts import AnalyticPart, Part
 from pipeline.claims.simulation import Simulation
 from pipeline.claims.verdicts import Aside, ClaimVerdict, FigureVerdict, PartVerdict, Verdict
 from pipeline.errors import UsageError
-from pipeline.evidence.population import PopulationTable
+from pipeline.evidence.population import FullTrainings, PopulationTable
 from pipeline.reporting import claim_words
 from pipeline.reporting.claim_arms import Compared, compared_by, source_of
 from pipeline.reporting.claim_costs import Costs, costs_of
@@ -257,7 +257,7 @@ def claims_view(
     comparisons: Sequence[Comparison],
     simulation: Simulation | None,
     files: str,
-    population: PopulationTable | None = None,
+    population: tuple[PopulationTable, FullTrainings | None] | None = None,
 ) -> ClaimsView:
     """Join verdicts with the claims they are on, by name and place.
 

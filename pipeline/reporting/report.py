@@ -17,7 +17,7 @@ from pipeline.claims.judging import judge
 from pipeline.claims.simulation import Simulation
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.errors import UsageError
-from pipeline.evidence.population import published_table
+from pipeline.evidence.population import published_full_trainings, published_table
 from pipeline.evidence.records import CostProfile, GroupRecord
 from pipeline.evidence.study_records import FinalistsRecord
 from pipeline.files import read_json, write_bytes, write_json, write_text
@@ -89,7 +89,7 @@ def _claims(results: Path, place: Workspace, comparisons: Sequence[Comparison]) 
     if not judged.exists():
         return None
     catalogue = catalogue_of(place)
-    evidence = judged_evidence(place, results, catalogue)
+    evidence, table = judged_evidence(place, results, catalogue), published_table(place)
     if to_json(judge(catalogue, evidence)) != read_json(judged):
         raise UsageError(f"{judged} is not by the claims and records that lie there now: judge again (dvc repro judge)")
     simulations = [results / "simulation.json", place.published / "claims" / "simulation.json"]
@@ -100,5 +100,5 @@ def _claims(results: Path, place: Workspace, comparisons: Sequence[Comparison]) 
         comparisons,
         next((read_record(Simulation, path) for path in simulations if path.exists()), None),
         Path(os.path.relpath(place.root, results)).as_posix(),
-        published_table(place),
+        (table, published_full_trainings(place)) if table else None,
     )

@@ -16,6 +16,7 @@ from pipeline.claims.estimates import Evidence
 from pipeline.claims.evidence import judged_evidence
 from pipeline.claims.judging import judge
 from pipeline.errors import UsageError
+from pipeline.evidence.population import published_full_trainings, published_table
 from pipeline.files import write_json
 from pipeline.reporting.claim_costs import costs_of
 from pipeline.reporting.claim_view import ClaimsView, claims_view
@@ -185,6 +186,16 @@ def test_a_training_that_experiments_share_counts_once() -> None:
     costs = costs_of(Evidence({"kernels": record, "again": record}), (), experiments)
     assert [cost.trainings for cost in costs.experiments] == [10, 10] and costs.trainings == 10
     assert costs.core_hours == costs.core_hours_of_all == costs.experiments[0].core_hours
+
+
+def test_the_population_is_part_of_what_it_cost() -> None:
+    table, full = published_table(Workspace(CHECKOUT)), published_full_trainings(Workspace(CHECKOUT))
+    assert table is not None and full is not None
+    view = claims_view(catalogue(), judge(catalogue(), evidence()), evidence(), (), None, "", (table, full))
+    cost = view.costs.population
+    assert cost is not None and (cost.networks, cost.trainings, cost.in_full) == (253, 283, len(full.networks))
+    for text in (words(render_html((), (), view)), render_markdown((), (), view)):
+        assert "283 trainings of 253 networks" in text and f"{cost.in_full} of them were trained in full" in text
 
 
 def test_the_rule_is_told_with_what_it_does_where_the_truth_is_known(page: str, text: str) -> None:
