@@ -56,7 +56,8 @@ class TimingCost:
 class PopulationCost:
     """The published population: so many networks, trained so many times, in so many seconds of training.
 
-    `in_full` of them were trained in full besides, in `full_seconds`, as far as these were recorded.
+    Of a network's seeds the first was timed; the others count as much. `in_full` of the networks were trained in full
+    besides, in `full_seconds`, as far as these were recorded.
     """
 
     networks: int
@@ -148,7 +149,7 @@ def _population(table: PopulationTable, full: FullTrainings | None) -> Populatio
     return PopulationCost(
         networks=len(table.networks),
         trainings=sum(len(network.errors) for network in table.networks),
-        train_seconds=sum(network.train_seconds for network in table.networks),
+        train_seconds=sum(network.train_seconds * len(network.errors) for network in table.networks),
         in_full=len(in_full),
         full_seconds=sum(training.train_seconds or 0.0 for training in in_full),
     )
