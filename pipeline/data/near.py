@@ -18,19 +18,19 @@ LEAST_FINE, LEAST_COARSE = 0.991, 0.998
 """Correlations of two thumbnails from which on they show the same picture."""
 BRIGHTNESS, CONTRAST = 2.0, 0.94
 """Largest difference of mean grey values (of 255), and least ratio of their spreads."""
-LOOKED_AT, PAIRS_AT_ONCE = 20_000, 2**24
-"""Images of a split that are looked for in another, evenly spaced if it has more; and pairs compared in one go."""
+LOOKED_AT, AT_ONCE = 20_000, 128
+"""Images of a split that are looked for in another, evenly spaced if it has more; and how many of them in one go."""
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 
 class Thumbnails:
-    """Thumbnails of a split's images, brought to mean 0 and length 1."""
+    """Thumbnails of a split's images, brought to mean 0 and length 1; the darkest first."""
 
     def __init__(self, fine: Pixels) -> None:
         """`fine` are thumbnails (N, C, FINE, FINE), as `thumbnails` makes them."""
-        values = fine.astype(np.float32)
+        values = fine[np.argsort(fine.mean((1, 2, 3)), kind="stable")].astype(np.float32)
         coarse = values.reshape(*values.shape[:2], COARSE, FINE // COARSE, COARSE, FINE // COARSE).mean((3, 5))
         self.mean = values.mean((1, 2, 3))
         self.fine, self.spread = _directions(values)
@@ -44,13 +44,15 @@ class Thumbnails:
         if not len(self) or not len(others):
             return 0
         places = np.unique(np.linspace(0, len(self) - 1, min(len(self), LOOKED_AT)).astype(int))
-        at_once = max(1, PAIRS_AT_ONCE // len(others))
-        found = sum(self._found(places[start : start + at_once], others) for start in range(0, len(places), at_once))
+        found = sum(self._found(places[start : start + AT_ONCE], others) for start in range(0, len(places), AT_ONCE))
         return round(found * len(self) / len(places))
 
     def _found(self, places: npt.NDArray[np.int64], others: "Thumbnails") -> int:
-        rows, columns = np.nonzero(self.coarse[places] @ others.coarse.T >= LEAST_COARSE)
-        mine = places[rows]
+        """How many of some images, which follow each other in brightness, are nearly alike to others."""
+        first = int(np.searchsorted(others.mean, self.mean[places[0]] - BRIGHTNESS))
+        last = int(np.searchsorted(others.mean, self.mean[places[-1]] + BRIGHTNESS, side="right"))
+        rows, columns = np.nonzero(self.coarse[places] @ others.coarse[first:last].T >= LEAST_COARSE)
+        mine, columns = places[rows], columns + first
         ratio = self.spread[mine] / others.spread[columns]
         alike = (
             (np.einsum("ij,ij->i", self.fine[mine], others.fine[columns]) >= LEAST_FINE)
