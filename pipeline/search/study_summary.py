@@ -148,6 +148,8 @@ def trials_of(record: Mapping[str, Any]) -> list[Trial]:
             state=trial["state"],
             reason=trial["reason"],
             epochs_seen=trial.get("epochs_seen", 0),
+            train_seconds=trial.get("train_seconds", 0.0),
+            micro_batches=trial.get("micro_batches", 1),
             counted_at=place,
         )
         for place, trial in sorted(enumerate(record["trials"], start=1), key=lambda entry: entry[1]["number"])

@@ -135,7 +135,9 @@ def test_hypervolume_of_a_record_is_that_of_its_front(record: dict[str, Any]) ->
     assert record["hypervolume"][-1] == pytest.approx(hypervolume(points, [1, 1]))
     assert bounds.least == pytest.approx([0.0, math.log10(323_328)])
     assert bounds.most == pytest.approx([90.0, math.log10(5_000_000)])
-    assert [trial.number for trial in trials_of(record)] == list(range(40))
+    read = trials_of(record)
+    assert [trial.number for trial in read] == list(range(40))
+    assert sum(trial.train_seconds for trial in read) == record["compute"]["train_seconds"] == 400
 
 
 def test_the_course_counts_a_network_when_it_came_to_its_end() -> None:
