@@ -1,5 +1,6 @@
 """Waiting for other processes, and finding them."""
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -18,7 +19,11 @@ def wait_until(condition: Callable[[], bool], seconds: float = 90.0) -> None:
 
 def workers_of(driver: int | None = None) -> list[psutil.Process]:
     """The workers of a driver (default: this process): children of the server that forks them."""
-    return [worker for child in psutil.Process(driver).children() for worker in child.children()]
+    workers: list[psutil.Process] = []
+    for child in psutil.Process(driver).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended while it was looked at
+            workers += child.children()
+    return workers
 
 
 def processes_in(place: Workspace) -> list[psutil.Process]:

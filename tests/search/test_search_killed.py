@@ -1,5 +1,6 @@
 """Searches that are killed, stopped and interrupted, with real workers that train on real images."""
 
+import contextlib
 import json
 import os
 import random
@@ -34,7 +35,8 @@ def test_a_search_killed_at_random_counts_exactly_its_budget(
         wait_until(lambda moment=moment: training_since(study, moment))  # type: ignore[misc]
         time.sleep(chance.random())
         for worker in workers_of(process.pid)[:1]:
-            worker.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                worker.kill()
         time.sleep(chance.random())
         process.kill()
         process.communicate()
