@@ -218,9 +218,8 @@ def study_summary(record: Mapping[str, Any], files: Mapping[str, Sequence[Path]]
 
 def report_summary(verdicts: Sequence[ClaimVerdict], results: Path) -> Summary:
     """A report's page and pictures, its records of claims, and how many claims have which verdict."""
-    counts = {f"claims {verdict}": 0 for verdict in get_args(Verdict)} if verdicts else {}
-    for claim in verdicts:
-        counts[f"claims {claim.verdict}"] += 1
+    told = [claim.verdict for claim in verdicts]
+    counts = {f"claims {verdict}": told.count(verdict) for verdict in get_args(Verdict) if told}
     named = [results / name for name in ("report.html", "REPORT.md", "claims.json", "metrics.json")]
     files = {"": [path for path in named if path.exists()], "figures": sorted((results / "figures").glob("*.png"))}
     return Summary(_finite({"claims": len(verdicts), **counts}), {}, files)
