@@ -25,6 +25,7 @@ def main() -> int:
     """Unpack the wheels, work for so many minutes, pack the records."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", default="gpu")
+    parser.add_argument("--only", default="", help="groups, experiments and timings, joined by commas, in this order")
     parser.add_argument("--minutes", type=float, default=8.0, help="after which the trainings are interrupted")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--workers", type=int, help="trainings at once; default: what fits on the card")
@@ -40,7 +41,8 @@ def main() -> int:
         "CONVSTUDY_HOME": str(HOME),
         "PYTHONPATH": os.pathsep.join([str(HOME), str(SITE), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
-    command = [sys.executable, "-m", "gpu.study", arguments.profile, arguments.device, str(arguments.workers or 0)]
+    command = [sys.executable, "-m", "gpu.study", arguments.profile, arguments.device]
+    command += [str(arguments.workers or 0), arguments.only]
     code = _for_so_long(subprocess.Popen(command, env=environment, cwd=HOME), 60 * arguments.minutes)
     _pack(arguments.output)
     return code

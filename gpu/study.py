@@ -1,7 +1,7 @@
 """The study's trainings as the stages `run`, `experiment` and `timing` make them, mirrored nowhere.
 
-Called by gpu/run.py as `python -m gpu.study PROFILE DEVICE WORKERS` (0: what fits); what is done is not done again, so
-that a call after an interruption begins where the last one ended.
+Called by gpu/run.py as `python -m gpu.study PROFILE DEVICE WORKERS ONLY` (0 workers: what fits; only nothing: all);
+what is done is not done again, so that a call after an interruption begins where the last one ended.
 """
 
 import sys
@@ -19,7 +19,7 @@ from pipeline.claims.measuring import take_timing
 from pipeline.claims.timed_costs import check_timing
 from pipeline.claims.timings import PlannedTiming, TimingRecord, plan_timing
 from pipeline.data.manifest import Manifest, load_manifest
-from pipeline.errors import RunsFailedError, UsageError
+from pipeline.errors import RunsFailedError, UsageError, unknown_name
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
 from pipeline.files import write_json
@@ -35,8 +35,11 @@ from pipeline.settings import read_settings
 from pipeline.workspace import workspace
 
 
-def main(profile: str, device_name: str, workers: int) -> None:
-    """Train every group and experiment of a profile and write its GroupRecord, then take the timings."""
+def main(profile: str, device_name: str, workers: int, only: str) -> None:
+    """Train every group and experiment of a profile and write its GroupRecord, then take the timings.
+
+    With `only`, just those that it names, in its order; raises UsageError for one that the profile lacks.
+    """
     place = workspace()
     settings = read_settings(place.params_file)
     manifest = load_manifest(place.prepared_data / settings.data.name)
@@ -50,6 +53,11 @@ def main(profile: str, device_name: str, workers: int) -> None:
     ]
     failures: list[str] = []
     plans = [*(("runs", plan) for plan in groups), *((EXPERIMENTS, plan) for plan in experiments)]
+    wanted = only.split(",") if only else [*(plan.group for _, plan in plans), *catalogue.timings]
+    for name in wanted:
+        if name not in catalogue.timings and name not in {plan.group for _, plan in plans}:
+            raise unknown_name("group, experiment or timing", name, [plan.group for _, plan in plans])
+    plans = [found for name in wanted for found in plans if found[1].group == name]
     for number, (kind, plan) in enumerate(plans, 1):
         record_file = place.results / kind / f"{plan.group}.json"
         if _is_done(plan, record_file, manifest):
@@ -68,14 +76,15 @@ def main(profile: str, device_name: str, workers: int) -> None:
             failures.append(str(error))
             continue
         write_json(record_file, to_json(record))
-    for name, timing in catalogue.timings.items():
+    for name in (name for name in wanted if name in catalogue.timings):
+        timing = catalogue.timings[name]
         planned, record_file = plan_timing(name, timing, profile), place.results / TIMINGS / f"{name}.json"
         if planned.rounds and not _is_taken(name, planned, record_file):
             write_json(record_file, to_json(take_timing(planned, device, print)))
     finished = sum(1 for folder in RunStore(place.runs) if folder.result() is not None)
     if failures:
         raise RunsFailedError(f"{len(failures)} of {len(plans)} groups and experiments are not done: {failures[0]}")
-    print(f"done: {len(groups)} groups, {len(experiments)} experiments, {finished} runs with a result")
+    print(f"done: {len(plans)} groups and experiments, {finished} runs with a result")
 
 
 def _is_done(plan: RunPlan, record_file: Path, manifest: Manifest) -> bool:
@@ -103,4 +112,4 @@ def _is_taken(name: str, planned: PlannedTiming, record_file: Path) -> bool:
 
 
 if __name__ == "__main__":
-    run_and_exit(lambda: main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    run_and_exit(lambda: main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]))

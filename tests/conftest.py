@@ -51,10 +51,15 @@ def raw_fashion_mnist() -> Path:
 
 
 @pytest.fixture(scope="session")
-def prepared_fashion_mnist(raw_fashion_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the prepared data set. Shared by all tests: to be read, never changed."""
+def prepared_fashion_mnist(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the prepared data set. Shared by all tests: to be read, never changed.
+
+    CONVSTUDY_TEST_PREPARED names one that is there, where the .gz files are not.
+    """
+    if given := os.environ.get("CONVSTUDY_TEST_PREPARED"):
+        return Path(given)
     prepared = tmp_path_factory.mktemp("prepared")
-    prepare("fashion-mnist", raw_fashion_mnist.parent, prepared)
+    prepare("fashion-mnist", request.getfixturevalue("raw_fashion_mnist").parent, prepared)
     return prepared / "fashion-mnist"
 
 

@@ -1,0 +1,124 @@
+"""Trainings per hour on one card by how many share it, and the memory of each beside its estimate."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event, Thread
+
+import torch
+
+import search_spaces
+from benchmarks.records import Row, row, told
+from pipeline.data.manifest import Manifest, load_manifest
+from pipeline.errors import UsageError
+from pipeline.evidence.records import RunSpec
+from pipeline.evidence.store import RunStore
+from pipeline.machine import cores, resolve_precision
+from pipeline.running.estimate import training_bytes, trainings_at_once
+from pipeline.running.executors import ProcessExecutor
+from pipeline.running.jobs import Job
+from pipeline.running.plans import run_spec
+from pipeline.schema import to_json
+from pipeline.training.recipe import Recipe
+
+SHARED_BY = (1, 3, 6, 12)
+TRAININGS = 12
+SAMPLE_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One training of the benchmark: a reference at a resolution in pixels, over so many batches."""
+
+    name: str
+    resolution: int
+    batch_size: int
+    steps: int
+
+
+CASES = (Trained("resnet-small", 28, 64, 200), Trained("googlenet", 96, 128, 25))
+
+
+def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
+    """Twelve short trainings of each case, one, three, six and twelve at once; raises UsageError where no card is."""
+    if not torch.cuda.is_available():
+        raise UsageError("the benchmark cards needs a GPU: no CUDA device was found")
+    rows, findings = [], []
+    for case in CASES:
+        with TemporaryDirectory() as folder:
+            rows += _measure(case, Path(folder), data, repeats, tell)
+        speed = rows[-2]
+        against = ", ".join(f"{told(ratio)} times {other}" for other, ratio in speed.ratios.items())
+        findings.append(f"{speed.case}: {next(iter(speed.arms))}, the default, is {against}")
+    return rows, findings
+
+
+def _measure(case: Trained, store: Path, data: Path, repeats: int, tell: Callable[[str], None]) -> list[Row]:
+    manifest = load_manifest(data)
+    specs = [_spec(case, manifest, seed) for seed in range((repeats + 1) * len(SHARED_BY) * TRAININGS)]
+    default = trainings_at_once(specs[:TRAININGS], "cuda")
+    shared_by = sorted({default, *(count for count in SHARED_BY if count <= cores())}, key=lambda n: (n != default, n))
+    rates: dict[str, list[float]] = {f"{count} at once": [] for count in shared_by}
+    memory: dict[str, list[float]] = {"measured": [], "estimated": []}
+    waiting = iter(specs)
+    for count in shared_by:
+        before = torch.cuda.mem_get_info()[0]
+        executor = ProcessExecutor("cuda", count)
+        try:
+            with _least_free() as least:
+                _train(executor, store, data, manifest, [next(waiting) for _ in range(count)])  # CUDA begins
+            if count == 1:
+                memory["measured"].append((before - least()) / 2**30)
+                memory["estimated"].append(training_bytes(specs[0]) / 2**30)
+            for repeat in range(repeats):
+                seconds = _train(executor, store, data, manifest, [next(waiting) for _ in range(TRAININGS)])
+                rates[f"{count} at once"].append(3600 * TRAININGS / seconds)
+                tell(f"{case.name}, {count} at once, {repeat + 1}/{repeats}: {seconds:.1f} s")
+        finally:
+            executor.close()
+    title = f"{case.name}, {case.resolution} pixels, batch {case.batch_size}"
+    return [row(title, "trainings/hour", rates), row(title, "GiB of a card for a training", memory, None)]
+
+
+def _train(executor: ProcessExecutor, store: Path, data: Path, manifest: Manifest, specs: list[RunSpec]) -> float:
+    """Seconds until all are trained."""
+    runs = [RunStore(store).register(spec, "cards", manifest.name).run for spec in specs]
+    started = time.perf_counter()
+    for future in [executor.submit(Job(store, run, data, manifest.test_fingerprint)) for run in runs]:
+        future.result()
+    return time.perf_counter() - started
+
+
+def _spec(case: Trained, manifest: Manifest, seed: int) -> RunSpec:
+    family, reference = search_spaces.reference(case.name)
+    recipe = Recipe(
+        epochs=1,
+        batch_size=case.batch_size,
+        train_images=case.steps * case.batch_size,
+        validation_images=1000,
+        train_loss_images=500,
+        learning_rate=0.01,
+        precision=resolve_precision("auto", "cuda"),
+    )
+    return run_spec(family.name, to_json(reference.config), case.resolution, recipe, seed, manifest, "cuda")
+
+
+@contextmanager
+def _least_free() -> Iterator[Callable[[], int]]:
+    """The least bytes that the card had free, by any process, since the block began."""
+    least, over = [torch.cuda.mem_get_info()[0]], Event()
+
+    def watch() -> None:
+        while not over.wait(SAMPLE_SECONDS):
+            least[0] = min(least[0], torch.cuda.mem_get_info()[0])
+
+    watcher = Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield lambda: least[0]
+    finally:
+        over.set()
+        watcher.join()
