@@ -140,16 +140,16 @@ def test_a_card_without_room_gets_smaller_batches_until_they_fit(prepared_fashio
     assert measurement.peak_memory_kind == "cuda allocator" and 0 < measurement.peak_memory_bytes < 2.5 * 2**30
 
 
-def test_trainings_share_a_card_within_what_was_estimated(study: Workspace) -> None:
-    manifest = load_manifest(study.prepared_data / "fashion-mnist")
-    settings = read_settings(study.params_file)
+def test_trainings_share_a_card_within_what_was_estimated(prepared_fashion_mnist: Path, tmp_path: Path) -> None:
+    place, manifest = Workspace(tmp_path), load_manifest(prepared_fashion_mnist)
+    settings = read_settings(CHECKOUT / "params.yaml")
     entries = {name: Entry() for name in ("lenet-small", "resnet-small")}
     plan = plan_group("cards", entries, settings, "smoke", manifest)
     specs = [request.spec for request in planned_requests(plan, manifest, "cuda")]
     at_once = trainings_at_once(specs, "cuda")
     assert at_once > 1
-    options = RunnerOptions(at_once, mirrored=False)
-    with open_runner(study, manifest, "cuda", Display("cards", len(specs), quiet=True), options) as runner:
+    options = RunnerOptions(at_once, data_folder=prepared_fashion_mnist, mirrored=False)
+    with open_runner(place, manifest, "cuda", Display("cards", len(specs), quiet=True), options) as runner:
         record = reproduce(plan, manifest, runner, "cuda")
     check_final(record)
     for trained in record.networks:
