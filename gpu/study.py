@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.process import prepare_workers, run_and_exit
+from pipeline.process import Interrupted, prepare_workers, run_and_exit
 
 if __name__ == "__main__":
     prepare_workers()
@@ -26,6 +26,7 @@ from pipeline.files import write_json
 from pipeline.machine import resolve_device
 from pipeline.running.display import Display
 from pipeline.running.estimate import trainings_at_once
+from pipeline.running.found import FoundRuns
 from pipeline.running.plans import RunPlan, plan_runs
 from pipeline.running.reproduce import check_final, reproduce
 from pipeline.running.requests import planned_requests
@@ -67,8 +68,13 @@ def main(profile: str, device_name: str, workers: int, only: str) -> None:
         at_once = workers or trainings_at_once([request.spec for request in requests], device)
         display = Display(f"{plan.group} {number}/{len(plans)}, {at_once} at once", len(requests))
         options = RunnerOptions(at_once, checkpoint_seconds=plan.checkpoint_seconds, mirrored=False)
-        with open_runner(place, manifest, device, display, options) as runner:
-            record = reproduce(plan, manifest, runner, device)
+        try:
+            with open_runner(place, manifest, device, display, options) as runner:
+                record = reproduce(plan, manifest, runner, device)
+        except Interrupted:  # what is finished is evidence already, which another machine may go on from
+            store = FoundRuns(RunStore(place.runs), manifest.test_fingerprint)
+            write_json(record_file, to_json(reproduce(plan, manifest, store, device)))
+            raise
         try:
             check_final(record)
         except RunsFailedError as error:  # the others are run all the same

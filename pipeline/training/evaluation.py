@@ -9,9 +9,11 @@ from torch import nn
 from pipeline.training.images import Images, Preparation
 
 EVALUATION_BATCH = 500
-"""Images at once, up to SMALL_SIDE pixels; fewer of larger ones, so that memory does not grow with resolution."""
+"""Images at once, up to a side of SMALL_SIDE; fewer of larger ones, so that memory does not grow with resolution."""
 
-SMALL_SIDE = 64
+SMALL_SIDE = {"cpu": 64, "cuda": 160}
+"""In pixels. On a card more fit, and small batches leave it idle: at 224 pixels GoogLeNet's 40 images at once were scored
+1.7 times as slowly as 500 (H200, bfloat16)."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def evaluate(
     was_training = model.training
     model.eval()
     device = images.device
-    batch = max(16, int(EVALUATION_BATCH * min(1.0, (SMALL_SIDE / preparation.side) ** 2)))
+    batch = max(16, int(EVALUATION_BATCH * min(1.0, (SMALL_SIDE[device.type] / preparation.side) ** 2)))
     batch = max(1, batch // parts)
     loss, wrong = torch.zeros((), device=device), torch.zeros((), device=device, dtype=torch.int64)
     with torch.inference_mode(), autocast(device.type, precision):
