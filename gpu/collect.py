@@ -20,7 +20,10 @@ from pipeline.workspace import Workspace, workspace
 
 
 def collect(archive: Path, name: str, place: Workspace) -> Path:
-    """Add the archive's runs to the store, write its report and publish it; runs that are there already stay."""
+    """Add the archive's runs to the store and publish its records; runs that are there already stay.
+
+    Returns the folder of the published report: its own where it brought groups of networks, else that of claims.
+    """
     with TemporaryDirectory() as folder:
         try:
             with tarfile.open(archive) as packed:
@@ -30,9 +33,11 @@ def collect(archive: Path, name: str, place: Workspace) -> Path:
         brought = Workspace(Path(folder))
         for run in sorted(brought.runs.glob("*")):
             _add(run, place.runs / run.name)
+        publish_claims(place, brought.results)
+        if not any((brought.results / "runs").glob("*.json")):
+            return place.published / "claims"
         (brought.results / "profiles").mkdir(parents=True, exist_ok=True)
         write_report(brought.results)
-        publish_claims(place, brought.results)
         return publish(place, name, brought.results)
 
 

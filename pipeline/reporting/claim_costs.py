@@ -1,4 +1,7 @@
-"""What the evidence cost: trainings, failures and core-hours, by experiment, and on which machines."""
+"""What the evidence cost: trainings, failures and hours, by experiment, and on which machines.
+
+Hours of trainings on a card are no core-hours: each is a core's that feeds a card, and several share that card.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,10 +26,11 @@ class TrainingCost:
         seeds: which ones.
         failed: how many of the trainings.
         rate_trainings, rate_epochs: short trainings by which learning rates were chosen.
-        core_hours: of training and evaluation, seconds times threads, those for learning rates included.
+        hours: of training and evaluation, seconds times threads, those for learning rates included.
+        on_card: whether they ran on a GPU, and are no core-hours.
         budget: core-hours that claims.yaml gives the experiment now; None for what is no experiment.
         machines: on which they ran.
-        taken: core-seconds by training, by which one that several experiments share is known.
+        taken: seconds times threads by training, by which one that several experiments share is known.
     """
 
     name: str
@@ -36,7 +40,8 @@ class TrainingCost:
     failed: int
     rate_trainings: int
     rate_epochs: int
-    core_hours: float
+    hours: float
+    on_card: bool
     budget: float | None
     machines: tuple[str, ...]
     taken: Mapping[str, float]
@@ -88,13 +93,18 @@ class Costs:
 
     @property
     def core_hours(self) -> float:
-        """Of all experiments; a training that several share counts once."""
-        return _core_hours(self.experiments)
+        """Of all experiments on CPUs; a training that several share counts once."""
+        return _hours(self.experiments, on_card=False)
 
     @property
     def core_hours_of_all(self) -> float:
-        """Of all experiments and compared networks; a training that several share counts once."""
-        return _core_hours(self.trained)
+        """Of all experiments and compared networks on CPUs; a training that several share counts once."""
+        return _hours(self.trained, on_card=False)
+
+    @property
+    def card_hours(self) -> float:
+        """Of all trainings of experiments and compared networks on cards, added up as if each had run alone."""
+        return _hours(self.trained, on_card=True)
 
     @property
     def trained(self) -> tuple[TrainingCost, ...]:
@@ -155,10 +165,11 @@ def _population(table: PopulationTable, full: FullTrainings | None) -> Populatio
     )
 
 
-def _core_hours(costs: Sequence[TrainingCost]) -> float:
+def _hours(costs: Sequence[TrainingCost], *, on_card: bool) -> float:
     once: dict[str, float] = {}
     for cost in costs:
-        once |= cost.taken
+        if cost.on_card is on_card:
+            once |= cost.taken
     return sum(once.values()) / SECONDS_AN_HOUR
 
 
@@ -182,7 +193,8 @@ def _training(name: str, networks: Sequence[NetworkRecord], size: Size | None = 
         failed=sum(run.state == "failed" for run in runs),
         rate_trainings=len(trials),
         rate_epochs=sum(trial.epochs for trial in trials),
-        core_hours=sum(taken.values()) / SECONDS_AN_HOUR,
+        hours=sum(taken.values()) / SECONDS_AN_HOUR,
+        on_card=any("gpu" in one.hardware for one in measurements),
         budget=size.core_hours if size else None,
         machines=tuple(dict.fromkeys(machines)),
         taken=taken,

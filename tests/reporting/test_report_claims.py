@@ -173,7 +173,7 @@ def test_an_arm_that_never_trained_is_left_out_with_its_reason() -> None:
 def test_costs_add_up(page: str, claims: ClaimsView) -> None:
     kernels, spaces = claims.costs.experiments
     assert (kernels.trainings, kernels.failed, kernels.seeds) == (10, 0, (1, 2, 3, 4, 5)) and spaces.failed == 1
-    assert kernels.core_hours == pytest.approx(10 * (1800 + 180) / 3600)
+    assert kernels.hours == pytest.approx(10 * (1800 + 180) / 3600) and not kernels.on_card
     assert kernels.budget == catalogue().experiments["kernels"].sizes["quick"].core_hours
     assert spaces.trainings == 17
     assert claims.costs.timings[0].rounds == 4
@@ -185,7 +185,31 @@ def test_a_training_that_experiments_share_counts_once() -> None:
     experiments = {"kernels": catalogue().experiments["kernels"], "again": catalogue().experiments["kernels"]}
     costs = costs_of(Evidence({"kernels": record, "again": record}), (), experiments)
     assert [cost.trainings for cost in costs.experiments] == [10, 10] and costs.trainings == 10
-    assert costs.core_hours == costs.core_hours_of_all == costs.experiments[0].core_hours
+    assert costs.core_hours == costs.core_hours_of_all == costs.experiments[0].hours > costs.card_hours == 0
+
+
+def test_hours_on_a_card_are_no_core_hours() -> None:
+    found = evidence()
+    kernels = found.experiments["kernels"]
+    networks = tuple(
+        replace(
+            network,
+            runs=tuple(
+                replace(run, measurement=replace(run.measurement, hardware={"gpu": "NVIDIA H200"}))
+                for run in network.runs
+                if run.measurement is not None
+            ),
+        )
+        for network in kernels.networks
+    )
+    found = replace(found, experiments={**found.experiments, "kernels": replace(kernels, networks=networks)})
+    view = claims_view(catalogue(), judge(catalogue(), found), found, (), None, "")
+    on_card, on_cpu = view.costs.experiments
+    assert on_card.on_card and not on_cpu.on_card
+    assert view.costs.card_hours == pytest.approx(on_card.hours)
+    assert view.costs.core_hours == pytest.approx(on_cpu.hours)
+    for text in (words(render_html((), (), view)), render_markdown((), (), view)):
+        assert "hours of trainings that shared a GPU" in text and "on a GPU" in text
 
 
 def test_the_population_is_part_of_what_it_cost() -> None:
