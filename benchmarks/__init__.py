@@ -8,16 +8,22 @@ import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import torch
+
 from benchmarks.records import Benchmark, finish, table
 from pipeline.errors import UsageError, unknown_name
 
-NAMES = ("throughput", "packing", "limit", "overhead", "data", "growth", "searching", "rates", "accuracy", "study")
+NEEDS_A_CARD = ("cards",)
+NAMES = (
+    *("throughput", "packing", "limit", "overhead", "data", "growth", "searching", "rates", "accuracy", "study"),
+    *NEEDS_A_CARD,
+)
 
 
 def run_benchmarks(
     names: Sequence[str], repeats: int, data: Path, results: Path, tell: Callable[[str], None]
 ) -> list[Benchmark]:
-    """Run benchmarks one after another, and write each record as soon as it is there.
+    """Run benchmarks one after another, and write each record as soon as it is there; by default all that can run here.
 
     Raises UsageError for an unknown name, or where the extra that a benchmark needs is not installed.
     """
@@ -25,7 +31,7 @@ def run_benchmarks(
         if name not in NAMES:
             raise unknown_name("benchmark", name, NAMES)
     done = []
-    for name in names or NAMES:
+    for name in names or [name for name in NAMES if name not in NEEDS_A_CARD or torch.cuda.is_available()]:
         module = importlib.import_module(f"benchmarks.{name}")
         try:
             rows, findings = module.run(data, repeats, tell)
