@@ -62,11 +62,12 @@ def run_job(job: Job) -> None:
     except (RuntimeError, MemoryError, OSError) as error:
         if not is_out_of_memory(error):
             raise
-        _split_further(RunStore(job.store).folder(job.run))
+        split_further(RunStore(job.store).folder(job.run))
         raise MemoryError((str(error).splitlines() or ["memory is short"])[0]) from error
 
 
-def _split_further(folder: RunFolder) -> None:
+def split_further(folder: RunFolder) -> None:
+    """Have a run's batches trained in twice as many parts from now on, if they can be smaller."""
     header = folder.header()
     assert header is not None
     micro_batches = 2 * folder.micro_batches

@@ -6,6 +6,7 @@ A run that is finished already, whoever asked for it, is not trained again.
 
 import errno
 import functools
+import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -19,10 +20,11 @@ from pipeline.data.manifest import Manifest
 from pipeline.errors import ConvstudyError
 from pipeline.evidence.records import RunHeader
 from pipeline.evidence.store import RunStore
+from pipeline.machine import kills_for_memory
 from pipeline.process import uninterrupted
 from pipeline.running.display import Active, Shows
 from pipeline.running.executors import Executor
-from pipeline.running.jobs import Job, needs_weights, read_progress
+from pipeline.running.jobs import Job, needs_weights, read_progress, split_further
 from pipeline.running.outcomes import Outcome, Request, describe, finished_result, named, outcome_of
 from pipeline.tracking.mirror import Mirror
 from pipeline.training.checkpoint import Checkpoints
@@ -46,6 +48,9 @@ class _InFlight:
     attempt: int = 1
     retries_left: int = RETRIES
     micro_batches: int = 1
+    kills_before: int = 0
+    """How many processes the system had killed for want of memory when the attempt began."""
+    was_killed_for_memory: bool = False
     progress: Progress | None = None
     mirrored: bool = False
     sign: float | None = None
@@ -159,7 +164,7 @@ class Runner:
 
     def _start(self, flight: _InFlight) -> None:
         self.store.folder(flight.job.run).progress.unlink(missing_ok=True)  # of an earlier attempt
-        flight.heard = time.monotonic()
+        flight.heard, flight.kills_before = time.monotonic(), kills_for_memory()
         self._in_flight[self.executor.submit(flight.job)] = flight
 
     def _end(self, future: "Future[None]", flight: _InFlight) -> None:
@@ -171,6 +176,11 @@ class Runner:
             self._finished.append(outcome_of(flight.request, folder, result, attempts=flight.attempt))
             return
         reason = _passing_reason(error)
+        if getattr(error, "exitcode", None) == -signal.SIGKILL and kills_for_memory() > flight.kills_before:
+            reason = "out_of_memory"
+            if flight.was_killed_for_memory:  # once, it may have been for what others took
+                split_further(folder)
+            flight.was_killed_for_memory = True
         if reason is None:
             if isinstance(error, ConvstudyError | OSError):
                 raise error

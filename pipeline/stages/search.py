@@ -30,7 +30,7 @@ def main(entry: str) -> None:
         planned = read_record(PlannedSearch, plan_file)
         manifest = load_manifest(place.prepared_data / planned.plan.data)
         record = search(place, manifest, planned.plan, Budget(trials=planned.trials), name=planned.study)
-        if all(trial["reason"] in PASSING_REASONS for trial in record["trials"]):
+        if record["trials"] and all(trial["reason"] in PASSING_REASONS for trial in record["trials"]):
             raise RunsFailedError(f"all trials of study {planned.study} were lost: run it again")
     write_json(place.results / "studies" / f"{entry}.json", record)
 

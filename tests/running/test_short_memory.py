@@ -1,6 +1,8 @@
 """Recipe 5 of reliability, in runs: memory runs out, the run goes on in parts, and wherever it is told that is told."""
 
 import errno
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +14,8 @@ from pathlib import Path
 import pytest
 from conftest import CHECKOUT
 from memory import short_of_memory
+from pebble import ProcessExpired
+from processes import wait_until
 from small_plans import manifest_of, smoke_plan
 from torch import nn
 
@@ -127,3 +131,57 @@ def test_a_process_whose_memory_runs_out_is_followed_by_one_that_gets_further(
     assert parts[:-1] == [2**place for place in range(1, len(ends))] and parts[-1] == 1
     measurement = folder.measurement()
     assert measurement is not None and measurement.micro_batches > 1 and folder.test_score() is not None
+
+
+@pytest.mark.parametrize(("kills", "reason", "parts"), [(1, "out_of_memory", 2), (0, "worker ended unexpectedly", 1)])
+def test_only_a_worker_that_the_system_kills_for_memory_twice_gets_smaller_batches(
+    kills: int, reason: str, parts: int, study: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = 0
+    seen: list[int] = []
+
+    class Killed(InThisProcess):
+        def submit(self, job: Job) -> "Future[None]":
+            nonlocal killed
+            seen.append(RunStore(job.store).folder(job.run).micro_batches)
+            if len(seen) > 2:
+                return super().submit(job)
+            future: Future[None] = Future()
+            future.set_exception(ProcessExpired("killed", -signal.SIGKILL))  # type: ignore[no-untyped-call]
+            killed += kills
+            return future
+
+    monkeypatch.setattr("pipeline.running.runner.kills_for_memory", lambda: killed)
+    manifest, plan = manifest_of(study), smoke_plan(study, seeds=(1,), keep_weights=False)
+    plan = replace(plan, networks=tuple(replace(network, rates=network.rates[:1]) for network in plan.networks))
+    display = Display("test", 0, quiet=True)
+    lines: list[str] = []
+    monkeypatch.setattr(display, "line", lines.append)
+    store, data = RunStore(study.runs), study.prepared_data / manifest.name
+    with Runner(store, data, manifest, Killed(), lambda: Mirror.off(study.mlflow), display) as runner:
+        (network,) = reproduce(plan, manifest, runner, "cpu").networks
+    attempts = [line for line in lines if "going on" in line]
+    assert seen == [1, 1, parts] and len(attempts) == 2 and all(reason in line for line in attempts)
+    assert network.runs[0].measurement is not None and network.runs[0].measurement.micro_batches == parts
+
+
+@pytest.mark.soak
+def test_workers_that_the_system_really_kills_for_memory_get_smaller_batches(
+    prepared_fashion_mnist: Path, tmp_path: Path
+) -> None:
+    own = next((line for line in Path("/proc/self/cgroup").read_text().splitlines() if ":memory:" in line), None)
+    group = Path(f"/sys/fs/cgroup/memory{own.split(':')[2]}/convstudy-{os.getpid()}") if own else Path("/nowhere")
+    try:
+        group.mkdir()
+    except OSError:
+        pytest.skip("no memory cgroup of version 1 that may be made here")
+    try:
+        script = Path(__file__).with_name("driver_short_of_memory.py")
+        command = [sys.executable, str(script), str(tmp_path), str(prepared_fashion_mnist), str(group), "1800"]
+        environment = {**os.environ, "PYTHONPATH": "."}
+        done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True)
+    finally:
+        wait_until(lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
+    state, _, _, parts, *_ = done.stdout.splitlines()[-1].split()
+    assert state == "complete" and int(parts) > 1
