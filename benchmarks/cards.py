@@ -1,5 +1,6 @@
 """Trainings per hour on one card by how many share it, and the memory of each beside its estimate."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,7 +44,10 @@ CASES = (Trained("resnet-small", 28, 64, 200), Trained("googlenet", 96, 128, 25)
 
 
 def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
-    """Twelve short trainings of each case, one, three, six and twelve at once; raises UsageError where no card is."""
+    """Twelve short trainings of each case, as many at once as is the default, and 1, 3, 6 and 12 where they fit.
+
+    Raises UsageError where there is no card.
+    """
     if not torch.cuda.is_available():
         raise UsageError("the benchmark cards needs a GPU: no CUDA device was found")
     rows, findings = [], []
@@ -58,21 +62,22 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
 
 def _measure(case: Trained, store: Path, data: Path, repeats: int, tell: Callable[[str], None]) -> list[Row]:
     manifest = load_manifest(data)
-    specs = [_spec(case, manifest, seed) for seed in range((repeats + 1) * len(SHARED_BY) * TRAININGS)]
-    default = trainings_at_once(specs[:TRAININGS], "cuda")
-    shared_by = sorted({default, *(count for count in SHARED_BY if count <= cores())}, key=lambda n: (n != default, n))
+    waiting = (_spec(case, manifest, seed) for seed in itertools.count())
+    spec = next(waiting)
+    default, bytes_each = trainings_at_once([spec], "cuda"), training_bytes(spec)
+    most = min(cores(), torch.cuda.mem_get_info()[0] // bytes_each)
+    shared_by = sorted({default, *(count for count in SHARED_BY if count <= most)}, key=lambda n: (n != default, n))
     rates: dict[str, list[float]] = {f"{count} at once": [] for count in shared_by}
     memory: dict[str, list[float]] = {"measured": [], "estimated": []}
-    waiting = iter(specs)
     for count in shared_by:
         before = torch.cuda.mem_get_info()[0]
         executor = ProcessExecutor("cuda", count)
         try:
-            with _least_free() as least:
+            with least_free() as least:
                 _train(executor, store, data, manifest, [next(waiting) for _ in range(count)])  # CUDA begins
             if count == 1:
                 memory["measured"].append((before - least()) / 2**30)
-                memory["estimated"].append(training_bytes(specs[0]) / 2**30)
+                memory["estimated"].append(bytes_each / 2**30)
             for repeat in range(repeats):
                 seconds = _train(executor, store, data, manifest, [next(waiting) for _ in range(TRAININGS)])
                 rates[f"{count} at once"].append(3600 * TRAININGS / seconds)
@@ -107,7 +112,7 @@ def _spec(case: Trained, manifest: Manifest, seed: int) -> RunSpec:
 
 
 @contextmanager
-def _least_free() -> Iterator[Callable[[], int]]:
+def least_free() -> Iterator[Callable[[], int]]:
     """The least bytes that the card had free, by any process, since the block began."""
     least, over = [torch.cuda.mem_get_info()[0]], Event()
 

@@ -1,8 +1,8 @@
 """Takes in what a machine with a GPU brought back: `python -m gpu.collect records.tar.gz NAME`.
 
-Its runs join the run store (so that `convstudy replay` shows them in MLflow), its report is published as
+Its runs join the run store (so that `convstudy replay` shows them in MLflow), its groups of networks are published as
 reports/published/NAME, with the hardware that each run recorded, and its experiments and timings join the published
-evidence of claims.
+evidence of claims, by which these are judged anew.
 """
 
 import shutil
@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 from pipeline.errors import UsageError
 from pipeline.process import run_and_exit
-from pipeline.reporting.publish import publish
-from pipeline.reporting.publish_claims import publish_claims
+from pipeline.reporting.publish import check_name, publish, renew_readme
+from pipeline.reporting.publish_claims import publish_claims, report_claims
 from pipeline.reporting.report import write_report
 from pipeline.workspace import Workspace, workspace
 
@@ -22,8 +22,11 @@ from pipeline.workspace import Workspace, workspace
 def collect(archive: Path, name: str, place: Workspace) -> Path:
     """Add the archive's runs to the store and publish its records; runs that are there already stay.
 
-    Returns the folder of the published report: its own where it brought groups of networks, else that of claims.
+    Groups of networks give a report of their own, whose folder is returned; experiments and timings renew that of
+    claims, whose folder is returned where there are no groups. Raises UsageError for a name that is none, or an archive
+    that cannot be read.
     """
+    check_name(name)
     with TemporaryDirectory() as folder:
         try:
             with tarfile.open(archive) as packed:
@@ -34,6 +37,8 @@ def collect(archive: Path, name: str, place: Workspace) -> Path:
         for run in sorted(brought.runs.glob("*")):
             _add(run, place.runs / run.name)
         publish_claims(place, brought.results)
+        report_claims(place)
+        renew_readme(place)
         if not any((brought.results / "runs").glob("*.json")):
             return place.published / "claims"
         (brought.results / "profiles").mkdir(parents=True, exist_ok=True)

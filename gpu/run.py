@@ -1,7 +1,7 @@
 """Runs the study where only Python, PyTorch, NumPy and SciPy are installed; without DVC, MLflow or network.
 
 `python gpu/run.py --profile gpu --minutes 8`, from the unpacked archive, as often as it takes: finished runs are kept,
-interrupted ones go on from their last checkpoint. Exit code 0: the profile is done; 75: call again; else a fault.
+interrupted ones go on from their last checkpoint. Exit code 0: it is done; 75: call again; else a fault.
 records.tar.gz holds what is to be brought back; on another fresh machine `--continue-from` takes it up again, weights
 and checkpoints excepted.
 """
@@ -25,7 +25,7 @@ def main() -> int:
     """Unpack the wheels, work for so many minutes, pack the records."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", default="gpu")
-    parser.add_argument("--only", default="", help="groups, experiments and timings, joined by commas, in this order")
+    parser.add_argument("--only", default="", help="these groups, experiments and timings alone, joined by commas")
     parser.add_argument("--minutes", type=float, default=8.0, help="after which the trainings are interrupted")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--workers", type=int, help="trainings at once; default: what fits on the card")

@@ -39,7 +39,7 @@ from pipeline.workspace import workspace
 def main(profile: str, device_name: str, workers: int, only: str) -> None:
     """Train every group and experiment of a profile and write its GroupRecord, then take the timings.
 
-    With `only`, just those that it names, in its order; raises UsageError for one that the profile lacks.
+    With `only`, just those that it names, in its order, timings last; raises UsageError for one that the profile lacks.
     """
     place = workspace()
     settings = read_settings(place.params_file)
@@ -54,10 +54,12 @@ def main(profile: str, device_name: str, workers: int, only: str) -> None:
     ]
     failures: list[str] = []
     plans = [*(("runs", plan) for plan in groups), *((EXPERIMENTS, plan) for plan in experiments)]
-    wanted = only.split(",") if only else [*(plan.group for _, plan in plans), *catalogue.timings]
+    timings = [name for name, timing in catalogue.timings.items() if profile in timing.rounds]
+    known = [*(plan.group for _, plan in plans), *timings]
+    wanted = only.split(",") if only else known
     for name in wanted:
-        if name not in catalogue.timings and name not in {plan.group for _, plan in plans}:
-            raise unknown_name("group, experiment or timing", name, [plan.group for _, plan in plans])
+        if name not in known:
+            raise unknown_name("group, experiment or timing", name, known)
     plans = [found for name in wanted for found in plans if found[1].group == name]
     for number, (kind, plan) in enumerate(plans, 1):
         record_file = place.results / kind / f"{plan.group}.json"
@@ -71,26 +73,31 @@ def main(profile: str, device_name: str, workers: int, only: str) -> None:
         try:
             with open_runner(place, manifest, device, display, options) as runner:
                 record = reproduce(plan, manifest, runner, device)
-        except Interrupted:  # what is finished is evidence already, which another machine may go on from
+        except Interrupted:
             store = FoundRuns(RunStore(place.runs), manifest.test_fingerprint)
-            write_json(record_file, to_json(reproduce(plan, manifest, store, device)))
+            _write(record_file, kind, reproduce(plan, manifest, store, device), whole=False)
             raise
         try:
             check_final(record)
         except RunsFailedError as error:  # the others are run all the same
             print(error)
             failures.append(str(error))
-            continue
-        write_json(record_file, to_json(record))
-    for name in (name for name in wanted if name in catalogue.timings):
+        _write(record_file, kind, record, whole=not record.lost)
+    for name in (name for name in wanted if name in timings):
         timing = catalogue.timings[name]
         planned, record_file = plan_timing(name, timing, profile), place.results / TIMINGS / f"{name}.json"
-        if planned.rounds and not _is_taken(name, planned, record_file):
+        if not _is_taken(name, planned, record_file):
             write_json(record_file, to_json(take_timing(planned, device, print)))
     finished = sum(1 for folder in RunStore(place.runs) if folder.result() is not None)
     if failures:
         raise RunsFailedError(f"{len(failures)} of {len(plans)} groups and experiments are not done: {failures[0]}")
     print(f"done: {len(plans)} groups and experiments, {finished} runs with a result")
+
+
+def _write(record_file: Path, kind: str, record: GroupRecord, *, whole: bool) -> None:
+    """Write a record; one that is not whole only of an experiment, since these are published as unfinished."""
+    if whole or kind == EXPERIMENTS:
+        write_json(record_file, to_json(record))
 
 
 def _is_done(plan: RunPlan, record_file: Path, manifest: Manifest) -> bool:

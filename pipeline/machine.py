@@ -150,11 +150,25 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY)
 
 
-def kills_for_memory() -> int:
-    """How many processes Linux has killed since it began because memory was short, there or in a container; else 0."""
-    counters = Path("/proc/vmstat")
-    lines = counters.read_text().splitlines() if counters.exists() else []
-    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+def kills_for_memory(system: Path = Path("/")) -> int:
+    """How many processes Linux has killed because memory was short: of this process's control group, else of all.
+
+    The group's counter is in memory.events (version 2) or memory.oom_control (version 1), that of all in /proc/vmstat;
+    0 where there is none.
+    """
+    groups = system / "proc/self/cgroup"
+    files = []
+    for line in groups.read_text().splitlines() if groups.exists() else []:
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            files.append(system / f"sys/fs/cgroup/{path.strip('/')}/memory.events")
+        elif "memory" in controllers.split(","):
+            files.append(system / f"sys/fs/cgroup/memory/{path.strip('/')}/memory.oom_control")
+    for file in (*files, system / "proc/vmstat"):
+        for line in file.read_text().splitlines() if file.exists() else []:
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
 
 
 def cards() -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import search_spaces
+from benchmarks.cards import least_free
 from pipeline.claims.evidence import catalogue_of
 from pipeline.claims.measuring import take_timing
 from pipeline.claims.timings import plan_timing
@@ -169,7 +170,7 @@ def test_a_worker_killed_on_the_card_costs_its_attempt_only(prepared_fashion_mni
         first = executor.submit(jobs[0])
         while folders[0].sign_of_life() is None and not first.done():
             pass
-        first.cancel()  # pebble kills its worker
+        assert first.cancel()  # pebble kills its worker
         for future in [executor.submit(job) for job in jobs]:
             future.result(timeout=120)
     finally:
@@ -177,20 +178,23 @@ def test_a_worker_killed_on_the_card_costs_its_attempt_only(prepared_fashion_mni
     assert all(folder.result() is not None and folder.result().state == "complete" for folder in folders)  # type: ignore[union-attr]
 
 
-def test_the_estimate_of_memory_is_no_less_than_what_a_training_takes(
+def test_the_estimate_of_memory_is_no_less_than_what_a_training_takes_of_the_card(
     prepared_fashion_mnist: Path, tmp_path: Path
 ) -> None:
     for name, resolution, batch in (("resnet-small", 28, 64), ("resnet18", 96, 128), ("googlenet", 96, 128)):
-        recipe = replace(RECIPE, epochs=1, batch_size=batch, train_images=1280, precision="bfloat16")
+        recipe = replace(RECIPE, epochs=1, batch_size=batch, train_images=1280)
         folder = registered(tmp_path, prepared_fashion_mnist, name, recipe, resolution=resolution)
-        run_job(Job(tmp_path, folder.run, prepared_fashion_mnist, ""))
-        header, measurement = folder.header(), folder.measurement()
-        assert header is not None and measurement is not None
-        estimated = training_bytes(header.spec)
-        print(
-            f"{name}: allocator {measurement.peak_memory_bytes / 2**20:.0f} MiB, estimate {estimated / 2**20:.0f} MiB"
-        )
-        assert measurement.peak_memory_bytes < estimated
+        header = folder.header()
+        assert header is not None
+        before, executor = torch.cuda.mem_get_info()[0], ProcessExecutor("cuda", 1)
+        try:
+            with least_free() as least:
+                executor.submit(Job(tmp_path, folder.run, prepared_fashion_mnist, "")).result(timeout=120)
+        finally:
+            executor.close()
+        taken, estimated = before - least(), training_bytes(header.spec)
+        print(f"{name}: {taken >> 20} MiB of the card, {estimated >> 20} estimated")
+        assert 2**28 < taken < estimated
 
 
 def test_cost_is_measured_on_the_card() -> None:

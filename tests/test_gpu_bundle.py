@@ -3,20 +3,31 @@
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import gpu.study
 from gpu.build import build
 from gpu.collect import collect
 from gpu.run import AGAIN
+from pipeline.data.manifest import Manifest
+from pipeline.errors import UsageError
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
+from pipeline.machine import DeviceKind
+from pipeline.process import Interrupted
 from pipeline.running.estimate import PACKED, fitting
+from pipeline.running.found import FoundRuns
+from pipeline.running.plans import RunPlan
+from pipeline.running.reproduce import reproduce
+from pipeline.running.runner import Runner
 from pipeline.schema import read_record
 from pipeline.workspace import Workspace
 
@@ -44,6 +55,9 @@ def test_the_bundle_runs_in_pieces_without_dvc_and_mlflow_and_its_records_are_ta
 
     records = tmp_path / "records.tar.gz"
     assert _run(there, tmp_path, records, minutes=0.02) == AGAIN
+    assert _run(there, tmp_path, records, 5, "--only", "lenet-rate") not in (0, AGAIN)
+    assert _run(there, tmp_path, records, 5, "--only", "lenet-rates") == 0
+    assert [path.name for path in (there / "reports/results").glob("*/*.json")] == ["lenet-rates.json"]
     assert _run(there, tmp_path, records, minutes=5) == 0
     runs = [folder for folder in RunStore(there / "runs") if folder.result() is not None]
     assert len(runs) == 12  # two networks, two rates and two seeds each; two arms of an experiment, two seeds each
@@ -54,9 +68,7 @@ def test_the_bundle_runs_in_pieces_without_dvc_and_mlflow_and_its_records_are_ta
     assert _run(there, tmp_path, records, minutes=5) == 0
     assert {run.run: (run.path / "measurement.json").stat().st_mtime_ns for run in runs} == before
 
-    shutil.copy(CHECKOUT / "README.md", study.root / "README.md")
-    (study.root / "reports" / "claims.yaml").unlink()
-    shutil.copytree(CHECKOUT / "reports", study.root / "reports", dirs_exist_ok=True)
+    with_published(study)
     tested = next(run for run in runs if run.test_score() is not None)
     half = study.runs / tested.run  # was brought before its test
     half.mkdir(parents=True)
@@ -71,7 +83,57 @@ def test_the_bundle_runs_in_pieces_without_dvc_and_mlflow_and_its_records_are_ta
     assert {folder.run for folder in RunStore(study.runs)} == {run.run for run in runs}
 
 
-def _run(there: Path, tmp_path: Path, records: Path, minutes: float) -> int:
+def with_published(study: Workspace) -> None:
+    """Give a workspace what the checkout has published."""
+    shutil.copy(CHECKOUT / "README.md", study.root / "README.md")
+    (study.root / "reports" / "claims.yaml").unlink(missing_ok=True)
+    shutil.copytree(CHECKOUT / "reports", study.root / "reports", dirs_exist_ok=True)
+
+
+def test_experiments_brought_without_groups_renew_the_claims_alone(study: Workspace, tmp_path: Path) -> None:
+    with_published(study)
+    claims = study.published / "claims"
+    brought = claims / "experiments" / "source-densenet.gpu.json"
+    records, readme = tmp_path / "records.tar.gz", study.root / "README.md"
+    with tarfile.open(records, "w:gz") as archive:
+        archive.add(brought, "reports/results/experiments/source-densenet.json")
+    before, text = brought.read_bytes(), readme.read_text()
+    brought.unlink()
+    (claims / "REPORT.md").unlink()
+    with pytest.raises(UsageError, match="must consist of"):
+        collect(records, "The H200", study)
+    assert not brought.exists()
+    assert collect(records, "h200", study) == claims
+    assert brought.read_bytes() == before and readme.read_text() == text
+    assert "error of the source's DenseNet" in (claims / "REPORT.md").read_text()
+    assert not (study.published / "h200").exists()
+
+
+def test_an_interrupted_experiment_leaves_what_is_finished_and_a_group_nothing(
+    study: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (study.root / "reports").mkdir()
+    (study.root / "reports" / "claims.yaml").symlink_to(CHECKOUT / "reports" / "claims.yaml")
+
+    def interrupted(plan: RunPlan, manifest: Manifest, runner: Runner | FoundRuns, device: DeviceKind) -> GroupRecord:
+        record = reproduce(replace(plan, seeds=plan.seeds[:1]), manifest, runner, device)
+        if isinstance(runner, Runner):
+            raise Interrupted(signal.SIGTERM)
+        return record
+
+    monkeypatch.setattr("gpu.study.reproduce", interrupted)
+    for only in ("lenet", "lenet-rates"):
+        with pytest.raises(Interrupted):
+            gpu.study.main("smoke", "cpu", 2, only)
+    assert not (study.results / "runs").exists()
+    (record,) = (study.results / "experiments").glob("*.json")
+    assert [len(network.runs) for network in read_record(GroupRecord, record).networks] == [1, 1]
+    monkeypatch.setattr("gpu.study.reproduce", reproduce)
+    gpu.study.main("smoke", "cpu", 2, "lenet-rates")  # it was not taken for done
+    assert [len(network.runs) for network in read_record(GroupRecord, record).networks] == [2, 2]
+
+
+def _run(there: Path, tmp_path: Path, records: Path, minutes: float, *options: str) -> int:
     """The script, by the interpreter below the virtual environment, which sees only what a bare machine would have."""
     bare = tmp_path / "bare"
     if not bare.exists():
@@ -81,6 +143,7 @@ def _run(there: Path, tmp_path: Path, records: Path, minutes: float) -> int:
                 (bare / path.name).symlink_to(path)
     python = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     command = [str(python), "gpu/run.py", "--profile", "smoke", "--minutes", str(minutes), "--output", str(records)]
+    command += options
     environment = {name: text for name, text in os.environ.items() if name != "CONVSTUDY_HOME"}
     return subprocess.run(command, cwd=there, env={**environment, "PYTHONPATH": str(bare)}, check=False).returncode
 

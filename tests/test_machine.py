@@ -1,11 +1,12 @@
-"""What the machine is asked: peaks of memory that belong to one training, not to those before it."""
+"""What the machine is asked: peaks of memory that belong to one training, and kills for want of memory."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from pipeline.machine import keep_freed_memory
+from pipeline.machine import keep_freed_memory, kills_for_memory
 
 PEAKS = """
 import torch
@@ -25,3 +26,21 @@ print(before - peak_memory_bytes())
 def test_a_trainings_peak_of_memory_is_its_own() -> None:
     told = subprocess.run([sys.executable, "-c", PEAKS], capture_output=True, text=True, check=True)
     assert 300 * 2**20 < int(told.stdout) < 400 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("groups", "counter", "content"),
+    [
+        ("0::/box\n", "sys/fs/cgroup/box/memory.events", "low 4\noom 9\noom_kill 3\noom_group_kill 8\n"),
+        ("4:cpu:/\n3:memory:/a/b\n0::/\n", "sys/fs/cgroup/memory/a/b/memory.oom_control", "under_oom 0\noom_kill 3\n"),
+        ("0::/\n", "proc/vmstat", "nr_free_pages 12\noom_kill 3\n"),
+    ],
+)
+def test_kills_for_memory_are_those_of_the_own_group_where_it_counts_them(
+    groups: str, counter: str, content: str, tmp_path: Path
+) -> None:
+    assert kills_for_memory(tmp_path) == 0
+    for name, text in (("proc/vmstat", "oom_kill 70\n"), ("proc/self/cgroup", groups), (counter, content)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert kills_for_memory(tmp_path) == 3

@@ -1,15 +1,16 @@
 """What the evidence cost: trainings, failures and hours, by experiment, and on which machines.
 
-Hours of trainings on a card are no core-hours: each is a core's that feeds a card, and several share that card.
+Hours of trainings on a card are no core-hours. They are those of each training by the clock, added up: while several
+share the card each takes longer than alone, so they are neither hours of the card nor hours alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.claims.estimates import Evidence
 from pipeline.claims.experiments import Experiment, Size
 from pipeline.evidence.population import FullTrainings, PopulationTable
-from pipeline.evidence.records import NetworkRecord, SeedRun
+from pipeline.evidence.records import Measurement, NetworkRecord, SeedRun
 from pipeline.reporting.comparison import Comparison
 from pipeline.reporting.provenance import Machine
 
@@ -26,11 +27,11 @@ class TrainingCost:
         seeds: which ones.
         failed: how many of the trainings.
         rate_trainings, rate_epochs: short trainings by which learning rates were chosen.
-        hours: of training and evaluation, seconds times threads, those for learning rates included.
-        on_card: whether they ran on a GPU, and are no core-hours.
+        core_hours: on CPUs, of training and evaluation, seconds times threads, those for learning rates included.
+        card_hours: the same on GPUs.
         budget: core-hours that claims.yaml gives the experiment now; None for what is no experiment.
         machines: on which they ran.
-        taken: seconds times threads by training, by which one that several experiments share is known.
+        taken, taken_on_cards: seconds times threads by training, by which one that several experiments share is known.
     """
 
     name: str
@@ -40,11 +41,20 @@ class TrainingCost:
     failed: int
     rate_trainings: int
     rate_epochs: int
-    hours: float
-    on_card: bool
     budget: float | None
     machines: tuple[str, ...]
     taken: Mapping[str, float]
+    taken_on_cards: Mapping[str, float]
+
+    @property
+    def core_hours(self) -> float:
+        """See the attributes."""
+        return _hours([self.taken])
+
+    @property
+    def card_hours(self) -> float:
+        """See the attributes."""
+        return _hours([self.taken_on_cards])
 
 
 @dataclass(frozen=True)
@@ -94,17 +104,22 @@ class Costs:
     @property
     def core_hours(self) -> float:
         """Of all experiments on CPUs; a training that several share counts once."""
-        return _hours(self.experiments, on_card=False)
-
-    @property
-    def core_hours_of_all(self) -> float:
-        """Of all experiments and compared networks on CPUs; a training that several share counts once."""
-        return _hours(self.trained, on_card=False)
+        return _hours([cost.taken for cost in self.experiments])
 
     @property
     def card_hours(self) -> float:
-        """Of all trainings of experiments and compared networks on cards, added up as if each had run alone."""
-        return _hours(self.trained, on_card=True)
+        """Of all experiments on GPUs."""
+        return _hours([cost.taken_on_cards for cost in self.experiments])
+
+    @property
+    def core_hours_of_all(self) -> float:
+        """Of all experiments and compared networks on CPUs."""
+        return _hours([cost.taken for cost in self.trained])
+
+    @property
+    def card_hours_of_all(self) -> float:
+        """Of all experiments and compared networks on GPUs."""
+        return _hours([cost.taken_on_cards for cost in self.trained])
 
     @property
     def trained(self) -> tuple[TrainingCost, ...]:
@@ -165,11 +180,11 @@ def _population(table: PopulationTable, full: FullTrainings | None) -> Populatio
     )
 
 
-def _hours(costs: Sequence[TrainingCost], *, on_card: bool) -> float:
+def _hours(taken: Iterable[Mapping[str, float]]) -> float:
+    """Hours of all trainings, each once."""
     once: dict[str, float] = {}
-    for cost in costs:
-        if cost.on_card is on_card:
-            once |= cost.taken
+    for seconds in taken:
+        once |= seconds
     return sum(once.values()) / SECONDS_AN_HOUR
 
 
@@ -180,22 +195,34 @@ def _key(run: SeedRun) -> str:
 
 def _training(name: str, networks: Sequence[NetworkRecord], size: Size | None = None) -> TrainingCost:
     runs = [run for network in networks for run in network.runs]
-    trials = [trial for network in networks for trial in network.rates]
     measurements = [run.measurement for run in runs if run.measurement is not None]
-    taken = {_key(run): run.measurement.core_seconds for run in runs if run.measurement is not None}
-    taken |= {f"{trial.run} {trial.core_seconds}": trial.core_seconds for trial in trials if trial.core_seconds}
     machines = [Machine(one.hardware, one.versions, 0, 0, ()).summary for one in measurements]
+    taken: dict[str, float] = {}
+    taken_on_cards: dict[str, float] = {}
+    for network in networks:
+        measured = [(run, run.measurement) for run in network.runs if run.measurement is not None]
+        for run, measurement in measured:
+            (taken_on_cards if _is_of_card(measurement) else taken)[_key(run)] = measurement.core_seconds
+        # rates are chosen where the network's seeds are trained, or if none was, where the others of the record are
+        nearest = [one for _, one in measured] or measurements
+        trials_taken = taken_on_cards if any(map(_is_of_card, nearest)) else taken
+        for trial in network.rates:
+            if trial.core_seconds:
+                trials_taken[f"{trial.run} {trial.core_seconds}"] = trial.core_seconds
     return TrainingCost(
         name=name,
         networks=len(networks),
         trainings=len(runs),
         seeds=tuple(sorted({run.seed for run in runs})),
         failed=sum(run.state == "failed" for run in runs),
-        rate_trainings=len(trials),
-        rate_epochs=sum(trial.epochs for trial in trials),
-        hours=sum(taken.values()) / SECONDS_AN_HOUR,
-        on_card=any("gpu" in one.hardware for one in measurements),
+        rate_trainings=sum(len(network.rates) for network in networks),
+        rate_epochs=sum(trial.epochs for network in networks for trial in network.rates),
         budget=size.core_hours if size else None,
         machines=tuple(dict.fromkeys(machines)),
         taken=taken,
+        taken_on_cards=taken_on_cards,
     )
+
+
+def _is_of_card(measurement: Measurement) -> bool:
+    return "gpu" in measurement.hardware

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.claims.estimates import Evidence, arms_of
+from pipeline.claims.evidence import ON_A_GPU
 from pipeline.claims.experiments import Experiment
 from pipeline.cost.limits import COST_NAMES
-from pipeline.evidence.records import GroupRecord, NetworkRecord
+from pipeline.evidence.records import DataSummary, GroupRecord, NetworkRecord
 from pipeline.reporting.formatting import listing, number, quantity
 from pipeline.search.pareto import front
 
@@ -85,8 +86,9 @@ def _rates(networks: Sequence[NetworkRecord]) -> str:
 
 @dataclass(frozen=True)
 class Setting:
-    """At which size all experiments were run, in words: ranges over their arms."""
+    """At which size experiments were run, in words: ranges over their arms; `on_gpu`: by the profile of a GPU."""
 
+    on_gpu: bool
     data: str
     resolution: str
     params: str
@@ -94,13 +96,18 @@ class Setting:
     images: str
 
 
-def setting_of(evidence: Evidence) -> Setting | None:
-    """The setting of all experiments that were run; None where none was."""
-    trained = [(record.data, found) for record in evidence.experiments.values() for found in record.networks]
-    if not trained:
-        return None
+def settings_of(evidence: Evidence) -> tuple[Setting, ...]:
+    """The setting of all experiments that were run on CPUs, and that of all on a GPU; less where none was."""
+    trained: dict[bool, list[tuple[DataSummary, NetworkRecord]]] = {False: [], True: []}
+    for record in evidence.experiments.values():
+        trained[record.profile == ON_A_GPU] += [(record.data, found) for found in record.networks]
+    return tuple(_setting(on_gpu, found) for on_gpu, found in trained.items() if found)
+
+
+def _setting(on_gpu: bool, trained: Sequence[tuple[DataSummary, NetworkRecord]]) -> Setting:
     images = [found.recipe.train_images or data.counts.get("train", 0) for data, found in trained]
     return Setting(
+        on_gpu=on_gpu,
         data=listing(sorted({data.name for data, _ in trained})),
         resolution=range_of([found.resolution for _, found in trained]),
         params=range_of([found.params for _, found in trained]),

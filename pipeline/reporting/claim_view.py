@@ -16,7 +16,7 @@ from pipeline.reporting import claim_words
 from pipeline.reporting.claim_arms import Compared, compared_by, source_of
 from pipeline.reporting.claim_costs import Costs, costs_of
 from pipeline.reporting.claim_figures import figures_of_claims, key_of
-from pipeline.reporting.claim_protocol import Setting, setting_of
+from pipeline.reporting.claim_protocol import Setting, settings_of
 from pipeline.reporting.comparison import Comparison
 from pipeline.reporting.figure import Figure
 from pipeline.reporting.formatting import slug
@@ -200,7 +200,7 @@ class ClaimsView:
         claims: in the order of the catalogue.
         figures: of all claims, each once.
         costs: of the evidence.
-        setting: at which size the experiments were run.
+        settings: at which size the experiments were run, on CPUs and on a GPU.
         simulation: what the decision rule does where the truth is known.
         files: the way from the page to the repository, for links to what the page does not hold.
     """
@@ -208,7 +208,7 @@ class ClaimsView:
     claims: tuple[ClaimView, ...]
     figures: tuple[Figure, ...]
     costs: Costs
-    setting: Setting | None
+    settings: tuple[Setting, ...]
     simulation: Simulation | None
     files: str
 
@@ -286,7 +286,7 @@ def claims_view(
         claims=tuple(views),
         figures=tuple(figures.values()),
         costs=costs_of(evidence, comparisons, catalogue.experiments, population),
-        setting=setting_of(evidence),
+        settings=settings_of(evidence),
         simulation=simulation,
         files=files,
     )

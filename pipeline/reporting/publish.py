@@ -42,8 +42,7 @@ def publish(place: Workspace, name: str, results: Path | None = None) -> Path:
     Raises UsageError, and leaves what is published, where there are no results.
     """
     results = results or place.results
-    if not re.fullmatch(r"[a-z0-9-]+", name):
-        raise UsageError(f"name (={name!r}) must consist of a-z, 0-9 and -")
+    check_name(name)
     if not (results / "REPORT.md").exists():
         raise UsageError(f"{results} holds no results to publish: run the study first")
     target = place.published / name
@@ -54,6 +53,12 @@ def publish(place: Workspace, name: str, results: Path | None = None) -> Path:
     shutil.copy(results / "REPORT.md", target / "REPORT.md")
     renew_readme(place)
     return target
+
+
+def check_name(name: str) -> None:
+    """Raise UsageError unless results may be published under this name."""
+    if not re.fullmatch(r"[a-z0-9-]+", name):
+        raise UsageError(f"name (={name!r}) must consist of a-z, 0-9 and -")
 
 
 def renew_readme(place: Workspace) -> Path:
@@ -107,11 +112,12 @@ def _verdicts(published: Path) -> str:
 
 
 def _effect(part: PartVerdict) -> str:
-    """An effect with its interval and verdict, or what was counted."""
+    """An effect with its interval, its verdict and what must be known of its arms, or what was counted."""
     if part.interval is not None:
         low, high = part.interval
         small = ", but may be too small to speak of" if part.may_be_small else ""
-        return f"{part.effect:.3g} {part.unit} [{low:.3g}, {high:.3g}] (n={part.n}), {part.verdict}{small}"
+        cautions = f" ({'; '.join(part.cautions)})" if part.cautions else ""
+        return f"{part.effect:.3g} {part.unit} [{low:.3g}, {high:.3g}] (n={part.n}), {part.verdict}{small}{cautions}"
     if part.effect is None:
         return part.verdict
     return f"{part.effect:,.3g} {part.unit}, {part.verdict}"

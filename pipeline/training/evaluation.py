@@ -9,11 +9,12 @@ from torch import nn
 from pipeline.training.images import Images, Preparation
 
 EVALUATION_BATCH = 500
-"""Images at once, up to a side of SMALL_SIDE; fewer of larger ones, so that memory does not grow with resolution."""
+"""Images at once, up to SMALL_SIDE pixels; fewer of larger ones, so that memory does not grow with resolution."""
 
-SMALL_SIDE = {"cpu": 64, "cuda": 160}
-"""In pixels. On a card more images fit, and few leave it idle: at 224 pixels GoogLeNet scored 500 at once 1.7 times as
-fast as 40 (H200, bfloat16)."""
+SMALL_SIDE = 64
+AGAINST_TRAINING = 2
+"""On a card at least so many times a training's batch: no more memory, since nothing is kept for backward, and few
+images leave it idle (H200, bfloat16: GoogLeNet at 224 pixels scores 500 at once 1.7 times as fast as 40)."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ def evaluate(
     was_training = model.training
     model.eval()
     device = images.device
-    batch = max(16, int(EVALUATION_BATCH * min(1.0, (SMALL_SIDE[device.type] / preparation.side) ** 2)))
+    batch = max(16, int(EVALUATION_BATCH * min(1.0, (SMALL_SIDE / preparation.side) ** 2)))
+    if device.type == "cuda":
+        batch = max(batch, min(EVALUATION_BATCH, AGAINST_TRAINING * preparation.batch_size))
     batch = max(1, batch // parts)
     loss, wrong = torch.zeros((), device=device), torch.zeros((), device=device, dtype=torch.int64)
     with torch.inference_mode(), autocast(device.type, precision):

@@ -107,7 +107,7 @@ class Preparation:
     def __init__(self, recipe: Recipe, data: ImageData) -> None:
         device = data.train.device
         self.side = recipe.resolution or data.train.stored_pixels.shape[-1]
-        self.augmentations = recipe.augmentations
+        self.augmentations, self.batch_size = recipe.augmentations, recipe.batch_size
         self.mean = torch.tensor(data.mean, device=device).view(1, -1, 1, 1)
         self.std = torch.tensor(data.std, device=device).view(1, -1, 1, 1)
         self._scale, self._shift = 1 / (255 * self.std), self.mean / self.std

@@ -1,6 +1,7 @@
 """A driver whose workers the system kills when they take too much: `... HOME DATA CGROUP MIB`.
 
-Puts itself into a memory cgroup (version 1) of so many MiB, trains one network of large batches, and prints its flags.
+Puts itself into a memory cgroup (version 1) of so many MiB, trains one network of large
+batches, and prints how it ended.
 """
 
 import sys
