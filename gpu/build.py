@@ -1,4 +1,4 @@
-"""Builds the archive: code, prepared data, and the wheels that a machine with PyTorch alone lacks.
+"""Builds the archive: code, prepared data, published records, and the wheels that a machine with PyTorch alone lacks.
 
 `make gpu-bundle` (or `python -m gpu.build`) writes dist/convstudy-gpu.tar.gz. There: unpack it, and
 `python gpu/run.py --profile gpu` as often as it takes; each time it ends within `--minutes`, goes on where it was, and
@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pipeline.claims.evidence import ON_A_GPU
 from pipeline.data.manifest import load_manifest
 from pipeline.settings import read_settings
 from pipeline.workspace import workspace
@@ -45,6 +46,8 @@ def build(output: Path, python: str) -> str:
             archive.add(wheel, f"wheels/{wheel.name}")
         for part in CODE:
             archive.add(place.root / part, part, filter=_without_caches)
+        for record in sorted(place.published.glob(f"claims/*/*.{ON_A_GPU}.json")):
+            archive.add(record, str(record.relative_to(place.root)))
         archive.add(place.prepared_data / name, f"data/prepared/{name}")
     return f"{output}: {output.stat().st_size / 2**20:.0f} MiB"
 

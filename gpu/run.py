@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--workers", type=int, help="trainings at once; default: what fits on the card")
     parser.add_argument("--output", type=Path, default=HOME / "records.tar.gz")
+    parser.add_argument("--published", action="store_true", help="take over what is published of experiments on a GPU")
     parser.add_argument("--continue-from", type=Path, help="an earlier records.tar.gz")
     arguments = parser.parse_args()
     _unpack_wheels()
@@ -41,8 +42,9 @@ def main() -> int:
         "CONVSTUDY_HOME": str(HOME),
         "PYTHONPATH": os.pathsep.join([str(HOME), str(SITE), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
-    command = [sys.executable, "-m", "gpu.study", arguments.profile, arguments.device]
-    command += [str(arguments.workers or 0), arguments.only]
+    command = [sys.executable, "-m", "gpu.study", arguments.profile, "--device", arguments.device]
+    command += ["--workers", str(arguments.workers or 0), "--only", arguments.only]
+    command += ["--published"] if arguments.published else []
     code = _for_so_long(subprocess.Popen(command, env=environment, cwd=HOME), 60 * arguments.minutes)
     _pack(arguments.output)
     return code

@@ -1,10 +1,10 @@
 """The study's trainings as the stages `run`, `experiment` and `timing` make them, mirrored nowhere.
 
-Called by gpu/run.py as `python -m gpu.study PROFILE DEVICE WORKERS ONLY` (0 workers: what fits; only nothing: all);
-what is done is not done again, so that a call after an interruption begins where the last one ended.
+Called by gpu/run.py; what is done is not done again, so that a call after an interruption begins where the last one
+ended.
 """
 
-import sys
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from pipeline.process import Interrupted, prepare_workers, run_and_exit
 if __name__ == "__main__":
     prepare_workers()
 
-from pipeline.claims.evidence import EXPERIMENTS, TIMINGS, catalogue_of, check_record
+from pipeline.claims.evidence import EXPERIMENTS, TIMINGS, catalogue_of, check_record, published_record
 from pipeline.claims.experiments import plan_experiment
 from pipeline.claims.measuring import take_timing
 from pipeline.claims.timed_costs import check_timing
@@ -36,9 +36,10 @@ from pipeline.settings import read_settings
 from pipeline.workspace import workspace
 
 
-def main(profile: str, device_name: str, workers: int, only: str) -> None:
+def main(profile: str, device_name: str, workers: int = 0, only: str = "", published: bool = False) -> None:
     """Train every group and experiment of a profile and write its GroupRecord, then take the timings.
 
+    0 `workers` are as many as fit. Runs of experiments that are `published`, and not in this run store, are taken over.
     With `only`, just those that it names, in its order, timings last; raises UsageError for one that the profile lacks.
     """
     place = workspace()
@@ -55,27 +56,28 @@ def main(profile: str, device_name: str, workers: int, only: str) -> None:
     failures: list[str] = []
     plans = [*(("runs", plan) for plan in groups), *((EXPERIMENTS, plan) for plan in experiments)]
     timings = [name for name, timing in catalogue.timings.items() if profile in timing.rounds]
-    known = [*(plan.group for _, plan in plans), *timings]
-    wanted = only.split(",") if only else known
+    offered = [*(plan.group for _, plan in plans), *timings]
+    wanted = only.split(",") if only else offered
     for name in wanted:
-        if name not in known:
-            raise unknown_name("group, experiment or timing", name, known)
+        if name not in offered:
+            raise unknown_name("group, experiment or timing", name, offered)
     plans = [found for name in wanted for found in plans if found[1].group == name]
     for number, (kind, plan) in enumerate(plans, 1):
         record_file = place.results / kind / f"{plan.group}.json"
         if _is_done(plan, record_file, manifest):
             continue
         plan = replace(plan, keep_weights=False)
-        requests = planned_requests(plan, manifest, device)
+        known = published_record(place, plan.group, profile) if published and kind == EXPERIMENTS else None
+        requests = planned_requests(plan, manifest, device, known)
         at_once = workers or trainings_at_once([request.spec for request in requests], device)
         display = Display(f"{plan.group} {number}/{len(plans)}, {at_once} at once", len(requests))
         options = RunnerOptions(at_once, checkpoint_seconds=plan.checkpoint_seconds, mirrored=False)
         try:
             with open_runner(place, manifest, device, display, options) as runner:
-                record = reproduce(plan, manifest, runner, device)
+                record = reproduce(plan, manifest, runner, device, known)
         except Interrupted:
             store = FoundRuns(RunStore(place.runs), manifest.test_fingerprint)
-            _write(record_file, kind, reproduce(plan, manifest, store, device), whole=False)
+            _write(record_file, kind, reproduce(plan, manifest, store, device, known), whole=False)
             raise
         try:
             check_final(record)
@@ -125,4 +127,11 @@ def _is_taken(name: str, planned: PlannedTiming, record_file: Path) -> bool:
 
 
 if __name__ == "__main__":
-    run_and_exit(lambda: main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("profile")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--published", action="store_true")
+    asked = parser.parse_args()
+    run_and_exit(lambda: main(asked.profile, asked.device, asked.workers, asked.only, asked.published))

@@ -109,14 +109,16 @@ def test_experiments_brought_without_groups_renew_the_claims_alone(study: Worksp
     assert not (study.published / "h200").exists()
 
 
-def test_an_interrupted_experiment_leaves_what_is_finished_and_a_group_nothing(
+def test_an_interrupted_experiment_leaves_what_is_finished_from_which_another_machine_goes_on(
     study: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (study.root / "reports").mkdir()
     (study.root / "reports" / "claims.yaml").symlink_to(CHECKOUT / "reports" / "claims.yaml")
 
-    def interrupted(plan: RunPlan, manifest: Manifest, runner: Runner | FoundRuns, device: DeviceKind) -> GroupRecord:
-        record = reproduce(replace(plan, seeds=plan.seeds[:1]), manifest, runner, device)
+    def interrupted(
+        plan: RunPlan, manifest: Manifest, runner: Runner | FoundRuns, device: DeviceKind, published: GroupRecord | None
+    ) -> GroupRecord:
+        record = reproduce(replace(plan, seeds=plan.seeds[:1]), manifest, runner, device, published)
         if isinstance(runner, Runner):
             raise Interrupted(signal.SIGTERM)
         return record
@@ -124,13 +126,18 @@ def test_an_interrupted_experiment_leaves_what_is_finished_and_a_group_nothing(
     monkeypatch.setattr("gpu.study.reproduce", interrupted)
     for only in ("lenet", "lenet-rates"):
         with pytest.raises(Interrupted):
-            gpu.study.main("smoke", "cpu", 2, only)
+            gpu.study.main("smoke", "cpu", only=only)
     assert not (study.results / "runs").exists()
     (record,) = (study.results / "experiments").glob("*.json")
     assert [len(network.runs) for network in read_record(GroupRecord, record).networks] == [1, 1]
     monkeypatch.setattr("gpu.study.reproduce", reproduce)
-    gpu.study.main("smoke", "cpu", 2, "lenet-rates")  # it was not taken for done
+    unfinished = study.published / "claims" / "unfinished"
+    unfinished.mkdir(parents=True)
+    shutil.copy(record, unfinished)
+    shutil.rmtree(study.runs)
+    gpu.study.main("smoke", "cpu", only="lenet-rates", published=True)  # it was not taken for done
     assert [len(network.runs) for network in read_record(GroupRecord, record).networks] == [2, 2]
+    assert len(list(RunStore(study.runs))) == 2
 
 
 def _run(there: Path, tmp_path: Path, records: Path, minutes: float, *options: str) -> int:
