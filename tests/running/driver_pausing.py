@@ -14,7 +14,10 @@ if __name__ == "__main__":
     while not task.running():
         time.sleep(0.05)
     with workers_paused():
-        for child in psutil.Process().children(recursive=True):
-            if child.status() == psutil.STATUS_STOPPED:
-                print(child.pid, flush=True)
+        stopped: list[int] = []
+        while not stopped:  # the system stops a process some time after it was told to
+            time.sleep(0.05)
+            children = psutil.Process().children(recursive=True)
+            stopped = [child.pid for child in children if child.status() == psutil.STATUS_STOPPED]
+        print(*stopped, flush=True)
         time.sleep(600)
