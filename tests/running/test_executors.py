@@ -7,7 +7,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from processes import still_running
+from pebble import ProcessExpired
+from processes import still_running, wait_until
 from worker_tasks import card_after
 
 from pipeline.errors import StorageError
@@ -36,7 +37,10 @@ def test_a_worker_that_dies_leaves_its_card_to_its_successor(monkeypatch: pytest
             futures = [executor._pool.schedule(card_after, args=[0.5]) for _ in range(8)]
             found = {card: worker for worker, card in (future.result() for future in futures)}
             assert set(found) == {"3", "7"}
+            busy = [executor._pool.schedule(card_after, args=[1.5]) for _ in range(2)]  # or pebble gives the pool up
+            wait_until(lambda busy=busy: all(future.running() for future in busy))  # type: ignore[misc]
             psutil.Process(found["7"]).kill()
+            assert {type(future.exception()) for future in busy} == {type(None), ProcessExpired}
     finally:
         executor.close()
 
