@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 from pipeline.errors import UsageError
 from pipeline.process import run_and_exit
-from pipeline.reporting.publish import check_name, publish, renew_readme
-from pipeline.reporting.publish_claims import publish_claims, report_claims
+from pipeline.reporting.publish import check_name, publish
+from pipeline.reporting.publish_claims import renew_claims
 from pipeline.reporting.report import write_report
 from pipeline.workspace import Workspace, workspace
 
@@ -36,9 +36,7 @@ def collect(archive: Path, name: str, place: Workspace) -> Path:
         brought = Workspace(Path(folder))
         for run in sorted(brought.runs.glob("*")):
             _add(run, place.runs / run.name)
-        publish_claims(place, brought.results)
-        report_claims(place)
-        renew_readme(place)
+        renew_claims(place, brought.results)
         if not any((brought.results / "runs").glob("*.json")):
             return place.published / "claims"
         (brought.results / "profiles").mkdir(parents=True, exist_ok=True)

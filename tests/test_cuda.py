@@ -15,7 +15,6 @@ from pipeline.claims.measuring import take_timing
 from pipeline.claims.timings import plan_timing
 from pipeline.cost.latency import latency_seconds
 from pipeline.cost.memory import training_memory
-from pipeline.data.arrays import open_training_data
 from pipeline.data.manifest import load_manifest
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.machine import resolve_device, resolve_precision
@@ -23,6 +22,7 @@ from pipeline.running.display import Display
 from pipeline.running.estimate import training_bytes, trainings_at_once
 from pipeline.running.executors import ProcessExecutor
 from pipeline.running.jobs import Job, run_job
+from pipeline.running.materials import training_data
 from pipeline.running.plans import plan_group, run_spec
 from pipeline.running.reproduce import check_final, reproduce
 from pipeline.running.requests import planned_requests
@@ -30,7 +30,7 @@ from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.schema import to_json
 from pipeline.settings import Entry, read_settings
 from pipeline.training.checkpoint import Checkpoints
-from pipeline.training.images import ImageData, load_images
+from pipeline.training.images import ImageData
 from pipeline.training.loop import CUDA_CHECK_STEPS, train
 from pipeline.training.recipe import Flip, RandomResizedCrop, Recipe
 from pipeline.workspace import Workspace
@@ -48,14 +48,9 @@ def network(name: str, resolution: int = 28) -> torch.nn.Module:
     return search_spaces.instantiate(family, reference.config, resolution)
 
 
-def data_on_card(prepared: Path, recipe: Recipe = RECIPE) -> ImageData:
-    data = open_training_data(prepared)
-    return ImageData(
-        load_images(data.train.images, data.train.labels, recipe.train_images, "cuda"),
-        load_images(data.validation.images, data.validation.labels, recipe.validation_images, "cuda"),
-        data.manifest.mean,
-        data.manifest.std,
-    )
+def data_on(device: str, prepared: Path, recipe: Recipe = RECIPE) -> ImageData:
+    fingerprint = load_manifest(prepared).fingerprint
+    return training_data(prepared, fingerprint, recipe.train_images, recipe.validation_images, device)
 
 
 def registered(
@@ -71,7 +66,7 @@ def registered(
 def test_a_network_learns_on_the_card(precision: Literal["bfloat16", "float32"], prepared_fashion_mnist: Path) -> None:
     recipe = replace(RECIPE, precision=precision, augmentations=(Flip("horizontal-flip"),))
     model = network("resnet-small")
-    history = train(model, recipe, data_on_card(prepared_fashion_mnist), 1, "cuda")
+    history = train(model, recipe, data_on("cuda", prepared_fashion_mnist), 1, "cuda")
     assert history.state == "complete" and len(history.epochs) == 3
     assert history.epochs[-1].validation_error_percent < 25  # chance is 90
     assert all(parameter.is_cuda and parameter.isfinite().all() for parameter in model.parameters())
@@ -79,14 +74,7 @@ def test_a_network_learns_on_the_card(precision: Literal["bfloat16", "float32"],
 
 def test_card_and_processor_train_to_nearly_the_same_in_float32(prepared_fashion_mnist: Path) -> None:
     recipe = replace(RECIPE, epochs=1, train_images=640, precision="float32", learning_rate=0.01)
-    on_card = data_on_card(prepared_fashion_mnist, recipe)
-    data = open_training_data(prepared_fashion_mnist)
-    on_cpu = ImageData(
-        load_images(data.train.images, data.train.labels, 640, "cpu"),
-        load_images(data.validation.images, data.validation.labels, 1000, "cpu"),
-        data.manifest.mean,
-        data.manifest.std,
-    )
+    on_card, on_cpu = (data_on(device, prepared_fashion_mnist, recipe) for device in ("cuda", "cpu"))
     assert resolve_device("cuda") == "cuda"  # which turns TF32 off
     there = train(network("lenet-small"), recipe, on_card, 3, "cuda").epochs[-1]
     here = train(network("lenet-small"), recipe, on_cpu, 3, "cpu").epochs[-1]
@@ -100,7 +88,7 @@ def test_stopped_and_continued_a_training_sees_the_same_images_and_ends_as_well(
     recipe = replace(
         RECIPE, precision="float32", ema_decay=0.9, augmentations=(RandomResizedCrop("random-resized-crop"),)
     )
-    data, checkpoints = data_on_card(prepared_fashion_mnist), Checkpoints(tmp_path, 0.0)
+    data, checkpoints = data_on("cuda", prepared_fashion_mnist), Checkpoints(tmp_path, 0.0)
     whole = train(network("lenet-small"), recipe, data, 2, "cuda")
     first = train(network("lenet-small"), recipe, data, 2, "cuda", checkpoints=checkpoints, until=2)
     assert first.state == "stopped"
@@ -111,7 +99,7 @@ def test_stopped_and_continued_a_training_sees_the_same_images_and_ends_as_well(
 
 def test_divergence_is_told_with_its_step(prepared_fashion_mnist: Path) -> None:
     recipe = replace(RECIPE, learning_rate=1e12, warmup_fraction=0.0, precision="float32")
-    history = train(network("resnet-small"), recipe, data_on_card(prepared_fashion_mnist), 1, "cuda")
+    history = train(network("resnet-small"), recipe, data_on("cuda", prepared_fashion_mnist), 1, "cuda")
     assert history.state == "failed" and history.reason is not None and "at step" in history.reason
     assert int(history.reason.split("at step ")[1].split()[0]) < CUDA_CHECK_STEPS
 

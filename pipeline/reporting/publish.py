@@ -31,7 +31,7 @@ from pipeline.workspace import Workspace, workspace
 
 FEATURED = "quick"
 """The published results that the README shows."""
-BESIDE_THROUGHPUT = ("packing", "study", "overhead", "limit", "accuracy", "growth", "searching")
+BESIDE_THROUGHPUT = ("packing", "study", "overhead", "limit", "accuracy", "growth", "searching", "cards")
 """The benchmarks whose findings the README lists below the table of throughput."""
 
 
@@ -174,7 +174,8 @@ def _speed(benchmark: Benchmark, others: Sequence[Benchmark]) -> str:
     findings = [f"- {finding[:1].upper()}{finding[1:]}." for finding in benchmark.findings]
     for other in others:
         place = other.hardware
-        elsewhere = f" (on {place['cores']} cores with {place['instruction_set']})" if place != hardware else ""
+        machine = place.get("gpu") or f"{place['cores']} cores with {place['instruction_set']}"
+        elsewhere = f" (on {machine})" if place != hardware else ""
         findings += [f"- {other.name.capitalize()}: {finding}{elsewhere}." for finding in other.findings]
     return "\n".join([*lines, "", setting, "", *findings])
 

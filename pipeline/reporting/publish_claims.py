@@ -130,12 +130,16 @@ def report_claims(place: Workspace) -> None:
         (folder / name).unlink()
 
 
-def main() -> None:
-    """Publish the workspace's evidence and renew the README."""
-    place = workspace()
-    publish_claims(place)
+def renew_claims(place: Workspace, results: Path | None = None) -> None:
+    """Publish evidence as `publish_claims` does, then write the report by it and renew the README."""
+    publish_claims(place, results)
     report_claims(place)
     renew_readme(place)
+
+
+def main() -> None:
+    """Publish the workspace's evidence and renew the README."""
+    renew_claims(workspace())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Claims with their records for the report's tests: calculated, trained, timed, of populations, and of rankings."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from html import unescape
 
 from report_records import HARDWARE, VERSIONS, group, history, measurement, network
 
@@ -143,3 +145,8 @@ def judged(comparisons: Sequence[Comparison] = (), hostile: str = "", failed: bo
     """These claims with their verdicts."""
     claims, found = catalogue(hostile), evidence(failed)
     return claims_view(claims, judge(claims, found), found, comparisons, SIMULATION, "../..")
+
+
+def words(page: str) -> str:
+    """What a page says, without its marks."""
+    return " ".join(unescape(re.sub("<[^>]*>", " ", page)).split())
