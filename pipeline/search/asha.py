@@ -76,14 +76,20 @@ def _promoted(standings: Sequence[Standing], rungs: int, reduction: int, bounded
     return None
 
 
-def expected_errors(curves: Sequence[Sequence[float]], rungs: int) -> list[float | None]:
-    """For each trial its error at the last rung, estimated where it has not come so far; None where it has told none.
+def changes_to_end(complete: Sequence[Sequence[float]], rungs: int) -> tuple[float, ...]:
+    """For each rung how errors change from there to the last one: the median over the complete trials' curves.
 
-    Estimated from the rung it has reached by the median change from there to the end among those that have got there.
+    Without any, nothing is taken to change.
+    """
+    if not complete:
+        return (0.0,) * rungs
+    errors = np.asarray(complete, dtype=float)
+    return tuple(float(change) for change in np.median(errors[:, -1:] - errors, axis=0))
+
+
+def expected_error(curve: Sequence[float], changes: Sequence[float]) -> float | None:
+    """A trial's error at the last rung, estimated where it has not come so far; None where it has told none.
+
     A sampler so learns from trials that were stopped early, on the scale of those that were not.
     """
-    finished = [curve for curve in curves if len(curve) == rungs]
-    change = [
-        float(np.median([curve[-1] - curve[rung] for curve in finished])) if finished else 0.0 for rung in range(rungs)
-    ]
-    return [max(0.0, curve[-1] + change[len(curve) - 1]) if curve else None for curve in curves]
+    return max(0.0, curve[-1] + changes[len(curve) - 1]) if curve else None

@@ -14,7 +14,7 @@ from optuna.trial import TrialState as OptunaState
 import search_spaces
 from pipeline.cost.limits import Cost
 from pipeline.evidence.study_records import COST_OF, SearchPlan, Trial
-from pipeline.search.asha import expected_errors
+from pipeline.search.asha import changes_to_end, expected_error
 from pipeline.search.gate import costs_of, described
 from pipeline.search.samplers import distributions, make_sampler, silence
 from pipeline.training.seeding import derive_seed
@@ -30,7 +30,7 @@ class SamplerView:
 
     Optuna's samplers treat PRUNED trials in three ways (TPE ranks them below all complete ones, NSGA-II and GP ignore
     them), and take no values of several objectives with them. Here a trial is complete as soon as it has reached a
-    rung, with the error that `expected_errors` gives it, and is corrected when more is known. One that diverged has
+    rung, with the error that `expected_error` gives it, and is corrected when more is known. One that diverged has
     the error of answering nothing right; one that was lost to the machine is ignored.
     """
 
@@ -42,6 +42,8 @@ class SamplerView:
         )
         self._numbers: dict[int, int] = {}
         self._costs: dict[int, list[float]] = {}
+        self._learned: dict[int, Trial] = {}
+        self._changes: tuple[float, ...] = ()
         self._drawn = 0
         self.attributes: dict[str, Any] = {}
         """What the sampler noted of the trial that is being drawn."""
@@ -114,21 +116,29 @@ class SamplerView:
         )
 
     def learn(self, trials: Sequence[Trial]) -> None:
-        """Take in how far the trials have come."""
-        curves = [[rung.validation_error_percent for rung in trial.rungs] for trial in trials]
+        """Take in how far the trials have come; those that stand as they stood are passed over."""
+        changes = changes_to_end(
+            [_errors(trial) for trial in trials if trial.state == "complete"], len(self.plan.rungs)
+        )
+        if changes != self._changes:
+            self._changes = changes
+            self._learned.clear()
         stored = self.study.get_trials(deepcopy=False)
-        for trial, expected in zip(trials, expected_errors(curves, len(self.plan.rungs)), strict=True):
-            place = self._numbers[trial.number]
-            lost = trial.state == "failed" and not trial.diverged
-            if trial.diverged:
-                expected = ALL_WRONG_PERCENT
-            if stored[place].state == OptunaState.RUNNING and lost:
-                self.study.tell(place, state=OptunaState.FAIL)
-            elif expected is not None and not lost:
-                if stored[place].state == OptunaState.RUNNING:
-                    self.study.tell(place, [expected, *self._costs[trial.number]])
-                elif stored[place].values[0] != expected:  # Optuna's memory hands out what it holds
-                    stored[place].values = [expected, *self._costs[trial.number]]
+        for trial in trials:
+            if self._learned.get(trial.number) is not trial:
+                self._learned[trial.number] = trial
+                self._correct(stored[self._numbers[trial.number]], trial)
+
+    def _correct(self, stored: FrozenTrial, trial: Trial) -> None:
+        expected = ALL_WRONG_PERCENT if trial.diverged else expected_error(_errors(trial), self._changes)
+        if trial.state == "failed" and not trial.diverged:
+            if stored.state == OptunaState.RUNNING:
+                self.study.tell(stored.number, state=OptunaState.FAIL)
+        elif expected is not None:
+            if stored.state == OptunaState.RUNNING:
+                self.study.tell(stored.number, [expected, *self._costs[trial.number]])
+            elif stored.values[0] != expected:  # Optuna's memory hands out what it holds
+                stored.values = [expected, *self._costs[trial.number]]
 
     def recall(self, trials: Sequence[Trial]) -> int:
         """Begin with what another study has found: its complete trials whose networks this space has; how many."""
@@ -158,6 +168,10 @@ class SamplerView:
             error_percent if objective == "error" else math.log10(costs[COST_OF[objective]])
             for objective in self.plan.objectives
         ]
+
+
+def _errors(trial: Trial) -> list[float]:
+    return [rung.validation_error_percent for rung in trial.rungs]
 
 
 def adapted(trial: Trial, space: Space) -> dict[str, Any] | None:

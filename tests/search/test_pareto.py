@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.search.asha import Promotion, Standing, expected_errors, to_finish, to_promote, to_promote_unbounded
+from pipeline.search.asha import (
+    Promotion,
+    Standing,
+    changes_to_end,
+    expected_error,
+    to_finish,
+    to_promote,
+    to_promote_unbounded,
+)
 from pipeline.search.pareto import front, fronts, hypervolume, ranked
 
 POINTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=12)
@@ -121,5 +129,7 @@ def test_a_cheap_network_goes_on_though_its_error_is_higher() -> None:
 
 def test_errors_of_stopped_trials_are_estimated_on_the_scale_of_complete_ones() -> None:
     curves = [[50.0, 30.0, 20.0], [60.0, 40.0, 26.0], [55.0], [45.0, 35.0], []]
-    assert expected_errors(curves, 3) == [20.0, 26.0, 55.0 - 32.0, 35.0 - 12.0, None]
-    assert expected_errors([[3.0], [50.0]], 3) == [3.0, 50.0]
+    changes = changes_to_end(curves[:2], 3)
+    assert [expected_error(curve, changes) for curve in curves] == [20.0, 26.0, 55.0 - 32.0, 35.0 - 12.0, None]
+    assert expected_error([3.0], changes) == 0.0, "no error is below none"
+    assert expected_error([50.0], changes_to_end([], 3)) == 50.0
