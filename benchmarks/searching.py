@@ -2,7 +2,8 @@
 
 The driver is the real one, on an SQLite file, with halving and two objectives; its trainings are answered at once. What
 is counted for a trial is all that happens between two new trials: outcomes are entered, what the sampler knows is
-renewed, it is decided who goes on, a candidate is drawn (at random), gated and entered.
+renewed, it is decided who goes on, a candidate is drawn (at random), gated and entered. The run store, MLflow and the
+display, which every training has, searched or not, are not in it.
 """
 
 import contextlib
@@ -112,7 +113,8 @@ def findings(rows: Sequence[Row]) -> list[str]:
 
     return [
         f"{medians['pricing of one design, resnet', 'convstudy']:,.0f} designs of the ResNet space are priced a second",
-        f"the driver's own work takes {at(own, 2_000):.0f} ms a trial at 2,000 trials ({MOST_OWN_MS} are allowed), "
+        f"the driver's own work (gate, record, tell; not run store, MLflow, display) takes {at(own, 2_000):.0f} ms a "
+        f"trial at 2,000 trials ({MOST_OWN_MS} are allowed), "
         f"{at(own, 10_000):.0f} ms at 10,000",
         f"the next design takes the samplers that auto is at 2,000 and 10,000 trials "
         f"{', '.join(f'{at(ask, 2_000, s):.0f} and {at(ask, 10_000, s):.0f} ms ({s})' for s in chosen)}; at 2,000 "

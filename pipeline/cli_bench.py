@@ -31,7 +31,7 @@ def bench(
 def bench_search(
     samplers: Annotated[
         str, typer.Option(help="Joined by commas: tpe, nsga2, evolution, random, qmc, gp (hours).")
-    ] = "tpe,nsga2,evolution,random",
+    ] = "tpe,nsga2,evolution,random,qmc",
     repeats: Annotated[int, typer.Option(min=2, help="Searches of each kind.")] = 30,
     table: Annotated[Path | None, typer.Option(help="A population's table; default: the published one.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Searches at once; default: one per core.")] = None,

@@ -9,7 +9,7 @@ import search_spaces
 from pipeline.claims.catalogue import Catalogue
 from pipeline.claims.estimates import Evidence, estimate, unscaled
 from pipeline.claims.figures import figures
-from pipeline.claims.parts import Beside, CalculatedFigure, CostRatio, TimedContrast, TrainedContrast
+from pipeline.claims.parts import Beside, CalculatedFigure, CostRatio, Ranking, TimedContrast, TrainedContrast
 from pipeline.claims.verdicts import Aside
 from pipeline.cost.memory import saved_bytes_per_sample
 from pipeline.errors import UsageError
@@ -36,7 +36,7 @@ def _aside(item: Beside, identifier: str, catalogue: Catalogue, evidence: Eviden
         case CostRatio():
             one, other = (cost_of_arm(catalogue, item.experiment, arm, item.cost) for arm in (item.of, item.over))
             return Aside(item.measure, one / other, item.unit)
-        case TrainedContrast() | TimedContrast():
+        case TrainedContrast() | TimedContrast() | Ranking():
             return _contrast(item, catalogue, evidence)
         case _:
             assert_never(item)
@@ -53,7 +53,7 @@ def cost_of_arm(catalogue: Catalogue, experiment: str, arm: str, cost: str) -> i
     return int(getattr(search_spaces.price(family, config, resolution, CHANNELS, CLASSES), cost))
 
 
-def _contrast(item: TrainedContrast | TimedContrast, catalogue: Catalogue, evidence: Evidence) -> Aside:
+def _contrast(item: TrainedContrast | TimedContrast | Ranking, catalogue: Catalogue, evidence: Evidence) -> Aside:
     found = estimate(item, catalogue, evidence)
     if found is None or found.contrast is None:
         return Aside(item.measure, None, item.unit)

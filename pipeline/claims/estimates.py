@@ -19,7 +19,7 @@ from pipeline.claims.measures import guessed, is_reached, taken, value_of
 from pipeline.claims.parts import (
     EstimatedPart,
     PopulationPart,
-    RankingPart,
+    Ranking,
     Scale,
     TimedContrast,
     TimedMeasure,
@@ -63,13 +63,13 @@ class Estimate:
 
 
 def estimate(
-    part: EstimatedPart | TrainedContrast | TimedContrast, catalogue: Catalogue, evidence: Evidence
+    part: EstimatedPart | TrainedContrast | TimedContrast | Ranking, catalogue: Catalogue, evidence: Evidence
 ) -> Estimate | None:
     """The estimate of a part; None where there is no record for it, without a contrast where that is not enough."""
     if isinstance(part, TimedContrast):
         timing = evidence.timings.get(part.timing)
         return _timed(part, timing) if timing else None
-    if isinstance(part, RankingPart):
+    if isinstance(part, Ranking):
         pairs = evidence.rankings.get((part.cheap, part.dear))
         return Estimate(fisher_correlation(pairs)) if pairs else None
     record = evidence.experiments.get(part.experiment)

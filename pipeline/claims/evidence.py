@@ -13,7 +13,7 @@ from pipeline.claims.estimates import Evidence
 from pipeline.claims.experiments import plan_experiment
 from pipeline.claims.timed_costs import check_timing
 from pipeline.claims.timings import TimingRecord
-from pipeline.data.manifest import Manifest, load_manifest, summary
+from pipeline.data.manifest import DataShape, load_manifest
 from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.population import Pairs, paired_errors, published_full_trainings, published_table
 from pipeline.evidence.records import PASSING_REASONS, GroupRecord
@@ -78,16 +78,15 @@ class FoundEvidence:
 def evidence_of(place: Workspace, catalogue: Catalogue) -> FoundEvidence:
     """Evidence of the workspace, else published evidence; records that are not whole by their plan are left out.
 
-    Published records are compared with their plan where the data are prepared. Raises DataError where there are own
-    records, and the data that they are compared with is not prepared.
+    Where the data are not prepared, published records are compared with the plan for those that they name. Raises
+    DataError where there are own records, and the data that they are compared with is not prepared.
     """
     own, published = evidence_in(place.results, catalogue), evidence_in(place.published / "claims", catalogue)
     trained = {name: record for name, record in own.experiments.items() if record.profile != PILOT}
     whole, left_out = whole_records(place, catalogue, trained)
-    from_elsewhere = published.experiments
-    if (place.prepared_data / read_settings(place.params_file).data.name).exists():
-        from_elsewhere, refused = whole_records(place, catalogue, published.experiments)
-        left_out = {**{name: f"published: {reason}" for name, reason in refused.items()}, **left_out}
+    is_prepared = (place.prepared_data / read_settings(place.params_file).data.name).exists()
+    from_elsewhere, refused = whole_records(place, catalogue, published.experiments, prepared=is_prepared)
+    left_out = {**{name: f"published: {reason}" for name, reason in refused.items()}, **left_out}
     experiments = _before(whole, from_elsewhere)
     timings, refused_timings = _whole_timings(catalogue, _before(own.timings, published.timings))
     left_out |= refused_timings
@@ -140,22 +139,23 @@ def _whole_timings(
 
 
 def whole_records(
-    place: Workspace, catalogue: Catalogue, records: Mapping[str, GroupRecord]
+    place: Workspace, catalogue: Catalogue, records: Mapping[str, GroupRecord], *, prepared: bool = True
 ) -> tuple[dict[str, GroupRecord], dict[str, str]]:
     """The records that are whole by the plan of their profile, and why the others are not.
 
-    Of seeds beyond the planned ones nothing is taken, so that nobody adds seeds until a verdict pleases. Raises
-    DataError where there are records, and the data that they are compared with is not prepared.
+    Of seeds beyond the planned ones nothing is taken, so that nobody adds seeds until a verdict pleases. The data are
+    the `prepared` ones, else those that a record names. Raises DataError where there are records, and no prepared data.
     """
     if not records:
         return {}, {}
     settings = read_settings(place.params_file)
-    manifest = load_manifest(place.prepared_data / settings.data.name)
+    manifest = load_manifest(place.prepared_data / settings.data.name) if prepared else None
     whole, left_out = {}, {}
     for name, record in records.items():
         try:
-            plan = plan_experiment(name, catalogue.experiments[name], record.profile, settings, manifest)
-            check_record(plan, record, manifest)
+            data = manifest or record.data
+            plan = plan_experiment(name, catalogue.experiments[name], record.profile, settings, data)
+            check_record(plan, record, data)
         except UsageError as error:
             left_out[name] = str(error)
         else:
@@ -210,13 +210,13 @@ def named(catalogue: Catalogue, name: str) -> str:
     return name
 
 
-def check_record(plan: RunPlan, record: GroupRecord, manifest: Manifest) -> None:
+def check_record(plan: RunPlan, record: GroupRecord, data: DataShape) -> None:
     """Raise UsageError where a record is not of this plan: of other data, other arms, seeds or another recipe.
 
     The learning rate may differ, since it is chosen, and precision where it is left to the machine; there may be more
     arms and seeds.
     """
-    if record.data.name != plan.data or record.data.fingerprint != summary(manifest).fingerprint:
+    if record.data.name != plan.data or record.data.fingerprint != data.fingerprint:
         raise UsageError(f"the record of {plan.group} is of other data ({record.data.name}) than {plan.data} is now")
     recorded = {network.name: network for network in record.networks}
     for planned in plan.networks:

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 import search_spaces
-from pipeline.data.manifest import Manifest
+from pipeline.data.manifest import DataShape
 from pipeline.errors import UsageError
 from pipeline.running.plans import PlannedNetwork, RunPlan, as_reference, plan_network, price_of
 from pipeline.schema import STRICT, to_json
@@ -132,13 +132,13 @@ class Experiment:
                 raise ValueError(f"seeds (={size.seeds}) of the profile {profile} must be at least 2 where arms differ")
 
 
-def is_stated_for(manifest: Manifest) -> bool:
+def is_stated_for(data: DataShape) -> bool:
     """Whether the project's experiments are stated for such images: arms of equal cost are equal for them."""
-    return manifest.image_shape == (1, 28, 28) and len(manifest.class_names) == 10
+    return data.image_shape == (1, 28, 28) and len(data.class_names) == 10
 
 
 def plan_experiment(
-    name: str, experiment: Experiment, profile: str, settings: Settings, manifest: Manifest, seeds: int | None = None
+    name: str, experiment: Experiment, profile: str, settings: Settings, data: DataShape, seeds: int | None = None
 ) -> RunPlan:
     """The trainings of an experiment under a profile; `seeds` in place of the profile's. Arms bear both names.
 
@@ -158,12 +158,11 @@ def plan_experiment(
     )
     arms = {arm: experiment.arms[arm] for arm in size.arms or experiment.arms}
     for title, population in experiment.populations.items():
-        arms |= _drawn(title, population, size.networks, manifest)
+        arms |= _drawn(title, population, size.networks, data)
     networks = tuple(
-        replace(_plan_arm(arm, wanted, protocol, settings, manifest), name=f"{name}.{arm}")
-        for arm, wanted in arms.items()
+        replace(_plan_arm(arm, wanted, protocol, settings, data), name=f"{name}.{arm}") for arm, wanted in arms.items()
     )
-    channels, classes = manifest.image_shape[0], len(manifest.class_names)
+    channels, classes = data.image_shape[0], len(data.class_names)
     prices = {
         arm: price_of(network.family, network.config, network.resolution, channels, classes)
         for arm, network in zip(arms, networks, strict=True)
@@ -173,7 +172,7 @@ def plan_experiment(
         schema="run-plan/1",
         group=name,
         profile=profile,
-        data=manifest.name,
+        data=data.name,
         channels=channels,
         classes=classes,
         networks=networks,
@@ -185,11 +184,11 @@ def plan_experiment(
     )
 
 
-def _drawn(title: str, population: Population, networks: int | None, manifest: Manifest) -> dict[str, Arm]:
+def _drawn(title: str, population: Population, networks: int | None, data: DataShape) -> dict[str, Arm]:
     """The networks of a population as arms; fewer are the first of more. Raises UsageError where there are too few."""
     wanted = networks or population.networks
     space, generator = search_spaces.space([population.space]), np.random.default_rng(population.seed)
-    channels, resolution, classes = manifest.image_shape[0], manifest.image_shape[-1], len(manifest.class_names)
+    channels, resolution, classes = data.image_shape[0], data.image_shape[-1], len(data.class_names)
     low, high = population.macs
     found: dict[Any, Arm] = {}
     for _ in range(MOST_DRAWS):
@@ -214,6 +213,6 @@ def check_equal(name: str, equal: Sequence[Equality], prices: Mapping[str, Price
             )
 
 
-def _plan_arm(name: str, arm: Arm, protocol: Profile, settings: Settings, manifest: Manifest) -> PlannedNetwork:
+def _plan_arm(name: str, arm: Arm, protocol: Profile, settings: Settings, data: DataShape) -> PlannedNetwork:
     reference, config = as_reference(arm.network, name)
-    return plan_network(reference, Entry(config, arm.recipe, arm.rates), None, protocol, settings, manifest)
+    return plan_network(reference, Entry(config, arm.recipe, arm.rates), None, protocol, settings, data)

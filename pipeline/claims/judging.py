@@ -181,7 +181,7 @@ def judge_estimated(part: EstimatedPart, found: Estimate | None, adjusted: Adjus
         expected=part.expect,
         against=part.against,
         smallest=part.smallest,
-        p_value=min(adjusted.p_values.values()) if found is not None and found.contrast is not None else None,
+        p_value=None if found is None or found.contrast is None else deciding_p_value(adjusted.p_values),
         failed=found.failed if found else None,
         seeds_needed=needed,
         may_be_small=small,
@@ -229,6 +229,12 @@ def decide(part: EstimatedPart, found: Contrast, p_values: PValues) -> Verdict:
     if part.expect == "equal":
         return "contradicted"
     return "holds" if (found.mean > null_of(part)) == (part.expect == "higher") else "contradicted"
+
+
+def deciding_p_value(p_values: PValues) -> float:
+    """The adjusted p value of the test that decides: of equivalence where that is shown, else the smallest."""
+    shown = p_values.get("equivalence", 1.0)
+    return shown if shown < ALPHA else min(p_values.values())
 
 
 def seeds_for(part: EstimatedPart, found: Contrast, level: float) -> int | None:

@@ -8,6 +8,7 @@ import torch
 
 from pipeline.claims.peak_memory import peak_of_step
 from pipeline.claims.timed_arms import build
+from pipeline.claims.timed_costs import made_of
 from pipeline.claims.timings import PlannedTiming, TimedArmRecord, TimingRecord
 from pipeline.machine import DeviceKind, hardware, versions
 
@@ -49,6 +50,7 @@ def take_timing(plan: PlannedTiming, device: DeviceKind, told: Callable[[str], N
                 training_step_seconds=tuple(steps[title]),
                 inference_seconds=tuple(inferences[title]),
                 peak_memory_bytes=tuple(peaks[title]),
+                made_of=made_of(timing.arms[title]),
             )
             for title, arm in arms.items()
         },

@@ -208,21 +208,28 @@ class TimedPart(TimedContrast):
 
 
 @dataclass(frozen=True, config=STRICT)
-class RankingPart:
-    """A part that is settled by networks trained in two ways: the effect is Spearman's correlation of their errors.
+class Ranking:
+    """Networks trained in two ways: the effect is Spearman's correlation of their errors.
 
-    `cheap` and `dear` are ways to train the published population: "3 epochs of 9, short", "short", "full".
+    `cheap` and `dear` are ways to train the published population: "3 epochs of 9, short", "short", "full", or "short,
+    another seed", which tells how well errors of one seed are ranked by those of the other.
     """
 
     kind: Literal["ranking"]
     measure: str
     cheap: str
     dear: str
+    unit: str = "rank correlation"
+    scale: Literal["correlation"] = "correlation"
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class RankingPart(Ranking):
+    """A part that is settled by such a correlation; `expect`, `smallest` and `against` as of an EmpiricalPart."""
+
     against: float
     expect: Literal["higher"] = "higher"
     smallest: float = 0.05
-    unit: str = "rank correlation"
-    scale: Literal["correlation"] = "correlation"
 
     def __post_init__(self) -> None:
         if not 0 <= self.against < self.against + self.smallest < 1:
@@ -258,7 +265,9 @@ class CostRatio:
     unit: str = "times"
 
 
-Beside = Annotated[CalculatedFigure | CostRatio | TrainedContrast | TimedContrast, Field(discriminator="kind")]
+Beside = Annotated[
+    CalculatedFigure | CostRatio | TrainedContrast | TimedContrast | Ranking, Field(discriminator="kind")
+]
 
 
 def _check_smallest(smallest: float, scale: Scale) -> None:

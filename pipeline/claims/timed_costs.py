@@ -1,11 +1,13 @@
 """What the arms of a timing cost, from their Configs, and whether a record is of these arms."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import search_spaces
 from pipeline.claims.timings import TimedArm, Timing, TimingRecord
 from pipeline.errors import UsageError
 from pipeline.running.plans import as_reference, native_resolution, resolve_network
+from pipeline.schema import to_json
 
 
 def check_timing(name: str, timing: Timing, record: TimingRecord) -> None:
@@ -25,6 +27,17 @@ def check_timing(name: str, timing: Timing, record: TimingRecord) -> None:
         cost = cost_of(wanted, timing)
         if (found.resolution, found.params, found.macs) != cost:
             raise UsageError(f"{arm} of timing {name} was another network: it had {found.params:,} parameters")
+        if found.made_of != made_of(wanted):
+            raise UsageError(f"{arm} of timing {name} was recorded as {found.made_of}, not {made_of(wanted)}")
+
+
+def made_of(arm: TimedArm) -> dict[str, Any]:
+    """All that tells an arm from others of the same cost: family, Config and variant, or its convolution."""
+    if arm.convolution is not None:
+        return {"convolution": to_json(arm.convolution)}
+    assert arm.network is not None
+    family, config, _ = resolve_network(*as_reference(arm.network, "timed"))
+    return {"family": family.name, "config": to_json(config), "variant": arm.variant}
 
 
 def cost_of(arm: TimedArm, timing: Timing) -> tuple[int, int, int]:

@@ -92,7 +92,10 @@ def plan_timing(name: str, timing: Timing, profile: str) -> PlannedTiming:
 
 @dataclass(frozen=True, config=STRICT)
 class TimedArmRecord:
-    """What was measured of an arm: its cost for one image; seconds and peak bytes of a batch, one number a round."""
+    """What was measured of an arm: its cost for one image; seconds and peak bytes of a batch, one number a round.
+
+    `made_of`: its family, Config and variant, or its convolution; none where an earlier version measured.
+    """
 
     resolution: int
     params: int
@@ -100,6 +103,7 @@ class TimedArmRecord:
     training_step_seconds: tuple[float, ...]
     inference_seconds: tuple[float, ...]
     peak_memory_bytes: tuple[int, ...] = ()
+    made_of: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=STRICT)

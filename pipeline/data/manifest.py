@@ -6,7 +6,7 @@ this machine: preparing the same images twice writes the same bytes.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic.dataclasses import dataclass
 
@@ -39,6 +39,30 @@ class SplitFiles:
         for file in (self.images_file, self.labels_file):
             if Path(file).name != file:
                 raise ValueError(f"file (={file!r}) must be a plain file name")
+
+
+class DataShape(Protocol):
+    """What a plan needs of a data set: the summary in a record has it, and the manifest of a prepared one."""
+
+    @property
+    def name(self) -> str:
+        """The data set's name."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Over all that shapes a training."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of every image."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, by label."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Images of each split."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -75,6 +99,11 @@ class Manifest:
         missing = [split for split in SPLITS if split not in self.splits]
         if missing:
             raise ValueError(f"splits must name all of {', '.join(SPLITS)}; missing: {', '.join(missing)}")
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Images of each split."""
+        return {split: self.splits[split].count for split in SPLITS}
 
     @property
     def fingerprint(self) -> str:
@@ -134,7 +163,7 @@ def summary(manifest: Manifest) -> DataSummary:
         fingerprint=manifest.fingerprint,
         image_shape=manifest.image_shape,
         class_names=manifest.class_names,
-        counts={split: manifest.splits[split].count for split in SPLITS},
+        counts=manifest.counts,
         duplicates=manifest.duplicates,
     )
 

@@ -25,6 +25,7 @@ from pipeline.evidence.population import FULL, TABLE, FullTrainings, PopulationT
 from pipeline.evidence.records import CostProfile, GroupRecord
 from pipeline.files import write_text
 from pipeline.process import run_and_exit
+from pipeline.reporting.claim_words import figure_of, figures_as_said
 from pipeline.reporting.comparison import Comparison, compare
 from pipeline.schema import read_record
 from pipeline.workspace import Workspace, workspace
@@ -118,6 +119,9 @@ def _effect(part: PartVerdict) -> str:
         small = ", but may be too small to speak of" if part.may_be_small else ""
         cautions = f" ({'; '.join(part.cautions)})" if part.cautions else ""
         return f"{part.effect:.3g} {part.unit} [{low:.3g}, {high:.3g}] (n={part.n}), {part.verdict}{small}{cautions}"
+    if len(part.figures) > 1:
+        figure = figure_of(part)
+        return f"{figure.name} {figure.value:,.3g} ({figures_as_said(part)}), {part.verdict}"
     if part.effect is None:
         return part.verdict
     return f"{part.effect:,.3g} {part.unit}, {part.verdict}"

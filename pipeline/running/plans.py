@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic.dataclasses import dataclass
 
 import search_spaces
-from pipeline.data.manifest import Manifest
+from pipeline.data.manifest import DataShape
 from pipeline.errors import UsageError
 from pipeline.evidence.records import RunSpec
 from pipeline.machine import DeviceKind, resolve_precision
@@ -79,7 +79,7 @@ class ProfilePlan:
     latency_seconds: float
 
 
-def plan_runs(settings: Settings, profile_name: str, manifest: Manifest) -> dict[str, RunPlan]:
+def plan_runs(settings: Settings, profile_name: str, data: DataShape) -> dict[str, RunPlan]:
     """One plan per family, empty where the profile trains none of it; raises UsageError for any impossible entry."""
     profile = settings.profile_named(profile_name)
     for family in profile.networks:
@@ -88,7 +88,7 @@ def plan_runs(settings: Settings, profile_name: str, manifest: Manifest) -> dict
         for network in recipe.get("networks", {}):
             search_spaces.reference(network)
     return {
-        family: plan_group(family, profile.networks.get(family, {}), settings, profile_name, manifest, family)
+        family: plan_group(family, profile.networks.get(family, {}), settings, profile_name, data, family)
         for family in search_spaces.names()
     }
 
@@ -98,7 +98,7 @@ def plan_group(
     entries: Mapping[str, Entry],
     settings: Settings,
     profile_name: str,
-    manifest: Manifest,
+    data: DataShape,
     family: str | None = None,
 ) -> RunPlan:
     """The plan of some networks under a profile; `family`, if given, is the one that all must belong to."""
@@ -107,12 +107,10 @@ def plan_group(
         schema="run-plan/1",
         group=group,
         profile=profile_name,
-        data=manifest.name,
-        channels=manifest.image_shape[0],
-        classes=len(manifest.class_names),
-        networks=tuple(
-            plan_network(name, entry, family, profile, settings, manifest) for name, entry in entries.items()
-        ),
+        data=data.name,
+        channels=data.image_shape[0],
+        classes=len(data.class_names),
+        networks=tuple(plan_network(name, entry, family, profile, settings, data) for name, entry in entries.items()),
         seeds=tuple(range(1, profile.seeds + 1)),
         keep_weights=profile.keep_weights,
         checkpoint_seconds=profile.checkpoint_seconds,
@@ -132,7 +130,7 @@ def plan_profile(plan: RunPlan, latency_seconds: float) -> ProfilePlan:
 
 
 def plan_network(
-    name: str, entry: Entry, expected_family: str | None, profile: Profile, settings: Settings, manifest: Manifest
+    name: str, entry: Entry, expected_family: str | None, profile: Profile, settings: Settings, data: DataShape
 ) -> PlannedNetwork:
     """Resolve one entry: its Config, its recipe, the rates to try; raises UsageError for anything impossible."""
     family, config, reference = resolve_network(name, entry.config)
@@ -141,12 +139,12 @@ def plan_network(
     recipe = settings.recipe_named(profile.recipe, name if reference else None, profile.changes, entry.recipe)
     rates = entry.rates if entry.rates is not None else profile.rates or (recipe.learning_rate,)
     recipe = replace(recipe, learning_rate=rates[0])
-    resolution = recipe.resolution or native_resolution(reference, manifest.image_shape[-1])
-    search_spaces.price(family, config, resolution, manifest.image_shape[0], len(manifest.class_names))
+    resolution = recipe.resolution or native_resolution(reference, data.image_shape[-1])
+    search_spaces.price(family, config, resolution, data.image_shape[0], len(data.class_names))
     choice_recipe = changed(recipe, profile.choice, f"choice of {name}")
     for planned in (recipe, choice_recipe):
-        check_batch(planned, manifest, name)
-        check_norms(planned, Design(family, config), resolution, manifest, name)
+        check_batch(planned, data, name)
+        check_norms(planned, Design(family, config), resolution, data, name)
     return PlannedNetwork(
         name=name,
         family=family.name,
@@ -159,19 +157,19 @@ def plan_network(
     )
 
 
-def check_batch(recipe: Recipe, manifest: Manifest, name: str) -> None:
+def check_batch(recipe: Recipe, data: DataShape, name: str) -> None:
     """Raise UsageError where a training would have fewer images than one batch."""
-    count = manifest.splits["train"].count
+    count = data.counts["train"]
     images = min(recipe.train_images or count, count)
     if images < recipe.batch_size:
         raise UsageError(f"{name}: batch_size (={recipe.batch_size}) must be at most the training images (={images})")
 
 
-def check_norms(recipe: Recipe, design: Design, resolution: int, manifest: Manifest, name: str) -> None:
+def check_norms(recipe: Recipe, design: Design, resolution: int, data: DataShape, name: str) -> None:
     """Raise UsageError where batch norm would have one image to normalise by."""
     if recipe.batch_size > 1:
         return
-    channels, classes = manifest.image_shape[0], len(manifest.class_names)
+    channels, classes = data.image_shape[0], len(data.class_names)
     network = search_spaces.instantiate(design.family, design.config, resolution, channels, classes, "meta")
     if recipe.batch_size < smallest_micro_batch(network):
         raise UsageError(f"{name}: batch_size (={recipe.batch_size}) must be at least 2 for a network with batch norm")
@@ -211,7 +209,7 @@ def run_spec(
     resolution: int,
     recipe: Recipe,
     seed: int,
-    manifest: Manifest,
+    data: DataShape,
     device: DeviceKind,
 ) -> RunSpec:
     """The address of one run on a data set: resolution and precision resolved."""
@@ -219,11 +217,11 @@ def run_spec(
     return RunSpec(
         family=family,
         config=config,
-        channels=manifest.image_shape[0],
-        classes=len(manifest.class_names),
+        channels=data.image_shape[0],
+        classes=len(data.class_names),
         resolution=resolution,
         recipe=replace(recipe, resolution=resolution, precision=precision),
-        data=manifest.fingerprint,
+        data=data.fingerprint,
         seed=seed,
         device=device,
     )

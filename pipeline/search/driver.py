@@ -7,73 +7,25 @@ for NSGA-II with halving, since Optuna keeps a generation's parents by the error
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import search_spaces
 from pipeline.cost.limits import Cost
-from pipeline.evidence.records import Measurement, Membership, Result
-from pipeline.evidence.study_records import Budget, Rung, SearchPlan, Trial, TrialState
+from pipeline.evidence.records import Membership, Result
+from pipeline.evidence.study_records import Budget, Rung, Trial, TrialState
 from pipeline.running.outcomes import Outcome, Request
 from pipeline.search.asha import Promotion, Standing, to_finish, to_promote
 from pipeline.search.candidates import Candidates, spec_of
 from pipeline.search.gate import MeasuredCosts
+from pipeline.search.interfaces import StudyBook, Trains
 from pipeline.search.measuring import measured_once
-from pipeline.search.study_summary import front_of
+from pipeline.search.study_summary import front_of, seconds_of
 from pipeline.tracking.content import SEARCH_EXPERIMENT
 from pipeline.training.history import Epoch
-from search_spaces import Space
 
-
-class StudyBook(Protocol):
-    """Where a driver keeps its study: an Optuna storage, or memory where trainings are simulated."""
-
-    @property
-    def name(self) -> str:
-        """The study's name."""
-
-    @property
-    def plan(self) -> SearchPlan:
-        """What is searched."""
-
-    @property
-    def spent_seconds(self) -> float:
-        """Wall time of all drivers so far."""
-
-    def trials(self) -> list[Trial]:
-        """Every trial, in order."""
-
-    def add(self, trial: Trial, space: Space) -> None:
-        """Enter a trial, the next by number, whole or not at all."""
-
-    def update(self, trial: Trial) -> None:
-        """Keep how far a trial has come, or how it ended."""
-
-    def note(self, *, budget: Budget | None = None, spent_seconds: float | None = None) -> None:
-        """Keep the budget, or the time spent."""
-
-    def note_exhausted(self, exhausted: bool, tail: tuple[int, int] = (0, 0)) -> None:
-        """Keep that nothing new was found after so many refused and duplicate candidates, or that it is tried again."""
-
-    def measured(self) -> dict[str, dict[Cost, float]]:
-        """Costs that were measured on networks, refused ones too, by network."""
-
-    def note_measured(self, network: str, costs: dict[Cost, float]) -> None:
-        """Keep the measured costs of one more network."""
-
-
-class Trains(Protocol):
-    """What a driver asks for trainings: a Runner, or a table of what they would have told."""
-
-    def submit(self, request: Request) -> None:
-        """Ask for a run; its outcome comes out of `outcomes`."""
-
-    def outcomes(self) -> Iterator[Outcome]:
-        """Outcomes in the order in which runs end, until none is left; more may be submitted on the way."""
-
-    def stop(self, request: Request) -> None:
-        """Say that a run that has stopped at a rung will not go on."""
+MEASURED_AT_ONCE = 25
+"""Candidates that are measured at most while trainings run, which stand still as long as a latency is measured."""
 
 
 @dataclass
@@ -109,7 +61,7 @@ class Driver:
         self.study, self.plan, self.budget = study, study.plan, budget
         self.runner, self.capacity = runner, capacity
         self.space = search_spaces.space(self.plan.space)
-        once = measured_once(measure, study.measured(), study.note_measured)
+        once = measured_once(measure, study.measured(), self._note_measured)
         self.candidates = Candidates(self.plan, self.space, once, warm)
         self.trials = study.trials()
         self._counted = sum(trial.counted_at is not None for trial in self.trials)
@@ -117,6 +69,7 @@ class Driver:
         self.tally = Tally(self.trials, budget, self._counted, study.spent_seconds)
         self._told, self._promotion = told, promotion
         self._training: set[int] = set()
+        self._measured = 0
         self._standings = [self._standing(trial) for trial in self.trials]
         self._by_run = {trial.run: trial.number for trial in self.trials}
         self._began = time.monotonic()
@@ -196,9 +149,10 @@ class Driver:
         if self.tally.exhausted or (self.budget.trials is not None and len(self.trials) >= self.budget.trials):
             return None
         self.candidates.view.learn(self.trials)
-        trial = self.candidates.next(len(self.trials), self._time_is_up)
+        self._measured = 0
+        trial = self.candidates.next(len(self.trials), self._is_put_off)
         if trial is None:
-            if not self._time_is_up():
+            if not self._is_put_off():
                 self._exhaust()
             return None
         self.study.add(trial, self.space)
@@ -209,6 +163,17 @@ class Driver:
         self.candidates.view.begin(trial)
         self._count_aside(trial.refused, trial.duplicates)
         return trial
+
+    def _is_put_off(self) -> bool:
+        """Whether no candidate is looked for now: the time is up, or trainings have stood still for it long enough.
+
+        Looked for again, it is found where the search was left, since what was measured is known.
+        """
+        return self._time_is_up() or (bool(self._training) and self._measured >= MEASURED_AT_ONCE)
+
+    def _note_measured(self, network: str, costs: dict[Cost, float]) -> None:
+        self._measured += 1
+        self.study.note_measured(network, costs)
 
     def _exhaust(self) -> None:
         self.tally.exhausted = True
@@ -251,12 +216,13 @@ class Driver:
             trial,
             attempts=max(trial.attempts, outcome.attempts, measurement.attempts if measurement else 1),
             epochs_seen=epochs,
-            train_seconds=_seconds_of(measurement, epochs) if measurement else trial.train_seconds,
+            train_seconds=seconds_of(measurement, epochs) if measurement else trial.train_seconds,
             micro_batches=measurement.micro_batches if measurement else trial.micro_batches,
             counted_at=trial.counted_at or self._counted,
+            reason=outcome.reason if outcome.state == "failed" else None,
         )
         if outcome.state == "failed":
-            self._end(replace(trial, reason=outcome.reason), "failed")
+            self._end(trial, "failed")
             return
         assert result is not None
         self._arrived += 1
@@ -267,7 +233,12 @@ class Driver:
             self._keep(trial)
 
     def _epochs_seen(self, trial: Trial, outcome: Outcome, result: Result | None) -> int:
-        """How far a trial has been trained for this study; a lost one as far as was known before."""
+        """How far a trial has been trained for this study; a lost one as far as was known before.
+
+        One that diverged did so in the epoch after the last that it ended.
+        """
+        if outcome.lost:
+            return trial.epochs_seen
         if outcome.state == "failed":
             return trial.epochs_seen if result is None else min(len(result.history) + 1, self.plan.recipe.epochs)
         return self.plan.rungs[len(trial.rungs)]
@@ -287,12 +258,3 @@ class Driver:
         self._standings[trial.number] = self._standing(trial)
         self.study.update(trial)
         self._told(self.tally)
-
-
-def _seconds_of(measurement: Measurement, epochs: int) -> float:
-    """Seconds of a training's first epochs; a run that others had trained further took them as well."""
-    paces = measurement.images_per_second
-    if len(paces) <= epochs:
-        return measurement.train_seconds
-    shares = [1 / pace for pace in paces]
-    return measurement.train_seconds * sum(shares[:epochs]) / sum(shares)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.data.manifest import load_manifest
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.study_records import Budget, FinalistsRecord, SearchPlan, Trial
 from pipeline.running.display import Display
 from pipeline.running.session import RunnerOptions, open_runner
@@ -12,7 +12,7 @@ from pipeline.search.finalists import finalists
 from pipeline.search.measuring import measured_costs
 from pipeline.search.search_plans import default_name
 from pipeline.search.searches import KEEPING_WEIGHTS, search
-from pipeline.search.storage import storage_url
+from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import Studies
 from pipeline.search.study_estimate import search_workers
 from pipeline.search.study_summary import images_of, images_seen, trials_of
@@ -30,7 +30,10 @@ def run_finalists(
     quiet: bool = False,
 ) -> FinalistsRecord:
     """Train the finalists of a study as it stands; raises UsageError while it is searched."""
-    with Studies(storage_url(place, url), place.locks) as studies:
+    url = storage_url(place, url)
+    if not is_there(url):
+        raise unknown_name("study", name, ())
+    with Studies(url, place.locks) as studies:
         study = studies.open(name)
         if study.is_driven():
             raise UsageError(f"study {name} is still being searched")

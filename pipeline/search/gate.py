@@ -54,14 +54,14 @@ def excess(plan: SearchPlan, design: Design) -> float:
 def check_limits(plan: SearchPlan, space: Space, measure: MeasuredCosts = lambda design: {}) -> None:
     """Raise UsageError, with the cheapest network and its costs, where no network of the space is within the limits.
 
-    What is measured on a built network is measured on the cheapest ones (fewest MACs, activations, parameters), and on
-    some of those drawn at random: which network is cheapest in several respects at once is found by chance alone.
+    What is measured on a built network is measured on the one farthest within the other limits, on the cheapest ones
+    (fewest MACs, activations, parameters), and on some of those drawn at random.
     """
     least = [space.least(partial(excess, plan))]
     if least[0][1] == math.inf:
         raise UsageError(f"no network of {space.name} works on images of {plan.resolution} pixels")
     if least[0][1] <= 0:
-        least = [space.least(partial(_cost, cost, plan)) for cost in COSTS[:3]]
+        least += [space.least(partial(_cost, cost, plan)) for cost in COSTS[:3]]
     known = [(design, cast(dict[Cost, float], costs_of(design, plan))) for design, _ in least]
     tried = [(design, costs | measure(design)) for design, costs in known]
     if any(not over(costs, plan) for _, costs in tried):

@@ -4,15 +4,17 @@ The family's reference at or above its cost, networks drawn at random at the sam
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 import search_spaces
+from pipeline.cost.limits import Limits
 from pipeline.evidence.study_records import Against, SearchPlan, Trial, main_cost
 from pipeline.files import canonical_json
 from pipeline.search.gate import MeasuredCosts, costs_of, described, over
+from pipeline.search.measuring import measured_costs
 from pipeline.settings import FinalistsSettings
 from pipeline.training.seeding import derive_seed
 from search_spaces import Design
@@ -48,7 +50,7 @@ def rivals_of(
     told: list[str] = []
     for member in members:
         who = f"trial {member.number}"
-        reference = _reference(plan, member, measure)
+        reference = _reference(plan, member)
         if reference is None:
             told.append(f"{who} is compared with no reference: none of its family costs as much or more")
         else:
@@ -79,11 +81,13 @@ def rivals_of(
     return rivals, told
 
 
-def _reference(
-    plan: SearchPlan, member: Trial, measure: MeasuredCosts
-) -> tuple[str, int, tuple[dict[str, Any], ...]] | None:
-    """The cheapest reference of the member's family that costs as much or more: name, MACs, Config."""
+def _reference(plan: SearchPlan, member: Trial) -> tuple[str, int, tuple[dict[str, Any], ...]] | None:
+    """The cheapest reference of the member's family that costs as much or more: name, MACs, Config.
+
+    The search's limits do not hold for references.
+    """
     cost = main_cost(plan.objectives)
+    measure = measured_costs(replace(plan, limits=Limits()))
     family = search_spaces.family(member.config["family"])
     dearer: list[tuple[float, str, Design, int]] = []
     for name, reference in family.references.items():

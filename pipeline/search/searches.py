@@ -14,6 +14,7 @@ from pipeline.evidence.study_records import Budget, SearchPlan, StudyState, Tria
 from pipeline.files import write_json
 from pipeline.running.runner import Runner
 from pipeline.running.session import RunnerOptions, open_runner
+from pipeline.search.candidates import spec_of
 from pipeline.search.driver import Driver
 from pipeline.search.measuring import measured_costs
 from pipeline.search.search_display import SearchDisplay
@@ -63,6 +64,7 @@ def search(
             with study.driven():
                 try:
                     driver = Driver(study, budget, runner, workers, measured_costs(plan), display.told, warm)
+                    _check_protocol(name, plan, driver.trials)
                     if plan.warm_start is not None:
                         display.line(
                             f"the sampler begins with {driver.candidates.recalled} of {len(warm)} complete trials"
@@ -75,6 +77,17 @@ def search(
                 record = read_study(study, runner.store, driven=False)
                 _show_in_mlflow(runner, record)
         return record
+
+
+def _check_protocol(name: str, plan: SearchPlan, trials: Sequence[Trial]) -> None:
+    """Raise UsageError where today's version would train the study's networks otherwise, by their runs' addresses."""
+    for trial in trials[:1]:
+        now = spec_of(plan, trial.config)
+        if now.hash != trial.run:
+            raise UsageError(
+                f"study {name} was trained by another version of convstudy (run {trial.run} then, {now.hash} by "
+                f"protocol {now.protocol} now): give another --study, or --fresh to begin anew"
+            )
 
 
 def _complete_front(driver: Driver, runner: Runner) -> None:

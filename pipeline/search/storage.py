@@ -23,7 +23,10 @@ def storage_url(place: Workspace, given: str | None) -> str:
     scheme = url.partition("://")[0] if "://" in url else ""
     if not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
         raise UsageError(f"storage (={scheme}…) must be a URL: sqlite:///FILE or postgresql://…")
-    if sqlite_file(url) is None and not _is_readable(url):
+    file = sqlite_file(url)
+    if file is not None and (not file.name or "?" in url or ":memory:" in url):
+        raise UsageError("storage (=sqlite:///…) must be sqlite:///FILE: one file, without options")
+    if file is None and not _is_readable(url):
         raise UsageError(
             f"storage (={scheme}://…) must be {scheme}://user:password@host:port/database; in user and password "
             "@ : / # ? [ and ] must be percent-encoded (@ as %40, / as %2F)"

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import optuna
 import sqlalchemy
@@ -35,6 +36,9 @@ _PLAN, _BUDGET, _SPENT, _TAIL, _EXHAUSTED, _HOLDER = "plan", "budget", "spent_se
 _MEASURED = "measured "
 CONNECT_SECONDS = 5
 """How long a server may take to answer; signals wait for it, and a search is to end within 10 s of one."""
+ANSWER_SECONDS = 8
+"""How long a connection may be without a sign of life, as it is where the network is cut."""
+_ALIVE = {"keepalives_idle": 2, "keepalives_interval": 2, "keepalives_count": 3}
 _ENDED = {OptunaState.COMPLETE: "complete", OptunaState.PRUNED: "stopped", OptunaState.FAIL: "failed"}
 
 
@@ -243,8 +247,9 @@ def _log_ahead(connection: Any, _: object) -> None:
 def _engine(url: str) -> dict[str, Any]:
     if sqlite_file(url) is not None:
         return {"connect_args": {"timeout": 60}}
-    timeout = {} if "connect_timeout=" in url else {"connect_timeout": CONNECT_SECONDS}
-    return {"pool_pre_ping": True, "connect_args": timeout}
+    waits = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": 1000 * ANSWER_SECONDS, **_ALIVE}
+    given = {name for name, _ in parse_qsl(urlsplit(url).query)}
+    return {"pool_pre_ping": True, "connect_args": {key: value for key, value in waits.items() if key not in given}}
 
 
 def _candidate(trial: Trial) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class StudyLock:
     def __init__(self, name: str, url: str, engine: "Engine", told: Callable[[], AbstractContextManager[None]]) -> None:
         self.name, self._engine, self._told = name, engine, told
         file = sqlite_file(url)
-        self._folder: Path | None = None if file is None else file.parent / f".{file.name}.locks"
+        self._folder: Path | None = None if file is None else file.resolve().parent / f".{file.name}.locks"
         self._connection: Connection | None = None
 
     @contextmanager

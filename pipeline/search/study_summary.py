@@ -10,6 +10,7 @@ from typing import Any
 
 import search_spaces
 from pipeline.cost.limits import COSTS, Cost
+from pipeline.evidence.records import Measurement
 from pipeline.evidence.study_records import COST_OF, Budget, Rung, SearchPlan, StudyState, Trial
 from pipeline.schema import parse, to_json
 from pipeline.search.gate import costs_of
@@ -45,7 +46,7 @@ def bounds_of(plan: SearchPlan, trials: Sequence[Trial]) -> Bounds:
             low, high = min(measured), plan.limits.latency_seconds or max(measured)
         else:
             low, high = _extremes(plan, cost)
-            high = min(high, plan.limits.given.get(cost, high))
+            high = plan.limits.given.get(cost, high)
         least.append(math.log10(low))
         most.append(math.log10(high))
     return Bounds(tuple(least), tuple(most))
@@ -76,12 +77,19 @@ def front_of(plan: SearchPlan, trials: Sequence[Trial]) -> list[int]:
 
 
 def hypervolumes(plan: SearchPlan, trials: Sequence[Trial], bounds: Bounds) -> list[float]:
-    """The share of the objective space that is dominated after each counted trial, in counted order."""
+    """The share of the objective space that is dominated after each counted trial, before the next counts.
+
+    A trial adds to it once it has been trained in full, which with halving may be long after it began to count.
+    """
+    complete = [trial for trial in trials if trial.state == "complete"]
+    waiting = sorted(complete, key=lambda trial: trial.rungs[-1].arrival, reverse=True)
+    shown = counted(trials)
     points: list[list[float]] = []
     curve: list[float] = []
-    for trial in counted(trials):
-        if trial.state == "complete":
-            error, *costs = objective_values(trial, plan)
+    for place in range(len(shown)):
+        next_arrival = min((trial.rungs[0].arrival for trial in shown[place + 1 :] if trial.rungs), default=math.inf)
+        while waiting and waiting[-1].rungs[-1].arrival < next_arrival:
+            error, *costs = objective_values(waiting.pop(), plan)
             points.append(bounds.scaled([error, *(math.log10(cost) for cost in costs)]))
             points = [points[place] for place in front(points)]
         curve.append(hypervolume(points, [1.0] * len(plan.objectives)) if points else 0.0)
@@ -98,6 +106,15 @@ def images_of(plan: SearchPlan, epochs: int) -> int:
     assert plan.recipe.train_images is not None, "a plan says how many"
     batches = plan.recipe.train_images // plan.recipe.batch_size
     return epochs * batches * plan.recipe.batch_size
+
+
+def seconds_of(measurement: Measurement, epochs: int) -> float:
+    """Seconds of a training's first epochs; a run that others had trained further took them as well."""
+    paces = measurement.images_per_second
+    if len(paces) <= epochs:
+        return measurement.train_seconds
+    shares = [1 / pace for pace in paces]
+    return measurement.train_seconds * sum(shares[:epochs]) / sum(shares)
 
 
 def study_json(

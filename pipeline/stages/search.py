@@ -14,7 +14,7 @@ def main(entry: str) -> None:
     """Write reports/results/studies/<entry>.json, a study's record; an empty one where the profile searches nothing.
 
     Trials that failed, for whatever reason, are part of it. Raises RunsFailedError, and writes nothing, where all were
-    lost for a passing reason.
+    lost for a passing reason; the next run then begins the study anew, since lost trials are not tried again.
     """
     place = workspace()
     plan_file = place.plans / "search" / f"{entry}.json"
@@ -26,12 +26,17 @@ def main(entry: str) -> None:
         from pipeline.evidence.study_records import Budget
         from pipeline.search.search_plans import PlannedSearch
         from pipeline.search.searches import search
+        from pipeline.search.storage import storage_url
+        from pipeline.search.studies import Studies
 
         planned = read_record(PlannedSearch, plan_file)
         manifest = load_manifest(place.prepared_data / planned.plan.data)
         record = search(place, manifest, planned.plan, Budget(trials=planned.trials), name=planned.study)
         if record["trials"] and all(trial["reason"] in PASSING_REASONS for trial in record["trials"]):
-            raise RunsFailedError(f"all trials of study {planned.study} were lost: run it again")
+            reason = record["trials"][0]["reason"]
+            with Studies(storage_url(place, None), place.locks) as studies:
+                studies.remove(planned.study)
+            raise RunsFailedError(f"all trials of study {planned.study} were lost ({reason}): run it again")
     write_json(place.results / "studies" / f"{entry}.json", record)
 
 

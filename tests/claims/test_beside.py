@@ -10,7 +10,7 @@ from pipeline.claims.estimates import Evidence
 from pipeline.claims.experiments import Arm, Experiment, Size
 from pipeline.claims.figures import figures
 from pipeline.claims.judging import judge
-from pipeline.claims.parts import Beside, CalculatedFigure, CostRatio, TimedContrast, TrainedContrast
+from pipeline.claims.parts import Beside, CalculatedFigure, CostRatio, Ranking, TimedContrast, TrainedContrast
 from pipeline.claims.tables import tell
 from pipeline.claims.timings import TimedArm, TimedArmRecord, Timing, TimingRecord
 from pipeline.errors import UsageError
@@ -27,6 +27,7 @@ STEPS = TimedContrast(
     kind="timed", measure="time", timing="steps", of="training step", contrast={"slow": 1, "fast": -1}
 )
 LAYERS = CalculatedFigure("analytic", "layers of AlexNet", "alexnet-layers", "layers")
+SEEDS = Ranking("ranking", "correlation with another seed", "short", "short, another seed")
 PRICES = CostRatio("cost", "parameters", "depth", "params", "flat", "deep")
 ARMS = {"deep": Arm("lenet-small"), "middle": Arm("lenet"), "flat": Arm("lenet")}
 RECORD = made_record("depth", {"deep": (10.0, 10.3, 9.9), "middle": (11.0, 11.3, 10.9), "flat": (12.0, 12.2, 11.9)})
@@ -42,12 +43,14 @@ def evidence() -> Evidence:
     seconds = {"fast": (0.010, 0.011, 0.010), "slow": (0.020, 0.022, 0.020)}
     timed = {name: TimedArmRecord(28, 1, 1, steps, steps) for name, steps in seconds.items()}
     record = TimingRecord("timing/1", "steps", "full", "cpu", 1, 128, timed, "now", {}, {})
-    return Evidence({"depth": RECORD}, {"steps": record})
+    pairs = [(float(error), error + 3.0 * (error % 2)) for error in range(10)]
+    return Evidence({"depth": RECORD}, {"steps": record}, {("short", "short, another seed"): pairs})
 
 
 def test_each_kind_is_measured() -> None:
-    (claim,) = judge(claims(MIDDLE, STEPS, LAYERS, PRICES), evidence())
-    middle, steps, layers, prices = claim.beside
+    (claim,) = judge(claims(MIDDLE, STEPS, LAYERS, PRICES, SEEDS), evidence())
+    middle, steps, layers, prices, seeds = claim.beside
+    assert seeds.n == 10 and seeds.effect is not None and 0.5 < seeds.effect < 1 and seeds.interval is not None
     assert middle.effect == pytest.approx(-29 / 30) and middle.n == 3 and middle.interval is not None
     assert middle.interval[0] < -29 / 30 < middle.interval[1] < 0
     assert steps.effect == pytest.approx(2.0) and steps.unit == "times"

@@ -80,6 +80,7 @@ def test_a_timing_is_taken_and_told(claimed: Workspace) -> None:
         ("rounds: {smoke: 3}", "rounds: {smoke: 4}", "fewer rounds than the 4 of smoke"),
         ("rounds: {smoke: 3}", "rounds: {smoke: 3}\n    memory: true", "fewer rounds than the 3 of smoke"),
         ("{channels: 8, groups: 2}", "{channels: 8, groups: 4}", "layer of timing norms was another network"),
+        (", variant: batch norm from scratch", "", "from scratch of timing norms was recorded as"),
     ):
         text = claims.read_text()
         claims.write_text(text.replace(what, other))

@@ -166,7 +166,7 @@ def test_timings_are_compared_within_rounds() -> None:
 
 
 def test_rankings_are_correlations_of_ranks() -> None:
-    part = RankingPart("ranking", "?", "short", "full", 0.8)
+    part = RankingPart("ranking", "?", "short", "full", against=0.8)
     pairs = [(float(place), place**3.0) for place in range(20)]
     pairs[3], pairs[4] = (3.0, 64.0), (4.0, 27.0)
     found = estimate(part, Catalogue(), Evidence(rankings={("short", "full"): pairs}))

@@ -12,7 +12,7 @@ from pipeline.claims.catalogue import Catalogue, Claim, read_catalogue
 from pipeline.claims.estimates import Evidence
 from pipeline.claims.experiments import Arm, Experiment, Size
 from pipeline.claims.inference import contrast
-from pipeline.claims.judging import decide, judge, p_values_of
+from pipeline.claims.judging import decide, deciding_p_value, judge, p_values_of
 from pipeline.claims.parts import EmpiricalPart, Relation
 from pipeline.claims.tables import tell
 from pipeline.claims.verdicts import Verdict, together
@@ -137,6 +137,11 @@ def test_verdicts_of_a_claim_that_something_is_not_higher(deep: tuple[float, ...
     record = made_record("depth", {"deep": deep, "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
     (found,) = judge(catalogue(replace(LOWER_ERROR, expect="not higher")), Evidence({"depth": record}))
     assert found.verdict == verdict
+
+
+def test_the_p_value_that_is_told_is_that_of_the_test_that_decides() -> None:
+    assert deciding_p_value({"equivalence": 0.02, "difference": 0.001}) == 0.02
+    assert deciding_p_value({"equivalence": 0.2, "difference": 0.001}) == 0.001
 
 
 def test_an_effect_that_was_shown_may_still_be_too_small_to_speak_of() -> None:

@@ -62,7 +62,15 @@ def test_only_whole_evidence_of_the_full_profile_is_published_and_judged_by(
     assert told(claimed, "claims", "B2")[0]["parts"][0]["n"] == 3
     assert "from published records, made elsewhere: lenets" in called(claimed, "claims")
     claims = claimed.root / "reports" / "claims.yaml"
-    claims.write_text(claims.read_text().replace("full: {seeds: 3", "full: {seeds: 5"))
+    stated = claims.read_text()
+    elsewhere = Workspace(claimed.root.parent / "elsewhere")  # published records alone, and no prepared data
+    shutil.copytree(claimed.published, elsewhere.published)
+    shutil.copy(claimed.params_file, elsewhere.params_file)
+    for text, n in ((stated, 3), (stated.replace("epochs: 1", "epochs: 7"), None)):
+        (elsewhere.root / "reports" / "claims.yaml").write_text(text)
+        assert told(elsewhere, "claims", "B2")[0]["parts"][0]["n"] == n
+    assert "published: lenets.plain was recorded with another recipe" in called(elsewhere, "claims")
+    claims.write_text(stated.replace("full: {seeds: 3", "full: {seeds: 5"))
     again = {claim.id: claim for claim in publish_claims(claimed)}
     assert (folder / "unfinished" / "lenets.json").exists() and again["B2"].parts[0].n is None
     claims.write_text(claims.read_text().replace("full: {seeds: 5", "full: {seeds: 3"))

@@ -81,7 +81,7 @@ def catalogue(hostile: str = "") -> Catalogue:
     arms = {"two 3x3": Arm("vgg-small"), "one 5x5": Arm("vgg-small")}
     spaces = {name: Population("anynet-a", 3, (1, 9)) for name in ("wide", "free")}
     probability = PopulationPart("population", "probability of less error", "spaces", "wide", "free", "higher")
-    ranking = RankingPart("ranking", "rank correlation", "short", "full", 0.5)
+    ranking = RankingPart("ranking", "rank correlation", "short", "full", against=0.5)
     judged_by: dict[str, tuple[Theme, str, tuple[Part, ...]]] = {
         "A1": ("depth", "It has eight layers.", (AnalyticPart("analytic", "layers", "alexnet-layers", layers),)),
         "V4": ("depth", f"Deep is better. {hostile}", (error(f"error {hostile}"), error("no record", "absent"))),

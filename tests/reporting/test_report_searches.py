@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ import pytest
 from report_records import group, network, write_results
 from search_records import HOSTILE, finalists_record, plan, study_record, write_study
 
+from pipeline.cost.limits import Limits
 from pipeline.reporting.comparison import compare
 from pipeline.reporting.rendering import render_html, render_markdown, sections_of, study_sections
 from pipeline.reporting.report import write_report
 from pipeline.reporting.study_figures import edf_figure, study_figures
 from pipeline.reporting.study_view import StudyView
 from pipeline.search.pareto import hypervolume
-from pipeline.search.study_summary import bounds_of, trials_of
+from pipeline.search.study_summary import bounds_of, hypervolumes, trials_of
 from search_spaces import space as search_space
 
 NETWORKS = sections_of(compare([group((network(),))], []))
@@ -136,6 +138,11 @@ def test_hypervolume_of_a_record_is_that_of_its_front(record: dict[str, Any]) ->
     assert bounds.least == pytest.approx([0.0, math.log10(323_328)])
     assert bounds.most == pytest.approx([90.0, math.log10(5_000_000)])
     read = trials_of(record)
+    assert hypervolumes(plan(), read, bounds) == pytest.approx(record["hypervolume"])
+    ends = {trial.rungs[-1].arrival for trial in read if trial.state == "complete"}
+    begun = [trial.rungs[0].arrival for trial in sorted(read, key=lambda trial: trial.counted_at or 0) if trial.rungs]
+    assert sum(volume == 0 for volume in record["hypervolume"]) == sum(begin < min(ends) for begin in begun) - 1
+    assert bounds_of(replace(plan(), limits=Limits(macs=10**9)), []).most[1] == pytest.approx(9.0)
     assert [trial.number for trial in read] == list(range(40))
     assert sum(trial.train_seconds for trial in read) == record["compute"]["train_seconds"] == 400
 

@@ -19,7 +19,7 @@ from pipeline.files import canonical_json, read_json
 from pipeline.running.jobs import Job
 from pipeline.running.outcomes import Outcome, Request
 from pipeline.search.candidates import Candidates
-from pipeline.search.driver import Driver, Tally
+from pipeline.search.driver import MEASURED_AT_ONCE, Driver, Tally
 from pipeline.search.gate import described
 from pipeline.search.measuring import measured_once
 from pipeline.search.samplers import STARTUP
@@ -151,6 +151,34 @@ def test_limits_that_only_a_network_dear_in_nothing_meets_are_accepted(manifest:
     """Neither the cheapest VGG in MACs nor the one in parameters or activations is within all three."""
     plan = table_plan(manifest, "vgg", limits=Limits(macs=198_288, params=2_026, activations=8_232))
     assert plan.limits.params == 2_026
+    rare = Limits(macs=198_288, params=1_978, activations=8_232)  # which 20,000 draws of a mixed space do not meet
+    for seed in (0, 1):
+        assert table_plan(manifest, "vgg", "resnet", "resnext", "densenet", limits=rare, seed=seed).limits == rare
+
+
+def test_trainings_are_not_held_up_by_measurements_without_end(tmp_path: Path, manifest: Manifest) -> None:
+    """While one trains no more than so many candidates are measured; then the search goes on where it was left."""
+    limits = Limits(macs=2_000_000, latency_seconds=0.5)
+    plan = replace(table_plan(manifest, "lenet", limits=Limits(macs=2_000_000), sampler="random"), limits=limits)
+    measured: list[str] = []
+    during: list[int] = []
+
+    def measure(design: search_spaces.Design) -> dict[Cost, float]:
+        measured.append(canonical_json(described(design)))
+        return {"latency_seconds": 0.1 if len(measured) in (1, 100, 150) else 1.0}
+
+    class Watched(TableExecutor):
+        def _train(self, job: Job) -> None:
+            during.append(len(measured))
+            time.sleep(0.3)
+            super()._train(job)
+
+    studies = run_table(tmp_path, manifest, plan, 3, Watched(2), measure=measure)
+    trials = studies.open("study").trials()
+    studies.close()
+    assert [trial.refused for trial in trials] == pytest.approx([0, 98, 49], abs=20)  # by MACs, too
+    assert during[0] == 1 and len(measured) == len(set(measured)) == 150
+    assert 1 + MEASURED_AT_ONCE in during or 1 + 2 * MEASURED_AT_ONCE in during, during
 
 
 def test_a_network_is_measured_once_and_stays_over_its_limit(manifest: Manifest) -> None:

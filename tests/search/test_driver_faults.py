@@ -15,11 +15,12 @@ from pathlib import Path
 import driver_to_kill
 import optuna
 import pytest
+from optuna.storages import RDBStorage
 from pebble import ProcessExpired
 from table_search import TableExecutor, check_trials, record_of, run_table, searched, table_plan
 
 from pipeline.data.manifest import Manifest
-from pipeline.errors import UsageError
+from pipeline.errors import RunsFailedError, UsageError
 from pipeline.evidence.records import Result
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.files import write_json
@@ -27,8 +28,13 @@ from pipeline.process import Interrupted
 from pipeline.running.jobs import Job
 from pipeline.running.runner import WATCH_SECONDS
 from pipeline.schema import to_json
-from pipeline.search.studies import StoredStudy
+from pipeline.search.search_plans import PlannedSearch
+from pipeline.search.searches import list_studies, status
+from pipeline.search.studies import StoredStudy, Studies
+from pipeline.settings import FinalistsSettings
+from pipeline.stages import search as search_stage
 from pipeline.training.history import Progress
+from pipeline.workspace import Workspace
 
 
 class Cut(BaseException):
@@ -137,7 +143,57 @@ def test_a_lost_worker_costs_its_attempt_only_and_then_the_trial(tmp_path: Path,
         assert trial.attempts == (3 if first < 40 else 2 if first < 120 else 1)
         if trial.state == "failed":
             assert trial.reason == ("out_of_memory" if first % 2 else "worker ended unexpectedly")
+            assert trial.epochs_seen == 0
     assert {"failed", "complete"} == {trial.state for trial in trials}
+
+
+def test_a_trial_lost_at_a_later_rung_has_seen_what_it_had_and_one_that_comes_after_all_tells_no_reason(
+    tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = table_plan(manifest, sampler="random")
+
+    def lose(job: Job) -> None:
+        if job.until != 1:
+            raise ProcessExpired("killed")  # type: ignore[no-untyped-call]
+
+    def cut(self: RDBStorage, *arguments: object) -> None:
+        raise Cut("between what is told of a lost trial and its end")
+
+    ends = RDBStorage.set_trial_state_values
+    monkeypatch.setattr(RDBStorage, "set_trial_state_values", cut)
+    with pytest.raises(Cut):
+        searched(tmp_path, manifest, plan, 9, TableExecutor(1, lose))
+    monkeypatch.setattr(RDBStorage, "set_trial_state_values", ends)
+    studies = Studies(f"sqlite:///{tmp_path / 'studies.db'}", tmp_path / "locks")
+    (lost,) = [trial for trial in studies.open("study").trials() if trial.reason is not None]
+    studies.close()
+    assert lost.reason == "worker ended unexpectedly" and lost.state is None
+    assert lost.epochs_seen == lost.rungs[-1].epochs == 1
+    trials, _ = searched(tmp_path, manifest, plan, 9, TableExecutor(1))
+    assert trials[lost.number].state != "failed" and {trial.reason for trial in trials} == {None}
+
+
+def test_a_stage_whose_trials_were_all_lost_begins_anew(
+    study: Workspace, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = table_plan(manifest, "lenet", sampler="random")
+    planned = PlannedSearch("planned-search/1", "lost", plan, 3, FinalistsSettings())
+    write_json(study.plans / "search" / "lenet.json", to_json(planned))
+    study.studies.parent.mkdir()
+
+    def lose(job: Job) -> None:
+        raise ProcessExpired("killed")  # type: ignore[no-untyped-call]
+
+    def search(*_: object, **__: object) -> dict[str, object]:
+        run_table(study.root, manifest, plan, 3, TableExecutor(1, lose), f"sqlite:///{study.studies}", "lost").close()
+        return status(study, "lost", None)
+
+    monkeypatch.setattr("pipeline.search.searches.search", search)
+    for _ in range(2):
+        with pytest.raises(RunsFailedError, match=r"study lost were lost \(worker ended unexpectedly\): run it again"):
+            search_stage.main("lenet")
+        assert list_studies(study, None) == []
+    assert not (study.results / "studies" / "lenet.json").exists()
 
 
 class CancellableFuture(Future[None]):

@@ -1,19 +1,23 @@
 """Finalists whose trainings fail: what diverged errs as guessing, what was lost is not compared, and both are told."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 from table_search import TableExecutor, searched, table_plan
 
+from pipeline.cost.limits import Limits
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import Epoch, Result, RunSpec, TestScore
 from pipeline.evidence.store import RunStore
-from pipeline.evidence.study_records import FinalistComparison, FinalistsRecord
+from pipeline.evidence.study_records import FinalistComparison, FinalistsRecord, Trial
 from pipeline.running.outcomes import Outcome, Request
 from pipeline.running.runner import Runner
 from pipeline.search.finalists import finalists
+from pipeline.search.measuring import measured_costs
+from pipeline.search.rivals import rivals_of
 from pipeline.settings import FinalistsSettings
 
 Fate = Callable[[RunSpec], str | None]
@@ -39,6 +43,16 @@ class FatedRunner:
                 folder.write(Result("result/1", folder.run, "complete", None, (Epoch(1, 1, 1, error, 0.1, 1),), "0"))
                 folder.write(TestScore("test/1", folder.run, error, 1.0, 100, "test", "0"))
             yield Outcome(request, folder, "failed" if reason else "complete", reason)
+
+
+def test_a_reference_beyond_the_limits_is_timed_all_the_same(manifest: Manifest) -> None:
+    limits = Limits(macs=5_000_000, train_memory_bytes=1)
+    plan = table_plan(manifest, "lenet", objectives=("error", "latency"), limits=Limits(macs=5_000_000))
+    member = Trial(0, {"family": "lenet", "config": {}}, {}, {"latency_seconds": 1e-9, "macs": 1}, "run")
+    wanted = FinalistsSettings(seeds=2, members=1, random_networks=0, random_search=False)
+    limited = replace(plan, limits=limits)
+    rivals, _ = rivals_of(limited, [member], wanted, (1, 2), None, measured_costs(limited))
+    assert [rival.against for rival in rivals] == ["reference"]
 
 
 def test_trainings_that_fail_are_told_and_cannot_make_a_member_better(tmp_path: Path, manifest: Manifest) -> None:

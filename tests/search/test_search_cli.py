@@ -3,8 +3,10 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from conftest import make_study
@@ -14,6 +16,7 @@ from pipeline.errors import StorageError
 from pipeline.evidence.store import RunStore
 from pipeline.files import sha256_file
 from pipeline.process import only_one
+from pipeline.search.candidates import spec_of
 from pipeline.tracking.store import open_store
 from pipeline.workspace import Workspace
 
@@ -85,6 +88,16 @@ def test_other_settings_are_refused_with_what_differs(searched: tuple[Workspace,
     place, _ = searched
     said = refused(place, "search", "lenet", "--trials", "9", *SMALL[:4], "--max-macs", "2M", "--study", "first")
     assert "limits.macs: 1000000 in the study, 2000000 now" in said
+
+
+def test_a_study_of_another_version_is_not_mixed_with_this_one(
+    searched: tuple[Workspace, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, record = searched
+    newer = Mock(side_effect=lambda plan, config: replace(spec_of(plan, config), protocol=99))
+    monkeypatch.setattr("pipeline.search.searches.spec_of", newer)
+    said = refused(place, "search", "lenet", "--trials", "9", *SMALL, "--study", "first")
+    assert f"another version of convstudy (run {record['trials'][0]['run']} then" in said and "protocol 99 now" in said
 
 
 def test_a_limit_that_nothing_meets_is_refused_before_any_training(searched: tuple[Workspace, Any]) -> None:

@@ -19,9 +19,11 @@ import search_spaces
 from pipeline.data.manifest import Manifest
 from pipeline.errors import StorageError, UsageError
 from pipeline.evidence.store import RunStore
+from pipeline.search.finalist_runs import run_finalists
 from pipeline.search.searches import list_studies, read_study, status
 from pipeline.search.storage import hidden, shown, storage_url
 from pipeline.search.studies import Studies
+from pipeline.settings import FinalistsSettings
 from pipeline.workspace import Workspace
 
 needs_postgres = pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed")
@@ -146,6 +148,13 @@ def test_a_storage_that_can_be_read_in_two_ways_is_refused_unread(tmp_path: Path
     assert "nary" not in str(raised.value)
 
 
+@pytest.mark.parametrize("rest", ["", ":memory:", f"studies.db?key={CANARY}", "file:studies.db?mode=ro&uri=true"])
+def test_a_file_with_options_or_none_is_refused(tmp_path: Path, rest: str) -> None:
+    with pytest.raises(UsageError, match="must be sqlite:///FILE: one file, without options") as raised:
+        storage_url(Workspace(tmp_path), f"sqlite:///{rest}")
+    assert CANARY not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -181,6 +190,8 @@ def test_asking_for_a_study_where_there_is_none_makes_no_storage(tmp_path: Path)
     place = Workspace(tmp_path)
     with pytest.raises(UsageError, match="unknown study 'mine': there is none yet"):
         status(place, "mine", None)
+    with pytest.raises(UsageError, match="unknown study 'mine': there is none yet"):
+        run_finalists(place, "mine", FinalistsSettings())
     assert not place.studies.exists()
 
 
