@@ -119,9 +119,9 @@ def _effect(part: PartVerdict) -> str:
         small = ", but may be too small to speak of" if part.may_be_small else ""
         cautions = f" ({'; '.join(part.cautions)})" if part.cautions else ""
         return f"{part.effect:.3g} {part.unit} [{low:.3g}, {high:.3g}] (n={part.n}), {part.verdict}{small}{cautions}"
-    if len(part.figures) > 1:
-        figure = figure_of(part)
-        return f"{figure.name} {figure.value:,.3g} ({figures_as_said(part)}), {part.verdict}"
+    if part.kind == "analytic" and part.verdict == "holds in part":
+        wrong = figure_of(part)
+        return f"{figures_as_said(part)}, not {wrong.name}: {wrong.value:,.3g}; {part.verdict}"
     if part.effect is None:
         return part.verdict
     return f"{part.effect:,.3g} {part.unit}, {part.verdict}"

@@ -161,7 +161,7 @@ def test_trainings_are_not_held_up_by_measurements_without_end(tmp_path: Path, m
     limits = Limits(macs=2_000_000, latency_seconds=0.5)
     plan = replace(table_plan(manifest, "lenet", limits=Limits(macs=2_000_000), sampler="random"), limits=limits)
     measured: list[str] = []
-    during: list[int] = []
+    measured_by_then: list[int] = []
 
     def measure(design: search_spaces.Design) -> dict[Cost, float]:
         measured.append(canonical_json(described(design)))
@@ -169,16 +169,16 @@ def test_trainings_are_not_held_up_by_measurements_without_end(tmp_path: Path, m
 
     class Watched(TableExecutor):
         def _train(self, job: Job) -> None:
-            during.append(len(measured))
             time.sleep(0.3)
+            measured_by_then.append(len(measured))
             super()._train(job)
 
     studies = run_table(tmp_path, manifest, plan, 3, Watched(2), measure=measure)
     trials = studies.open("study").trials()
     studies.close()
-    assert [trial.refused for trial in trials] == pytest.approx([0, 98, 49], abs=20)  # by MACs, too
-    assert during[0] == 1 and len(measured) == len(set(measured)) == 150
-    assert 1 + MEASURED_AT_ONCE in during or 1 + 2 * MEASURED_AT_ONCE in during, during
+    assert trials[0].refused == 0 and trials[1].refused >= 98 and trials[2].refused >= 49
+    assert measured_by_then[0] == 1 + MEASURED_AT_ONCE
+    assert len(measured) == len(set(measured)) == 150
 
 
 def test_a_network_is_measured_once_and_stays_over_its_limit(manifest: Manifest) -> None:

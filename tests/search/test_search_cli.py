@@ -93,11 +93,12 @@ def test_other_settings_are_refused_with_what_differs(searched: tuple[Workspace,
 def test_a_study_of_another_version_is_not_mixed_with_this_one(
     searched: tuple[Workspace, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place, record = searched
+    place, _ = searched
+    (then,) = [trial["run"] for trial in told(place, "status", "first")["trials"] if trial["number"] == 0]
     newer = Mock(side_effect=lambda plan, config: replace(spec_of(plan, config), protocol=99))
     monkeypatch.setattr("pipeline.search.searches.spec_of", newer)
     said = refused(place, "search", "lenet", "--trials", "9", *SMALL, "--study", "first")
-    assert f"another version of convstudy (run {record['trials'][0]['run']} then" in said and "protocol 99 now" in said
+    assert f"another version of convstudy (run {then} then" in said and "protocol 99 now" in said
 
 
 def test_a_limit_that_nothing_meets_is_refused_before_any_training(searched: tuple[Workspace, Any]) -> None:
