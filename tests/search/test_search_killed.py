@@ -67,7 +67,7 @@ from pipeline.workspace import workspace
 prepare_workers()
 place = workspace()
 manifest = load_manifest(place.prepared_data / "fashion-mnist")
-recipe = Recipe(epochs=2, batch_size=64, train_images=19200, validation_images=500, train_loss_images=500)
+recipe = Recipe(epochs=2, batch_size=64, train_images=9600, validation_images=500, train_loss_images=500)
 plan = plan_search(["lenet"], recipe, manifest, "cpu", sampler="random")
 options = RunnerOptions(workers=2, keep_weights=True, stall_seconds=8.0)
 search(place, manifest, plan, Budget(trials=int(sys.argv[1])), name="zombie", options=options)
