@@ -188,8 +188,9 @@ def _measurements(place: Workspace) -> dict[str, bytes]:
 
 def _environment() -> dict[str, str]:
     """The clone is what is imported, and this interpreter what `python` means."""
+    kept = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # many processes
     return {
-        **os.environ,
+        **kept,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": ".",
         "DVC_NO_ANALYTICS": "1",

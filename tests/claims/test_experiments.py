@@ -68,7 +68,7 @@ def test_one_seed_proves_nothing() -> None:
 
 
 def test_networks_of_a_population_are_drawn_within_their_costs_and_each_once(
-    settings: Settings, manifest: Manifest
+    settings: Settings, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     populations = {"e": Population("anynet-e", 6, (3_000_000, 4_000_000)), "a": Population("anynet-a", 6, (0, 10**8))}
     sizes = {"quick": Size(1, 0.1), "smoke": Size(1, 0.1, networks=2)}
@@ -86,6 +86,7 @@ def test_networks_of_a_population_are_drawn_within_their_costs_and_each_once(
     fewer = plan_experiment("spaces", spaces, "smoke", settings, manifest)
     assert [network.config for network in fewer.networks[:2]] == [network.config for network in drawn[:2]]
     nothing = replace(spaces, populations={"a": Population("anynet-a", 2, (0, 1))})
+    monkeypatch.setattr("pipeline.claims.experiments.MOST_DRAWS", 2_000)
     with pytest.raises(UsageError, match="population a: 0 networks of anynet-a within 0 to 1 MACs"):
         plan_experiment("spaces", nothing, "quick", settings, manifest)
 

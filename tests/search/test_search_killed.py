@@ -103,7 +103,9 @@ def test_a_worker_stopped_past_its_deadline_is_replaced_and_counts_for_nothing(
     assert sum(trial["attempts"] - 1 for trial in record["trials"]) >= 1
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.soak)]
+)
 def test_an_interrupted_search_ends_soon_and_continues(study: Workspace, number: signal.Signals, code: int) -> None:
     command = ("search", "lenet", "--trials", "6", *SMALL, "--study", "cut")
     moment = time.time()

@@ -166,7 +166,7 @@ def test_storages_that_are_well_formed_are_taken_as_they_are(tmp_path: Path, url
     assert storage_url(Workspace(tmp_path), url) == url
 
 
-@pytest.mark.parametrize(("processes", "repeats"), [(4, 2), pytest.param(8, 20, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(("processes", "repeats"), [(3, 2), pytest.param(8, 20, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=needs_postgres)])
 def test_an_empty_storage_may_be_opened_by_many_at_once(
     tmp_path: Path, url: str, request: pytest.FixtureRequest, processes: int, repeats: int
