@@ -51,7 +51,7 @@ format: install ## Format the code
 ui: install ## Browse all runs in MLflow, on this machine only
 	@$(BIN)/convstudy ui
 
-soak: install ## Run the long forms of the reliability tests
+soak: install ## Run the long tests
 	@$(BIN)/python -m pytest -m soak
 
 bench: install ## Measure this project beside what one would use instead (BENCH=throughput …; default: all, hours)

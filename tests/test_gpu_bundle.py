@@ -38,6 +38,7 @@ NOT_ON_A_BARE_MACHINE = (
 )  # fmt: skip
 
 
+@pytest.mark.soak  # a minute
 @pytest.mark.skipif(
     platform.machine() != "x86_64" or sys.platform != "linux", reason="the archive is for Linux, x86-64"
 )

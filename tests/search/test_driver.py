@@ -113,7 +113,10 @@ def test_every_sampler_draws_new_networks_within_the_limits(tmp_path: Path, mani
     assert sum(trial.refused for trial in trials) > 0
 
 
-def test_a_space_with_too_few_networks_is_walked_to_its_end(tmp_path: Path, manifest: Manifest) -> None:
+def test_a_space_with_too_few_networks_is_walked_to_its_end(
+    tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.search.candidates.UNIFORM_DRAWS", 3_000)
     space = search_spaces.space(["lenet"])
 
     def macs(design: search_spaces.Design) -> float:
