@@ -33,7 +33,7 @@ from pipeline.search.driver import Driver
 from pipeline.search.gate import costs_of
 from pipeline.search.sampler_view import USUAL_DRAWS, SamplerView
 from pipeline.search.samplers import STARTUP
-from pipeline.search.search_plans import AUTO, SearchKind, plan_search
+from pipeline.search.search_plans import AUTO, plan_search
 from pipeline.search.searches import read_study
 from pipeline.search.studies import StoredStudy, Studies
 from pipeline.training.recipe import Recipe
@@ -219,7 +219,7 @@ def _among_refused(plan: SearchPlan, repeats: int) -> list[Row]:
     space, generator = search_spaces.space(plan.space), np.random.default_rng(0)
     drawn = (costs_of(space.design(space.draw(generator)), plan) for _ in range(2_000))
     limit = int(np.quantile([costs["macs"] for costs in drawn if costs], 0.01))
-    limited = replace(plan, limits=Limits(macs=limit), sampler=AUTO[SearchKind(costs=True, halving=True)])
+    limited = replace(plan, limits=Limits(macs=limit), sampler="tpe")
     candidates = Candidates(limited, space)
     trials: list[Trial] = []
     milliseconds: list[float] = []

@@ -11,17 +11,16 @@ from conftest import CHECKOUT
 from table_search import TableExecutor, check_trials, record_of, run_table, searched, table_plan
 
 import search_spaces
-from pipeline.cost.limits import Cost, Limits
+from pipeline.cost.limits import Limits
 from pipeline.data.manifest import Manifest
 from pipeline.errors import StorageError, UsageError
-from pipeline.evidence.study_records import SAMPLERS, Budget, Rung
+from pipeline.evidence.study_records import SAMPLERS, Budget
 from pipeline.files import canonical_json, read_json
 from pipeline.running.jobs import Job
 from pipeline.running.outcomes import Outcome, Request
 from pipeline.search.candidates import Candidates
-from pipeline.search.driver import MEASURED_AT_ONCE, Driver, Tally
+from pipeline.search.driver import Driver, Tally
 from pipeline.search.gate import described
-from pipeline.search.measuring import measured_once
 from pipeline.search.samplers import STARTUP
 from pipeline.search.search_plans import AUTO, SearchKind, default_name, differences
 from pipeline.search.studies import Studies
@@ -157,85 +156,6 @@ def test_limits_that_only_a_network_dear_in_nothing_meets_are_accepted(manifest:
     rare = Limits(macs=198_288, params=1_978, activations=8_232)  # which 20,000 draws of a mixed space do not meet
     for seed in (0, 1):
         assert table_plan(manifest, "vgg", "resnet", "resnext", "densenet", limits=rare, seed=seed).limits == rare
-
-
-def test_trainings_are_not_held_up_by_measurements_without_end(tmp_path: Path, manifest: Manifest) -> None:
-    """While one trains no more than so many candidates are measured; then the search goes on where it was left."""
-    limits = Limits(macs=2_000_000, latency_seconds=0.5)
-    plan = replace(table_plan(manifest, "lenet", limits=Limits(macs=2_000_000), sampler="random"), limits=limits)
-    measured: list[str] = []
-    measured_by_then: list[int] = []
-
-    def measure(design: search_spaces.Design) -> dict[Cost, float]:
-        measured.append(canonical_json(described(design)))
-        return {"latency_seconds": 0.1 if len(measured) in (1, 100, 150) else 1.0}
-
-    class Watched(TableExecutor):
-        def _train(self, job: Job) -> None:
-            time.sleep(0.3)
-            measured_by_then.append(len(measured))
-            super()._train(job)
-
-    studies = run_table(tmp_path, manifest, plan, 3, Watched(2), measure=measure)
-    trials = studies.open("study").trials()
-    studies.close()
-    assert trials[0].refused == 0 and trials[1].refused >= 98 and trials[2].refused >= 49
-    assert measured_by_then[0] == 1 + MEASURED_AT_ONCE
-    assert len(measured) == len(set(measured)) == 150
-
-
-def test_a_network_is_measured_once_and_stays_over_its_limit(manifest: Manifest) -> None:
-    """Timings that fall at every try would let each network pass sooner or later."""
-    limits = Limits(macs=2_000_000, latency_seconds=0.5)
-    plan = replace(table_plan(manifest, "lenet", limits=Limits(macs=2_000_000), sampler="random"), limits=limits)
-    measured: list[str] = []
-
-    def measure(design: search_spaces.Design) -> dict[Cost, float]:
-        measured.append(canonical_json(described(design)))
-        return {"latency_seconds": 1.0 if len(measured) < 300 else 0.1}
-
-    candidates = Candidates(plan, search_spaces.space(plan.space), measured_once(measure, {}))
-    found = candidates.next(0)
-    assert found is not None and len(measured) == len(set(measured)) == 300
-    assert candidates.refused >= 299
-
-
-def test_a_driver_that_goes_on_keeps_to_what_was_measured_before(tmp_path: Path, manifest: Manifest) -> None:
-    limits = Limits(macs=2_000_000, latency_seconds=0.5)
-    plan = replace(table_plan(manifest, "lenet", limits=Limits(macs=2_000_000), sampler="random"), limits=limits)
-    refused: list[str] = []
-
-    def measure_slow(design: search_spaces.Design) -> dict[Cost, float]:
-        if len(refused) == 20:
-            raise RuntimeError("cut off")
-        refused.append(canonical_json(described(design)))
-        return {"latency_seconds": 1.0}
-
-    with pytest.raises(RuntimeError, match="cut off"):
-        run_table(tmp_path, manifest, plan, 2, TableExecutor(1), measure=measure_slow)
-    measured: list[str] = []
-
-    def measure_fast(design: search_spaces.Design) -> dict[Cost, float]:
-        measured.append(canonical_json(described(design)))
-        return {"latency_seconds": 0.1}
-
-    studies = run_table(tmp_path, manifest, plan, 2, TableExecutor(1), measure=measure_fast)
-    first, second = studies.open("study").trials()
-    studies.close()
-    assert first.refused >= 20  # it drew the same again, and refused them without measuring
-    assert measured == [canonical_json(trial.config) for trial in (first, second)] and not set(measured) & set(refused)
-
-
-def test_a_trial_of_another_study_over_a_measured_limit_is_no_example(manifest: Manifest) -> None:
-    plan = table_plan(manifest, "lenet", sampler="random")
-    teacher = Candidates(plan, search_spaces.space(plan.space)).next(0)
-    assert teacher is not None
-    slow = replace(
-        teacher, costs={**teacher.costs, "latency_seconds": 1.0}, rungs=(Rung(9, 20.0, 1),), state="complete"
-    )
-    limited = replace(plan, limits=replace(plan.limits, latency_seconds=0.001))
-    (known,) = Candidates(limited, search_spaces.space(plan.space), warm=[slow]).view.study.get_trials()
-    assert known.constraints["latency_seconds"] > 0 > known.constraints["macs"]
 
 
 def test_where_a_study_stands_is_told_before_anything_new_happens(tmp_path: Path, manifest: Manifest) -> None:

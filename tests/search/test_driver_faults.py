@@ -20,7 +20,7 @@ from pebble import ProcessExpired
 from table_search import TableExecutor, check_trials, record_of, run_table, searched, table_plan
 
 from pipeline.data.manifest import Manifest
-from pipeline.errors import RunsFailedError, UsageError
+from pipeline.errors import UsageError
 from pipeline.evidence.records import Result
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.files import write_json
@@ -28,13 +28,8 @@ from pipeline.process import Interrupted
 from pipeline.running.jobs import Job
 from pipeline.running.runner import WATCH_SECONDS
 from pipeline.schema import to_json
-from pipeline.search.search_plans import PlannedSearch
-from pipeline.search.searches import list_studies, status
 from pipeline.search.studies import StoredStudy, Studies
-from pipeline.settings import FinalistsSettings
-from pipeline.stages import search as search_stage
 from pipeline.training.history import Progress
-from pipeline.workspace import Workspace
 
 
 class Cut(BaseException):
@@ -171,29 +166,6 @@ def test_a_trial_lost_at_a_later_rung_has_seen_what_it_had_and_one_that_comes_af
     assert lost.epochs_seen == lost.rungs[-1].epochs == 1
     trials, _ = searched(tmp_path, manifest, plan, 9, TableExecutor(1))
     assert trials[lost.number].state != "failed" and {trial.reason for trial in trials} == {None}
-
-
-def test_a_stage_whose_trials_were_all_lost_begins_anew(
-    study: Workspace, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan = table_plan(manifest, "lenet", sampler="random")
-    planned = PlannedSearch("planned-search/1", "lost", plan, 3, FinalistsSettings())
-    write_json(study.plans / "search" / "lenet.json", to_json(planned))
-    study.studies.parent.mkdir()
-
-    def lose(job: Job) -> None:
-        raise ProcessExpired("killed")  # type: ignore[no-untyped-call]
-
-    def search(*_: object, **__: object) -> dict[str, object]:
-        run_table(study.root, manifest, plan, 3, TableExecutor(1, lose), f"sqlite:///{study.studies}", "lost").close()
-        return status(study, "lost", None)
-
-    monkeypatch.setattr("pipeline.search.searches.search", search)
-    for _ in range(2):
-        with pytest.raises(RunsFailedError, match=r"study lost were lost \(worker ended unexpectedly\): run it again"):
-            search_stage.main("lenet")
-        assert list_studies(study, None) == []
-    assert not (study.results / "studies" / "lenet.json").exists()
 
 
 class CancellableFuture(Future[None]):
