@@ -119,8 +119,9 @@ class Profile:
 
     Attributes:
         recipe: the name of a recipe, changed by `changes`.
-        rates: learning rates tried per network, each by one run of seed 0 on validation data; a single rate is used
-            as it is, and with an empty grid the recipe's own.
+        rates: learning rates tried per network on validation data; a single rate is used as it is, and with an empty
+            grid the recipe's own.
+        choice_seeds: trainings of each rate that is tried, with seeds of their own; rates are compared by their mean.
         choice: fields in which the rate-choosing runs differ (shorter, on fewer images).
         reduction: of those runs, the best 1 / reduction go on at epoch 1, reduction, reduction^2, ... (successive
             halving); null: all train in full, which chooses better rates when runs are short (benchmarks/NOTES.md).
@@ -136,6 +137,7 @@ class Profile:
     recipe: str = "common"
     changes: dict[str, Any] = field(default_factory=dict)
     rates: tuple[float, ...] = (0.02, 0.06, 0.2)
+    choice_seeds: int = 1
     choice: dict[str, Any] = field(default_factory=dict)
     reduction: int | None = None
     seeds: int = 3
@@ -146,6 +148,8 @@ class Profile:
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise ValueError(f"seeds (={self.seeds}) must be at least 1")
+        if self.choice_seeds < 1:
+            raise ValueError(f"choice_seeds (={self.choice_seeds}) must be at least 1")
         if self.reduction is not None and self.reduction < 2:
             raise ValueError(f"reduction (={self.reduction}) must be at least 2, or null")
         if "resolution" in self.choice:

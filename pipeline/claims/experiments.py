@@ -94,6 +94,7 @@ class Experiment:
         populations: by name; their networks are further arms, "name 1", "name 2", …
         rates: the grid over which each arm's learning rate is chosen; a single rate is used as it is.
         choice: fields in which the rate-choosing runs differ.
+        choice_seeds: rate-choosing runs of each rate, whose mean error is compared.
         recipe: fields in which all arms differ from the recipe "common".
         equal: what the arms, or some of them, are said to hold equal.
         groups: name -> arms that are summed up to one, as the rates of one network are.
@@ -107,6 +108,7 @@ class Experiment:
     populations: dict[str, Population] = field(default_factory=dict)
     rates: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
     choice: dict[str, Any] = field(default_factory=dict)
+    choice_seeds: int = 1
     recipe: dict[str, Any] = field(default_factory=dict)
     equal: tuple[Equality, ...] = ()
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -119,6 +121,8 @@ class Experiment:
             raise ValueError("an experiment needs arms or populations")
         if set(self.probes) - set(PROBES):
             raise ValueError(f"probes (={self.probes}) must be among {', '.join(PROBES)}")
+        if self.choice_seeds < 1:
+            raise ValueError(f"choice_seeds (={self.choice_seeds}) must be at least 1")
         for name, members in self.groups.items():
             if name in known or not members or set(members) - set(self.arms):
                 raise ValueError(f"group {name!r} (={members}) must name arms, and bear the name of none")
@@ -154,6 +158,7 @@ def plan_experiment(
         changes=experiment.recipe | size.recipe,
         rates=experiment.rates,
         choice=experiment.choice,
+        choice_seeds=experiment.choice_seeds,
         seeds=seeds or size.seeds,
     )
     arms = {arm: experiment.arms[arm] for arm in size.arms or experiment.arms}

@@ -157,7 +157,7 @@ class Interval:
 
 @dataclass(frozen=True, config=STRICT)
 class RateTrial:
-    """One learning rate of the grid, scored on validation data after the `epochs` it trained, of `horizon` planned.
+    """One training by which a learning rate is judged, on validation data, after `epochs` of the `horizon` planned.
 
     `core_seconds`: of its training and evaluation, times threads; None where it was not recorded. `micro_batches` as
     those of its measurement.
@@ -170,6 +170,7 @@ class RateTrial:
     validation_error_percent: float | None
     epochs: int
     horizon: int
+    seed: int = 0
     core_seconds: float | None = None
     micro_batches: int = 1
 

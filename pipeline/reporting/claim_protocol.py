@@ -81,7 +81,9 @@ def _rates(networks: Sequence[NetworkRecord]) -> str:
         return f"{used[0]:g} for all" if len(used) == 1 else "each arm is of one rate"
     tried = listing([f"{rate:g}" for rate in sorted({trial.learning_rate for trial in trials})])
     horizon = max(trial.horizon for trial in trials)
-    return f"chosen for each arm among {tried}, by validation error after at most {horizon} epochs"
+    seeds = len({trial.seed for trial in trials})
+    by = "validation error" if seeds == 1 else f"mean validation error of {seeds} seeds"
+    return f"chosen for each arm among {tried}, by {by} after at most {horizon} epochs"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.evidence.records import NetworkRecord
 from pipeline.files import canonical_json
 from pipeline.reporting.comparison import Comparison, Network
 from pipeline.schema import to_json
@@ -87,6 +88,33 @@ def learning_rates(comparison: Comparison) -> tuple[float, ...]:
     """All learning rates that were tried for any network, ascending."""
     records = [network.record for network in comparison.networks if network.record]
     return tuple(sorted({trial.learning_rate for record in records for trial in record.rates}))
+
+
+@dataclass(frozen=True)
+class RateScore:
+    """How a network did at one learning rate: the mean `error` of the trainings that judged it, None where one failed.
+
+    `stopped`: whether they were ended before their horizon, after `epochs`.
+    """
+
+    error: float | None
+    epochs: int
+    stopped: bool
+    reason: str | None
+
+
+def rate_score(record: NetworkRecord, rate: float) -> RateScore | None:
+    """What is recorded of a network at a learning rate; None where it was not tried."""
+    trials = [trial for trial in record.rates if trial.learning_rate == rate]
+    if not trials:
+        return None
+    errors = [trial.validation_error_percent for trial in trials if trial.validation_error_percent is not None]
+    return RateScore(
+        error=sum(errors) / len(errors) if len(errors) == len(trials) else None,
+        epochs=min(trial.epochs for trial in trials),
+        stopped=any(trial.state == "stopped" for trial in trials),
+        reason=next((trial.reason for trial in trials if trial.reason), None),
+    )
 
 
 def _machines(networks: tuple[Network, ...]) -> tuple[Machine, ...]:

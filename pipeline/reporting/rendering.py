@@ -26,7 +26,7 @@ from pipeline.reporting.claim_view import ClaimsView
 from pipeline.reporting.comparison import Comparison, Network
 from pipeline.reporting.figure import Figure, theme
 from pipeline.reporting.figures import figures_of
-from pipeline.reporting.provenance import Provenance, learning_rates, provenance_of
+from pipeline.reporting.provenance import Provenance, learning_rates, provenance_of, rate_score
 from pipeline.reporting.study_figures import study_figures
 from pipeline.reporting.study_view import StudyView, Trait
 
@@ -203,6 +203,7 @@ def _environment(html: bool) -> Environment:
     )
     environment.filters.update({name: getattr(formatting, name) for name in named})
     environment.filters["shown_cost"] = lambda value, cost: show_cost(cost, value)
+    environment.filters["rate_score"] = rate_score
     environment.filters["cost_name"] = lambda cost: COST_NAMES[cost]
     return environment
 

@@ -21,10 +21,16 @@ from pipeline.training.gradients import smallest_micro_batch
 from pipeline.training.recipe import Recipe
 from search_spaces import Design, Family, Price, Reference
 
+FURTHER_CHOICE_SEEDS = 10_001
+"""Rates are chosen with seed 0 and, where more are wanted, with those from here on; reported seeds start at 1."""
+
 
 @dataclass(frozen=True, config=STRICT)
 class PlannedNetwork:
-    """One network to train. `recipe` has the first rate of the grid until a rate is chosen; precision may be "auto"."""
+    """One network to train. `recipe` has the first rate of the grid until a rate is chosen; precision may be "auto".
+
+    `choice_seeds` are those of the trainings by which each rate of the grid is judged; none of them is reported.
+    """
 
     name: str
     family: str
@@ -34,6 +40,7 @@ class PlannedNetwork:
     choice_recipe: Recipe
     rates: tuple[float, ...]
     reduction: int | None
+    choice_seeds: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -154,6 +161,7 @@ def plan_network(
         choice_recipe=choice_recipe,
         rates=rates,
         reduction=profile.reduction,
+        choice_seeds=(0, *range(FURTHER_CHOICE_SEEDS, FURTHER_CHOICE_SEEDS + profile.choice_seeds - 1)),
     )
 
 

@@ -12,8 +12,6 @@ from pipeline.evidence.statistics import NO_RATE_TRAINS
 from pipeline.machine import DeviceKind
 from pipeline.running.plans import PlannedNetwork, RunPlan, run_spec
 
-CHOICE_SEED = 0
-
 
 @dataclass(frozen=True)
 class PublishedRuns:
@@ -34,8 +32,9 @@ def published_runs(
     runs = {run.run: run for run in found.runs if _is_whole(run, plan)}
     recipes = [replace(network.choice_recipe, learning_rate=rate) for rate in network.rates]
     specs = [
-        run_spec(network.family, network.config, network.resolution, recipe, CHOICE_SEED, manifest, device)
+        run_spec(network.family, network.config, network.resolution, recipe, seed, manifest, device)
         for recipe in recipes
+        for seed in network.choice_seeds
     ]
     chosen_alike = bool(found.rates) and {trial.run for trial in found.rates} == {spec.hash for spec in specs}
     if not chosen_alike or NO_RATE_TRAINS in found.flags:

@@ -1,20 +1,17 @@
 """Reproduce: each network under one protocol, its learning rate chosen on validation data, then n seeds and the test.
 
-The rate-choosing runs have seed 0; the seeds that are reported start at 1, so no reported run took part in the choice.
-Rates are compared by successive halving: those that begin badly are not trained to their end.
+The rate-choosing runs have other seeds than those that are reported, so no reported run took part in the choice.
 Test images are read once per seed, after its training has ended.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Protocol
 
 from pipeline.data.manifest import Manifest, summary
 from pipeline.errors import RunsFailedError
 from pipeline.evidence.records import (
     PASSING_REASONS,
-    Epoch,
     GroupRecord,
     NetworkRecord,
     RateTrial,
@@ -22,11 +19,11 @@ from pipeline.evidence.records import (
 )
 from pipeline.evidence.statistics import AT_THE_EDGE, IN_MICRO_BATCHES, NO_RATE_TRAINS, flags_of, mean_interval
 from pipeline.machine import DeviceKind, resolve_precision
-from pipeline.running.halving import Curve, best, going_on, rungs
 from pipeline.running.outcomes import Outcome, Request
 from pipeline.running.plans import PlannedNetwork, RunPlan, price_of
 from pipeline.running.published import published_runs
-from pipeline.running.requests import rate_request, seed_requests
+from pipeline.running.rate_choice import RateChoice
+from pipeline.running.requests import seed_requests
 
 
 class Runs(Protocol):
@@ -68,7 +65,7 @@ def reproduce(
     """
     networks = {network.name: network for network in plan.networks}
     known = {network.name: published_runs(network, plan, manifest, device, published) for network in plan.networks}
-    choices = {network.name: _Choice(network, manifest, device) for network in plan.networks}
+    choices = {network.name: RateChoice(network, manifest, device) for network in plan.networks}
     seeds: dict[str, dict[int, Outcome]] = {name: {} for name in networks}
     taken_over: dict[str, dict[int, SeedRun]] = {name: {} for name in networks}
     chosen: dict[str, float | None] = {}
@@ -122,79 +119,6 @@ def reproduce(
 
 def _in_order(runs: dict[int, SeedRun]) -> list[SeedRun]:
     return [runs[seed] for seed in sorted(runs)]
-
-
-class _Choice:
-    """The choice of one network's learning rate: which runs it needs next, and what they have told."""
-
-    def __init__(self, network: PlannedNetwork, manifest: Manifest, device: DeviceKind) -> None:
-        self._request = partial(rate_request, network, manifest=manifest, device=device)
-        self._reduction, self._epochs = network.reduction, network.choice_recipe.epochs
-        self._rungs = rungs(self._epochs, network.reduction)
-        self._outcomes: dict[float, Outcome | None] = dict.fromkeys(network.rates if len(network.rates) > 1 else ())
-        self._awaited: set[float] = set()
-
-    def next_requests(self) -> list[Request]:
-        """What is to be trained now; nothing when a rate is chosen, none trains, or a run was lost."""
-        if self._lost:
-            return []
-        wanted = going_on(self._curves(), self._rungs, self._reduction)
-        self._awaited = set(wanted)
-        return [self._request(rate, until=until) for rate, until in wanted.items()]
-
-    def tell(self, outcome: Outcome) -> bool:
-        """Take in an outcome; whether it was the last one awaited."""
-        rate = outcome.request.spec.recipe.learning_rate
-        self._outcomes[rate] = outcome
-        self._awaited.discard(rate)
-        return not self._awaited
-
-    def rate(self) -> float | None:
-        """The rate of the lowest error; None where no rate trains, or a run was lost: chance must not choose."""
-        return None if self._lost else best(self._curves(), self._epochs)
-
-    def stopped(self) -> list[Outcome]:
-        """The runs that did not go on to the end."""
-        return [outcome for outcome in self._outcomes.values() if outcome and outcome.state == "stopped"]
-
-    def trials(self) -> list[RateTrial]:
-        """What is recorded of the rates."""
-        return [_rate_trial(outcome) for outcome in self._outcomes.values() if outcome]
-
-    @property
-    def _lost(self) -> bool:
-        return any(outcome is not None and outcome.lost for outcome in self._outcomes.values())
-
-    def _curves(self) -> dict[float, Curve]:
-        return {rate: _curve(outcome) for rate, outcome in self._outcomes.items()}
-
-
-def _history(outcome: Outcome) -> tuple[Epoch, ...]:
-    """The epochs that were asked for, even if another asker had the run trained further."""
-    result = outcome.folder.result()
-    return result.history[: outcome.request.until] if result else ()
-
-
-def _curve(outcome: Outcome | None) -> Curve:
-    if outcome is None:
-        return Curve()
-    return Curve(tuple(epoch.validation_error_percent for epoch in _history(outcome)), outcome.state == "failed")
-
-
-def _rate_trial(outcome: Outcome) -> RateTrial:
-    history, failed = _history(outcome), outcome.state == "failed"
-    recipe, measurement = outcome.request.spec.recipe, outcome.folder.measurement()
-    return RateTrial(
-        learning_rate=recipe.learning_rate,
-        run=outcome.folder.run,
-        state=outcome.state if failed or outcome.request.until is None else "stopped",
-        reason=outcome.reason,
-        validation_error_percent=None if failed or not history else history[-1].validation_error_percent,
-        epochs=len(history),
-        horizon=recipe.epochs,
-        core_seconds=measurement.core_seconds if measurement else None,
-        micro_batches=measurement.micro_batches if measurement else 1,
-    )
 
 
 def _seed_run(outcome: Outcome) -> SeedRun:

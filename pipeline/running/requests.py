@@ -11,7 +11,7 @@ from pipeline.machine import DeviceKind
 from pipeline.running.halving import rungs
 from pipeline.running.outcomes import Request
 from pipeline.running.plans import PlannedNetwork, RunPlan, run_spec
-from pipeline.running.published import CHOICE_SEED, published_runs
+from pipeline.running.published import published_runs
 from pipeline.tracking.content import GROUP_EXPERIMENT
 from pipeline.training.recipe import Recipe
 
@@ -48,7 +48,11 @@ def rate_requests(network: PlannedNetwork, manifest: Manifest, device: DeviceKin
     for place, rung in enumerate(rungs(network.choice_recipe.epochs, network.reduction)):
         kept = math.ceil(len(network.rates) / (network.reduction or 1) ** place)
         until |= dict.fromkeys(network.rates[:kept], rung)
-    return [rate_request(network, rate, manifest, device, epochs) for rate, epochs in until.items()]
+    return [
+        rate_request(network, rate, seed, manifest, device, epochs)
+        for rate, epochs in until.items()
+        for seed in network.choice_seeds
+    ]
 
 
 def seed_requests(
@@ -60,10 +64,12 @@ def seed_requests(
     return [replace(request, test=plan.test, probes=plan.probes) for request in requests]
 
 
-def rate_request(network: PlannedNetwork, rate: float, manifest: Manifest, device: DeviceKind, until: int) -> Request:
-    """A run of one rate, with the seed of choosing, up to so many epochs."""
+def rate_request(
+    network: PlannedNetwork, rate: float, seed: int, manifest: Manifest, device: DeviceKind, until: int
+) -> Request:
+    """A run by which a rate is judged, up to so many epochs."""
     recipe = replace(network.choice_recipe, learning_rate=rate)
-    request = _request(network, recipe, CHOICE_SEED, manifest, device, "learning-rate")
+    request = _request(network, recipe, seed, manifest, device, "learning-rate")
     return replace(request, until=until) if until < recipe.epochs else request
 
 

@@ -99,7 +99,7 @@ def run_entry(header: RunHeader, member: Membership, commit: str | None = None) 
     spec = header.spec
     named: dict[Role, str] = {
         "seed": f"{member.parent}, seed {spec.seed}",
-        "learning-rate": f"{member.parent}, learning rate {spec.recipe.learning_rate:g}",
+        "learning-rate": f"{member.parent}, learning rate {spec.recipe.learning_rate:g}, seed {spec.seed}",
         "single": header.name,
         "trial": header.name,
         "finalist": f"{header.name}, seed {spec.seed}",

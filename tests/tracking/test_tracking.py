@@ -116,7 +116,7 @@ def test_statuses_are_truthful_for_children_and_parents(runs: RunStore, folder: 
     assert statuses(folder) == {
         "good": "FINISHED",
         "good, seed 0": "FINISHED",
-        "good, learning rate 0.1": "FAILED",
+        "good, learning rate 0.1, seed 9": "FAILED",
         "bad": "FAILED",
         "bad, seed 1": "FAILED",
         "stopped": "KILLED",

@@ -1,0 +1,100 @@
+"""The choice of one network's learning rate: trainings of each rate of its grid, compared on validation data.
+
+Each rate is trained once with each of the seeds of choosing, and judged by the mean of its errors; one that any of them
+fails with is not chosen. Rates are compared by successive halving where the plan says so.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from pipeline.data.manifest import Manifest
+from pipeline.evidence.records import Epoch, RateTrial
+from pipeline.machine import DeviceKind
+from pipeline.running.halving import Curve, best, going_on, rungs
+from pipeline.running.outcomes import Outcome, Request
+from pipeline.running.plans import PlannedNetwork
+from pipeline.running.requests import rate_request
+
+
+class RateChoice:
+    """Which runs the choice of a network's rate needs next, and what they have told."""
+
+    def __init__(self, network: PlannedNetwork, manifest: Manifest, device: DeviceKind) -> None:
+        self._request = partial(rate_request, network, manifest=manifest, device=device)
+        self._reduction, self._epochs = network.reduction, network.choice_recipe.epochs
+        self._rungs = rungs(self._epochs, network.reduction)
+        self._rates, self._seeds = network.rates if len(network.rates) > 1 else (), network.choice_seeds
+        self._outcomes: dict[tuple[float, int], Outcome] = {}
+        self._awaited: set[tuple[float, int]] = set()
+
+    def next_requests(self) -> list[Request]:
+        """What is to be trained now; nothing when a rate is chosen, none trains, or a run was lost."""
+        if self._lost:
+            return []
+        wanted = going_on(self._curves(), self._rungs, self._reduction)
+        self._awaited = {(rate, seed) for rate in wanted for seed in self._seeds}
+        return [self._request(rate, seed, until=until) for rate, until in wanted.items() for seed in self._seeds]
+
+    def tell(self, outcome: Outcome) -> bool:
+        """Take in an outcome; whether it was the last one awaited."""
+        spec = outcome.request.spec
+        self._outcomes[spec.recipe.learning_rate, spec.seed] = outcome
+        self._awaited.discard((spec.recipe.learning_rate, spec.seed))
+        return not self._awaited
+
+    def rate(self) -> float | None:
+        """The rate of the lowest error; None where no rate trains, or a run was lost: chance must not choose."""
+        return None if self._lost else best(self._curves(), self._epochs)
+
+    def stopped(self) -> list[Outcome]:
+        """The runs that did not go on to the end."""
+        return [outcome for outcome in self._outcomes.values() if outcome.state == "stopped"]
+
+    def trials(self) -> list[RateTrial]:
+        """What is recorded of the rates, in the order of the grid, then of the seeds."""
+        order = [(rate, seed) for rate in self._rates for seed in self._seeds]
+        return [_rate_trial(self._outcomes[key]) for key in order if key in self._outcomes]
+
+    @property
+    def _lost(self) -> bool:
+        return any(outcome.lost for outcome in self._outcomes.values())
+
+    def _curves(self) -> dict[float, Curve]:
+        return {
+            rate: mean_curve([_curve(self._outcomes.get((rate, seed))) for seed in self._seeds]) for rate in self._rates
+        }
+
+
+def mean_curve(curves: Sequence[Curve]) -> Curve:
+    """The mean error after each epoch that all of some curves have reached; failed where any of them has."""
+    errors = tuple(sum(errors) / len(errors) for errors in zip(*(curve.errors for curve in curves), strict=False))
+    return Curve(errors, any(curve.failed for curve in curves))
+
+
+def _history(outcome: Outcome) -> tuple[Epoch, ...]:
+    """The epochs that were asked for, even if another asker had the run trained further."""
+    result = outcome.folder.result()
+    return result.history[: outcome.request.until] if result else ()
+
+
+def _curve(outcome: Outcome | None) -> Curve:
+    if outcome is None:
+        return Curve()
+    return Curve(tuple(epoch.validation_error_percent for epoch in _history(outcome)), outcome.state == "failed")
+
+
+def _rate_trial(outcome: Outcome) -> RateTrial:
+    history, failed = _history(outcome), outcome.state == "failed"
+    recipe, measurement = outcome.request.spec.recipe, outcome.folder.measurement()
+    return RateTrial(
+        learning_rate=recipe.learning_rate,
+        run=outcome.folder.run,
+        state=outcome.state if failed or outcome.request.until is None else "stopped",
+        reason=outcome.reason,
+        validation_error_percent=None if failed or not history else history[-1].validation_error_percent,
+        epochs=len(history),
+        horizon=recipe.epochs,
+        seed=outcome.request.spec.seed,
+        core_seconds=measurement.core_seconds if measurement else None,
+        micro_batches=measurement.micro_batches if measurement else 1,
+    )
