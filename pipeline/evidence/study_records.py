@@ -139,6 +139,11 @@ class Trial:
     counted_at: int | None = None
 
     @property
+    def errors(self) -> tuple[float, ...]:
+        """Its validation error at each rung, in percent."""
+        return tuple(rung.validation_error_percent for rung in self.rungs)
+
+    @property
     def diverged(self) -> bool:
         """Whether it failed by itself, which is a result of the search; others were lost to the machine."""
         return self.state == "failed" and (self.reason or "").startswith(DIVERGED)

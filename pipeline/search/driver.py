@@ -138,7 +138,7 @@ class Driver:
         training = trial.number in self._training
         return Standing(
             trial.number,
-            tuple(rung.validation_error_percent for rung in trial.rungs),
+            trial.errors,
             tuple(self.candidates.view.values(0.0, trial.costs)[1:]),
             waiting=trial.state is None and not training,
             training=training,

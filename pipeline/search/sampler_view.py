@@ -117,9 +117,7 @@ class SamplerView:
 
     def learn(self, trials: Sequence[Trial]) -> None:
         """Take in how far the trials have come; those that stand as they stood are passed over."""
-        changes = changes_to_end(
-            [_errors(trial) for trial in trials if trial.state == "complete"], len(self.plan.rungs)
-        )
+        changes = changes_to_end([trial.errors for trial in trials if trial.state == "complete"], len(self.plan.rungs))
         if changes != self._changes:
             self._changes = changes
             self._learned.clear()
@@ -130,7 +128,7 @@ class SamplerView:
                 self._correct(stored[self._numbers[trial.number]], trial)
 
     def _correct(self, stored: FrozenTrial, trial: Trial) -> None:
-        expected = ALL_WRONG_PERCENT if trial.diverged else expected_error(_errors(trial), self._changes)
+        expected = ALL_WRONG_PERCENT if trial.diverged else expected_error(trial.errors, self._changes)
         if trial.state == "failed" and not trial.diverged:
             if stored.state == OptunaState.RUNNING:
                 self.study.tell(stored.number, state=OptunaState.FAIL)
@@ -168,10 +166,6 @@ class SamplerView:
             error_percent if objective == "error" else math.log10(costs[COST_OF[objective]])
             for objective in self.plan.objectives
         ]
-
-
-def _errors(trial: Trial) -> list[float]:
-    return [rung.validation_error_percent for rung in trial.rungs]
 
 
 def adapted(trial: Trial, space: Space) -> dict[str, Any] | None:

@@ -105,7 +105,7 @@ def plan_search(
         raise UsageError(f"objectives (={','.join(objectives)}) must name error, and each objective once")
     halving = halving and recipe.epochs > 1
     resolution = recipe.resolution or manifest.image_shape[-1]
-    there_are = manifest.splits["train"].count
+    there_are = manifest.counts["train"]
     check_batch(recipe, manifest, space.name)
     if recipe.batch_size < 2:
         raise UsageError(f"{space.name}: batch_size (=1) must be at least 2: a network may have batch norm")

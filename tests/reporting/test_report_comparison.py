@@ -1,9 +1,10 @@
 from dataclasses import replace
 
+import pytest
 from report_records import DATA, group, network, nine_networks, nine_profiles, profile
 
 from pipeline.reporting.comparison import COSTS, compare
-from pipeline.reporting.provenance import Failure, learning_rates, provenance_of
+from pipeline.reporting.provenance import Failure, RateScore, learning_rates, provenance_of, rate_score
 
 MACS, PARAMS, SECONDS = COSTS
 
@@ -104,6 +105,18 @@ def test_provenance_tells_shared_and_differing_fields_apart() -> None:
     assert provenance.seeds == (0, 1, 2)
     assert provenance.runs == 25
     assert learning_rates(comparison) == (0.03, 0.1, 0.3)
+
+
+def test_a_rate_that_several_seeds_judged_is_shown_by_their_mean_or_as_failed() -> None:
+    record = network()
+    trial = next(trial for trial in record.rates if trial.validation_error_percent is not None)
+    rate = trial.learning_rate
+    twice = replace(trial, seed=10_001, validation_error_percent=trial.validation_error_percent + 2)  # type: ignore[operator]
+    both = rate_score(replace(record, rates=(trial, twice)), rate)
+    assert both is not None and both.error == pytest.approx(trial.validation_error_percent + 1)  # type: ignore[operator]
+    dead = replace(trial, seed=10_001, state="failed", reason="diverged", validation_error_percent=None)
+    assert rate_score(replace(record, rates=(trial, dead)), rate) == RateScore(None, trial.epochs, False, "diverged")
+    assert rate_score(record, 7.0) is None
 
 
 def test_machines_are_told_apart_and_counted() -> None:
