@@ -1,12 +1,31 @@
-"""Waiting for other processes, and finding them."""
+"""Starting other processes, waiting for them, and finding them."""
 
 import contextlib
+import multiprocessing
 import time
 from collections.abc import Callable
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
 
 import psutil
 
 from pipeline.workspace import Workspace
+
+
+def fresh_processes() -> ForkServerContext:
+    """Processes that share nothing but the imports, which take seconds."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["mlflow", "pipeline.tracking.replay", "pipeline.search.studies"])
+    return context
+
+
+def exit_codes(*processes: BaseProcess) -> list[int | None]:
+    """How processes end that are started side by side."""
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return [process.exitcode for process in processes]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 90.0) -> None:

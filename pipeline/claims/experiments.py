@@ -5,6 +5,7 @@ rate is chosen over the same grid on validation data, then every arm is trained 
 said to hold equal is checked when they are planned, from their Configs.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any, Literal
@@ -192,8 +193,19 @@ def plan_experiment(
 def _drawn(title: str, population: Population, networks: int | None, data: DataShape) -> dict[str, Arm]:
     """The networks of a population as arms; fewer are the first of more. Raises UsageError where there are too few."""
     wanted = networks or population.networks
+    found = _draw(population, wanted, data.image_shape[0], data.image_shape[-1], len(data.class_names))
+    if len(found) < wanted:
+        low, high = population.macs
+        raise UsageError(
+            f"population {title}: {len(found)} networks of {population.space} within {low:,} to {high:,} MACs"
+        )
+    return {f"{title} {number}": arm for number, arm in enumerate(found, start=1)}
+
+
+@functools.cache
+def _draw(population: Population, wanted: int, channels: int, resolution: int, classes: int) -> tuple[Arm, ...]:
+    """As many of a population as are wanted, or as can be found; the same are planned for each record of them."""
     space, generator = search_spaces.space([population.space]), np.random.default_rng(population.seed)
-    channels, resolution, classes = data.image_shape[0], data.image_shape[-1], len(data.class_names)
     low, high = population.macs
     found: dict[Any, Arm] = {}
     for _ in range(MOST_DRAWS):
@@ -202,8 +214,8 @@ def _drawn(title: str, population: Population, networks: int | None, data: DataS
         if low <= price.macs <= high and design.config not in found:
             found[design.config] = Arm({"family": design.family.name, "config": to_json(design.config)})
             if len(found) == wanted:
-                return {f"{title} {number}": arm for number, arm in enumerate(found.values(), start=1)}
-    raise UsageError(f"population {title}: {len(found)} networks of {population.space} within {low:,} to {high:,} MACs")
+                break
+    return tuple(found.values())
 
 
 def check_equal(name: str, equal: Sequence[Equality], prices: Mapping[str, Price]) -> None:

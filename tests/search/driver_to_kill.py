@@ -1,11 +1,7 @@
-"""A driver that kills itself with SIGKILL at a boundary: `python driver_to_kill.py DATA ROOT AT N`.
-
-AT names a boundary of BOUNDARIES, N its how-manieth passing; with N = 0 it goes to the end.
-"""
+"""A driver that kills itself with SIGKILL at a boundary."""
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,9 +46,7 @@ def kill_at(at: str, count: int) -> None:
     setattr(owner, method, killing)
 
 
-if __name__ == "__main__":
-    data, root, boundary, how_many = sys.argv[1:]
-    if int(how_many):
-        kill_at(boundary, int(how_many))
-    manifest = load_manifest(Path(data))
-    searched(Path(root), manifest, table_plan(manifest, epochs=3), TRIALS, TableExecutor(1))
+def search_until_killed(data: Path, root: Path, boundary: str, count: int) -> None:
+    """Search, in a process of its own, until the `count`-th passing of a boundary, or to the end."""
+    kill_at(boundary, count)
+    searched(root, load_manifest(data), table_plan(load_manifest(data), epochs=3), TRIALS, TableExecutor(1))

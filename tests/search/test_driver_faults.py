@@ -1,10 +1,7 @@
 """A driver interrupted, workers lost or hung, networks that diverge: the study still ends as it should."""
 
 import itertools
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -12,11 +9,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
-import driver_to_kill
 import optuna
 import pytest
+from driver_to_kill import BOUNDARIES, TRIALS, search_until_killed
 from optuna.storages import RDBStorage
 from pebble import ProcessExpired
+from processes import exit_codes, fresh_processes
 from table_search import TableExecutor, check_trials, record_of, run_table, searched, table_plan
 
 from pipeline.data.manifest import Manifest
@@ -88,17 +86,17 @@ def test_a_driver_killed_at_every_boundary_ends_with_the_same_study(
 ) -> None:
     """SIGKILL, one after the other at each boundary, on one study."""
     plan = table_plan(manifest, epochs=3)
-    undisturbed, _ = searched(tmp_path / "whole", manifest, plan, driver_to_kill.TRIALS)
-    script, root = Path(driver_to_kill.__file__), tmp_path / "killed"
+    undisturbed, _ = searched(tmp_path / "whole", manifest, plan, TRIALS)
+    root = tmp_path / "killed"
     killed = Counter[str]()
     for count in counts:
-        for boundary in driver_to_kill.BOUNDARIES:
-            command = [sys.executable, str(script), str(prepared_fashion_mnist), str(root), boundary, str(count)]
-            done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": "."})
-            killed[boundary] += done.returncode == -signal.SIGKILL
-            assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    trials, _ = searched(root, manifest, plan, driver_to_kill.TRIALS)
-    check_trials(trials, plan, driver_to_kill.TRIALS, [])
+        for boundary in BOUNDARIES:
+            driver = (prepared_fashion_mnist, root, boundary, count)
+            (code,) = exit_codes(fresh_processes().Process(target=search_until_killed, args=driver))
+            killed[boundary] += code == -signal.SIGKILL
+            assert code in (0, -signal.SIGKILL)
+    trials, _ = searched(root, manifest, plan, TRIALS)
+    check_trials(trials, plan, TRIALS, [])
     assert trials == undisturbed
     assert len(+killed) >= 9, killed
 

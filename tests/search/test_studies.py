@@ -2,17 +2,17 @@
 
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 from postgres import CANARY, binaries, new_database, server, with_query, with_user
+from processes import exit_codes, fresh_processes
 from table_search import TableExecutor, run_table, table_plan
 
 import search_spaces
@@ -166,6 +166,11 @@ def test_storages_that_are_well_formed_are_taken_as_they_are(tmp_path: Path, url
     assert storage_url(Workspace(tmp_path), url) == url
 
 
+def open_studies(url: str, folder: Path, start: Barrier) -> None:
+    start.wait()
+    Studies(url, folder).names()
+
+
 @pytest.mark.parametrize(("processes", "repeats"), [(3, 2), pytest.param(8, 20, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=needs_postgres)])
 def test_an_empty_storage_may_be_opened_by_many_at_once(
@@ -175,15 +180,11 @@ def test_an_empty_storage_may_be_opened_by_many_at_once(
         target = f"sqlite:///{tmp_path / f'cold-{repeat}.db'}"
         if url == "postgresql":
             target = new_database(request.getfixturevalue("postgres"), f"cold_{processes}_{repeat}")
-        code = (
-            "import sys; from pathlib import Path; from pipeline.search.studies import Studies\n"
-            "Studies(sys.argv[1], Path(sys.argv[2])).names()"
-        )
-        command = [sys.executable, "-c", code, target, str(tmp_path)]
-        opening = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(processes)]
-        for process in opening:
-            _, errors = process.communicate()
-            assert process.returncode == 0, errors.decode()
+        start = fresh_processes().Barrier(processes)
+        opening = [
+            fresh_processes().Process(target=open_studies, args=(target, tmp_path, start)) for _ in range(processes)
+        ]
+        assert exit_codes(*opening) == [0] * processes
 
 
 def test_asking_for_a_study_where_there_is_none_makes_no_storage(tmp_path: Path) -> None:

@@ -1,16 +1,15 @@
-import multiprocessing
 import os
 import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
 from multiprocessing.context import ForkServerContext
-from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from processes import exit_codes, fresh_processes
 from tracking_runs import (
     EPOCHS,
     HISTORY,
@@ -49,20 +48,9 @@ def fresh_folder(tmp_path: Path) -> Path:
     return tmp_path / "mlruns"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def processes() -> ForkServerContext:
-    """Processes that share nothing but the imports, which take seconds."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mlflow", "pipeline.tracking.replay"])
-    return context
-
-
-def exit_codes(*processes: BaseProcess) -> list[int | None]:
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    return [process.exitcode for process in processes]
+    return fresh_processes()
 
 
 def under_a_file(folder: Path) -> None:

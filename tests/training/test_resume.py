@@ -2,15 +2,15 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 import torch
+from processes import exit_codes, fresh_processes
 from small_data import TINY, small_data, small_network
 
 from pipeline.running.materials import hash_weights
@@ -19,28 +19,19 @@ from pipeline.training.history import History, Progress
 from pipeline.training.loop import train
 
 KILLS = 5
-KILLED_TRAINING = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[3])
-import torch
-torch.set_num_threads(1)
-from dataclasses import replace
-from small_data import TINY, small_data, small_network
-from pipeline.running.materials import hash_weights
-from pipeline.training.checkpoint import Checkpoints
-from pipeline.training.loop import train
 
-model = small_network()
-folder = Path(sys.argv[2])
-history = train(
-    model, replace(TINY, epochs=int(sys.argv[4])), small_data(Path(sys.argv[1])), 7,
-    checkpoints=Checkpoints(folder, every_seconds=0.0),
-    tell=lambda progress: (folder / "progress").write_text(str(len(progress.history))),
-)
-(folder / "starts").write_text(str(history.starts))
-(folder / "outcome").write_text(hash_weights(model.state_dict()) + repr(history.epochs))
-"""
+
+def killed_training(data: Path, folder: Path, epochs: int) -> None:
+    """A training in a process of its own, which may be killed at any moment and goes on from its last checkpoint."""
+    torch.set_num_threads(1)
+    model, checkpoints = small_network(), Checkpoints(folder, every_seconds=0.0)
+
+    def tell(progress: Progress) -> None:
+        (folder / "progress").write_text(str(len(progress.history)))
+
+    history = train(model, replace(TINY, epochs=epochs), small_data(data), 7, checkpoints=checkpoints, tell=tell)
+    (folder / "starts").write_text(str(history.starts))
+    (folder / "outcome").write_text(hash_weights(model.state_dict()) + repr(history.epochs))
 
 
 class _StopError(Exception):
@@ -52,11 +43,14 @@ def test_a_training_killed_again_and_again_ends_as_one_left_alone(
     kills: int, prepared_fashion_mnist: Path, tmp_path: Path
 ) -> None:
     epochs = 8 * kills
-    arguments = [str(path) for path in (prepared_fashion_mnist, tmp_path, Path(__file__).parent)]
-    command = [sys.executable, "-c", KILLED_TRAINING, *arguments, str(epochs)]
+
+    def training() -> BaseProcess:
+        return fresh_processes().Process(target=killed_training, args=(prepared_fashion_mnist, tmp_path, epochs))
+
     delays = torch.rand(kills, generator=torch.Generator().manual_seed(0)).tolist()
     for kill, delay in enumerate(delays):
-        process = subprocess.Popen(command)
+        process = training()
+        process.start()
         before = _progress(tmp_path)
         _wait_until(lambda before=before: _progress(tmp_path) > before, process)  # type: ignore[misc]
         for leftover in tmp_path.glob(".checkpoint-*.tmp"):  # of an earlier kill
@@ -65,9 +59,10 @@ def test_a_training_killed_again_and_again_ends_as_one_left_alone(
             _wait_until(lambda: any(tmp_path.glob(".checkpoint-*.tmp")), process)
         else:
             time.sleep(0.3 * delay)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, "the training ended before it could be killed"
-    assert subprocess.run(command, check=False).returncode == 0
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, "the training ended before it could be killed"
+    assert exit_codes(training()) == [0]
     model = small_network()
     history = train(model, replace(TINY, epochs=epochs), small_data(prepared_fashion_mnist), 7)
     assert history.state == "complete"
@@ -81,9 +76,9 @@ def _progress(folder: Path) -> int:
     return int(text or 0)
 
 
-def _wait_until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
+def _wait_until(condition: Callable[[], bool], process: BaseProcess) -> None:
     deadline = time.monotonic() + 60
-    while not condition() and process.poll() is None:
+    while not condition() and process.is_alive():
         assert time.monotonic() < deadline, "the training makes no progress"
         time.sleep(0.0005)
 
