@@ -59,7 +59,7 @@ def _textbook(data: Path) -> float:
                 case = Case(network.name, IMAGES, network.recipe.batch_size, data)
                 train, evaluate = pools["textbook"].submit(textbook_seconds, case).result()
                 recipe, seeds = network.recipe, len(plan.seeds)
-                trainings = seeds + (len(network.rates) if len(network.rates) > 1 else 0)
+                trainings = seeds + (len(network.rates) * len(network.choice_seeds) if len(network.rates) > 1 else 0)
                 validated = recipe.validation_images or manifest.splits["validation"].count
                 epoch = (recipe.train_images or manifest.splits["train"].count) * train + validated * evaluate
                 total += trainings * recipe.epochs * epoch + seeds * manifest.splits["test"].count * evaluate

@@ -11,19 +11,28 @@ import psutil
 
 from pipeline.workspace import Workspace
 
+LONGEST_SECONDS = 120.0
+"""How long a process may take that is waited for."""
+
 
 def fresh_processes() -> ForkServerContext:
-    """Processes that share nothing but the imports, which take seconds."""
+    """Processes that are forked from one that has the imports, which take seconds.
+
+    It is the one that forks workers, too; its environment is that of its start.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["mlflow", "pipeline.tracking.replay", "pipeline.search.studies"])
     return context
 
 
 def exit_codes(*processes: BaseProcess) -> list[int | None]:
-    """How processes end that are started side by side."""
+    """How processes end that are started side by side; those that do not end are killed."""
     for process in processes:
+        process.daemon = True
         process.start()
     for process in processes:
+        process.join(LONGEST_SECONDS)
+        process.kill()
         process.join()
     return [process.exitcode for process in processes]
 

@@ -213,8 +213,8 @@ def named(catalogue: Catalogue, name: str) -> str:
 def check_record(plan: RunPlan, record: GroupRecord, data: DataShape) -> None:
     """Raise UsageError where a record is not of this plan: of other data, other arms, seeds or another recipe.
 
-    The learning rate may differ, since it is chosen, and precision where it is left to the machine; there may be more
-    arms and seeds.
+    The learning rate may differ, since it is chosen, by as many seeds as are planned, and precision where it is left to
+    the machine; there may be more arms and seeds.
     """
     if record.data.name != plan.data or record.data.fingerprint != data.fingerprint:
         raise UsageError(f"the record of {plan.group} is of other data ({record.data.name}) than {plan.data} is now")
@@ -235,6 +235,12 @@ def check_record(plan: RunPlan, record: GroupRecord, data: DataShape) -> None:
                 raise UsageError(f"{planned.name} was recorded with another {what}: {found}, not {wanted}")
         if rate not in planned.rates:
             raise UsageError(f"{planned.name} was recorded with the learning rate {rate:g}, which is not of its grid")
+        choosing = {trial.seed for trial in network.rates}
+        if len(planned.rates) > 1 and choosing and choosing != set(planned.choice_seeds):
+            raise UsageError(
+                f"the rate of {planned.name} was chosen by {len(choosing)} seeds, not {len(planned.choice_seeds)}: "
+                "run the experiment again"
+            )
         missing = set(plan.seeds) - {run.seed for run in network.runs if run.reason not in PASSING_REASONS}
         if not network.runs and NO_RATE_TRAINS not in network.flags:
             raise UsageError(f"the record of {planned.name} has no run: run the experiment again")

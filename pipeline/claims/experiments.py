@@ -1,7 +1,7 @@
 """Experiments of reports/claims.yaml: arms or populations, trained by one protocol, the learning rate tuned.
 
 An experiment becomes a RunPlan whose networks are its arms, so that it is carried out as any reproduction: each arm's
-rate is chosen over the same grid on validation data, then every arm is trained with the same seeds. What the arms are
+rate is chosen over a grid on validation data, then every arm is trained with the same seeds. What the arms are
 said to hold equal is checked when they are planned, from their Configs.
 """
 
@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 import search_spaces
 from pipeline.data.manifest import DataShape
 from pipeline.errors import UsageError
-from pipeline.running.plans import PlannedNetwork, RunPlan, as_reference, plan_network, price_of
+from pipeline.running.plans import FURTHER_CHOICE_SEEDS, PlannedNetwork, RunPlan, as_reference, plan_network, price_of
 from pipeline.schema import STRICT, to_json
 from pipeline.settings import Entry, Profile, Settings
 from pipeline.training.probes import PROBES
@@ -32,7 +32,7 @@ class Size:
 
     Attributes:
         seeds: trainings of each arm, numbered from `first_seed` on; a pilot's are others than the study's.
-        core_hours: what it may cost, in hours of one core.
+        core_hours: what it may cost on an idle machine, in hours of one core.
         recipe: further fields of the recipe, such as fewer images.
         arms: the arms that are trained; none: all.
         networks: how many of each population; none: as many as the population says.
@@ -48,6 +48,10 @@ class Size:
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise ValueError(f"seeds (={self.seeds}) must be at least 1")
+        if self.first_seed < 1 or self.first_seed + self.seeds > FURTHER_CHOICE_SEEDS:
+            raise ValueError(
+                f"seeds from first_seed (={self.first_seed}) on must lie from 1 to {FURTHER_CHOICE_SEEDS - 1:,}"
+            )
 
 
 @dataclass(frozen=True, config=STRICT)

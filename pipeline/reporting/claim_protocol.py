@@ -79,7 +79,10 @@ def _rates(networks: Sequence[NetworkRecord]) -> str:
     if not trials:
         used = sorted({found.recipe.learning_rate for found in networks})
         return f"{used[0]:g} for all" if len(used) == 1 else "each arm is of one rate"
-    tried = listing([f"{rate:g}" for rate in sorted({trial.learning_rate for trial in trials})])
+    grids = {tuple(sorted({trial.learning_rate for trial in found.rates})) for found in networks if found.rates}
+    tried = listing([f"{rate:g}" for rate in sorted({rate for grid in grids for rate in grid})])
+    if len(grids) > 1:
+        tried = f"{range_of([len(grid) for grid in grids])} rates of its own, of {tried}"
     horizon = max(trial.horizon for trial in trials)
     seeds = len({trial.seed for trial in trials})
     by = "validation error" if seeds == 1 else f"mean validation error of {seeds} seeds"

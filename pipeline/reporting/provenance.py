@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.evidence.records import NetworkRecord
+from pipeline.evidence.statistics import chance_error_percent
 from pipeline.files import canonical_json
 from pipeline.reporting.comparison import Comparison, Network
 from pipeline.schema import to_json
@@ -92,9 +93,10 @@ def learning_rates(comparison: Comparison) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class RateScore:
-    """How a network did at one learning rate: the mean `error` of the trainings that judged it, None where one failed.
+    """How a network did at one learning rate: the mean `error` of the trainings that judged it.
 
-    `stopped`: whether they were ended before their horizon, after `epochs`.
+    One that failed errs as guessing does; None, with the `reason`, where all failed. `stopped`: whether they were ended
+    before their horizon, after `epochs`.
     """
 
     error: float | None
@@ -103,15 +105,16 @@ class RateScore:
     reason: str | None
 
 
-def rate_score(record: NetworkRecord, rate: float) -> RateScore | None:
+def rate_score(record: NetworkRecord, rate: float, classes: int) -> RateScore | None:
     """What is recorded of a network at a learning rate; None where it was not tried."""
     trials = [trial for trial in record.rates if trial.learning_rate == rate]
     if not trials:
         return None
     errors = [trial.validation_error_percent for trial in trials if trial.validation_error_percent is not None]
+    failed = len(trials) - len(errors)
     return RateScore(
-        error=sum(errors) / len(errors) if len(errors) == len(trials) else None,
-        epochs=min(trial.epochs for trial in trials),
+        error=(sum(errors) + failed * chance_error_percent(classes)) / len(trials) if errors else None,
+        epochs=max(trial.epochs for trial in trials),
         stopped=any(trial.state == "stopped" for trial in trials),
         reason=next((trial.reason for trial in trials if trial.reason), None),
     )
@@ -160,7 +163,7 @@ def _protocol(networks: tuple[Network, ...]) -> tuple[dict[str, str], dict[str, 
 
 
 def _failures(networks: tuple[Network, ...]) -> tuple[Failure, ...]:
-    """Failures of seeds before those of learning rates, equal ones together."""
+    """Failures of seeds before those of learning rates, equal ones together, each network named once."""
     whose: dict[tuple[str, str], list[str]] = {}
     for network in networks:
         for run in network.failed_runs:
@@ -170,7 +173,7 @@ def _failures(networks: tuple[Network, ...]) -> tuple[Failure, ...]:
             if trial.state == "failed":
                 part = f"learning rate {trial.learning_rate:g}"
                 whose.setdefault((part, trial.reason or "no reason recorded"), []).append(network.label)
-    return tuple(Failure(part, reason, tuple(labels)) for (part, reason), labels in whose.items())
+    return tuple(Failure(part, reason, tuple(dict.fromkeys(labels))) for (part, reason), labels in whose.items())
 
 
 _NONE_MEANS = {"train_images": "all", "validation_images": "all", "resolution": "as they are"}

@@ -109,12 +109,13 @@ def found_record(
 
 
 def _adds(record: GroupRecord, published: GroupRecord | None) -> bool:
-    """Whether a record has runs that the published one lacks."""
+    """Whether a record has trainings that the published one lacks, those that choose rates among them."""
     return not _runs(record) <= (_runs(published) if published else set())
 
 
 def _runs(record: GroupRecord) -> set[str]:
-    return {run.run for network in record.networks for run in network.runs}
+    trained = {run.run for network in record.networks for run in network.runs}
+    return trained | {trial.run for network in record.networks for trial in network.rates}
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -1,7 +1,8 @@
 """The choice of one network's learning rate: trainings of each rate of its grid, compared on validation data.
 
-Each rate is trained once with each of the seeds of choosing, and judged by the mean of its errors; one that any of them
-fails with is not chosen. Rates are compared by successive halving where the plan says so.
+Each rate is trained once with each of the seeds of choosing, and judged by the mean of its errors. A training that
+failed errs as guessing does; a rate of which all have failed is not chosen. Rates are compared by successive halving
+where the plan says so.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from functools import partial
 
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import Epoch, RateTrial
+from pipeline.evidence.statistics import chance_error_percent
 from pipeline.machine import DeviceKind
 from pipeline.running.halving import Curve, best, going_on, rungs
 from pipeline.running.outcomes import Outcome, Request
@@ -23,6 +25,7 @@ class RateChoice:
         self._request = partial(rate_request, network, manifest=manifest, device=device)
         self._reduction, self._epochs = network.reduction, network.choice_recipe.epochs
         self._rungs = rungs(self._epochs, network.reduction)
+        self._guessing = chance_error_percent(len(manifest.class_names))
         self._rates, self._seeds = network.rates if len(network.rates) > 1 else (), network.choice_seeds
         self._outcomes: dict[tuple[float, int], Outcome] = {}
         self._awaited: set[tuple[float, int]] = set()
@@ -61,14 +64,24 @@ class RateChoice:
 
     def _curves(self) -> dict[float, Curve]:
         return {
-            rate: mean_curve([_curve(self._outcomes.get((rate, seed))) for seed in self._seeds]) for rate in self._rates
+            rate: mean_curve(
+                [_curve(self._outcomes.get((rate, seed))) for seed in self._seeds], self._epochs, self._guessing
+            )
+            for rate in self._rates
         }
 
 
-def mean_curve(curves: Sequence[Curve]) -> Curve:
-    """The mean error after each epoch that all of some curves have reached; failed where any of them has."""
-    errors = tuple(sum(errors) / len(errors) for errors in zip(*(curve.errors for curve in curves), strict=False))
-    return Curve(errors, any(curve.failed for curve in curves))
+def mean_curve(curves: Sequence[Curve], epochs: int, guessing: float) -> Curve:
+    """The mean error after each epoch that all have reached; failed where all have.
+
+    One that failed on its way to `epochs` errs from there on as `guessing` does.
+    """
+    reached = [
+        (*curve.errors, *[guessing] * (epochs - len(curve.errors))) if curve.failed else curve.errors
+        for curve in curves
+    ]
+    means = tuple(sum(errors) / len(errors) for errors in zip(*reached, strict=False))
+    return Curve(means, failed=all(curve.failed for curve in curves))
 
 
 def _history(outcome: Outcome) -> tuple[Epoch, ...]:

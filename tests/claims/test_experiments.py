@@ -45,6 +45,17 @@ def test_arms_become_networks_of_one_protocol(settings: Settings, manifest: Mani
     assert plan_experiment("depth", pilot, "pilot", settings, manifest).seeds == (101, 102)
 
 
+def test_rates_are_chosen_by_seeds_of_their_own(settings: Settings, manifest: Manifest) -> None:
+    one, other = plan_experiment("depth", experiment(choice_seeds=3), "quick", settings, manifest).networks
+    assert one.choice_seeds == other.choice_seeds == (0, 10_001, 10_002)
+    assert plan_experiment("depth", experiment(), "quick", settings, manifest).networks[0].choice_seeds == (0,)
+    with pytest.raises(ValueError, match=r"choice_seeds \(=0\) must be at least 1"):
+        experiment(choice_seeds=0)
+    for first, seeds in ((0, 2), (9_999, 3)):
+        with pytest.raises(ValueError, match="must lie from 1 to 10,000"):
+            Size(seeds, 0.1, first_seed=first)
+
+
 def test_unequal_arms_are_refused_with_the_figures(settings: Settings, manifest: Manifest) -> None:
     with pytest.raises(UsageError, match=r"experiment depth: macs must be equal within 5% .*deep 4,153,248, flat 2,"):
         plan_experiment("depth", experiment(equal=(Equality("macs", 0.05),)), "quick", settings, manifest)

@@ -38,6 +38,23 @@ def test_arms_of_different_cost_have_a_pareto_front() -> None:
     assert compared.held["Pareto front"] == "of MACs and mean error: small; large"
 
 
+def test_how_rates_were_chosen_is_told_by_grids_and_seeds() -> None:
+    contrast = catalogue().claims["V5"].parts
+    one, other = evidence().experiments["kernels"].networks
+    (same,) = compared_by(contrast, catalogue(), evidence())
+    assert same.held["Learning rate"] == (
+        "chosen for each arm among 0.03, 0.1 and 0.3, by validation error after at most 2 epochs"
+    )
+    further = replace(one.rates[0], learning_rate=0.01)
+    found = replace(evidence(), experiments={"kernels": group((one, replace(other, rates=(further,))), "kernels")})
+    (own,) = compared_by(contrast, catalogue(), found)
+    assert own.held["Learning rate"].startswith("chosen for each arm among 1 to 3 rates of its own, of 0.01, 0.03, 0.1")
+    twice = (*one.rates, *(replace(trial, seed=10_001) for trial in one.rates))
+    found = replace(evidence(), experiments={"kernels": group((replace(one, rates=twice), other), "kernels")})
+    (several,) = compared_by(contrast, catalogue(), found)
+    assert several.held["Learning rate"].endswith("by mean validation error of 2 seeds after at most 2 epochs")
+
+
 def test_arms_are_told_apart_by_what_they_differ_in() -> None:
     one, other = (record for record in evidence().experiments["kernels"].networks)
     wide = replace(other, config={"depths": [1, 1], "kernel": 5}, params=12_000)

@@ -107,16 +107,22 @@ def test_provenance_tells_shared_and_differing_fields_apart() -> None:
     assert learning_rates(comparison) == (0.03, 0.1, 0.3)
 
 
-def test_a_rate_that_several_seeds_judged_is_shown_by_their_mean_or_as_failed() -> None:
+def test_a_rate_is_shown_by_the_mean_of_its_seeds_of_which_a_failed_one_guesses() -> None:
     record = network()
-    trial = next(trial for trial in record.rates if trial.validation_error_percent is not None)
-    rate = trial.learning_rate
-    twice = replace(trial, seed=10_001, validation_error_percent=trial.validation_error_percent + 2)  # type: ignore[operator]
-    both = rate_score(replace(record, rates=(trial, twice)), rate)
-    assert both is not None and both.error == pytest.approx(trial.validation_error_percent + 1)  # type: ignore[operator]
-    dead = replace(trial, seed=10_001, state="failed", reason="diverged", validation_error_percent=None)
-    assert rate_score(replace(record, rates=(trial, dead)), rate) == RateScore(None, trial.epochs, False, "diverged")
-    assert rate_score(record, 7.0) is None
+    good, dead = record.rates[0], record.rates[-1]
+    worse = replace(good, seed=10_001, validation_error_percent=12.0)
+    diverged = replace(dead, learning_rate=good.learning_rate, seed=10_002)
+    (comparison,) = compare([group((replace(record, rates=(good, worse, diverged, dead)),))], [profile()])
+    (shown,) = (member.record for member in comparison.networks)
+    assert shown is not None and good.validation_error_percent is not None
+    score = rate_score(shown, good.learning_rate, classes=10)
+    assert score is not None and score.error == pytest.approx((good.validation_error_percent + 12.0 + 90.0) / 3)
+    assert rate_score(shown, dead.learning_rate, 10) == RateScore(None, 0, False, "diverged: loss is NaN in epoch 1")
+    assert rate_score(shown, 7.0, 10) is None
+    twice = (*record.rates, replace(dead, seed=10_001))
+    (comparison,) = compare([group((replace(record, rates=twice),))], [profile()])
+    (failure,) = provenance_of(comparison).failures
+    assert failure == Failure("learning rate 0.3", "diverged: loss is NaN in epoch 1", ("resnet-small",))
 
 
 def test_machines_are_told_apart_and_counted() -> None:

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.running.halving import Curve, best, going_on, rungs
-from pipeline.running.rate_choice import mean_curve
 
 
 def test_rungs_are_powers_of_the_reduction_and_the_last_epoch() -> None:
@@ -19,12 +18,6 @@ def test_rungs_are_powers_of_the_reduction_and_the_last_epoch() -> None:
     assert rungs(10, None) == (10,)
     with pytest.raises(ValueError, match=r"reduction \(=1\) must be at least 2"):
         rungs(10, 1)
-
-
-def test_curves_of_several_seeds_are_judged_as_far_as_all_have_come_and_fail_with_one() -> None:
-    assert mean_curve([Curve((8.0, 6.0)), Curve((4.0,))]) == Curve((6.0,))
-    assert mean_curve([Curve((8.0, 6.0)), Curve()]) == Curve()
-    assert mean_curve([Curve((8.0, 6.0)), Curve((4.0,), failed=True)]).failed
 
 
 Errors = tuple[float | None, ...]

@@ -142,27 +142,6 @@ def test_rates_that_begin_badly_are_stopped_and_a_larger_grid_trains_them_on(stu
     assert {trial.run for trial in again.rates} == {trial.run for trial in record.rates}
 
 
-def test_a_rate_may_be_judged_by_the_mean_of_several_seeds_that_are_not_reported(study: Workspace) -> None:
-    settings = read_settings(study.params_file)
-    smoke = dataclasses.replace(settings.profiles["smoke"], choice_seeds=2, seeds=1)
-    settings = dataclasses.replace(settings, profiles=settings.profiles | {"smoke": smoke})
-    plan = plan_campaign(study, settings, ("lenet-small",), "smoke", None)
-    assert plan.networks[0].choice_seeds == (0, 10_001)
-    (record,) = run_plan(study, plan, "test", quiet=True).networks
-    assert [(trial.learning_rate, trial.seed) for trial in record.rates] == [
-        (0.02, 0),
-        (0.02, 10_001),
-        (0.06, 0),
-        (0.06, 10_001),
-    ]
-    errors = [trial.validation_error_percent for trial in record.rates]
-    means = {0.02: errors[0] + errors[1], 0.06: errors[2] + errors[3]}  # type: ignore[operator]
-    assert record.recipe.learning_rate == min(means, key=lambda rate: (means[rate], rate))
-    assert [run.seed for run in record.runs] == [1]
-    requests = planned_requests(plan, manifest_of(study), "cpu")
-    assert {trial.run for trial in record.rates} < {request.spec.hash for request in requests}
-
-
 def test_an_estimate_counts_finished_runs_and_uses_measured_speed(reproduced: tuple[Workspace, GroupRecord]) -> None:
     place, record = reproduced
     text, value = estimate_campaign(place, smoke_plan(place, seeds=(1, 2, 3, 4)), workers=2)

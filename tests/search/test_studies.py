@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 import pytest
 from postgres import CANARY, binaries, new_database, server, with_query, with_user
-from processes import exit_codes, fresh_processes
+from processes import LONGEST_SECONDS, exit_codes, fresh_processes
 from table_search import TableExecutor, run_table, table_plan
 
 import search_spaces
@@ -167,7 +167,7 @@ def test_storages_that_are_well_formed_are_taken_as_they_are(tmp_path: Path, url
 
 
 def open_studies(url: str, folder: Path, start: Barrier) -> None:
-    start.wait()
+    start.wait(LONGEST_SECONDS)
     Studies(url, folder).names()
 
 

@@ -50,6 +50,7 @@ def test_a_training_killed_again_and_again_ends_as_one_left_alone(
     delays = torch.rand(kills, generator=torch.Generator().manual_seed(0)).tolist()
     for kill, delay in enumerate(delays):
         process = training()
+        process.daemon = True
         process.start()
         before = _progress(tmp_path)
         _wait_until(lambda before=before: _progress(tmp_path) > before, process)  # type: ignore[misc]
