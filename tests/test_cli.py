@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from conftest import make_study
 
 import search_spaces
 from pipeline.cli import main
@@ -169,16 +170,18 @@ def test_train_writes_its_result_to_standard_output_alone_and_finds_it_again(
     assert code == 0 and json.loads(out) == value and err == ""
 
 
-def test_results_do_not_depend_on_process_locale_or_hash_seed(study: Workspace, tmp_path: Path) -> None:
+def test_results_do_not_depend_on_process_locale_or_hash_seed(
+    prepared_fashion_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     results = []
     for environment in (
         {"PYTHONHASHSEED": "1", "LC_ALL": "C"},
         {"PYTHONHASHSEED": "2", "LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo"},
     ):
-        workdir = tmp_path / environment["PYTHONHASHSEED"]
+        place = make_study(tmp_path / environment["PYTHONHASHSEED"], prepared_fashion_mnist, monkeypatch)
         command = [sys.executable, "-m", "pipeline.cli", "train", "lenet-small", "--train-images", "256", "--quiet"]
-        subprocess.run([*command, "--workdir", str(workdir)], env={**os.environ, **environment}, check=True)
-        (result,) = workdir.glob("runs/*/result.json")
+        subprocess.run(command, env={**os.environ, **environment}, check=True)
+        (result,) = place.runs.glob("*/result.json")
         results.append((result.parent.name, result.read_bytes()))
     assert results[0] == results[1]
 

@@ -252,7 +252,7 @@ def test_hours_are_a_budget_that_is_spent_and_can_be_raised(searched: tuple[Work
     assert first["state"] == "complete" and first["counted"] >= 1 and first["budget"] == {"hours": 0.001}
     assert told(place, *timed, "0.001")["counted"] == first["counted"]
     assert told(place, *timed, "0.001", "--dry-run")["trials"] == 0
-    more = told(place, *timed, "0.003")
+    more = told(place, *timed, "0.0018")
     assert more["state"] == "complete" and more["counted"] > first["counted"]
 
 
