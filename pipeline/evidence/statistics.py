@@ -88,6 +88,12 @@ def chance_error_percent(classes: int) -> float:
     return 100 * (1 - 1 / classes)
 
 
+def mean_error_percent(errors: Sequence[float | None], classes: int) -> float:
+    """The mean of trainings' errors in percent; None, that of a training that failed, counts as that of guessing."""
+    guessing = chance_error_percent(classes)
+    return sum(guessing if error is None else error for error in errors) / len(errors)
+
+
 def chance_threshold_percent(classes: int) -> float:
     """The error from which on a run is indistinguishable from guessing.
 

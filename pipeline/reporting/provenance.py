@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.evidence.records import NetworkRecord
-from pipeline.evidence.statistics import chance_error_percent
+from pipeline.evidence.statistics import mean_error_percent
 from pipeline.files import canonical_json
 from pipeline.reporting.comparison import Comparison, Network
 from pipeline.schema import to_json
@@ -110,10 +110,9 @@ def rate_score(record: NetworkRecord, rate: float, classes: int) -> RateScore | 
     trials = [trial for trial in record.rates if trial.learning_rate == rate]
     if not trials:
         return None
-    errors = [trial.validation_error_percent for trial in trials if trial.validation_error_percent is not None]
-    failed = len(trials) - len(errors)
+    errors = [trial.validation_error_percent for trial in trials]
     return RateScore(
-        error=(sum(errors) + failed * chance_error_percent(classes)) / len(trials) if errors else None,
+        error=None if set(errors) == {None} else mean_error_percent(errors, classes),
         epochs=max(trial.epochs for trial in trials),
         stopped=any(trial.state == "stopped" for trial in trials),
         reason=next((trial.reason for trial in trials if trial.reason), None),

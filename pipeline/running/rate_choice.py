@@ -5,12 +5,13 @@ failed errs as guessing does; a rate of which all have failed is not chosen. Rat
 where the plan says so.
 """
 
+import itertools
 from collections.abc import Sequence
 from functools import partial
 
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import Epoch, RateTrial
-from pipeline.evidence.statistics import chance_error_percent
+from pipeline.evidence.statistics import mean_error_percent
 from pipeline.machine import DeviceKind
 from pipeline.running.halving import Curve, best, going_on, rungs
 from pipeline.running.outcomes import Outcome, Request
@@ -25,7 +26,7 @@ class RateChoice:
         self._request = partial(rate_request, network, manifest=manifest, device=device)
         self._reduction, self._epochs = network.reduction, network.choice_recipe.epochs
         self._rungs = rungs(self._epochs, network.reduction)
-        self._guessing = chance_error_percent(len(manifest.class_names))
+        self._classes = len(manifest.class_names)
         self._rates, self._seeds = network.rates if len(network.rates) > 1 else (), network.choice_seeds
         self._outcomes: dict[tuple[float, int], Outcome] = {}
         self._awaited: set[tuple[float, int]] = set()
@@ -64,24 +65,19 @@ class RateChoice:
 
     def _curves(self) -> dict[float, Curve]:
         return {
-            rate: mean_curve(
-                [_curve(self._outcomes.get((rate, seed))) for seed in self._seeds], self._epochs, self._guessing
-            )
+            rate: _mean([_curve(self._outcomes.get((rate, seed))) for seed in self._seeds], self._classes)
             for rate in self._rates
         }
 
 
-def mean_curve(curves: Sequence[Curve], epochs: int, guessing: float) -> Curve:
-    """The mean error after each epoch that all have reached; failed where all have.
-
-    One that failed on its way to `epochs` errs from there on as `guessing` does.
-    """
-    reached = [
-        (*curve.errors, *[guessing] * (epochs - len(curve.errors))) if curve.failed else curve.errors
-        for curve in curves
-    ]
-    means = tuple(sum(errors) / len(errors) for errors in zip(*reached, strict=False))
-    return Curve(means, failed=all(curve.failed for curve in curves))
+def _mean(curves: Sequence[Curve], classes: int) -> Curve:
+    """The mean error after each epoch that all have reached but those that failed; failed where all have."""
+    training = [curve for curve in curves if not curve.failed]
+    if not training:
+        return Curve(failed=True)
+    by_epoch = itertools.zip_longest(*(curve.errors for curve in curves))
+    reached = min(len(curve.errors) for curve in training)
+    return Curve(tuple(mean_error_percent(errors, classes) for errors in itertools.islice(by_epoch, reached)))
 
 
 def _history(outcome: Outcome) -> tuple[Epoch, ...]:

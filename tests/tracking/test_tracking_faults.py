@@ -3,7 +3,6 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
-from multiprocessing.context import ForkServerContext
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -46,11 +45,6 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def fresh_folder(tmp_path: Path) -> Path:
     return tmp_path / "mlruns"
-
-
-@pytest.fixture
-def processes() -> ForkServerContext:
-    return fresh_processes()
 
 
 def under_a_file(folder: Path) -> None:
@@ -118,10 +112,10 @@ def mirror_one_run(root: Path, seed: int, start: Barrier) -> None:
         mirror.finished(end(run))
 
 
-def test_four_processes_open_a_fresh_store_at_once(tmp_path: Path, processes: ForkServerContext) -> None:
+def test_four_processes_open_a_fresh_store_at_once(tmp_path: Path) -> None:
     for root in (tmp_path / "first", tmp_path / "second"):
-        start = processes.Barrier(4)
-        four = [processes.Process(target=mirror_one_run, args=(root, seed, start)) for seed in range(4)]
+        start = fresh_processes().Barrier(4)
+        four = [fresh_processes().Process(target=mirror_one_run, args=(root, seed, start)) for seed in range(4)]
         assert exit_codes(*four) == [0] * 4
         assert statuses(root / "mlruns") == {"resnet18": "FINISHED"} | {
             f"resnet18, seed {seed}": "FINISHED" for seed in range(4)
@@ -136,10 +130,8 @@ def die_after_four_epochs(root: Path) -> None:
     os._exit(9)
 
 
-def test_a_restarted_driver_continues_a_run_without_doubles(
-    tmp_path: Path, runs: RunStore, folder: Path, processes: ForkServerContext
-) -> None:
-    assert exit_codes(processes.Process(target=die_after_four_epochs, args=(tmp_path,))) == [9]
+def test_a_restarted_driver_continues_a_run_without_doubles(tmp_path: Path, runs: RunStore, folder: Path) -> None:
+    assert exit_codes(fresh_processes().Process(target=die_after_four_epochs, args=(tmp_path,))) == [9]
     assert set(statuses(folder).values()) == {"RUNNING"}
     run, header = register(runs)
     with Mirror.open(folder, refuse) as mirror:
@@ -154,9 +146,9 @@ def test_a_restarted_driver_continues_a_run_without_doubles(
 
 
 def test_a_dead_drivers_runs_are_killed_by_replay_unless_a_live_process_trains_them(
-    tmp_path: Path, runs: RunStore, folder: Path, processes: ForkServerContext
+    tmp_path: Path, runs: RunStore, folder: Path
 ) -> None:
-    assert exit_codes(processes.Process(target=die_after_four_epochs, args=(tmp_path,))) == [9]
+    assert exit_codes(fresh_processes().Process(target=die_after_four_epochs, args=(tmp_path,))) == [9]
     run, _ = register(runs)
     with FileLock(run.lock):
         assert replay(runs, folder, (), refuse).killed == 0
@@ -174,13 +166,11 @@ def replay_six_runs(root: Path) -> None:
     assert replay(RunStore(root / "runs"), root / "mlruns", (), refuse) == ReplaySummary(6, 0, 0, 0, 0, 0, 0)
 
 
-def test_a_deleted_database_is_rebuilt_by_replay(
-    tmp_path: Path, runs: RunStore, fresh_folder: Path, processes: ForkServerContext
-) -> None:
+def test_a_deleted_database_is_rebuilt_by_replay(tmp_path: Path, runs: RunStore, fresh_folder: Path) -> None:
     fill(runs)
     contents = []
     for _ in range(2):
-        assert exit_codes(processes.Process(target=replay_six_runs, args=(tmp_path,))) == [0]
+        assert exit_codes(fresh_processes().Process(target=replay_six_runs, args=(tmp_path,))) == [0]
         contents.append(shown(fresh_folder))
         (fresh_folder / "mlflow.db").unlink()
     assert contents[0] == contents[1]
