@@ -67,19 +67,21 @@ from pipeline.workspace import workspace
 prepare_workers()
 place = workspace()
 manifest = load_manifest(place.prepared_data / "fashion-mnist")
-recipe = Recipe(epochs=2, batch_size=64, train_images=9600, validation_images=500, train_loss_images=500)
+recipe = Recipe(epochs=2, batch_size=64, train_images=int(sys.argv[2]), validation_images=500, train_loss_images=500)
 plan = plan_search(["lenet"], recipe, manifest, "cpu", sampler="random")
 options = RunnerOptions(workers=2, keep_weights=True, stall_seconds=8.0)
 search(place, manifest, plan, Budget(trials=int(sys.argv[1])), name="zombie", options=options)
 """
 
 
-@pytest.mark.parametrize(("trials", "stops"), [(3, 1), pytest.param(40, 6, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    ("trials", "stops", "images"), [(3, 1, 9_600), pytest.param(40, 6, 19_200, marks=pytest.mark.soak)]
+)
 def test_a_worker_stopped_past_its_deadline_is_replaced_and_counts_for_nothing(
-    study: Workspace, trials: int, stops: int
+    study: Workspace, trials: int, stops: int, images: int
 ) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", ZOMBIE, f"{trials}"],
+        [sys.executable, "-c", ZOMBIE, f"{trials}", f"{images}"],
         env={**os.environ, "CONVSTUDY_HOME": str(study.root)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
