@@ -39,9 +39,10 @@ search: install ## Search design spaces (FAMILY=resnet OPTIONS="--trials 40 --ma
 test: install ## Run the fast tests
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
-lint: install ## Check style and types
+lint: install ## Check style, layers and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
 	@$(BIN)/mypy
 
 format: install ## Format the code

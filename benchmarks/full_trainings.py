@@ -25,11 +25,12 @@ from pipeline.evidence.records import Membership, RunSpec
 from pipeline.evidence.store import RunStore
 from pipeline.files import write_json
 from pipeline.machine import hardware, resolve_device, resolve_precision, versions
-from pipeline.process import prepare_workers, run_and_exit
+from pipeline.process import run_and_exit
 from pipeline.running.display import Display
 from pipeline.running.estimate import trainings_at_once
+from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.running.outcomes import Request
-from pipeline.running.session import RunnerOptions, open_runner
+from pipeline.running.workers import prepare_workers
 from pipeline.schema import read_record, to_json
 from pipeline.search.candidates import spec_of
 from pipeline.tracking.content import SEARCH_EXPERIMENT

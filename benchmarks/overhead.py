@@ -18,9 +18,9 @@ from pipeline.data.manifest import Manifest
 from pipeline.machine import keep_freed_memory
 from pipeline.reporting.report import write_report
 from pipeline.running.display import Display
+from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.running.outcomes import Request
 from pipeline.running.runner import Runner
-from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.running.single import single_request
 from pipeline.settings import read_settings
 from pipeline.training.images import ImageData, load_images
@@ -61,7 +61,7 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
         row(
             "convstudy --help",
             "s",
-            {"convstudy": [_seconds("-m", "pipeline.cli", "--help") for _ in range(repeats)]},
+            {"convstudy": [_seconds("-m", "pipeline.verbs.app", "--help") for _ in range(repeats)]},
             None,
         ),
         row("import of the driver", "s", {"convstudy": [_seconds("-c", DRIVER) for _ in range(repeats)]}, None),
@@ -75,7 +75,7 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
     return rows, [f"the whole pipeline takes {told(ratio)} times as long as the bare loop"]
 
 
-DRIVER = "import pipeline.running.campaign, pipeline.running.session"
+DRIVER = "import pipeline.running.campaign, pipeline.running.open_runner"
 
 
 def _request(manifest: Manifest, seed: int, images: int, epochs: int) -> Request:
@@ -119,7 +119,7 @@ def _seconds(*arguments: str) -> float:
 def _cold_worker() -> float:
     """In a process of its own, since a second pool would find the server of workers running."""
     code = (
-        "import time; from pipeline.process import worker_context; from pebble import ProcessPool; import os\n"
+        "import time; from pipeline.running.workers import worker_context; from pebble import ProcessPool; import os\n"
         "started = time.perf_counter()\n"
         "with ProcessPool(1, context=worker_context()) as pool: pool.schedule(os.getpid).result()\n"
         "print(time.perf_counter() - started)"

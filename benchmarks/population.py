@@ -17,17 +17,18 @@ from pipeline.evidence.store import RunFolder
 from pipeline.evidence.study_records import Budget, SearchPlan, Trial
 from pipeline.files import write_json
 from pipeline.machine import hardware, resolve_device, versions
-from pipeline.process import prepare_workers, run_and_exit
+from pipeline.process import run_and_exit
 from pipeline.running.display import Display
+from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.running.outcomes import Request
-from pipeline.running.session import RunnerOptions, open_runner
+from pipeline.running.workers import prepare_workers
 from pipeline.schema import to_json
 from pipeline.search.candidates import spec_of
-from pipeline.search.search_plans import plan_search
+from pipeline.search.estimate import search_workers
+from pipeline.search.plans import plan_search
 from pipeline.search.searches import search
 from pipeline.search.storage import storage_url
 from pipeline.search.studies import Studies
-from pipeline.search.study_estimate import search_workers
 from pipeline.tracking.content import SEARCH_EXPERIMENT
 from pipeline.training.recipe import Recipe
 from pipeline.workspace import Workspace, workspace

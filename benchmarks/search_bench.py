@@ -26,15 +26,15 @@ from pipeline.evidence.population import PopulationTable
 from pipeline.evidence.study_records import Budget, Objective, SamplerName, Trial
 from pipeline.files import sha256_file, write_json
 from pipeline.machine import hardware, versions
-from pipeline.process import prepare_workers
 from pipeline.running.halving import rungs
+from pipeline.running.workers import prepare_workers
 from pipeline.schema import STRICT, read_record, to_json
 from pipeline.search.asha import to_promote, to_promote_unbounded
 from pipeline.search.driver import Driver
 from pipeline.search.pareto import front, hypervolume
+from pipeline.search.plans import REDUCTION
 from pipeline.search.sampler_view import SamplerView
-from pipeline.search.search_plans import REDUCTION
-from pipeline.search.study_summary import Bounds, bounds_of
+from pipeline.search.summary import Bounds, bounds_of
 
 BUDGETS = tuple(range(5, 46, 5))
 """In trainings: a budget is so many times the images that one network sees when it is trained in full."""

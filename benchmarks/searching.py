@@ -25,15 +25,15 @@ from pipeline.evidence.records import Measurement
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.study_records import Budget, Rung, SamplerName, SearchPlan, Trial
 from pipeline.machine import hardware, peak_memory_bytes, versions
-from pipeline.reporting.publish import FEATURED, read_published
 from pipeline.reporting.rendering import render_html, sections_of, study_sections
+from pipeline.reporting.report import FEATURED, read_published
 from pipeline.running.outcomes import Outcome, Request
 from pipeline.search.candidates import Candidates
 from pipeline.search.driver import Driver
 from pipeline.search.gate import costs_of
+from pipeline.search.plans import AUTO, plan_search
 from pipeline.search.sampler_view import USUAL_DRAWS, SamplerView
 from pipeline.search.samplers import STARTUP
-from pipeline.search.search_plans import AUTO, plan_search
 from pipeline.search.searches import read_study
 from pipeline.search.studies import StoredStudy, Studies
 from pipeline.training.recipe import Recipe

@@ -42,7 +42,7 @@ def _reproduce(data: Path) -> float:
         shutil.copy(workspace().params_file, place / "params.yaml")
         started = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "pipeline.cli", "reproduce", "--profile", PROFILE, "--quiet"],
+            [sys.executable, "-m", "pipeline.verbs.app", "reproduce", "--profile", PROFILE, "--quiet"],
             env={**os.environ, "CONVSTUDY_HOME": folder},
             check=True,
         )

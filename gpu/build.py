@@ -12,7 +12,7 @@ import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pipeline.claims.evidence import ON_A_GPU
+from pipeline.claims.claim_records import ON_A_GPU
 from pipeline.data.manifest import load_manifest
 from pipeline.settings import read_settings
 from pipeline.workspace import workspace

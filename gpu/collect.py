@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 from pipeline.errors import UsageError
 from pipeline.process import run_and_exit
-from pipeline.reporting.publish import check_name, publish
-from pipeline.reporting.publish_claims import renew_claims
+from pipeline.publishing.claims import renew_claims
+from pipeline.publishing.publish import check_name, publish
 from pipeline.reporting.report import write_report
 from pipeline.workspace import Workspace, workspace
 

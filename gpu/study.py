@@ -8,29 +8,26 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.process import Interrupted, prepare_workers, run_and_exit
+from pipeline.process import Interrupted, run_and_exit
+from pipeline.running.workers import prepare_workers
 
 if __name__ == "__main__":
     prepare_workers()
 
-from pipeline.claims.evidence import EXPERIMENTS, TIMINGS, catalogue_of, check_record, published_record
+from pipeline.claims.claim_records import EXPERIMENTS, TIMINGS, catalogue_of, check_record, published_record
 from pipeline.claims.experiments import plan_experiment
-from pipeline.claims.measuring import take_timing
-from pipeline.claims.timed_costs import check_timing
-from pipeline.claims.timings import PlannedTiming, TimingRecord, plan_timing
+from pipeline.claims.timings.costs import check_timing
+from pipeline.claims.timings.measuring import take_timing
+from pipeline.claims.timings.plans import PlannedTiming, TimingRecord, plan_timing
 from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.errors import RunsFailedError, UsageError, unknown_name
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
 from pipeline.files import write_json
 from pipeline.machine import resolve_device
-from pipeline.running.display import Display
-from pipeline.running.estimate import trainings_at_once
-from pipeline.running.found import FoundRuns
+from pipeline.running.campaign import run_plan, stored_record
 from pipeline.running.plans import RunPlan, plan_runs
-from pipeline.running.reproduce import check_final, reproduce
-from pipeline.running.requests import planned_requests
-from pipeline.running.session import RunnerOptions, open_runner
+from pipeline.running.reproduce import check_final
 from pipeline.schema import read_record, to_json
 from pipeline.settings import read_settings
 from pipeline.workspace import workspace
@@ -68,16 +65,13 @@ def main(profile: str, device_name: str, workers: int = 0, only: str = "", publi
             continue
         plan = replace(plan, keep_weights=False)
         known = published_record(place, plan.group, profile) if published and kind == EXPERIMENTS else None
-        requests = planned_requests(plan, manifest, device, known)
-        at_once = workers or trainings_at_once([request.spec for request in requests], device)
-        display = Display(f"{plan.group} {number}/{len(plans)}, {at_once} at once", len(requests))
-        options = RunnerOptions(at_once, checkpoint_seconds=plan.checkpoint_seconds, mirrored=False)
+        title = f"{plan.group} {number}/{len(plans)}"
         try:
-            with open_runner(place, manifest, device, display, options) as runner:
-                record = reproduce(plan, manifest, runner, device, known)
+            record = run_plan(
+                place, plan, title, workers=workers or None, published=known, device=device, mirrored=False
+            )
         except Interrupted:
-            store = FoundRuns(RunStore(place.runs), manifest.test_fingerprint)
-            _write(record_file, kind, reproduce(plan, manifest, store, device, known), whole=False)
+            _write(record_file, kind, stored_record(place, plan, device, known), whole=False)
             raise
         try:
             check_final(record)

@@ -4,7 +4,6 @@ Exit codes are those of pipeline.errors, and 130 / 143 when interrupted by SIGIN
 """
 
 import ctypes
-import multiprocessing
 import os
 import signal
 import sys
@@ -13,8 +12,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import forkserver
-from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -155,23 +152,6 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-@contextmanager
-def workers_paused() -> Iterator[None]:
-    """Stop this process's workers for a moment, so that what is timed here is timed alone."""
-    server_or_worker = psutil.Process().children()
-    forked = isinstance(worker_context(), ForkServerContext)
-    workers = [worker for server in server_or_worker for worker in server.children()] if forked else server_or_worker
-    try:
-        for worker in workers:
-            with _suppressed_if_gone():
-                worker.suspend()
-        yield
-    finally:
-        for worker in workers:
-            with _suppressed_if_gone():
-                worker.resume()
-
-
 def die_with(pid: int) -> None:
     """End this process, and its children, soon after the process `pid` has ended."""
 
@@ -180,29 +160,11 @@ def die_with(pid: int) -> None:
         while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
             time.sleep(POLL_SECONDS)
         for child in psutil.Process().children(recursive=True):
-            with _suppressed_if_gone():
+            with suppressed_if_gone():
                 child.kill()
         os._exit(128 + signal.SIGTERM)
 
     threading.Thread(target=_unless_gone, args=(watch,), name=f"die-with-{pid}", daemon=True).start()
-
-
-def prepare_workers() -> None:
-    """Begin to load what workers need, in a process beside this one; called before this one loads the same."""
-    if isinstance(worker_context(), ForkServerContext):
-        forkserver.ensure_running()
-
-
-def worker_context() -> ForkServerContext | SpawnContext:
-    """How workers start: forked from a server that has loaded PyTorch once, so that one is there within milliseconds.
-
-    On macOS, whose own libraries do not survive a fork, each loads PyTorch anew.
-    """
-    if sys.platform == "darwin":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pipeline.running.worker_server", "pipeline.running.jobs"])
-    return context
 
 
 def _unless_gone(watch: Callable[[], None]) -> None:
@@ -213,7 +175,8 @@ def _unless_gone(watch: Callable[[], None]) -> None:
 
 
 @contextmanager
-def _suppressed_if_gone() -> Iterator[None]:
+def suppressed_if_gone() -> Iterator[None]:
+    """Pass over a process that has ended meanwhile."""
     try:
         yield
     except psutil.NoSuchProcess:

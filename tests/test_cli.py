@@ -13,7 +13,7 @@ import pytest
 from conftest import make_study
 
 import search_spaces
-from pipeline.cli import main
+from pipeline.verbs.app import main
 from pipeline.workspace import Workspace
 
 Convstudy = Callable[..., tuple[int, str, str]]
@@ -39,7 +39,7 @@ def convstudy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 def test_help_and_version_load_neither_torch_nor_mlflow() -> None:
     code = (
         "import sys; sys.argv = ['convstudy', '--help']\n"
-        "from pipeline.cli import main\n"
+        "from pipeline.verbs.app import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
         "heavy = {'torch', 'mlflow', 'pandas', 'numpy', 'optuna', 'pydantic', 'psutil'} & set(sys.modules)\n"
         "assert not heavy - {'psutil'}, heavy\n"
@@ -179,7 +179,16 @@ def test_results_do_not_depend_on_process_locale_or_hash_seed(
         {"PYTHONHASHSEED": "2", "LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo"},
     ):
         place = make_study(tmp_path / environment["PYTHONHASHSEED"], prepared_fashion_mnist, monkeypatch)
-        command = [sys.executable, "-m", "pipeline.cli", "train", "lenet-small", "--train-images", "256", "--quiet"]
+        command = [
+            sys.executable,
+            "-m",
+            "pipeline.verbs.app",
+            "train",
+            "lenet-small",
+            "--train-images",
+            "256",
+            "--quiet",
+        ]
         subprocess.run(command, env={**os.environ, **environment}, check=True)
         (result,) = place.runs.glob("*/result.json")
         results.append((result.parent.name, result.read_bytes()))

@@ -10,9 +10,9 @@ import torch
 
 import search_spaces
 from benchmarks.cards import least_free
-from pipeline.claims.evidence import catalogue_of
-from pipeline.claims.measuring import take_timing
-from pipeline.claims.timings import plan_timing
+from pipeline.claims.claim_records import catalogue_of
+from pipeline.claims.timings.measuring import take_timing
+from pipeline.claims.timings.plans import plan_timing
 from pipeline.cost.latency import latency_seconds
 from pipeline.cost.memory import training_memory
 from pipeline.data.manifest import load_manifest
@@ -21,12 +21,12 @@ from pipeline.machine import resolve_device, resolve_precision
 from pipeline.running.display import Display
 from pipeline.running.estimate import training_bytes, trainings_at_once
 from pipeline.running.executors import ProcessExecutor
+from pipeline.running.inputs import training_data
 from pipeline.running.jobs import Job, run_job
-from pipeline.running.materials import training_data
+from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.running.plans import plan_group, run_spec
 from pipeline.running.reproduce import check_final, reproduce
 from pipeline.running.requests import planned_requests
-from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.schema import to_json
 from pipeline.settings import Entry, read_settings
 from pipeline.training.checkpoint import Checkpoints

@@ -24,10 +24,10 @@ from pipeline.evidence.store import RunStore
 from pipeline.machine import DeviceKind
 from pipeline.process import Interrupted
 from pipeline.running.estimate import PACKED, fitting
-from pipeline.running.found import FoundRuns
 from pipeline.running.plans import RunPlan
 from pipeline.running.reproduce import reproduce
 from pipeline.running.runner import Runner
+from pipeline.running.stored_runs import StoredRuns
 from pipeline.schema import read_record
 from pipeline.workspace import Workspace
 
@@ -116,7 +116,11 @@ def test_an_interrupted_experiment_leaves_what_is_finished_from_which_another_ma
     (study.root / "reports" / "claims.yaml").symlink_to(CHECKOUT / "reports" / "claims.yaml")
 
     def interrupted(
-        plan: RunPlan, manifest: Manifest, runner: Runner | FoundRuns, device: DeviceKind, published: GroupRecord | None
+        plan: RunPlan,
+        manifest: Manifest,
+        runner: Runner | StoredRuns,
+        device: DeviceKind,
+        published: GroupRecord | None,
     ) -> GroupRecord:
         record = reproduce(replace(plan, seeds=plan.seeds[:1]), manifest, runner, device, published)
         if isinstance(runner, Runner):
@@ -125,14 +129,14 @@ def test_an_interrupted_experiment_leaves_what_is_finished_from_which_another_ma
 
     with pytest.raises(UsageError, match="lenet-rate"):
         gpu.study.main("smoke", "cpu", only="lenet-rate")
-    monkeypatch.setattr("gpu.study.reproduce", interrupted)
+    monkeypatch.setattr("pipeline.running.campaign.reproduce", interrupted)
     for only in ("lenet", "lenet-rates"):
         with pytest.raises(Interrupted):
             gpu.study.main("smoke", "cpu", only=only)
     assert not (study.results / "runs").exists()
     (record,) = (study.results / "experiments").glob("*.json")
     assert [len(network.runs) for network in read_record(GroupRecord, record).networks] == [1, 1]
-    monkeypatch.setattr("gpu.study.reproduce", reproduce)
+    monkeypatch.setattr("pipeline.running.campaign.reproduce", reproduce)
     unfinished = study.published / "claims" / "unfinished"
     unfinished.mkdir(parents=True)
     shutil.copy(record, unfinished)

@@ -107,7 +107,7 @@ def test_changing_one_networks_entry_and_a_searchs_finalists_runs_these_and_the_
     searched = json.loads((clone.results / "studies" / "lenet.json").read_text())
     _edit(clone, "resnet: {resnet-small: {}}", "resnet: {resnet-small: {rates: [0.02]}}", once=True)
     _edit(clone, "finalists: {seeds: 2, members: 1, random", "finalists: {seeds: 3, members: 1, random", once=True)
-    assert _stages_run(_repro(clone)) == {"plan", "run@resnet", "search@lenet", "finalists@lenet", "report"}
+    assert _stages_run(_repro(clone)) == {"plan", "reproduce@resnet", "search@lenet", "finalists@lenet", "report"}
     after = _measurements(clone)
     assert {run: after[run] for run in before} == before  # finished runs were used, not trained again
     (member,) = json.loads((clone.results / "finalists" / "lenet.json").read_text())["members"]
@@ -141,7 +141,7 @@ def test_metrics_and_plots_are_what_dvc_users_expect(clone: Workspace) -> None:
 
 
 def test_an_experiment_with_another_setting_runs(clone: Workspace) -> None:
-    done = _dvc(clone, "exp", "run", "--set-param", "profiles.smoke.seeds=1", "run@lenet")
+    done = _dvc(clone, "exp", "run", "--set-param", "profiles.smoke.seeds=1", "reproduce@lenet")
     assert done.returncode == 0
     record = read_record(GroupRecord, clone.results / "runs" / "lenet.json")
     assert len(record.networks[0].runs) == 1
@@ -153,18 +153,18 @@ def test_a_killed_pipeline_leaves_no_child_and_goes_on(clone: Workspace) -> None
     assert count == 1
     clone.params_file.write_text(more)
     process = subprocess.Popen(
-        [*_dvc_command(), "repro", "run@lenet"], cwd=clone.root, env=_environment(), stdout=subprocess.DEVNULL
+        [*_dvc_command(), "repro", "reproduce@lenet"], cwd=clone.root, env=_environment(), stdout=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 120
     children: list[psutil.Process] = []
-    while not any("pipeline.stages.run" in " ".join(_command_line(child)) for child in children):
+    while not any("pipeline.stages.reproduce" in " ".join(_command_line(child)) for child in children):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.05)
         children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert still_running(children, 10) == []
-    _dvc(clone, "repro", "run@lenet")
+    _dvc(clone, "repro", "reproduce@lenet")
     record = read_record(GroupRecord, clone.results / "runs" / "lenet.json")
     assert [run.state for run in record.networks[0].runs] == ["complete"] * 3
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from pipeline.cli import app
 from pipeline.errors import UsageError
-from pipeline.reporting.publish import publish, with_generated_parts
+from pipeline.publishing.publish import publish, with_generated_parts
+from pipeline.verbs.app import app
 from pipeline.workspace import Workspace
 
 CHECKOUT = Path(__file__).parents[1]

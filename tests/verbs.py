@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli import app
 from pipeline.errors import UsageError
+from pipeline.verbs.app import app
 from pipeline.workspace import Workspace
 
 SMALL = ("--train-images", "512", "--epochs", "2", "--max-macs", "1M")
@@ -21,7 +21,7 @@ SMALL = ("--train-images", "512", "--epochs", "2", "--max-macs", "1M")
 def typed(place: Workspace, *arguments: str, code: int = 0, **environment: str) -> str:
     """Run a verb in a process of its own; returns its output, errors included."""
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", *arguments],
+        [sys.executable, "-m", "pipeline.verbs.app", *arguments],
         env={**os.environ, "CONVSTUDY_HOME": str(place.root), **environment},
         capture_output=True,
         text=True,
@@ -34,7 +34,7 @@ def typed(place: Workspace, *arguments: str, code: int = 0, **environment: str) 
 def started(place: Workspace, *arguments: str) -> "subprocess.Popen[bytes]":
     """A verb at work in a process of its own; its errors are to be read."""
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.cli", *arguments],
+        [sys.executable, "-m", "pipeline.verbs.app", *arguments],
         env={**os.environ, "CONVSTUDY_HOME": str(place.root)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

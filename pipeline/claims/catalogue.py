@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from pipeline.claims.experiments import Experiment
 from pipeline.claims.parts import Beside, CostRatio, Part, PopulationPart, TimedContrast, TrainedContrast
-from pipeline.claims.timings import Timing
+from pipeline.claims.timings.plans import Timing
 from pipeline.errors import UsageError
 from pipeline.schema import STRICT, parse
 

@@ -25,7 +25,7 @@ from pipeline.claims.parts import (
     TimedMeasure,
     TrainedContrast,
 )
-from pipeline.claims.timings import TimedArmRecord, TimingRecord
+from pipeline.claims.timings.plans import TimedArmRecord, TimingRecord
 from pipeline.evidence.population import Pairs
 from pipeline.evidence.records import GroupRecord, NetworkRecord, SeedRun
 from pipeline.evidence.statistics import AT_CHANCE_LEVEL, AT_THE_EDGE, IN_MICRO_BATCHES, NO_RATE_TRAINS

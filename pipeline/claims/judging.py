@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
-from pipeline.claims.beside import told_beside
+from pipeline.claims.asides import told_beside
+from pipeline.claims.calculations.registry import Figures, figures
 from pipeline.claims.catalogue import Catalogue, Claim
 from pipeline.claims.estimates import Estimate, Evidence, estimate, margin_of, null_of, unscaled
-from pipeline.claims.figures import Figures, figures
 from pipeline.claims.inference import (
     ALPHA,
     Contrast,

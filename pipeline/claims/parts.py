@@ -69,7 +69,7 @@ class AnalyticPart:
 
     Attributes:
         measure: what is judged, in a few words.
-        calculation: of pipeline/claims/figures.py.
+        calculation: of pipeline/claims/calculations/registry.py.
         says: figure -> what the source says of it; the first is the effect that is reported.
         unit: of that figure.
         scale: at which sizes it was calculated.

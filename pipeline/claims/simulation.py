@@ -38,6 +38,8 @@ SHAPES: dict[Shape, Draw] = {
 The skewed one is that of arms whose errors both have a skewness of 1, one of twice the spread of the other; its own
 skewness is 0.63. The heavy-tailed one is Student's of 5 degrees of freedom.
 """
+STUDIES = 4_000
+"""Simulated studies in a simulation that is published."""
 SEEDS = (3, 5, 6, 8, 10, 12)
 RESAMPLES, RESAMPLED = 400, 2_000
 """Of a bootstrap, and how many of the repeats are bootstrapped."""

@@ -10,8 +10,8 @@ import search_spaces
 from pipeline.cost.counts import count_with_fvcore, layer_table
 from pipeline.cost.latency import latency_seconds
 from pipeline.cost.memory import saved_bytes_per_sample, training_memory
+from pipeline.cost.records import CostProfile
 from pipeline.errors import UsageError
-from pipeline.evidence.records import CostProfile
 from pipeline.machine import DeviceKind, hardware, versions
 from pipeline.schema import to_json
 from search_spaces import Family

@@ -11,7 +11,6 @@ from typing import Literal, Protocol
 from pydantic.dataclasses import dataclass
 
 from pipeline.errors import ConvstudyError, DataError
-from pipeline.evidence.records import DataSummary
 from pipeline.files import canonical_json, read_json, sha256_file, sha256_text, write_json, write_text
 from pipeline.schema import STRICT, parse, to_json
 
@@ -120,6 +119,19 @@ class Manifest:
         """20 hexadecimal digits over the images and labels of the test split: a test score counts on these alone."""
         test = self.splits["test"]
         return sha256_text(canonical_json([test.images_sha256, test.labels_sha256]))[:20]
+
+
+@dataclass(frozen=True, config=STRICT)
+class DataSummary:
+    """The data set a record rests on: enough to name it in a report without opening it."""
+
+    name: str
+    source: str
+    fingerprint: str
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+    counts: dict[str, int]
+    duplicates: dict[str, int]
 
 
 def _how_to_prepare(folder: Path) -> str:

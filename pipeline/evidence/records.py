@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
 
+from pipeline.data.manifest import DataSummary
 from pipeline.files import canonical_json, sha256_text
 from pipeline.schema import STRICT, to_json
 from pipeline.training import PROTOCOL_VERSION
@@ -210,21 +211,8 @@ class NetworkRecord:
 
 
 @dataclass(frozen=True, config=STRICT)
-class DataSummary:
-    """The data set a record rests on: enough to name it in a report without opening it."""
-
-    name: str
-    source: str
-    fingerprint: str
-    image_shape: tuple[int, int, int]
-    class_names: tuple[str, ...]
-    counts: dict[str, int]
-    duplicates: dict[str, int]
-
-
-@dataclass(frozen=True, config=STRICT)
 class GroupRecord:
-    """What the stage `run` writes for one group of networks."""
+    """What the stage `reproduce` writes for one group of networks."""
 
     schema: Literal["group/1"]
     group: str
@@ -238,49 +226,3 @@ class GroupRecord:
         trials = [trial.reason for network in self.networks for trial in network.rates]
         runs = [run.reason for network in self.networks for run in network.runs]
         return [reason for reason in (*trials, *runs) if reason in PASSING_REASONS]
-
-
-@dataclass(frozen=True, config=STRICT)
-class LayerCost:
-    """One row of the per-layer table. `output` is (C, H, W) or (features,)."""
-
-    name: str
-    kind: str
-    output: tuple[int, ...]
-    params: int
-    macs: int
-    activations: int
-
-
-@dataclass(frozen=True, config=STRICT)
-class CostProfile:
-    """What `convstudy profile` tells of one network; conventions in pipeline/cost.
-
-    `latency_seconds` maps batch size to seconds a batch in eval mode, `images_per_second` is that of the largest batch;
-    `train_memory_bytes`, at a batch of `train_memory_batch`, was taken as `train_memory_kind` says. None: not measured.
-    """
-
-    schema: Literal["cost/1"]
-    name: str
-    family: str
-    config: dict[str, Any]
-    resolution: int
-    channels: int
-    classes: int
-    params: int
-    params_dense: int
-    macs: int
-    fvcore_total: int
-    uncounted_operators: dict[str, int]
-    activations: int
-    saved_bytes_per_sample: int
-    layers: tuple[LayerCost, ...]
-    latency_seconds: dict[str, float] | None = None
-    images_per_second: float | None = None
-    train_memory_bytes: int | None = None
-    train_memory_kind: str | None = None
-    train_memory_batch: int | None = None
-    device: str | None = None
-    threads: int | None = None
-    hardware: dict[str, str] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)

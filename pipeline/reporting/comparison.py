@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.evidence.records import CostProfile, DataSummary, GroupRecord, Interval, NetworkRecord, SeedRun
+from pipeline.cost.records import CostProfile
+from pipeline.data.manifest import DataSummary
+from pipeline.evidence.records import GroupRecord, Interval, NetworkRecord, SeedRun
 from pipeline.evidence.statistics import AT_CHANCE_LEVEL
 from pipeline.search.pareto import front
 

@@ -10,8 +10,8 @@ from pipeline.errors import ConvstudyError
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
 from pipeline.files import read_json, write_json
-from pipeline.reporting.network_figures import draw_learning_curves
-from pipeline.reporting.tracking_report import show_report
+from pipeline.reporting.charts.learning_curves import draw_learning_curves
+from pipeline.reporting.mlflow_pages import show_report
 from pipeline.schema import read_record
 from pipeline.search.searches import stored_records
 from pipeline.tracking.content import study_summary

@@ -22,13 +22,13 @@ from pipeline.cost.limits import COST_NAMES, show_cost
 from pipeline.evidence.statistics import AT_CHANCE_LEVEL
 from pipeline.evidence.study_records import FinalistsRecord
 from pipeline.reporting import formatting
-from pipeline.reporting.claim_view import ClaimsView
+from pipeline.reporting.charts.chart import Figure, theme
+from pipeline.reporting.charts.networks import figures_of
+from pipeline.reporting.charts.searches import study_figures
+from pipeline.reporting.claims.view import ClaimsView
 from pipeline.reporting.comparison import Comparison, Network
-from pipeline.reporting.figure import Figure, theme
-from pipeline.reporting.figures import figures_of
 from pipeline.reporting.provenance import Provenance, learning_rates, provenance_of, rate_score
-from pipeline.reporting.study_figures import study_figures
-from pipeline.reporting.study_view import StudyView, Trait
+from pipeline.reporting.searches.view import StudyView, Trait
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "reports" / "templates"
 

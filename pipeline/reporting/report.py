@@ -12,21 +12,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.claims.evidence import catalogue_of, judged_evidence
+from pipeline.claims.claim_records import catalogue_of, judged_evidence
 from pipeline.claims.judging import judge
 from pipeline.claims.simulation import Simulation
 from pipeline.claims.verdicts import ClaimVerdict
+from pipeline.cost.records import CostProfile
 from pipeline.errors import UsageError
 from pipeline.evidence.population import published_full_trainings, published_table
-from pipeline.evidence.records import CostProfile, GroupRecord
+from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.study_records import FinalistsRecord
 from pipeline.files import read_json, write_bytes, write_json, write_text
-from pipeline.reporting.claim_view import ClaimsView, claims_view
+from pipeline.reporting.claims.view import ClaimsView, claims_view
 from pipeline.reporting.comparison import Comparison, compare
 from pipeline.reporting.rendering import figures_in, render_html, render_markdown, sections_of, study_sections
 from pipeline.reporting.tables import curves_csv, metrics, networks_csv
 from pipeline.schema import read_record, to_json
 from pipeline.workspace import Workspace, workspace
+
+FEATURED = "quick"
+"""The published results that the README shows."""
 
 
 def write_report(results: Path, place: Workspace | None = None, beside: Path | None = None) -> Path:
@@ -45,9 +49,7 @@ def write_report(results: Path, place: Workspace | None = None, beside: Path | N
         StorageError: a record does not fit its schema, or the disk refuses.
     """
     folders = [results] if beside is None else [results, beside]
-    groups = [read_record(GroupRecord, path) for path in _found(folders, "runs")]
-    lists = [read_record(list[CostProfile], path) for path in _found(folders, "profiles")]
-    profiles = [profile for profiles in lists for profile in profiles]
+    groups, profiles = _networks(folders)
     if not groups and not profiles and not (results / "claims.json").exists():
         raise UsageError(f"nothing to report: {results} has no runs/*.json and no profiles/*.json")
     comparisons = compare(groups, profiles)
@@ -74,6 +76,18 @@ def write_report(results: Path, place: Workspace | None = None, beside: Path | N
 
 def _found(folders: Sequence[Path], kind: str) -> list[Path]:
     return [path for folder in folders for path in sorted((folder / kind).glob("*.json"))]
+
+
+def read_published(folder: Path) -> Comparison:
+    """The one comparison of a published study."""
+    (comparison,) = compare(*_networks([folder]))
+    return comparison
+
+
+def _networks(folders: Sequence[Path]) -> tuple[list[GroupRecord], list[CostProfile]]:
+    groups = [read_record(GroupRecord, path) for path in _found(folders, "runs")]
+    lists = [read_record(list[CostProfile], path) for path in _found(folders, "profiles")]
+    return groups, [profile for profiles in lists for profile in profiles]
 
 
 def _searches(folders: Sequence[Path]) -> tuple[list[dict[str, Any]], dict[str, FinalistsRecord]]:

@@ -1,25 +1,22 @@
-"""A plan carried out or estimated in the workspace: by the stage `run`, and by `convstudy reproduce`."""
+"""A plan carried out or estimated in the workspace: by the stage `reproduce`, and by `convstudy reproduce`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from pipeline.data.manifest import load_manifest
+from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.evidence.records import GroupRecord, NetworkRecord
 from pipeline.evidence.store import RunStore
-from pipeline.machine import resolve_device
-from pipeline.reporting.network_figures import draw_learning_curves
+from pipeline.machine import DeviceKind, resolve_device
 from pipeline.running.display import Display
 from pipeline.running.estimate import describe, estimate, measured_speeds, trainings_at_once
-from pipeline.running.found import FoundRuns
+from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.running.plans import RunPlan, plan_group
 from pipeline.running.reproduce import reproduce
 from pipeline.running.requests import planned_requests
-from pipeline.running.session import RunnerOptions, open_runner
+from pipeline.running.stored_runs import StoredRuns
 from pipeline.settings import Entry, Settings
-from pipeline.tracking.content import GROUP_EXPERIMENT, network_summary
+from pipeline.tracking.mirror import Mirror
 from pipeline.workspace import Workspace
 
 
@@ -42,13 +39,13 @@ def estimate_campaign(
     """What the plan would train, what is finished or `published`, hours and disk: as text, and as JSON."""
     device = resolve_device()
     manifest = load_manifest(place.prepared_data / plan.data)
-    workers = workers or trainings_at_once([r.spec for r in planned_requests(plan, manifest, device)], device)
+    workers = workers or _workers(plan, manifest, device)
     store = RunStore(place.runs)
     speeds = measured_speeds(store, device)
     estimates = []
     for network in plan.networks:
         alone = replace(plan, networks=(network,))
-        found = reproduce(alone, manifest, FoundRuns(store, manifest.test_fingerprint), device, published)
+        found = stored_record(place, alone, device, published)
         chosen = {known.name: known.recipe.learning_rate for known in found.networks}
         requests = planned_requests(alone, manifest, device, published, chosen=chosen)
         taken_over = len(planned_requests(alone, manifest, device, chosen=chosen)) - len(requests)
@@ -71,25 +68,51 @@ def run_plan(
     place: Workspace,
     plan: RunPlan,
     title: str,
+    *,
     workers: int | None = None,
     quiet: bool = False,
     published: GroupRecord | None = None,
+    device: DeviceKind | None = None,
+    mirrored: bool = True,
+    on_record: Callable[[GroupRecord, Mirror], object] = lambda record, mirror: None,
 ) -> GroupRecord:
-    """Train a plan in the workspace, but for what is `published`; failed runs stay in the record with their reasons."""
-    device = resolve_device()
+    """Train a plan in the workspace and return its record; failed runs stay in it with their reasons.
+
+    Args:
+        place: the workspace that holds data, run store and MLflow.
+        plan: what to train.
+        title: what the display calls it.
+        workers: trainings at once; None: as many as the machine holds.
+        quiet: show no progress.
+        published: a record whose runs are taken over instead of trained.
+        device: None: the one found.
+        mirrored: whether MLflow is written.
+        on_record: called with the record and the mirror while that is still open.
+    """
+    device = device or resolve_device()
     manifest = load_manifest(place.prepared_data / plan.data)
-    workers = workers or trainings_at_once([r.spec for r in planned_requests(plan, manifest, device)], device)
+    workers = workers or _workers(plan, manifest, device)
     display = Display(title, 0, quiet=quiet)
-    options = RunnerOptions(workers, keep_weights=plan.keep_weights, checkpoint_seconds=plan.checkpoint_seconds)
+    options = RunnerOptions(
+        workers, keep_weights=plan.keep_weights, checkpoint_seconds=plan.checkpoint_seconds, mirrored=mirrored
+    )
     with open_runner(place, manifest, device, display, options) as runner:
         display.expect(len(planned_requests(plan, manifest, device, published, runner.holds)))
         record = reproduce(plan, manifest, runner, device, published)
-        with TemporaryDirectory() as folder:
-            figures = draw_learning_curves([record], Path(folder))
-            for network in record.networks:
-                drawn = figures.get((GROUP_EXPERIMENT, network.name), ())
-                runner.mirror.parent(GROUP_EXPERIMENT, network.name, network_summary(network, manifest.name, drawn))
+        on_record(record, runner.mirror)
     return record
+
+
+def stored_record(
+    place: Workspace, plan: RunPlan, device: DeviceKind, published: GroupRecord | None = None
+) -> GroupRecord:
+    """The record of what the run store, or a `published` record, holds of a plan; nothing is trained."""
+    manifest = load_manifest(place.prepared_data / plan.data)
+    return reproduce(plan, manifest, StoredRuns(RunStore(place.runs), manifest.test_fingerprint), device, published)
+
+
+def _workers(plan: RunPlan, manifest: Manifest, device: DeviceKind) -> int:
+    return trainings_at_once([request.spec for request in planned_requests(plan, manifest, device)], device)
 
 
 def tabulate(record: GroupRecord) -> str:

@@ -23,8 +23,9 @@ from pebble import CONSTS, ProcessPool
 
 from pipeline.errors import StorageError
 from pipeline.machine import DeviceKind, cards, default_workers, keep_float32, keep_freed_memory
-from pipeline.process import die_with, die_with_parent, worker_context
+from pipeline.process import die_with, die_with_parent
 from pipeline.running.jobs import Job, run_job
+from pipeline.running.workers import worker_context
 
 CONSTS.channel_lock_timeout = 10.0
 """Seconds until pebble mends its pipe when a worker was killed while it held it (60 by default; jobs are small)."""

@@ -21,7 +21,7 @@ from pipeline.evidence.records import Measurement, Result, RunHeader
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.files import write_bytes
 from pipeline.machine import hardware, is_out_of_memory, peak_memory_bytes, reset_peak_memory, versions
-from pipeline.running.materials import build_network, hash_weights, training_data
+from pipeline.running.inputs import build_network, hash_weights, training_data
 from pipeline.running.scores import score_test, take_probes
 from pipeline.schema import parse
 from pipeline.tracking.mirror import code_commit

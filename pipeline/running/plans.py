@@ -45,7 +45,7 @@ class PlannedNetwork:
 
 @dataclass(frozen=True, config=STRICT)
 class RunPlan:
-    """What the stage `run` trains for one group; channels and classes are those of the data.
+    """What the stage `reproduce` trains for one group; channels and classes are those of the data.
 
     `test`: whether the trained seeds are scored on test images; `probes`: what else is measured of them.
     """

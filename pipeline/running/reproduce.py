@@ -27,7 +27,7 @@ from pipeline.running.requests import seed_requests
 
 
 class Runs(Protocol):
-    """Where runs come from: a Runner, which trains those that are not finished, or FoundRuns, which does not."""
+    """Where runs come from: a Runner, which trains those that are not finished, or StoredRuns, which does not."""
 
     def holds(self, request: Request) -> bool:
         """Whether the run is finished already."""

@@ -13,7 +13,7 @@ from pipeline.data.manifest import load_manifest
 from pipeline.errors import DataError, StorageError
 from pipeline.evidence.records import ProbeRecord, Result, RunHeader, TestScore
 from pipeline.evidence.store import RunFolder
-from pipeline.running.materials import build_network, hash_weights, prepared_anew, training_data
+from pipeline.running.inputs import build_network, hash_weights, prepared_anew, training_data
 from pipeline.training.evaluation import evaluate
 from pipeline.training.images import ImageData, Preparation, load_images
 from pipeline.training.initialisation import initialise

@@ -19,8 +19,8 @@ from pipeline.search.asha import Promotion, Standing, to_finish, to_promote
 from pipeline.search.candidates import Candidates, spec_of
 from pipeline.search.gate import MeasuredCosts
 from pipeline.search.interfaces import StudyBook, Trains
-from pipeline.search.measuring import measured_once
-from pipeline.search.study_summary import front_of, seconds_of
+from pipeline.search.measured_costs import measured_once
+from pipeline.search.summary import front_of, seconds_of
 from pipeline.tracking.content import SEARCH_EXPERIMENT
 from pipeline.training.history import Epoch
 

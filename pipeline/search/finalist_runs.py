@@ -7,15 +7,15 @@ from pipeline.data.manifest import load_manifest
 from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.study_records import Budget, FinalistsRecord, SearchPlan, Trial
 from pipeline.running.display import Display
-from pipeline.running.session import RunnerOptions, open_runner
+from pipeline.running.open_runner import RunnerOptions, open_runner
+from pipeline.search.estimate import search_workers
 from pipeline.search.finalists import finalists
-from pipeline.search.measuring import measured_costs
-from pipeline.search.search_plans import default_name
+from pipeline.search.measured_costs import measured_costs
+from pipeline.search.plans import default_name
 from pipeline.search.searches import KEEPING_WEIGHTS, search
 from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import Studies
-from pipeline.search.study_estimate import search_workers
-from pipeline.search.study_summary import images_of, images_seen, trials_of
+from pipeline.search.summary import images_of, images_seen, trials_of
 from pipeline.settings import FinalistsSettings
 from pipeline.workspace import Workspace
 

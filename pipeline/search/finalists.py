@@ -23,12 +23,12 @@ from pipeline.evidence.study_records import (
 from pipeline.files import canonical_json
 from pipeline.running.outcomes import Outcome, Request
 from pipeline.running.runner import Runner
+from pipeline.search.baselines import Rival, rivals_of
 from pipeline.search.candidates import spec_of
 from pipeline.search.gate import MeasuredCosts
 from pipeline.search.pareto import ranked
-from pipeline.search.rivals import Rival, rivals_of
 from pipeline.search.studies import objective_values
-from pipeline.search.study_summary import counted, front_of, images_seen
+from pipeline.search.summary import counted, front_of, images_seen
 from pipeline.settings import FinalistsSettings
 from pipeline.tracking.content import SEARCH_EXPERIMENT
 

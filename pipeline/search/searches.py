@@ -12,17 +12,17 @@ from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.evidence.study_records import Budget, SearchPlan, StudyState, Trial
 from pipeline.files import write_json
+from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.running.runner import Runner
-from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.search.candidates import spec_of
+from pipeline.search.display import SearchDisplay
 from pipeline.search.driver import Driver
-from pipeline.search.measuring import measured_costs
-from pipeline.search.search_display import SearchDisplay
-from pipeline.search.search_plans import default_name, in_force
+from pipeline.search.estimate import search_workers
+from pipeline.search.measured_costs import measured_costs
+from pipeline.search.plans import default_name, in_force
 from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import StoredStudy, Studies
-from pipeline.search.study_estimate import search_workers
-from pipeline.search.study_summary import study_json
+from pipeline.search.summary import study_json
 from pipeline.search.warm_starts import warm_trials
 from pipeline.tracking.content import SEARCH_EXPERIMENT, study_summary
 from pipeline.workspace import Workspace

@@ -27,9 +27,9 @@ from pipeline.errors import StorageError, UsageError, unknown_name
 from pipeline.evidence.study_records import COST_OF, Budget, Rung, SearchPlan, Trial
 from pipeline.process import only_one, uninterrupted
 from pipeline.schema import parse, to_json
+from pipeline.search.lock import StudyLock
 from pipeline.search.samplers import distributions, silence
 from pipeline.search.storage import hidden, shown, sqlite_file
-from pipeline.search.study_lock import StudyLock
 from search_spaces import Space
 
 _PLAN, _BUDGET, _SPENT, _TAIL, _EXHAUSTED, _HOLDER = "plan", "budget", "spent_seconds", "tail", "exhausted", "holder"

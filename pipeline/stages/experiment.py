@@ -5,7 +5,7 @@ import sys
 from pipeline.files import write_json
 from pipeline.process import run_stage
 from pipeline.schema import to_json
-from pipeline.stages.run import carry_out
+from pipeline.stages.reproduce import carry_out
 from pipeline.workspace import workspace
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from pipeline.errors import RunsFailedError
 from pipeline.files import read_json, write_json
-from pipeline.process import prepare_workers, run_stage
+from pipeline.process import run_stage
+from pipeline.running.workers import prepare_workers
 from pipeline.schema import read_record, to_json
 from pipeline.workspace import workspace
 
@@ -18,8 +19,8 @@ def main(entry: str) -> None:
     if study and study["front"]:
         prepare_workers()
         from pipeline.search.finalist_runs import compare_finalists
-        from pipeline.search.search_plans import PlannedSearch
-        from pipeline.search.study_summary import trials_of
+        from pipeline.search.plans import PlannedSearch
+        from pipeline.search.summary import trials_of
 
         planned = read_record(PlannedSearch, place.plans / "search" / f"{entry}.json")
         found = compare_finalists(place, planned.study, planned.plan, trials_of(study), planned.finalists)

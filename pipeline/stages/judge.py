@@ -1,6 +1,6 @@
 """Stage `judge`: claims and the records of their experiments become verdicts; nothing is trained."""
 
-from pipeline.claims.evidence import catalogue_of, judged_evidence
+from pipeline.claims.claim_records import catalogue_of, judged_evidence
 from pipeline.claims.judging import judge
 from pipeline.claims.tables import count
 from pipeline.files import write_json

@@ -1,8 +1,8 @@
 """Stage `plan`: params.yaml, claims.yaml and the data's manifest become one plan a family, an experiment, a timing."""
 
-from pipeline.claims.evidence import catalogue_of
+from pipeline.claims.claim_records import catalogue_of
 from pipeline.claims.experiments import is_stated_for, plan_experiment
-from pipeline.claims.timings import plan_timing
+from pipeline.claims.timings.plans import plan_timing
 from pipeline.data.manifest import load_manifest
 from pipeline.errors import UsageError
 from pipeline.files import write_json
@@ -10,20 +10,20 @@ from pipeline.machine import resolve_device
 from pipeline.process import run_stage
 from pipeline.running.plans import plan_profile, plan_runs
 from pipeline.schema import to_json
-from pipeline.search.search_plans import plan_searches
+from pipeline.search.plans import plan_searches
 from pipeline.settings import read_settings
 from pipeline.workspace import workspace
 
 
 def main() -> None:
-    """Write plans/{run,profile,search}/<family>.json and plans/{experiments,timings}/<name>.json."""
+    """Write plans/{reproduce,profile,search}/<family>.json and plans/{experiments,timings}/<name>.json."""
     place = workspace()
     settings = read_settings(place.params_file)
     manifest = load_manifest(place.prepared_data / settings.data.name)
     latency_seconds = settings.profile_named().latency_seconds
     plans = plan_runs(settings, settings.profile, manifest)
     for family, plan in plans.items():
-        write_json(place.plans / "run" / f"{family}.json", to_json(plan))
+        write_json(place.plans / "reproduce" / f"{family}.json", to_json(plan))
         write_json(place.plans / "profile" / f"{family}.json", to_json(plan_profile(plan, latency_seconds)))
     for family, search in plan_searches(settings, settings.profile, manifest, resolve_device()).items():
         write_json(place.plans / "search" / f"{family}.json", {} if search is None else to_json(search))

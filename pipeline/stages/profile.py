@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.evidence.records import CostProfile
+from pipeline.cost.records import CostProfile
 from pipeline.files import read_json, write_json
 from pipeline.process import run_stage
 from pipeline.schema import parse, read_record, to_json

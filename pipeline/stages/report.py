@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from pipeline.process import run_stage
+from pipeline.reporting.mlflow_pages import show_report
 from pipeline.reporting.report import write_report
-from pipeline.reporting.tracking_report import show_report
 from pipeline.workspace import workspace
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from pipeline.errors import RunsFailedError
 from pipeline.files import read_json, write_json
-from pipeline.process import prepare_workers, run_stage
+from pipeline.process import run_stage
+from pipeline.running.workers import prepare_workers
 from pipeline.schema import read_record
 from pipeline.workspace import workspace
 
@@ -24,7 +25,7 @@ def main(entry: str) -> None:
         from pipeline.data.manifest import load_manifest
         from pipeline.evidence.records import PASSING_REASONS
         from pipeline.evidence.study_records import Budget
-        from pipeline.search.search_plans import PlannedSearch
+        from pipeline.search.plans import PlannedSearch
         from pipeline.search.searches import search
         from pipeline.search.storage import storage_url
         from pipeline.search.studies import Studies

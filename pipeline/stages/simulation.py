@@ -1,8 +1,8 @@
 """Stage `simulation`: what the statistics of the verdicts do where the truth is known, for the claims as they stand."""
 
-from pipeline.claims.evidence import catalogue_of
+from pipeline.claims.claim_records import catalogue_of
 from pipeline.claims.parts import AnalyticPart
-from pipeline.claims.simulation import simulate
+from pipeline.claims.simulation import STUDIES, simulate
 from pipeline.files import write_json
 from pipeline.process import run_stage
 from pipeline.schema import to_json
@@ -10,7 +10,7 @@ from pipeline.settings import read_settings
 from pipeline.workspace import workspace
 
 SEEDS, REPEATS = 8, 10_000
-STUDIES, STUDIES_OF_SMOKE = 4_000, 200
+STUDIES_OF_SMOKE = 200
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import sys
 
-from pipeline.claims.timings import PlannedTiming, TimingRecord
+from pipeline.claims.timings.plans import PlannedTiming, TimingRecord
 from pipeline.files import write_json
 from pipeline.process import run_stage
 from pipeline.schema import read_record, to_json
@@ -15,7 +15,7 @@ def main(name: str) -> None:
     plan = read_record(PlannedTiming, place.plans / "timings" / f"{name}.json")
     record = TimingRecord("timing/1", name, plan.profile, "cpu", 1, plan.timing.batch_size, {}, "")
     if plan.rounds:
-        from pipeline.claims.measuring import take_timing  # PyTorch is loaded only where something is measured
+        from pipeline.claims.timings.measuring import take_timing  # PyTorch is loaded only where something is measured
         from pipeline.machine import resolve_device
 
         record = take_timing(plan, resolve_device(), lambda line: print(line, flush=True))

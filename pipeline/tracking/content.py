@@ -11,9 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from pipeline.claims.verdicts import ClaimVerdict, Verdict
 from pipeline.evidence.records import Epoch, Measurement, Membership, NetworkRecord, Result, RunHeader, TestScore
 from pipeline.files import canonical_json, sha256_text
 from pipeline.schema import to_json
@@ -202,7 +201,7 @@ def network_summary(record: NetworkRecord, data: str, figures: Sequence[Path] = 
         "convstudy.data_name": data,
         "convstudy.recipe": canonical_json(to_json(record.recipe)),
     }
-    return Summary(_finite(points), _cut(tags), {"figures": figures} if figures else {})
+    return Summary(finite(points), _cut(tags), {"figures": figures} if figures else {})
 
 
 def study_summary(record: Mapping[str, Any], files: Mapping[str, Sequence[Path]]) -> Summary:
@@ -213,19 +212,11 @@ def study_summary(record: Mapping[str, Any], files: Mapping[str, Sequence[Path]]
     points |= {"hypervolume": record["hypervolume"][-1]} if record["hypervolume"] else {}
     points |= {"validation_error_percent": min(complete)} if complete else {}
     told = ("state", "space", "data", "objectives", "limits", "budget", "seed", "sampler", "front")
-    return Summary(_finite(points), _cut({f"convstudy.{name}": _text(record[name]) for name in told}), files)
+    return Summary(finite(points), _cut({f"convstudy.{name}": _text(record[name]) for name in told}), files)
 
 
-def report_summary(verdicts: Sequence[ClaimVerdict], results: Path) -> Summary:
-    """A report's page and pictures, its records of claims, and how many claims have which verdict."""
-    told = [claim.verdict for claim in verdicts]
-    counts = {f"claims {verdict}": told.count(verdict) for verdict in get_args(Verdict) if told}
-    named = [results / name for name in ("report.html", "REPORT.md", "claims.json", "metrics.json")]
-    files = {"": [path for path in named if path.exists()], "figures": sorted((results / "figures").glob("*.png"))}
-    return Summary(_finite({"claims": len(verdicts), **counts}), {}, files)
-
-
-def _finite(points: Mapping[str, float]) -> dict[str, float]:
+def finite(points: Mapping[str, float]) -> dict[str, float]:
+    """The points that MLflow can store."""
     return {name: float(value) for name, value in points.items() if math.isfinite(value)}
 
 

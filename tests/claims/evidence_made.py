@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.claims.parts import EmpiricalPart
-from pipeline.evidence.records import DataSummary, Epoch, GroupRecord, NetworkRecord, SeedRun
+from pipeline.data.manifest import DataSummary
+from pipeline.evidence.records import Epoch, GroupRecord, NetworkRecord, SeedRun
 from pipeline.training.recipe import Recipe
 
 LOWER_ERROR = EmpiricalPart(

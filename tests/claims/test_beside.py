@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 from evidence_made import LOWER_ERROR, made_record
 
+from pipeline.claims.calculations.registry import figures
 from pipeline.claims.catalogue import Catalogue, Claim
 from pipeline.claims.estimates import Evidence
 from pipeline.claims.experiments import Arm, Experiment, Size
-from pipeline.claims.figures import figures
 from pipeline.claims.judging import judge
 from pipeline.claims.parts import Beside, CalculatedFigure, CostRatio, Ranking, TimedContrast, TrainedContrast
 from pipeline.claims.tables import tell
-from pipeline.claims.timings import TimedArm, TimedArmRecord, Timing, TimingRecord
+from pipeline.claims.timings.plans import TimedArm, TimedArmRecord, Timing, TimingRecord
 from pipeline.errors import UsageError
 
 MIDDLE = TrainedContrast(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.claims.calculations.registry import calculations, figures
 from pipeline.claims.catalogue import read_catalogue
-from pipeline.claims.figures import calculations, figures
 from pipeline.claims.parts import AnalyticPart
 from pipeline.errors import UsageError
 

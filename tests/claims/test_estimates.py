@@ -13,7 +13,7 @@ from pipeline.claims.experiments import Arm, Experiment, Population, Size
 from pipeline.claims.judging import Adjusted, judge_estimated
 from pipeline.claims.measures import value_of
 from pipeline.claims.parts import EmpiricalPart, EstimatedPart, PopulationPart, RankingPart, TimedPart
-from pipeline.claims.timings import TimedArmRecord, TimingRecord
+from pipeline.claims.timings.plans import TimedArmRecord, TimingRecord
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.statistics import NO_RATE_TRAINS
 

@@ -9,7 +9,7 @@ from verbs import called, told
 
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
-from pipeline.reporting.publish_claims import publish_claims, report_claims
+from pipeline.publishing.claims import publish_claims, report_claims
 from pipeline.schema import read_record
 from pipeline.workspace import Workspace
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import search_spaces
+from pipeline.claims.calculations.registry import figures
 from pipeline.claims.catalogue import Catalogue, read_catalogue
-from pipeline.claims.figures import figures
 from pipeline.files import read_json
 from pipeline.running.plans import as_reference, resolve_network
 from search_spaces import Price

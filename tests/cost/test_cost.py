@@ -11,8 +11,8 @@ import search_spaces
 from pipeline.cost.counts import count_with_fvcore, count_with_torch, layer_table
 from pipeline.cost.memory import saved_bytes_per_sample, training_memory
 from pipeline.cost.profile import describe, profile_network
+from pipeline.cost.records import CostProfile
 from pipeline.errors import UsageError
-from pipeline.evidence.records import CostProfile
 from pipeline.schema import parse, to_json
 
 ALL = sorted(search_spaces.references())

@@ -26,11 +26,11 @@ from pipeline.claims.parts import (
     TrainedContrast,
 )
 from pipeline.claims.simulation import Coverage, Simulation
-from pipeline.claims.timed_costs import made_of
-from pipeline.claims.timings import TimedArm, TimedArmRecord, Timing, TimingRecord
+from pipeline.claims.timings.costs import made_of
+from pipeline.claims.timings.plans import TimedArm, TimedArmRecord, Timing, TimingRecord
 from pipeline.evidence.records import GroupRecord, NetworkRecord, SeedRun
 from pipeline.evidence.statistics import mean_interval
-from pipeline.reporting.claim_view import ClaimsView, claims_view
+from pipeline.reporting.claims.view import ClaimsView, claims_view
 from pipeline.reporting.comparison import Comparison
 
 

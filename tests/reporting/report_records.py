@@ -5,17 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from pipeline.evidence.records import (
-    CostProfile,
-    DataSummary,
-    Epoch,
-    GroupRecord,
-    LayerCost,
-    Measurement,
-    NetworkRecord,
-    RateTrial,
-    SeedRun,
-)
+from pipeline.cost.records import CostProfile, LayerCost
+from pipeline.data.manifest import DataSummary
+from pipeline.evidence.records import Epoch, GroupRecord, Measurement, NetworkRecord, RateTrial, SeedRun
 from pipeline.evidence.statistics import flags_of, mean_interval
 from pipeline.files import write_json
 from pipeline.schema import to_json

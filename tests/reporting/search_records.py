@@ -7,8 +7,8 @@ from pipeline.cost.limits import Limits
 from pipeline.evidence.records import Interval
 from pipeline.evidence.study_records import Budget, FinalistComparison, FinalistsRecord, Member, Rung, SearchPlan, Trial
 from pipeline.search.candidates import Candidates
-from pipeline.search.search_plans import space_digest
-from pipeline.search.study_summary import study_json
+from pipeline.search.plans import space_digest
+from pipeline.search.summary import study_json
 from pipeline.training.recipe import Recipe
 from search_spaces import space
 

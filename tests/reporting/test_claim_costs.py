@@ -9,8 +9,8 @@ from claim_records import catalogue, evidence, judged, words
 from pipeline.claims.estimates import Evidence
 from pipeline.claims.judging import judge
 from pipeline.evidence.population import published_full_trainings, published_table
-from pipeline.reporting.claim_costs import costs_of
-from pipeline.reporting.claim_view import claims_view
+from pipeline.reporting.claims.costs import costs_of
+from pipeline.reporting.claims.view import claims_view
 from pipeline.reporting.rendering import render_html, render_markdown
 from pipeline.workspace import Workspace
 

@@ -10,10 +10,10 @@ import vl_convert
 from numpy.typing import NDArray
 from report_records import HOSTILE_NAMES, group, hostile_group, network, nine_networks, nine_profiles
 
-from pipeline.reporting.chart_layout import place_labels, scale_of
+from pipeline.reporting.charts.chart import BACKGROUNDS, FAMILY_ORDER, PALETTES, Figure, family_domain
+from pipeline.reporting.charts.layout import place_labels, scale_of
+from pipeline.reporting.charts.networks import error_against, figures_of, learning_curves
 from pipeline.reporting.comparison import COSTS, Comparison, compare
-from pipeline.reporting.figure import BACKGROUNDS, FAMILY_ORDER, PALETTES, Figure, family_domain
-from pipeline.reporting.figures import error_against, figures_of, learning_curves
 
 MACS, PARAMS, SECONDS = COSTS
 

@@ -18,7 +18,8 @@ from report_records import (
     profile,
 )
 
-from pipeline.evidence.records import CostProfile, GroupRecord
+from pipeline.cost.records import CostProfile
+from pipeline.evidence.records import GroupRecord
 from pipeline.reporting.comparison import compare
 from pipeline.reporting.rendering import Section, render_html, render_markdown, sections_of
 

@@ -10,7 +10,7 @@ from pipeline.claims.estimates import Evidence
 from pipeline.claims.experiments import Arm, Experiment, Size
 from pipeline.claims.parts import TrainedContrast
 from pipeline.evidence.statistics import mean_interval
-from pipeline.reporting.claim_arms import compared_by
+from pipeline.reporting.claims.arms import compared_by
 
 COSTS = {"small": 1_000_000, "large": 2_000_000, "larger": 3_000_000}
 

@@ -6,8 +6,8 @@ import pytest
 
 from pipeline.claims.parts import AnalyticPart, EmpiricalPart, PopulationPart, Relation
 from pipeline.claims.verdicts import FigureVerdict, PartVerdict, Verdict
-from pipeline.reporting import claim_words
-from pipeline.reporting.claim_view import PartView
+from pipeline.reporting.claims import words
+from pipeline.reporting.claims.view import PartView
 
 PART = EmpiricalPart(
     kind="empirical",
@@ -51,8 +51,8 @@ def test_what_would_change_a_verdict(
     found = replace(FOUND, verdict=verdict, effect=effect, interval=interval, seeds_needed=needed)
     found = replace(found, may_be_small=interval == (0.1, 1.5))
     part = replace(PART, **changed)  # type: ignore[arg-type]
-    assert told in claim_words.would_change(part, found)
-    assert claim_words.rule_of(part).startswith("Holds if the effect is shown to")
+    assert told in words.would_change(part, found)
+    assert words.rule_of(part).startswith("Holds if the effect is shown to")
 
 
 def test_a_probability_is_told_without_a_unit_behind_it() -> None:

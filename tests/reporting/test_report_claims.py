@@ -11,11 +11,11 @@ from claim_records import catalogue, evidence, experiment_record, judged, words
 from report_records import HOSTILE_NAMES, group, network, write_results
 
 from pipeline.claims.catalogue import Catalogue
-from pipeline.claims.evidence import judged_evidence
+from pipeline.claims.claim_records import judged_evidence
 from pipeline.claims.judging import judge
 from pipeline.errors import UsageError
 from pipeline.files import write_json
-from pipeline.reporting.claim_view import ClaimsView, claims_view
+from pipeline.reporting.claims.view import ClaimsView, claims_view
 from pipeline.reporting.comparison import compare
 from pipeline.reporting.rendering import render_html, render_markdown, sections_of
 from pipeline.reporting.report import write_report

@@ -13,13 +13,13 @@ from search_records import HOSTILE, finalists_record, plan, study_record, write_
 
 from pipeline.cost.limits import Limits
 from pipeline.evidence.study_records import Rung, Trial
+from pipeline.reporting.charts.searches import edf_figure, study_figures
 from pipeline.reporting.comparison import compare
 from pipeline.reporting.rendering import render_html, render_markdown, sections_of, study_sections
 from pipeline.reporting.report import write_report
-from pipeline.reporting.study_figures import edf_figure, study_figures
-from pipeline.reporting.study_view import StudyView
+from pipeline.reporting.searches.view import StudyView
 from pipeline.search.pareto import hypervolume
-from pipeline.search.study_summary import bounds_of, hypervolumes, trials_of
+from pipeline.search.summary import bounds_of, hypervolumes, trials_of
 from search_spaces import space as search_space
 
 NETWORKS = sections_of(compare([group((network(),))], []))

@@ -10,9 +10,9 @@ import pytest
 from report_records import group, network, nine_networks, nine_profiles, profile, write_results
 
 from pipeline.errors import StorageError, UsageError
+from pipeline.reporting.mlflow_pages import show_report
 from pipeline.reporting.rebuild import rebuild_mlflow
 from pipeline.reporting.report import write_report
-from pipeline.reporting.tracking_report import show_report
 from pipeline.stages.report import main
 from pipeline.tracking.store import open_store
 from pipeline.workspace import Workspace

@@ -5,8 +5,8 @@ import time
 import psutil
 from worker_tasks import card_after
 
-from pipeline.process import workers_paused
 from pipeline.running.executors import ProcessExecutor
+from pipeline.running.workers import workers_paused
 
 if __name__ == "__main__":
     executor = ProcessExecutor("cpu", 1)

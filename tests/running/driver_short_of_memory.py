@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.process import prepare_workers
+from pipeline.running.workers import prepare_workers
 
 if __name__ == "__main__":
     home, data, group, mebibytes = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
@@ -18,9 +18,9 @@ if __name__ == "__main__":
 
     from pipeline.data.manifest import load_manifest
     from pipeline.running.display import Display
+    from pipeline.running.open_runner import RunnerOptions, open_runner
     from pipeline.running.plans import plan_group
     from pipeline.running.reproduce import reproduce
-    from pipeline.running.session import RunnerOptions, open_runner
     from pipeline.settings import Entry, read_settings
     from pipeline.workspace import Workspace
 

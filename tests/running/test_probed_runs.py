@@ -9,9 +9,9 @@ from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
 from pipeline.running.campaign import run_plan
 from pipeline.running.display import Display
+from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.running.plans import RunPlan
 from pipeline.running.reproduce import reproduce
-from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.workspace import Workspace
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from small_plans import manifest_of, smoke_plan
 
-from pipeline.claims.evidence import check_record
+from pipeline.claims.claim_records import check_record
 from pipeline.errors import UsageError
 from pipeline.evidence.records import Epoch, GroupRecord, RateTrial, Result
 from pipeline.evidence.statistics import NO_RATE_TRAINS

@@ -23,12 +23,12 @@ from pipeline.reporting.rebuild import rebuild_mlflow
 from pipeline.reporting.report import write_report
 from pipeline.running.campaign import estimate_campaign, plan_campaign, run_plan
 from pipeline.running.display import Display
+from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.running.reproduce import reproduce
 from pipeline.running.requests import planned_requests
-from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.schema import read_record, to_json
 from pipeline.settings import read_settings
-from pipeline.stages import run as run_stage
+from pipeline.stages import reproduce as reproduce_stage
 from pipeline.tracking.store import open_store
 from pipeline.workspace import Workspace
 
@@ -249,7 +249,7 @@ def test_a_corrupted_array_stops_the_run_naming_file_and_checksums(study: Worksp
 def test_a_second_driver_in_a_workspace_is_refused_naming_the_first(
     study: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.running.session.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("pipeline.running.open_runner.PATIENCE_SECONDS", 0.1)
     display = Display("test", 1, quiet=True)
     with (
         open_runner(study, manifest_of(study), "cpu", display, RunnerOptions(workers=1)),
@@ -271,7 +271,7 @@ def test_a_network_that_no_rate_trains_is_a_result_and_ends_no_study(study: Work
     plan = smoke_plan(study)
     hopeless = tuple(dataclasses.replace(network, rates=(1e12, 1e13)) for network in plan.networks)
     write_json(study.plans / "run" / "lenet.json", to_json(dataclasses.replace(plan, networks=hopeless)))
-    run_stage.main("lenet")
+    reproduce_stage.main("lenet")
     record = read_record(GroupRecord, study.results / "runs" / "lenet.json")
     (network,) = record.networks
     assert NO_RATE_TRAINS in network.flags and network.runs == () and not record.lost

@@ -17,9 +17,9 @@ from small_plans import manifest_of, smoke_plan, statuses
 from pipeline.evidence.store import RunStore
 from pipeline.reporting.rebuild import rebuild_mlflow
 from pipeline.running.display import Display
+from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.running.plans import RunPlan
 from pipeline.running.requests import planned_requests
-from pipeline.running.session import RunnerOptions, open_runner
 from pipeline.workspace import Workspace
 
 

@@ -9,7 +9,7 @@ from pipeline.data.manifest import load_manifest
 from pipeline.errors import DataError
 from pipeline.evidence.records import Result, RunHeader, RunSpec, TestScore
 from pipeline.evidence.store import RunFolder, RunStore
-from pipeline.running.materials import build_network, hash_weights
+from pipeline.running.inputs import build_network, hash_weights
 from pipeline.running.scores import score_test
 from pipeline.training.recipe import Recipe
 

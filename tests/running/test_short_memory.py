@@ -26,8 +26,8 @@ from pipeline.evidence.statistics import IN_MICRO_BATCHES
 from pipeline.evidence.store import RunStore
 from pipeline.running.campaign import run_plan
 from pipeline.running.display import Display
+from pipeline.running.inputs import build_network
 from pipeline.running.jobs import Job, run_job
-from pipeline.running.materials import build_network
 from pipeline.running.plans import RunPlan
 from pipeline.running.reproduce import reproduce
 from pipeline.running.runner import Runner

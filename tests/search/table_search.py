@@ -27,7 +27,7 @@ from pipeline.running.jobs import Job
 from pipeline.running.runner import Runner
 from pipeline.search.driver import Driver
 from pipeline.search.gate import MeasuredCosts, over
-from pipeline.search.search_plans import plan_search
+from pipeline.search.plans import plan_search
 from pipeline.search.searches import read_study
 from pipeline.search.studies import Studies
 from pipeline.tracking.mirror import Mirror

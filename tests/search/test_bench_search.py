@@ -32,8 +32,8 @@ from pipeline.evidence.study_records import Rung, SamplerName, Trial
 from pipeline.files import sha256_file, write_json
 from pipeline.schema import read_record, to_json
 from pipeline.search.gate import costs_of, described, over
-from pipeline.search.search_plans import AUTO, SearchKind
-from pipeline.search.study_summary import Bounds
+from pipeline.search.plans import AUTO, SearchKind
+from pipeline.search.summary import Bounds
 
 EPOCHS = 9
 

@@ -21,8 +21,8 @@ from pipeline.running.outcomes import Outcome, Request
 from pipeline.search.candidates import Candidates
 from pipeline.search.driver import Driver, Tally
 from pipeline.search.gate import described
+from pipeline.search.plans import AUTO, SearchKind, default_name, differences
 from pipeline.search.samplers import STARTUP
-from pipeline.search.search_plans import AUTO, SearchKind, default_name, differences
 from pipeline.search.studies import Studies
 from pipeline.search.warm_starts import warm_start_of, warm_trials
 from pipeline.workspace import Workspace

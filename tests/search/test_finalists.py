@@ -15,9 +15,9 @@ from pipeline.evidence.store import RunStore
 from pipeline.evidence.study_records import FinalistComparison, FinalistsRecord, Trial
 from pipeline.running.outcomes import Outcome, Request
 from pipeline.running.runner import Runner
+from pipeline.search.baselines import rivals_of
 from pipeline.search.finalists import finalists
-from pipeline.search.measuring import measured_costs
-from pipeline.search.rivals import rivals_of
+from pipeline.search.measured_costs import measured_costs
 from pipeline.settings import FinalistsSettings
 
 Fate = Callable[[RunSpec], str | None]

@@ -16,7 +16,7 @@ from pipeline.running.jobs import Job
 from pipeline.search.candidates import Candidates
 from pipeline.search.driver import MEASURED_AT_ONCE
 from pipeline.search.gate import described
-from pipeline.search.measuring import measured_once
+from pipeline.search.measured_costs import measured_once
 
 
 def test_trainings_are_not_held_up_by_measurements_without_end(tmp_path: Path, manifest: Manifest) -> None:

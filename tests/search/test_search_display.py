@@ -10,8 +10,8 @@ from table_search import table_plan
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.study_records import Budget, Rung, Trial, TrialState
 from pipeline.running.display import Active
+from pipeline.search.display import SearchDisplay, curve
 from pipeline.search.driver import Tally
-from pipeline.search.search_display import SearchDisplay, curve
 
 
 def trial(number: int, state: TrialState | None, *errors: float) -> Trial:
@@ -24,7 +24,7 @@ def trial(number: int, state: TrialState | None, *errors: float) -> Trial:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, in its only element."""
     now = [1000.0]
-    monkeypatch.setattr("pipeline.search.search_display.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("pipeline.search.display.time.monotonic", lambda: now[0])
     return now
 
 

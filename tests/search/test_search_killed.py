@@ -57,10 +57,10 @@ ZOMBIE = """
 import sys
 from pipeline.data.manifest import load_manifest
 from pipeline.evidence.study_records import Budget
-from pipeline.process import prepare_workers
-from pipeline.search.search_plans import plan_search
+from pipeline.running.workers import prepare_workers
+from pipeline.search.plans import plan_search
 from pipeline.search.searches import search
-from pipeline.running.session import RunnerOptions
+from pipeline.running.open_runner import RunnerOptions
 from pipeline.training.recipe import Recipe
 from pipeline.workspace import workspace
 

@@ -9,7 +9,7 @@ from pipeline.errors import RunsFailedError
 from pipeline.files import write_json
 from pipeline.running.jobs import Job
 from pipeline.schema import to_json
-from pipeline.search.search_plans import PlannedSearch
+from pipeline.search.plans import PlannedSearch
 from pipeline.search.searches import list_studies, status
 from pipeline.settings import FinalistsSettings
 from pipeline.stages import search as search_stage

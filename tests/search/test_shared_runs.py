@@ -13,7 +13,7 @@ from pipeline.evidence.study_records import Trial
 from pipeline.running.jobs import Job
 from pipeline.running.outcomes import Outcome, Request, describe
 from pipeline.search.candidates import spec_of
-from pipeline.search.study_summary import images_of, images_seen
+from pipeline.search.summary import images_of, images_seen
 
 LAST_EPOCH = 4
 

@@ -12,9 +12,9 @@ from pipeline.evidence.records import Epoch, Result, RunState
 from pipeline.evidence.store import RunStore
 from pipeline.running.estimate import PACKED
 from pipeline.search.candidates import spec_of
+from pipeline.search.estimate import search_workers, trained_alike
 from pipeline.search.gate import sample_within
-from pipeline.search.search_plans import plan_search
-from pipeline.search.study_estimate import search_workers, trained_alike
+from pipeline.search.plans import plan_search
 from pipeline.training.recipe import Recipe
 
 

@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.data.manifest import DataSummary
 from pipeline.evidence.records import (
-    DataSummary,
     Epoch,
     GroupRecord,
     Interval,
@@ -91,7 +91,7 @@ def end(
 
 
 def show_network(mirror: Mirror, record: NetworkRecord, figures: Sequence[Path] = ()) -> None:
-    """Give a network's record to the mirror, as the stage `run` does."""
+    """Give a network's record to the mirror, as the stage `reproduce` does."""
     mirror.parent("run", record.name, network_summary(record, "fashion-mnist", figures))
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from torchvision.transforms.v2 import functional as tv
 
 from pipeline.errors import UsageError
-from pipeline.reporting.contact_sheet import write_contact_sheet
+from pipeline.reporting.charts.contact_sheet import write_contact_sheet
 from pipeline.training import augmentation
 from pipeline.training.augmentation import augment, resize
 from pipeline.training.recipe import Augmentation, ColourJitter, Flip, RandomResizedCrop, Recipe

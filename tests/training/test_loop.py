@@ -9,7 +9,7 @@ from small_data import TINY, small_data, small_network
 from torch import nn
 
 import search_spaces
-from pipeline.running.materials import hash_weights
+from pipeline.running.inputs import hash_weights
 from pipeline.training.evaluation import evaluate
 from pipeline.training.history import Progress
 from pipeline.training.images import Preparation

@@ -1,0 +1,253 @@
+"""Where the evidence of claims lies: in the workspace's own records of the full profiles, else in the published ones.
+
+A first look of a smaller profile counts where there is neither.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from pipeline.claims.catalogue import Catalogue, read_catalogue
+from pipeline.claims.estimates import Evidence
+from pipeline.claims.experiments import plan_experiment
+from pipeline.claims.timings.costs import check_timing
+from pipeline.claims.timings.plans import TimingRecord
+from pipeline.data.manifest import DataShape, load_manifest
+from pipeline.errors import UsageError, unknown_name
+from pipeline.evidence.population import Pairs, paired_errors, published_full_trainings, published_table
+from pipeline.evidence.records import PASSING_REASONS, GroupRecord
+from pipeline.evidence.statistics import NO_RATE_TRAINS
+from pipeline.files import read_json
+from pipeline.running.plans import RunPlan
+from pipeline.schema import read_record
+from pipeline.settings import read_settings
+from pipeline.workspace import Workspace
+
+PILOT = "pilot"
+"""The profile that plans the number of seeds: never evidence."""
+ON_A_GPU = "gpu"
+FULL_PROFILES = ("full", ON_A_GPU)
+"""Profiles whose records are evidence to publish; a look at a smaller size is none."""
+EXPERIMENTS, TIMINGS, UNFINISHED = "experiments", "timings", "unfinished"
+"""Folders of records below reports/results and below reports/published/claims, unfinished ones only there."""
+
+Record = TypeVar("Record", GroupRecord, TimingRecord)
+
+
+def catalogue_of(place: Workspace) -> Catalogue:
+    """The claims of a workspace; raises UsageError with every fault in them."""
+    return read_catalogue(place.root / "reports" / "claims.yaml")
+
+
+def record_file(place: Workspace, kind: str, name: str) -> Path:
+    """Where the workspace keeps the record of an experiment or a timing."""
+    return place.results / kind / f"{name}.json"
+
+
+def published_file(place: Workspace, kind: str, name: str, profile: str) -> Path:
+    """Where the record of a full profile is published; evidence from a GPU stands beside that from a CPU."""
+    return place.published / "claims" / kind / _file_name(name, profile)
+
+
+def _file_name(name: str, profile: str) -> str:
+    return f"{name}.{ON_A_GPU}.json" if profile == ON_A_GPU else f"{name}.json"
+
+
+def published_record(place: Workspace, name: str, profile: str) -> GroupRecord | None:
+    """The published record of an experiment under a profile, whole or unfinished, if there is one."""
+    paths = (published_file(place, kind, name, profile) for kind in (EXPERIMENTS, UNFINISHED))
+    return next((read_record(GroupRecord, path) for path in paths if path.exists()), None)
+
+
+@dataclass(frozen=True)
+class FoundEvidence:
+    """What claims can be judged by.
+
+    Attributes:
+        evidence: own records, and published ones where there are no own ones of a full profile.
+        elsewhere: names of those that are published ones.
+        left_out: why a record, or part of it, is not part of it, by the name of its experiment.
+    """
+
+    evidence: Evidence
+    elsewhere: tuple[str, ...]
+    left_out: Mapping[str, str]
+
+
+def evidence_of(place: Workspace, catalogue: Catalogue) -> FoundEvidence:
+    """Evidence of the workspace, else published evidence; records that are not whole by their plan are left out.
+
+    Where the data are not prepared, published records are compared with the plan for those that they name. Raises
+    DataError where there are own records, and the data that they are compared with is not prepared.
+    """
+    own, published = evidence_in(place.results, catalogue), evidence_in(place.published / "claims", catalogue)
+    trained = {name: record for name, record in own.experiments.items() if record.profile != PILOT}
+    whole, left_out = whole_records(place, catalogue, trained)
+    is_prepared = (place.prepared_data / read_settings(place.params_file).data.name).exists()
+    from_elsewhere, refused = whole_records(place, catalogue, published.experiments, prepared=is_prepared)
+    left_out = {**{name: f"published: {reason}" for name, reason in refused.items()}, **left_out}
+    experiments = _before(whole, from_elsewhere)
+    timings, refused_timings = _whole_timings(catalogue, _before(own.timings, published.timings))
+    left_out |= refused_timings
+    elsewhere = [name for name, record in experiments.items() if record is not whole.get(name)]
+    elsewhere += [name for name, record in timings.items() if record is not own.timings.get(name)]
+    return FoundEvidence(Evidence(experiments, timings, rankings_of(place)), tuple(sorted(elsewhere)), left_out)
+
+
+def judged_evidence(place: Workspace, results: Path, catalogue: Catalogue) -> Evidence:
+    """What the claims of a folder of results are judged by; timings that are not as claims.yaml has them are left out.
+
+    In the workspace's own results that is what its plans ask for, and no more: what else lies there was run by hand.
+    Raises UsageError where something planned was not run, or its record is not of the plan in force.
+    """
+    found = evidence_in(results, catalogue)
+    timings, _ = _whole_timings(catalogue, found.timings)
+    experiments = found.experiments
+    if results == place.results:
+        experiments = {}
+        for name in catalogue.experiments:
+            plan_file = place.plans / EXPERIMENTS / f"{name}.json"
+            if not read_json(plan_file)["networks"]:
+                continue
+            plan = read_record(RunPlan, plan_file)
+            if name not in found.experiments:
+                raise UsageError(f"{name} is planned and was not run: run the experiment")
+            check_record(plan, found.experiments[name], load_manifest(place.prepared_data / plan.data))
+            experiments[name] = planned_part(plan, found.experiments[name])
+    return Evidence(experiments, timings, rankings_of(place))
+
+
+def _before(own: Mapping[str, Record], published: Mapping[str, Record]) -> dict[str, Record]:
+    """Own records of a full profile, before published ones, before own records of a smaller one."""
+    full = {name: record for name, record in own.items() if record.profile in FULL_PROFILES}
+    return {**own, **published, **full}
+
+
+def _whole_timings(
+    catalogue: Catalogue, records: Mapping[str, TimingRecord]
+) -> tuple[dict[str, TimingRecord], dict[str, str]]:
+    whole, left_out = {}, {}
+    for name, record in records.items():
+        try:
+            check_timing(name, catalogue.timings[name], record)
+        except UsageError as error:
+            left_out[name] = str(error)
+        else:
+            whole[name] = record
+    return whole, left_out
+
+
+def whole_records(
+    place: Workspace, catalogue: Catalogue, records: Mapping[str, GroupRecord], *, prepared: bool = True
+) -> tuple[dict[str, GroupRecord], dict[str, str]]:
+    """The records that are whole by the plan of their profile, and why the others are not.
+
+    Of seeds beyond the planned ones nothing is taken, so that nobody adds seeds until a verdict pleases. The data are
+    the `prepared` ones, else those that a record names. Raises DataError where there are records, and no prepared data.
+    """
+    if not records:
+        return {}, {}
+    settings = read_settings(place.params_file)
+    manifest = load_manifest(place.prepared_data / settings.data.name) if prepared else None
+    whole, left_out = {}, {}
+    for name, record in records.items():
+        try:
+            data = manifest or record.data
+            plan = plan_experiment(name, catalogue.experiments[name], record.profile, settings, data)
+            check_record(plan, record, data)
+        except UsageError as error:
+            left_out[name] = str(error)
+        else:
+            whole[name] = planned_part(plan, record)
+            more = {run.seed for network in record.networks for run in network.runs} - set(plan.seeds)
+            if more:
+                left_out[name] = f"of {name} what lies beyond the {len(plan.seeds)} planned seeds"
+    return whole, left_out
+
+
+def planned_part(plan: RunPlan, record: GroupRecord) -> GroupRecord:
+    """The runs of a record whose seeds are planned."""
+    networks = (
+        replace(network, runs=tuple(run for run in network.runs if run.seed in plan.seeds))
+        for network in record.networks
+    )
+    return replace(record, networks=tuple(networks))
+
+
+def evidence_in(folder: Path, catalogue: Catalogue) -> Evidence:
+    """The records in a folder of experiments that were run and timings that were taken; no rankings.
+
+    Where there is one of the profile full, that from a GPU is none to judge by.
+    """
+    experiments = _records(folder / EXPERIMENTS, catalogue.experiments, GroupRecord)
+    timings = _records(folder / TIMINGS, catalogue.timings, TimingRecord)
+    return Evidence(
+        {name: record for name, record in experiments.items() if record.networks},
+        {name: record for name, record in timings.items() if record.arms},
+    )
+
+
+def rankings_of(place: Workspace) -> Mapping[tuple[str, str], Pairs]:
+    """Errors of the published population's networks by (cheap, dear) way to train them."""
+    table = published_table(place)
+    return paired_errors(table, published_full_trainings(place)) if table else {}
+
+
+def _records(folder: Path, names: Iterable[str], schema: type[Record]) -> dict[str, Record]:
+    found = {}
+    for name in names:
+        paths = [folder / _file_name(name, profile) for profile in FULL_PROFILES]
+        if path := next((path for path in paths if path.exists()), None):
+            found[name] = read_record(schema, path)
+    return found
+
+
+def named(catalogue: Catalogue, name: str) -> str:
+    """The name, if there is such an experiment or timing; raises UsageError naming the nearest one."""
+    if name not in catalogue.experiments and name not in catalogue.timings:
+        raise unknown_name("experiment", name, [*catalogue.experiments, *catalogue.timings])
+    return name
+
+
+def check_record(plan: RunPlan, record: GroupRecord, data: DataShape) -> None:
+    """Raise UsageError where a record is not of this plan: of other data, other arms, seeds or another recipe.
+
+    The learning rate may differ, since it is chosen, by as many seeds as are planned, and precision where it is left to
+    the machine; there may be more arms and seeds.
+    """
+    if record.data.name != plan.data or record.data.fingerprint != data.fingerprint:
+        raise UsageError(f"the record of {plan.group} is of other data ({record.data.name}) than {plan.data} is now")
+    recorded = {network.name: network for network in record.networks}
+    for planned in plan.networks:
+        network = recorded.get(planned.name)
+        if network is None:
+            raise UsageError(f"the record of {plan.group} lacks {planned.name}: run the experiment again")
+        rate, precision = network.recipe.learning_rate, planned.recipe.precision
+        if precision == "auto":
+            precision = network.recipe.precision
+        for what, found, wanted in (
+            ("Config", (network.family, network.config), (planned.family, planned.config)),
+            ("resolution", network.resolution, planned.resolution),
+            ("recipe", network.recipe, replace(planned.recipe, learning_rate=rate, precision=precision)),
+        ):
+            if found != wanted:
+                raise UsageError(f"{planned.name} was recorded with another {what}: {found}, not {wanted}")
+        if rate not in planned.rates:
+            raise UsageError(f"{planned.name} was recorded with the learning rate {rate:g}, which is not of its grid")
+        choosing = {trial.seed for trial in network.rates}
+        if len(planned.rates) > 1 and choosing and choosing != set(planned.choice_seeds):
+            raise UsageError(
+                f"the rate of {planned.name} was chosen by {len(choosing)} seeds, not {len(planned.choice_seeds)}: "
+                "run the experiment again"
+            )
+        missing = set(plan.seeds) - {run.seed for run in network.runs if run.reason not in PASSING_REASONS}
+        if not network.runs and NO_RATE_TRAINS not in network.flags:
+            raise UsageError(f"the record of {planned.name} has no run: run the experiment again")
+        unprobed = [run.seed for run in network.runs if run.state == "complete" and set(plan.probes) - set(run.probes)]
+        if unprobed:
+            raise UsageError(
+                f"the record of {planned.name} lacks probes of seed {unprobed[0]}: run the experiment again"
+            )
+        if network.runs and missing:
+            raise UsageError(f"the record of {planned.name} lacks seed {min(missing)}: run the experiment again")

@@ -1,0 +1,144 @@
+"""Publishing the evidence of claims: records of the profiles "full" and "gpu", and the verdicts that they give.
+
+`python -m pipeline.publishing.claims` copies what the workspace has to reports/published/claims, judges by what
+lies there, writes report.html and REPORT.md with its figures beside it, and renews the README. Of an experiment that is
+under way, or was interrupted, it takes the runs that are finished. A record that still lacks planned seeds is published
+as unfinished, so that another machine can go on from it, but no claim is judged by it before it is whole.
+"""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.claims.catalogue import Catalogue
+from pipeline.claims.claim_records import (
+    EXPERIMENTS,
+    FULL_PROFILES,
+    TIMINGS,
+    UNFINISHED,
+    catalogue_of,
+    evidence_in,
+    judged_evidence,
+    published_file,
+    published_record,
+    whole_records,
+)
+from pipeline.claims.experiments import Experiment, plan_experiment
+from pipeline.claims.judging import ON_ANY_MACHINE, judge
+from pipeline.claims.simulation import STUDIES
+from pipeline.claims.tables import count
+from pipeline.claims.timings.costs import check_timing
+from pipeline.claims.timings.plans import TimingRecord
+from pipeline.claims.verdicts import ClaimVerdict
+from pipeline.data.manifest import load_manifest, summary
+from pipeline.evidence.records import GroupRecord
+from pipeline.files import read_json, write_json
+from pipeline.machine import resolve_device
+from pipeline.process import run_and_exit
+from pipeline.publishing.publish import renew_readme
+from pipeline.reporting.report import FEATURED, write_report
+from pipeline.running.campaign import stored_record
+from pipeline.schema import read_record, to_json
+from pipeline.settings import read_settings
+from pipeline.workspace import Workspace, workspace
+
+
+def publish_claims(place: Workspace, results: Path | None = None) -> list[ClaimVerdict]:
+    """Copy records, write claims.json and simulation.json beside them, and return the verdicts.
+
+    Records are those of the workspace, or of another folder of results, as one brought back from a GPU. Raises
+    UsageError where one of a timing is not as claims.yaml has it.
+    """
+    catalogue, results = catalogue_of(place), results or place.results
+    for name, timing in catalogue.timings.items():
+        own = results / TIMINGS / f"{name}.json"
+        if own.exists() and (record := read_record(TimingRecord, own)).profile in FULL_PROFILES:
+            check_timing(name, timing, record)
+            _copy(own, published_file(place, TIMINGS, name, record.profile))
+    waiting = [
+        reason for profile in FULL_PROFILES for reason in _publish_experiments(place, catalogue, profile, results)
+    ]
+    evidence = judged_evidence(place, place.published / "claims", catalogue)
+    verdicts = judge(catalogue, evidence)
+    write_json(place.published / "claims" / "claims.json", to_json(verdicts))
+    simulation = place.results / "simulation.json"
+    if simulation.exists() and read_json(simulation)["studies"] >= STUDIES:  # the smoke profile simulates fewer
+        _copy(simulation, place.published / "claims" / "simulation.json")
+    print(count(verdicts))
+    for reason in waiting:
+        print(f"not judged by yet: {reason}")
+    return verdicts
+
+
+def _publish_experiments(place: Workspace, catalogue: Catalogue, profile: str, results: Path) -> list[str]:
+    """Put each record of a profile among the whole or the unfinished ones; return why the latter are not whole."""
+    written = evidence_in(results, catalogue).experiments
+    records = {}
+    for name, experiment in catalogue.experiments.items():
+        published, own = published_record(place, name, profile), written.get(name)
+        found = found_record(place, name, experiment, profile, published)
+        made = [one for one in (own, found) if one is not None and one.profile == profile and _adds(one, published)]
+        richest = next((one for one in made if not any(_runs(one) < _runs(other) for other in made)), published)
+        if richest is not None:
+            records[name] = richest
+    whole, waiting = whole_records(place, catalogue, records)
+    for name, record in records.items():
+        kind, other = (EXPERIMENTS, UNFINISHED) if name in whole else (UNFINISHED, EXPERIMENTS)
+        write_json(published_file(place, kind, name, profile), to_json(whole.get(name, record)))
+        published_file(place, other, name, profile).unlink(missing_ok=True)
+    return list(waiting.values())
+
+
+def found_record(
+    place: Workspace, name: str, experiment: Experiment, profile: str, published: GroupRecord | None
+) -> GroupRecord:
+    """What the run store holds of an experiment under a profile, and beside it what is published; arms with a run.
+
+    Runs of a CPU are no evidence under the profile of a GPU, though some may be alike in all else.
+    """
+    settings, device = read_settings(place.params_file), resolve_device()
+    manifest = load_manifest(place.prepared_data / settings.data.name)
+    if profile not in experiment.sizes or (profile != ON_ANY_MACHINE and device == "cpu"):
+        return GroupRecord("group/1", name, profile, summary(manifest), ())
+    plan = plan_experiment(name, experiment, profile, settings, manifest)
+    found = stored_record(place, plan, device, published)
+    return replace(found, networks=tuple(network for network in found.networks if network.runs or network.rates))
+
+
+def _adds(record: GroupRecord, published: GroupRecord | None) -> bool:
+    """Whether a record has trainings that the published one lacks, those that choose rates among them."""
+    return not _runs(record) <= (_runs(published) if published else set())
+
+
+def _runs(record: GroupRecord) -> set[str]:
+    trained = {run.run for network in record.networks for run in network.runs}
+    return trained | {trial.run for network in record.networks for trial in network.rates}
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
+
+
+def report_claims(place: Workspace) -> None:
+    """Write the report and its figures from what is published, the networks of the featured study beside them."""
+    folder = place.published / "claims"
+    write_report(folder, place, place.published / FEATURED)
+    for name in ("networks.csv", "curves.csv", "metrics.json"):
+        (folder / name).unlink()
+
+
+def renew_claims(place: Workspace, results: Path | None = None) -> None:
+    """Publish evidence as `publish_claims` does, then write the report by it and renew the README."""
+    publish_claims(place, results)
+    report_claims(place)
+    renew_readme(place)
+
+
+def main() -> None:
+    """Publish the workspace's evidence and renew the README."""
+    renew_claims(workspace())
+
+
+if __name__ == "__main__":
+    run_and_exit(main)

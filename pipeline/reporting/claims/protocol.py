@@ -1,0 +1,122 @@
+"""Under what conditions networks were compared, in words: the protocol, what was held equal, and at which size."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.claims.claim_records import ON_A_GPU
+from pipeline.claims.estimates import Evidence, arms_of
+from pipeline.claims.experiments import Experiment
+from pipeline.cost.limits import COST_NAMES
+from pipeline.data.manifest import DataSummary
+from pipeline.evidence.records import GroupRecord, NetworkRecord
+from pipeline.reporting.formatting import listing, number, quantity
+from pipeline.search.pareto import front
+
+FEWEST_ON_A_FRONT, LEAST_RANGE = 3, 1.5
+"""A Pareto front of arms is told where so many differ in MACs, the largest having so many times those of the least."""
+
+
+def range_of(counts: Sequence[int]) -> str:
+    """The least and the largest of counts."""
+    low, high = quantity(min(counts, default=None)), quantity(max(counts, default=None))
+    return low if low == high else f"{low} to {high}"
+
+
+def protocol_of(experiment: Experiment, record: GroupRecord, networks: Sequence[NetworkRecord]) -> dict[str, str]:
+    """By what these networks were trained, and what was the same for all: words by their kind."""
+    held = {"Held equal": "; ".join(_equal(experiment, record))}
+    if networks:
+        recipe, data = networks[0].recipe, record.data
+        lengths = dict.fromkeys(
+            (n.recipe.epochs, n.recipe.train_images or data.counts.get("train", 0)) for n in networks
+        )
+        batches = {found.recipe.batch_size for found in networks}
+        trained = " or ".join(f"{epochs} epochs of {images:,}" for epochs, images in lengths)
+        told = [f"{trained} images of {data.name}"]
+        told += [f"batches of {recipe.batch_size}"] if len(batches) == 1 else []
+        told += [recipe.optimizer, f"{recipe.schedule} schedule", f"precision {recipe.precision}"]
+        held["Protocol"] = ", ".join(told)
+        held["Learning rate"] = _rates(networks)
+        seeds = sorted({run.seed for found in networks for run in found.runs})
+        held["Seeds"] = f"{_seeds(seeds)}, the same for all arms"
+    return held
+
+
+def pareto_front(arms: Mapping[str, NetworkRecord]) -> str:
+    """Arms than which none has fewer MACs and errs less; "" where they were not trained alike, or most cost alike."""
+    scored = {
+        arm: (found.macs, found.validation_error_percent.mean)
+        for arm, found in arms.items()
+        if found.validation_error_percent is not None
+    }
+    alike = len({(found.recipe.epochs, found.recipe.train_images) for found in arms.values()}) == 1
+    macs = {macs for macs, _ in scored.values()}
+    if not alike or len(macs) < FEWEST_ON_A_FRONT or max(macs) < LEAST_RANGE * min(macs):
+        return ""
+    names = list(scored)
+    on_it = sorted(front(list(scored.values())), key=lambda place: scored[names[place]])
+    return f"of MACs and mean error: {'; '.join(names[place] for place in on_it)}"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"{seeds[0]} to {seeds[-1]}"
+    return listing([str(seed) for seed in seeds])
+
+
+def _equal(experiment: Experiment, record: GroupRecord) -> list[str]:
+    arms, told = arms_of(record), []
+    for held in experiment.equal:
+        of = f" of {listing(list(held.arms))}" if held.arms else ""
+        costs = [getattr(arms[arm], held.cost) for arm in held.arms or arms if arm in arms]
+        told.append(
+            f"{COST_NAMES[held.cost]}{of} within {number(100 * held.within)} % of their mean ({range_of(costs)})"
+        )
+    return told
+
+
+def _rates(networks: Sequence[NetworkRecord]) -> str:
+    trials = [trial for found in networks for trial in found.rates]
+    if not trials:
+        used = sorted({found.recipe.learning_rate for found in networks})
+        return f"{used[0]:g} for all" if len(used) == 1 else "each arm is of one rate"
+    grids = {tuple(sorted({trial.learning_rate for trial in found.rates})) for found in networks if found.rates}
+    tried = listing([f"{rate:g}" for rate in sorted({rate for grid in grids for rate in grid})])
+    if len(grids) > 1:
+        tried = f"{range_of([len(grid) for grid in grids])} rates of its own, of {tried}"
+    horizon = max(trial.horizon for trial in trials)
+    seeds = len({trial.seed for trial in trials})
+    by = "validation error" if seeds == 1 else f"mean validation error of {seeds} seeds"
+    return f"chosen for each arm among {tried}, by {by} after at most {horizon} epochs"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """At which size experiments were run, in words: ranges over their arms; `on_gpu`: by the profile of a GPU."""
+
+    on_gpu: bool
+    data: str
+    resolution: str
+    params: str
+    epochs: str
+    images: str
+
+
+def settings_of(evidence: Evidence) -> tuple[Setting, ...]:
+    """The setting of all experiments that were run on CPUs, and that of all on a GPU; less where none was."""
+    trained: dict[bool, list[tuple[DataSummary, NetworkRecord]]] = {False: [], True: []}
+    for record in evidence.experiments.values():
+        trained[record.profile == ON_A_GPU] += [(record.data, found) for found in record.networks]
+    return tuple(_setting(on_gpu, found) for on_gpu, found in trained.items() if found)
+
+
+def _setting(on_gpu: bool, trained: Sequence[tuple[DataSummary, NetworkRecord]]) -> Setting:
+    images = [found.recipe.train_images or data.counts.get("train", 0) for data, found in trained]
+    return Setting(
+        on_gpu=on_gpu,
+        data=listing(sorted({data.name for data, _ in trained})),
+        resolution=range_of([found.resolution for _, found in trained]),
+        params=range_of([found.params for _, found in trained]),
+        epochs=range_of([found.recipe.epochs for _, found in trained]),
+        images=range_of(images),
+    )

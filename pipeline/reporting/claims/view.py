@@ -1,0 +1,292 @@
+"""What a report says of claims, before it is put into words: verdicts joined with what they rest on."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from pipeline.claims.catalogue import Catalogue, Claim, Theme
+from pipeline.claims.estimates import Evidence, margin_of, null_of, scaled
+from pipeline.claims.parts import AnalyticPart, Part
+from pipeline.claims.simulation import Simulation
+from pipeline.claims.verdicts import Aside, ClaimVerdict, FigureVerdict, PartVerdict, Verdict
+from pipeline.errors import UsageError
+from pipeline.evidence.population import FullTrainings, PopulationTable
+from pipeline.reporting.charts.chart import Figure
+from pipeline.reporting.charts.claims import figures_of_claims, key_of
+from pipeline.reporting.claims import words
+from pipeline.reporting.claims.arms import Compared, compared_by, source_of
+from pipeline.reporting.claims.costs import Costs, costs_of
+from pipeline.reporting.claims.protocol import Setting, settings_of
+from pipeline.reporting.comparison import Comparison
+from pipeline.reporting.formatting import slug
+
+MOST_DRAWN = 4.0
+"""Intervals are drawn as far as this many times the smallest effect worth speaking of."""
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An effect and the ends of its interval, in units of the smallest effect worth speaking of.
+
+    They are turned so that positive is as the source says; where it says that there is no effect they are as they are.
+    """
+
+    effect: float
+    low: float
+    high: float
+
+    @property
+    def told(self) -> str:
+        """The drawing in words."""
+        return f"{self.effect:.1f} times the smallest effect, interval {self.low:.1f} to {self.high:.1f}".replace(
+            "-", "−"
+        )
+
+    @property
+    def places(self) -> tuple[float, float, float]:
+        """Effect, low and high as far as they are drawn, -1 at the left end and 1 at the right."""
+        effect, low, high = (
+            max(-MOST_DRAWN, min(MOST_DRAWN, value)) / MOST_DRAWN for value in (self.effect, self.low, self.high)
+        )
+        return effect, low, high
+
+    @property
+    def shown(self) -> bool:
+        """Whether the effect itself lies where it can be drawn."""
+        return abs(self.effect) <= MOST_DRAWN
+
+    @property
+    def runs_out(self) -> tuple[bool, bool]:
+        """Whether the interval goes on beyond the left end, and beyond the right."""
+        return self.low < -MOST_DRAWN, self.high > MOST_DRAWN
+
+
+@dataclass(frozen=True)
+class PartView:
+    """One part of a claim. `figure` names the chart in which its arms are to be seen, if there is one."""
+
+    part: Part
+    verdict: PartVerdict
+    figure: str | None
+
+    @property
+    def drawn(self) -> Drawn | None:
+        """The interval as a drawing; None where the part was calculated, or nothing is known yet."""
+        if isinstance(self.part, AnalyticPart) or self.verdict.effect is None or self.verdict.interval is None:
+            return None
+        null, margin = null_of(self.part), margin_of(self.part)
+        values = (self.verdict.effect, *self.verdict.interval)
+        effect, low, high = ((scaled(self.part.scale, value) - null) / margin for value in values)
+        turned = self.part.expect in ("lower", "not higher")
+        return Drawn(-effect, -high, -low) if turned else Drawn(effect, low, high)
+
+    @property
+    def effect(self) -> str:
+        """What was found, with its unit."""
+        return words.effect_of(self.part, self.verdict)
+
+    @property
+    def interval(self) -> str:
+        """Its interval; empty where it has none."""
+        return words.interval_of(self.part, self.verdict)
+
+    @property
+    def repeats(self) -> str:
+        """Over how many seeds, rounds or networks; empty where it was calculated."""
+        return words.repeats_of(self.part, self.verdict)
+
+    @property
+    def half_width(self) -> str:
+        """Half the width of the interval; empty where it has none."""
+        return words.half_width_of(self.part, self.verdict)
+
+    @property
+    def smallest(self) -> str:
+        """The smallest effect worth speaking of, for which it was planned; empty where it was calculated."""
+        return "" if isinstance(self.part, AnalyticPart) else words.smallest_of(self.part)
+
+    @property
+    def is_as_narrow_as_planned(self) -> bool | None:
+        """Whether half the interval is at most the smallest effect worth speaking of; None where there is none yet."""
+        half = words.half_width(self.part, self.verdict)
+        return None if half is None or isinstance(self.part, AnalyticPart) else half <= margin_of(self.part)
+
+    @property
+    def figure_told(self) -> FigureVerdict | None:
+        """The figure by which a calculated part is told in one line."""
+        return words.figure_of(self.verdict) if self.verdict.figures else None
+
+    @property
+    def figures_as_said(self) -> str:
+        """How many of its figures are as the source says."""
+        return words.figures_as_said(self.verdict)
+
+    @property
+    def rule(self) -> str:
+        """The decision rule, with its numbers."""
+        return words.rule_of(self.part)
+
+    @property
+    def would_change(self) -> str:
+        """What would have to be otherwise for another verdict."""
+        return words.would_change(self.part, self.verdict)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure that belongs to a claim: of which experiment it is, and the claim in whose section it is drawn."""
+
+    figure: Figure
+    source: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class ClaimView:
+    """One claim and all that is shown of it."""
+
+    claim: Claim
+    verdict: ClaimVerdict
+    parts: tuple[PartView, ...]
+    compared: tuple[Compared, ...]
+    charts: tuple[Chart, ...]
+
+    @property
+    def anchor(self) -> str:
+        """Where its section is, in the page as in Markdown."""
+        return anchor_of(self.verdict.id)
+
+    def charts_of(self, source: str) -> list[Chart]:
+        """The charts of an experiment or a timing; those of "" are of neither."""
+        return [chart for chart in self.charts if chart.source == source]
+
+    @property
+    def calculated(self) -> list[PartView]:
+        """Parts that were calculated."""
+        return [part for part in self.parts if isinstance(part.part, AnalyticPart)]
+
+    @property
+    def estimated(self) -> list[PartView]:
+        """Parts that are estimated from what was run."""
+        return [part for part in self.parts if not isinstance(part.part, AnalyticPart)]
+
+    @property
+    def other_figures(self) -> str:
+        """What would have to be otherwise for another verdict on the parts that were calculated."""
+        wrong = [part.would_change for part in self.calculated if part.verdict.verdict != "holds"]
+        return " ".join(wrong) if wrong else self.calculated[0].would_change
+
+    @property
+    def beside(self) -> list[tuple[Aside, str]]:
+        """Figures that decide nothing, each with its value in words."""
+        return [(aside, words.aside_of(aside)) for aside in self.verdict.beside]
+
+    @property
+    def rules(self) -> dict[str, list[str]]:
+        """The decision rules, each with what it decides: several parts may have one."""
+        found: dict[str, list[str]] = {}
+        for part in self.parts:
+            found.setdefault(part.rule, []).append(part.verdict.measure)
+        return found
+
+
+@dataclass(frozen=True)
+class ClaimsView:
+    """All claims with their evidence.
+
+    Attributes:
+        claims: in the order of the catalogue.
+        figures: of all claims, each once.
+        costs: of the evidence.
+        settings: at which size the experiments were run, on CPUs and on a GPU.
+        simulation: what the decision rule does where the truth is known.
+        files: the way from the page to the repository, for links to what the page does not hold.
+    """
+
+    claims: tuple[ClaimView, ...]
+    figures: tuple[Figure, ...]
+    costs: Costs
+    settings: tuple[Setting, ...]
+    simulation: Simulation | None
+    files: str
+
+    @property
+    def counts(self) -> dict[Verdict, int]:
+        """How many claims have which verdict, those that occur."""
+        found = Counter(view.verdict.verdict for view in self.claims)
+        return {verdict: found[verdict] for verdict in VERDICTS if found[verdict]}
+
+    @property
+    def themes(self) -> dict[str, list[ClaimView]]:
+        """Claims by theme, in the order of the catalogue."""
+        found = {theme: [view for view in self.claims if view.claim.theme == theme] for theme in get_args(Theme)}
+        return {theme: views for theme, views in found.items() if views}
+
+    @property
+    def primary(self) -> list[ClaimView]:
+        """Those for which the study was planned."""
+        return [view for view in self.claims if view.verdict.primary]
+
+    @property
+    def planned(self) -> list[tuple[ClaimView, PartView]]:
+        """The estimated parts of primary claims, for whose smallest effects the numbers of seeds were planned."""
+        return [(view, part) for view in self.primary for part in view.estimated]
+
+    @property
+    def calculated(self) -> int:
+        """How many claims are settled by calculation alone."""
+        return sum(not view.estimated for view in self.claims)
+
+    @property
+    def calculated_and_hold(self) -> int:
+        """How many of those hold."""
+        return sum(not view.estimated and view.verdict.verdict == "holds" for view in self.claims)
+
+
+def anchor_of(identifier: str) -> str:
+    """The anchor of a claim's section."""
+    return slug(f"claim {identifier}")
+
+
+def claims_view(
+    catalogue: Catalogue,
+    verdicts: Sequence[ClaimVerdict],
+    evidence: Evidence,
+    comparisons: Sequence[Comparison],
+    simulation: Simulation | None,
+    files: str,
+    population: tuple[PopulationTable, FullTrainings | None] | None = None,
+) -> ClaimsView:
+    """Join verdicts with the claims they are on, by name and place.
+
+    Raises UsageError where they are on other claims than those of the catalogue.
+    """
+    found = {verdict.id: verdict for verdict in verdicts}
+    for identifier, claim in catalogue.claims.items():
+        if identifier not in found or len(found[identifier].parts) != len(claim.parts):
+            raise UsageError(f"claims.json is not of these claims: {identifier} differs; judge again (dvc repro)")
+    figures = figures_of_claims(catalogue, evidence)
+    owners: dict[str, str] = {}
+    views = []
+    for identifier, claim in catalogue.claims.items():
+        parts = [
+            PartView(part, verdict, key if (key := key_of(part)) in figures else None)
+            for part, verdict in zip(claim.parts, found[identifier].parts, strict=True)
+        ]
+        charts: dict[str, Chart] = {}
+        for part in parts:
+            if part.figure is not None and part.figure not in charts:
+                owner = owners.setdefault(part.figure, identifier)
+                charts[part.figure] = Chart(figures[part.figure], source_of(part.part), owner)
+        compared = compared_by((*claim.parts, *claim.beside), catalogue, evidence)
+        views.append(ClaimView(claim, found[identifier], tuple(parts), compared, tuple(charts.values())))
+    return ClaimsView(
+        claims=tuple(views),
+        figures=tuple(figures.values()),
+        costs=costs_of(evidence, comparisons, catalogue.experiments, population),
+        settings=settings_of(evidence),
+        simulation=simulation,
+        files=files,
+    )

@@ -1,0 +1,44 @@
+"""Pages of MLflow that take the report's charts: a network's with its learning curves, and one run a report."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import get_args
+
+from pipeline.claims.verdicts import ClaimVerdict, Verdict
+from pipeline.evidence.records import GroupRecord
+from pipeline.files import read_json
+from pipeline.reporting.charts.learning_curves import draw_learning_curves
+from pipeline.schema import read_record
+from pipeline.tracking.content import GROUP_EXPERIMENT, Summary, finite, network_summary
+from pipeline.tracking.mirror import Mirror, code_commit
+from pipeline.workspace import Workspace
+
+
+def show_report(place: Workspace, tell: Callable[[str], None]) -> None:
+    """Show the workspace's report in MLflow, if it has been written; `tell` hears why it cannot be shown."""
+    if not (place.results / "report.html").exists():
+        return
+    claims = place.results / "claims.json"
+    verdicts = read_record(list[ClaimVerdict], claims) if claims.exists() else []
+    profiles = {read_json(path)["profile"] for path in sorted((place.results / "runs").glob("*.json"))}
+    with Mirror.open(place.mlflow, tell, code_commit(place.root)) as mirror:
+        mirror.report(", ".join(sorted(profiles)) or "report", _summary(verdicts, place.results))
+
+
+def show_networks(record: GroupRecord, mirror: Mirror) -> None:
+    """Give each network's parent run its costs, scores and learning curves."""
+    with TemporaryDirectory() as folder:
+        charts = draw_learning_curves([record], Path(folder))
+        for network in record.networks:
+            drawn = charts.get((GROUP_EXPERIMENT, network.name), ())
+            mirror.parent(GROUP_EXPERIMENT, network.name, network_summary(network, record.data.name, drawn))
+
+
+def _summary(verdicts: Sequence[ClaimVerdict], results: Path) -> Summary:
+    """A report's page and pictures, its records of claims, and how many claims have which verdict."""
+    given = [claim.verdict for claim in verdicts]
+    counts = {f"claims {verdict}": given.count(verdict) for verdict in get_args(Verdict) if given}
+    named = [results / name for name in ("report.html", "REPORT.md", "claims.json", "metrics.json")]
+    files = {"": [path for path in named if path.exists()], "figures": sorted((results / "figures").glob("*.png"))}
+    return Summary(finite({"claims": len(verdicts), **counts}), {}, files)

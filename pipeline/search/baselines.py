@@ -1,0 +1,143 @@
+"""What a finalist is compared with: what one could have had at its cost without a search.
+
+The family's reference at or above its cost, networks drawn at random at the same cost, and the best of a random search.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+import search_spaces
+from pipeline.cost.limits import Limits
+from pipeline.evidence.study_records import Against, SearchPlan, Trial, main_cost
+from pipeline.files import canonical_json
+from pipeline.search.gate import MeasuredCosts, costs_of, described, over
+from pipeline.search.measured_costs import measured_costs
+from pipeline.settings import FinalistsSettings
+from pipeline.training.seeding import derive_seed
+from search_spaces import Design
+
+SIMILAR_COST = 0.8
+"""Random networks cost between this share of a member's cost and all of it."""
+RANDOM_DRAWS, MEASURED_DRAWS = 20_000, 200
+"""How many networks are drawn at most, and how many of them are measured, where that takes a built network."""
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Something a member is compared with, and the networks that must be trained for it, each with so many seeds."""
+
+    trial: int
+    against: Against
+    name: str
+    macs: int
+    configs: tuple[dict[str, Any], ...]
+    seeds: tuple[int, ...]
+
+
+def rivals_of(
+    plan: SearchPlan,
+    members: Sequence[Trial],
+    wanted: FinalistsSettings,
+    seeds: tuple[int, ...],
+    random_search: Sequence[Trial] | None,
+    measure: MeasuredCosts,
+) -> tuple[list[Rival], list[str]]:
+    """The rivals of each member, and in a sentence each what is not compared as it was wanted."""
+    rivals: list[Rival] = []
+    told: list[str] = []
+    for member in members:
+        who = f"trial {member.number}"
+        reference = _reference(plan, member)
+        if reference is None:
+            told.append(f"{who} is compared with no reference: none of its family costs as much or more")
+        else:
+            rivals.append(Rival(member.number, "reference", *reference, seeds))
+        drawn = _random_networks(plan, member, wanted.random_networks, measure)
+        if len(drawn) < wanted.random_networks:
+            told.append(
+                f"{who} is compared with only {len(drawn)} of {wanted.random_networks} random networks: no more were "
+                "met at its cost and within the limits"
+            )
+        if drawn:
+            macs = int(np.median([cost for _, cost in drawn]))
+            configs = tuple(config for config, _ in drawn)
+            rivals.append(Rival(member.number, "random networks", f"{len(drawn)}", macs, configs, seeds[:1]))
+        if random_search is not None:
+            best = _best_within(plan, random_search, member)
+            if best is None:
+                told.append(f"{who} is not compared with a random search, which found no network at or below its cost")
+            else:
+                macs = int(best.costs["macs"])
+                rivals.append(
+                    Rival(member.number, "random search", f"trial {best.number}", macs, (best.config,), seeds)
+                )
+    if wanted.random_networks == 0:
+        told.append("no random networks at the same cost were asked for")
+    if random_search is None:
+        told.append("no random search of the same compute was asked for")
+    return rivals, told
+
+
+def _reference(plan: SearchPlan, member: Trial) -> tuple[str, int, tuple[dict[str, Any], ...]] | None:
+    """The cheapest reference of the member's family that costs as much or more: name, MACs, Config.
+
+    The search's limits do not hold for references.
+    """
+    cost = main_cost(plan.objectives)
+    measure = measured_costs(replace(plan, limits=Limits()))
+    family = search_spaces.family(member.config["family"])
+    dearer: list[tuple[float, str, Design, int]] = []
+    for name, reference in family.references.items():
+        design = Design(family, reference.config)
+        costs = costs_of(design, plan)
+        if costs is None:
+            continue
+        if cost not in costs:
+            costs = {**costs, **measure(design)}
+        if costs[cost] >= member.costs[cost]:
+            dearer.append((costs[cost], name, design, int(costs["macs"])))
+    if not dearer:
+        return None
+    _, name, design, macs = min(dearer, key=lambda entry: entry[:2])
+    return name, macs, (described(design),)
+
+
+def _random_networks(
+    plan: SearchPlan, member: Trial, count: int, measure: MeasuredCosts
+) -> list[tuple[dict[str, Any], float]]:
+    """Up to `count` networks of the space at the member's cost and within the limits, each with its MACs."""
+    cost = main_cost(plan.objectives)
+    space = search_spaces.space(plan.space)
+    generator = np.random.default_rng(derive_seed(plan.seed, "finalists", member.number))
+    found: dict[str, tuple[dict[str, Any], float]] = {}
+    measured = 0
+    for _ in range(RANDOM_DRAWS):
+        if len(found) >= count or measured >= MEASURED_DRAWS:
+            break
+        design = space.design(space.draw(generator))
+        costs = costs_of(design, plan)
+        if costs is None or over(costs, plan) or not _is_similar(costs.get(cost), member.costs[cost]):
+            continue
+        more = measure(design)
+        measured += bool(more)
+        costs = {**costs, **more}
+        if over(costs, plan) or not _is_similar(costs[cost], member.costs[cost]):
+            continue
+        config = described(design)
+        found.setdefault(canonical_json(config), (config, costs["macs"]))
+    return list(found.values())
+
+
+def _is_similar(cost: float | None, wanted: float) -> bool:
+    """Whether a cost is nearly the wanted one and not above it; one that is not known yet may be."""
+    return cost is None or SIMILAR_COST <= cost / wanted <= 1
+
+
+def _best_within(plan: SearchPlan, trials: Sequence[Trial], member: Trial) -> Trial | None:
+    """The lowest error of a random search among complete trials that cost no more than the member."""
+    cost = main_cost(plan.objectives)
+    within = [t for t in trials if t.state == "complete" and t.costs[cost] <= member.costs[cost]]
+    return min(within, key=lambda trial: (trial.rungs[-1].validation_error_percent, trial.number), default=None)

@@ -1,0 +1,155 @@
+"""What a user sees of a search: lines that last for what has ended, and a table that is redrawn on a terminal.
+
+The table: counted, running, refused and failed trials, the front, the course of the lowest error, trials an hour and
+time left. Where there is no terminal, a line now and then says the same shortly.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.cost.limits import show_cost
+from pipeline.evidence.study_records import COST_OF, Budget, SearchPlan
+from pipeline.running.display import LINE_SECONDS, Active, show_duration
+from pipeline.search.driver import Tally
+from pipeline.search.summary import front_of
+
+SHOWN_MEMBERS = 8
+BLOCKS = "▁▂▃▄▅▆▇█"
+CURVE_COLUMNS = 40
+
+
+class SearchDisplay:
+    """Progress of one search, with the methods of `Display` that a Runner calls."""
+
+    def __init__(
+        self, name: str, plan: SearchPlan, budget: Budget, stream: TextIO | None = None, quiet: bool = False
+    ) -> None:
+        self.name, self.plan, self.budget, self.quiet = name, plan, budget, quiet
+        self.stream = stream or sys.stderr
+        self._console = Console(file=self.stream)
+        self._live: Live | None = None
+        self._tally = Tally([], budget)
+        self._active: Sequence[Active] = ()
+        self._started = self._printed = time.monotonic()
+
+    def line(self, text: str) -> None:
+        """Print a line that lasts."""
+        if not self.quiet:
+            self._console.print(Text(text), soft_wrap=True)
+
+    def finished(self, text: str, trained: bool = True) -> None:
+        """A training has ended, or was found."""
+        self.line(f"[{self.name}] {text}{'' if trained else ' (found finished)'}")
+
+    def told(self, tally: Tally) -> None:
+        """The driver knows more."""
+        self._tally = tally
+
+    def update(self, active: Sequence[Active]) -> None:
+        """Show what is under way."""
+        self._active = active
+        if self.quiet:
+            return
+        if self._console.is_terminal:
+            if self._live is None:
+                self._live = Live(console=self._console, transient=True, auto_refresh=False)
+                self._live.start()
+            self._live.update(self.table(), refresh=True)
+        elif time.monotonic() - self._printed >= LINE_SECONDS:
+            self._printed = time.monotonic()
+            self.line(self.summary())
+
+    def close(self) -> None:
+        """Take the table away."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def summary(self) -> str:
+        """Where the search stands, in one line."""
+        told, counts = self._tally, self._counts()
+        best = min(self._errors(), default=None)
+        parts = [
+            f"[{self.name}] {counts['counted']}{f' of {self.budget.trials}' if self.budget.trials else ''} counted",
+            f"{len(self._active)} running",
+            f"{told.refused} refused ({self._refused_percent(counts['counted']):.0f} %)",
+            f"{told.duplicates} duplicates",
+            f"{counts['failed']} failed",
+            f"front {len(front_of(self.plan, told.trials))}",
+            "no error yet" if best is None else f"lowest error {best:.2f} %",
+            f"{3600 * self._counted_here() / max(1e-9, self._seconds()):.0f} trials/hour",
+            f"{show_duration(self._seconds_left())} left",
+        ]
+        return ", ".join(parts)
+
+    def table(self) -> Group:
+        """The same with the front and the course of the lowest error."""
+        front = Table("trial", "error %", *self.plan.objectives[1:])
+        members = sorted(
+            front_of(self.plan, self._tally.trials),
+            key=lambda n: self._tally.trials[n].rungs[-1].validation_error_percent,
+        )
+        for number in members[:SHOWN_MEMBERS]:
+            trial = self._tally.trials[number]
+            costs = [show_cost(COST_OF[o], trial.costs[COST_OF[o]]) for o in self.plan.objectives[1:]]
+            front.add_row(str(number), f"{trial.rungs[-1].validation_error_percent:.2f}", *costs)
+        running = ", ".join(f"{run.name} {100 * run.share:.0f} %" for run in self._active)
+        return Group(
+            Text(self.summary()), front, Text(f"lowest error {curve(self._errors())}"), Text(f"running: {running}")
+        )
+
+    def _counts(self) -> dict[str, int]:
+        trials = self._tally.trials
+        return {
+            "counted": sum(trial.counted_at is not None for trial in trials),
+            "failed": sum(trial.state == "failed" for trial in trials),
+        }
+
+    def _errors(self) -> list[float]:
+        """Errors of the complete trials, in the order in which they came to their end."""
+        last = sorted(
+            (trial.rungs[-1] for trial in self._tally.trials if trial.state == "complete"),
+            key=lambda rung: rung.arrival,
+        )
+        return [rung.validation_error_percent for rung in last]
+
+    def _refused_percent(self, counted: int) -> float:
+        """The refused ones' share of all candidates that were looked at."""
+        return 100 * self._tally.refused / max(1, self._tally.refused + self._tally.duplicates + counted)
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def _counted_here(self) -> int:
+        """Trials that have come to count since this driver began."""
+        return self._counts()["counted"] - self._tally.found
+
+    def _seconds_left(self) -> float | None:
+        """What is left of the hours, or what the trials left would take at the pace of this driver."""
+        if self.budget.hours is not None:
+            return max(0.0, 3600 * self.budget.hours - self._tally.spent_seconds - self._seconds())
+        here = self._counted_here()
+        if not here or not self.budget.trials:
+            return None
+        return (self.budget.trials - self._counts()["counted"]) * self._seconds() / here
+
+
+def curve(values: Sequence[float]) -> str:
+    """The running minimum as a row of blocks, first to last, at most CURVE_COLUMNS wide."""
+    lowest = [min(values[: place + 1]) for place in range(len(values))]
+    if not lowest:
+        return ""
+    columns = [
+        lowest[place * len(lowest) // min(len(lowest), CURVE_COLUMNS)]
+        for place in range(min(len(lowest), CURVE_COLUMNS))
+    ]
+    span = columns[0] - lowest[-1]
+    blocks = "".join(BLOCKS[round((v - lowest[-1]) / span * (len(BLOCKS) - 1)) if span else 0] for v in columns)
+    return f"{blocks} {lowest[0]:.2f} to {lowest[-1]:.2f} %"

@@ -1,0 +1,139 @@
+"""What a search would take, before it is begun."""
+
+import itertools
+import statistics
+from functools import partial
+from typing import Any
+
+import search_spaces
+from pipeline.cost.limits import Cost
+from pipeline.data.manifest import Manifest
+from pipeline.errors import UsageError
+from pipeline.evidence.records import RunSpec
+from pipeline.evidence.store import RunStore
+from pipeline.evidence.study_records import Budget, SearchPlan
+from pipeline.machine import default_workers
+from pipeline.running.estimate import RECORD_BYTES, run_seconds, trainings_at_once
+from pipeline.search.candidates import spec_of
+from pipeline.search.gate import SAMPLE_DRAWS, costs_of, described, sample_within, sampled_within
+from pipeline.search.plans import default_name, in_force
+from pipeline.search.storage import is_there, storage_url
+from pipeline.search.studies import Studies
+from pipeline.search.warm_starts import warm_trials
+from pipeline.workspace import Workspace
+from search_spaces import Design
+
+ESTIMATED_NETWORKS = 9
+"""Networks drawn at random within the limits, whose median time stands for a trial's in an estimate."""
+DRAWN_FOR_MEMORY, LARGEST = 500, 5
+"""Of so many networks drawn, the LARGEST by activations and by parameters stand for what a trial takes on a card."""
+
+
+def estimate_search(
+    place: Workspace,
+    manifest: Manifest,
+    plan: SearchPlan,
+    budget: Budget,
+    name: str | None,
+    url: str | None,
+    workers: int | None,
+    fresh: bool = False,
+) -> tuple[str, dict[str, Any]]:
+    """What a search would train, hours and disk (an estimate), as text and as JSON; nothing is created.
+
+    Raises UsageError where the search would be refused: of a study that was made with another plan.
+    """
+    name, workers = name or default_name(plan), workers or search_workers(plan)
+    space = search_spaces.space(plan.space)
+    counted, spent_seconds = _so_far(storage_url(place, url), place, name, plan, fresh)
+    sample = sample_within(plan, space, ESTIMATED_NETWORKS)
+    if not sample:
+        raise UsageError(f"no network of {space.name} within the limits was met in 20,000 draws: an estimate needs one")
+    seconds = statistics.median(_trial_seconds(plan, config, manifest) for config in sample) / workers
+    if budget.trials is not None:
+        trials = max(0, budget.trials - counted)
+    else:
+        trials = round(max(0.0, 3600 * (budget.hours or 0) - spent_seconds) / seconds)
+    hours = trials * seconds / 3600
+    disk = trials * RECORD_BYTES
+    trained = trained_alike(plan, RunStore(place.runs))
+    text = (
+        f"study {name}: up to {space.size:,} networks in {space.name}; {counted} trials counted, {trials} to go: about "
+        f"{hours:.2f} hours with {workers} at once on {plan.device}, {disk / 2**20:.0f} MiB and the front's weights; "
+        f"{trained} networks of the families are in the run store already, trained alike"
+    )
+    if plan.reduction is not None:
+        whole = max(1, (counted + trials) // plan.reduction ** (len(plan.rungs) - 1))
+        text += f"; of all {counted + trials} some {whole} are trained in full"
+    return text, {
+        "study": name,
+        "networks": space.size,
+        "counted": counted,
+        "trials": trials,
+        "trained_alike": trained,
+        "hours": hours,
+        "disk_bytes": disk,
+    }
+
+
+def search_workers(plan: SearchPlan, references: bool = False) -> int:
+    """Trainings of a search side by side: one a core on CPU, on a card as many as fit of the largest that are drawn.
+
+    With `references` those of the families are trained, too, whatever the limits.
+    """
+    if plan.device == "cpu":
+        return default_workers(plan.device)
+    space = search_spaces.space(plan.space)
+    designs = list(itertools.islice(sampled_within(plan, space, SAMPLE_DRAWS), DRAWN_FOR_MEMORY))
+    if references:
+        families = {family.name: family for family, _ in space.parts.values()}
+        known = [Design(family, one.config) for family in families.values() for one in family.references.values()]
+        designs += [design for design in known if costs_of(design, plan) is not None]
+    largest: list[RunSpec] = []
+    costs: tuple[Cost, ...] = ("activations", "params")
+    for cost in costs:
+        designs.sort(key=partial(_cost_of, plan, cost), reverse=True)
+        largest += [spec_of(plan, described(design)) for design in designs[:LARGEST]]
+    return trainings_at_once(largest, plan.device)
+
+
+def _cost_of(plan: SearchPlan, cost: Cost, design: Design) -> float:
+    costs = costs_of(design, plan)
+    return costs[cost] if costs else 0.0
+
+
+def trained_alike(plan: SearchPlan, store: RunStore) -> int:
+    """Networks of the families that this recipe has trained in full on these data, whoever asked for them."""
+    families = {family.name for family, _ in search_spaces.space(plan.space).parts.values()}
+    count = 0
+    for folder in store:
+        header = folder.header()
+        spec = header.spec if header else None
+        if spec is None or spec.family not in families:
+            continue
+        if spec == spec_of(plan, {"family": spec.family, "config": spec.config}):
+            result = folder.result()
+            count += result is not None and result.state == "complete"
+    return count
+
+
+def _trial_seconds(plan: SearchPlan, config: dict[str, Any], manifest: Manifest) -> float:
+    """Seconds of one trial's training by one worker, on average over what its rungs let go on."""
+    epochs, before = 0.0, 0
+    for place, rung in enumerate(plan.rungs):
+        epochs += (rung - before) / (plan.reduction or 1) ** place
+        before = rung
+    return run_seconds(spec_of(plan, config), manifest) * epochs / plan.recipe.epochs
+
+
+def _so_far(url: str, place: Workspace, name: str, plan: SearchPlan, fresh: bool) -> tuple[int, float]:
+    """Counted trials and seconds spent of the study of that name, if it goes on; refused as the search would be."""
+    if not is_there(url):
+        warm_trials(place, None, plan, name)
+        return 0, 0.0
+    with Studies(url, place.locks) as studies:
+        study = None if fresh or name not in studies.names() else studies.open(name)
+        warm_trials(place, studies, plan if study is None else in_force(study.plan, plan, name), name)
+        if study is None:
+            return 0, 0.0
+        return sum(trial.counted_at is not None for trial in study.trials()), study.spent_seconds

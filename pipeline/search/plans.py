@@ -1,0 +1,187 @@
+"""Plans of searches: what is searched and how, resolved and checked before anything is trained."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple, cast, get_args
+
+from pydantic.dataclasses import dataclass
+
+import search_spaces
+from pipeline.cost.limits import NO_LIMITS, Limits
+from pipeline.data.manifest import Manifest
+from pipeline.errors import UsageError, unknown_name
+from pipeline.evidence.study_records import SAMPLERS, Objective, SamplerName, SearchPlan
+from pipeline.files import canonical_json, sha256_text
+from pipeline.machine import DeviceKind, resolve_precision
+from pipeline.running.halving import rungs
+from pipeline.running.plans import check_batch
+from pipeline.schema import STRICT, to_json
+from pipeline.search.gate import check_limits
+from pipeline.search.measured_costs import measured_costs
+from pipeline.settings import FinalistsSettings, SearchEntry, Settings
+from pipeline.training.recipe import Recipe
+from search_spaces import Space
+
+
+class SearchKind(NamedTuple):
+    """Kinds of search that samplers are compared in: with costs among the objectives or not, by halving or in full."""
+
+    costs: bool
+    halving: bool
+
+
+AUTO: dict[SearchKind, SamplerName] = {
+    SearchKind(costs=True, halving=True): "tpe",
+    SearchKind(costs=True, halving=False): "qmc",
+    SearchKind(costs=False, halving=True): "qmc",
+    SearchKind(costs=False, halving=False): "qmc",
+}
+"""What `benchmarks.search_verdict.auto` finds in the published comparison."""
+REDUCTION = 3
+
+
+@dataclass(frozen=True, config=STRICT)
+class PlannedSearch:
+    """What the stages `search` and `finalists` do for one entry of a profile."""
+
+    schema: Literal["planned-search/1"]
+    study: str
+    plan: SearchPlan
+    trials: int
+    finalists: FinalistsSettings
+
+
+def plan_searches(
+    settings: Settings, profile_name: str, manifest: Manifest, device: DeviceKind
+) -> dict[str, PlannedSearch | None]:
+    """One search a family, None where the profile has none; raises UsageError for any impossible entry."""
+    entries = settings.profile_named(profile_name).searches
+    for family in entries:
+        search_spaces.family(family)
+    return {
+        family: plan_entry(family, entries[family], settings, profile_name, manifest, device)
+        if family in entries
+        else None
+        for family in search_spaces.names()
+    }
+
+
+def plan_entry(
+    family: str, entry: SearchEntry, settings: Settings, profile_name: str, manifest: Manifest, device: DeviceKind
+) -> PlannedSearch:
+    """Resolve one search of a profile."""
+    plan = plan_search(
+        entry.space or (family,),
+        settings.search_recipe(profile_name, entry.recipe),
+        manifest,
+        device,
+        objectives=read_objectives(",".join(entry.objectives)),
+        limits=entry.limits,
+        sampler=entry.sampler,
+        halving=entry.halving,
+        seed=entry.seed,
+    )
+    return PlannedSearch("planned-search/1", default_name(plan), plan, entry.trials, entry.finalists)
+
+
+def plan_search(
+    parts: Sequence[str],
+    recipe: Recipe,
+    manifest: Manifest,
+    device: DeviceKind,
+    *,
+    objectives: Sequence[Objective] = ("error", "macs"),
+    limits: Limits = NO_LIMITS,
+    sampler: str = "auto",
+    halving: bool = True,
+    seed: int = 0,
+    warm_start: str | None = None,
+) -> SearchPlan:
+    """Resolve what is to be searched; raises UsageError for what is impossible, as limits that no network can meet."""
+    space = search_spaces.space(parts)
+    if sampler not in ("auto", *SAMPLERS):
+        raise UsageError(f"unknown sampler {sampler!r}: known: auto, {', '.join(SAMPLERS)}")
+    if "error" not in objectives or len(set(objectives)) != len(objectives):
+        raise UsageError(f"objectives (={','.join(objectives)}) must name error, and each objective once")
+    halving = halving and recipe.epochs > 1
+    resolution = recipe.resolution or manifest.image_shape[-1]
+    there_are = manifest.counts["train"]
+    check_batch(recipe, manifest, space.name)
+    if recipe.batch_size < 2:
+        raise UsageError(f"{space.name}: batch_size (=1) must be at least 2: a network may have batch norm")
+    plan = SearchPlan(
+        schema="search-plan/1",
+        space=tuple(parts),
+        space_sha256=space_digest(space),
+        data=manifest.name,
+        data_fingerprint=manifest.fingerprint,
+        resolution=resolution,
+        channels=manifest.image_shape[0],
+        classes=len(manifest.class_names),
+        recipe=replace(
+            recipe,
+            resolution=resolution,
+            precision=resolve_precision(recipe.precision, device),
+            train_images=min(recipe.train_images or there_are, there_are),
+        ),
+        objectives=("error", *(objective for objective in objectives if objective != "error")),
+        limits=limits,
+        sampler=AUTO[SearchKind(len(objectives) > 1, halving)] if sampler == "auto" else cast(SamplerName, sampler),
+        seed=seed,
+        rungs=rungs(recipe.epochs, REDUCTION if halving else None),
+        reduction=REDUCTION if halving else None,
+        device=device,
+        warm_start=warm_start,
+    )
+    check_limits(plan, space, measured_costs(plan))
+    return plan
+
+
+def space_digest(space: Space) -> str:
+    """Changes when a space's parameters or their values do."""
+    return sha256_text(canonical_json([[p.name, p.values, p.step] for p in space.parameters]))[:12]
+
+
+def default_name(plan: SearchPlan) -> str:
+    """Families, data, and a short hash of all that shapes the study, but for how far a warm start had come."""
+    named = replace(plan, warm_start=plan.warm_start and plan.warm_start.rsplit(":", 2)[0])
+    return f"{'+'.join(plan.space)}-{plan.data}-{sha256_text(canonical_json(to_json(named)))[:8]}"
+
+
+def in_force(stored: SearchPlan, wanted: SearchPlan, name: str) -> SearchPlan:
+    """The plan of the study `name` that is continued; raises UsageError with what differs from the one wanted now.
+
+    It goes on with the warm start that it began with, where one of the same name is wanted.
+    """
+    begun, again = (plan.warm_start and plan.warm_start.rsplit(":", 2)[0] for plan in (stored, wanted))
+    different = differences(stored, replace(wanted, warm_start=stored.warm_start) if begun == again else wanted)
+    if different:
+        raise UsageError(
+            f"study {name} was made with other settings ({'; '.join(different)}): "
+            "give those again, another --study, or --fresh to begin anew"
+        )
+    return stored
+
+
+def differences(stored: SearchPlan, wanted: SearchPlan) -> list[str]:
+    """What differs between two plans, one line a field, nested fields by their path."""
+    one, other = _flat(to_json(stored)), _flat(to_json(wanted))
+    return [
+        f"{key}: {one.get(key)!r} in the study, {other.get(key)!r} now" for key in other if one.get(key) != other[key]
+    ]
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    return {k: v for key, inner in value.items() for k, v in _flat(inner, f"{prefix}.{key}".lstrip(".")).items()}
+
+
+def read_objectives(text: str) -> list[Objective]:
+    """Objectives as a user types them, joined by commas; raises UsageError naming the nearest known objective."""
+    known = get_args(Objective)
+    wanted = [name.strip() for name in text.split(",")]
+    for name in wanted:
+        if name not in known:
+            raise unknown_name("objective", name, known)
+    return cast(list[Objective], wanted)

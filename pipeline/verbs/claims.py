@@ -1,0 +1,130 @@
+"""The verbs about claims: run the experiments that they rest on, and say which of them hold."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.errors import UsageError, unknown_name
+from pipeline.verbs.options import Debug, Json, Quiet, Workers, answer, write
+
+if TYPE_CHECKING:
+    from pipeline.claims.catalogue import Catalogue
+    from pipeline.workspace import Workspace
+
+
+def run(
+    experiment: Annotated[str, typer.Argument(help="An experiment of reports/claims.yaml.")],
+    seeds: Annotated[int | None, typer.Option(min=2, help="Seeds of each arm; default: the profile's.")] = None,
+    profile: Annotated[str | None, typer.Option(help="A profile; default: the one in force.")] = None,
+    workers: Workers = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Take over what is published; train the rest.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, hours and disk.")] = False,
+    json_file: Json = None,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run one experiment: its arms by one protocol, each at its own best learning rate, with the same seeds.
+
+    Or one timing, whose arms are measured in turn on this machine.
+    """
+    from pipeline.running.workers import prepare_workers
+
+    if not dry_run:
+        prepare_workers()
+    from pipeline.claims.claim_records import EXPERIMENTS, catalogue_of, named, published_record, record_file
+    from pipeline.claims.estimates import Evidence
+    from pipeline.claims.experiments import plan_experiment
+    from pipeline.claims.tables import plan_seeds
+    from pipeline.data.manifest import load_manifest
+    from pipeline.files import write_json
+    from pipeline.reporting.mlflow_pages import show_networks
+    from pipeline.running.campaign import estimate_campaign, run_plan, tabulate
+    from pipeline.running.reproduce import check_final
+    from pipeline.schema import to_json
+    from pipeline.settings import read_settings
+    from pipeline.workspace import workspace
+
+    place = workspace()
+    catalogue, settings = catalogue_of(place), read_settings(place.params_file)
+    name, profile = named(catalogue, experiment), profile or settings.profile
+    if name in catalogue.timings:
+        _time(place, catalogue, name, profile, dry_run, json_file, quiet)
+        return
+    manifest = load_manifest(place.prepared_data / settings.data.name)
+    plan = plan_experiment(name, catalogue.experiments[name], profile, settings, manifest, seeds)
+    known = published_record(place, name, profile) if published else None
+    if dry_run:
+        answer(json_file, *estimate_campaign(place, plan, workers, known), quiet)
+        return
+    record = run_plan(place, plan, name, workers=workers, quiet=quiet, published=known, on_record=show_networks)
+    check_final(record)
+    write_json(record_file(place, EXPERIMENTS, name), to_json(record))
+    if json_file is None and not quiet:
+        print(tabulate(record), plan_seeds(catalogue, name, Evidence({name: record})), sep="\n\n")
+    write(json_file, to_json(record))
+
+
+def _time(
+    place: "Workspace",
+    catalogue: "Catalogue",
+    name: str,
+    profile: str,
+    dry_run: bool,
+    json_file: Path | None,
+    quiet: bool,
+) -> None:
+    from pipeline.claims.claim_records import TIMINGS, record_file
+    from pipeline.claims.estimates import Evidence
+    from pipeline.claims.tables import plan_seeds
+    from pipeline.claims.timings.measuring import take_timing
+    from pipeline.claims.timings.plans import plan_timing
+    from pipeline.files import write_json
+    from pipeline.machine import resolve_device
+    from pipeline.schema import to_json
+
+    plan = plan_timing(name, catalogue.timings[name], profile)
+    if not plan.rounds:
+        raise UsageError(f"timing {name} has no rounds for the profile {profile}: {', '.join(plan.timing.rounds)}")
+    if dry_run:
+        text = f"{name}: {len(plan.timing.arms)} arms measured in turn, {plan.rounds} rounds"
+        answer(json_file, text, to_json(plan), quiet)
+        return
+    talk = json_file is None and not quiet
+    record = take_timing(plan, resolve_device(), lambda line: print(line, flush=True) if talk else None)
+    write_json(record_file(place, TIMINGS, name), to_json(record))
+    if talk:
+        print(plan_seeds(catalogue, name, Evidence(timings={name: record})))
+    write(json_file, to_json(record))
+
+
+def claims(
+    identifier: Annotated[str | None, typer.Argument(metavar="[ID]", help="One claim, as V4; default: all.")] = None,
+    json_file: Json = None,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say which claims hold, by calculation and by the records of experiments; with ID, one with its evidence."""
+    from pipeline.claims.claim_records import catalogue_of, evidence_of
+    from pipeline.claims.judging import judge
+    from pipeline.claims.tables import tabulate, tell
+    from pipeline.schema import to_json
+    from pipeline.workspace import workspace
+
+    place = workspace()
+    catalogue = catalogue_of(place)
+    identifier = identifier and identifier.upper()
+    if identifier is not None and identifier not in catalogue.claims:
+        raise unknown_name("claim", identifier, catalogue.claims)
+    found = evidence_of(place, catalogue)
+    verdicts = [claim for claim in judge(catalogue, found.evidence) if identifier in (None, claim.id)]
+    if json_file is None and not quiet:
+        print(tabulate(verdicts) if identifier is None else tell(verdicts[0]))
+        used = {source.partition(" ")[2] for claim in verdicts for source in claim.evidence}
+        if elsewhere := [name for name in found.elsewhere if name in used]:
+            print(f"from published records, made elsewhere: {', '.join(elsewhere)}")
+        for reason in [why for name, why in found.left_out.items() if identifier is None or name in used]:
+            print(f"left out: {reason}")
+    write(json_file, to_json(verdicts))

@@ -1,0 +1,204 @@
+"""The verbs of searches: search, studies, status, finalists."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import RunsFailedError, UsageError
+from pipeline.verbs.options import Debug, Device, Json, Quiet, Workers, answer, data_folder, write
+
+
+def _hidden(url: str | None) -> str | None:
+    """The storage's URL, taken out of what others see of this process, since it may hold a password."""
+    from pipeline.process import hide_arguments
+
+    if url is not None:
+        hide_arguments(url)
+    return url
+
+
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="sqlite:///FILE or postgresql://…; default: CONVSTUDY_STORAGE, or studies/ here.",
+        callback=_hidden,
+    ),
+]
+Limit = Annotated[str | None, typer.Option(metavar="N", help="A limit that is never broken: 500k, 40M, 1G.")]
+
+
+def search(
+    families: Annotated[str, typer.Argument(help="Design spaces, joined by commas: resnet, or vgg,resnet,anynet-e.")],
+    trials: Annotated[int | None, typer.Option(min=1, help="Trained networks in all; default: 40.")] = None,
+    hours: Annotated[float | None, typer.Option(help="Or hours of searching in all.")] = None,
+    max_macs: Limit = None,
+    max_params: Limit = None,
+    max_activations: Limit = None,
+    max_latency: Annotated[str | None, typer.Option(metavar="TIME", help="Of one image, one thread: 5ms.")] = None,
+    max_train_memory: Annotated[str | None, typer.Option(metavar="N", help="Bytes of a training step: 500M.")] = None,
+    objectives: Annotated[
+        str, typer.Option(help="error and any of macs, params, activations, latency.")
+    ] = "error,macs",
+    sampler: Annotated[str, typer.Option(help="auto, tpe, nsga2, evolution, gp, random or qmc.")] = "auto",
+    fidelity: Annotated[
+        str, typer.Option(help="full: every network trains to the end; halving: the better ones.")
+    ] = "halving",
+    data: Annotated[str | None, typer.Option(help="A prepared data set, by name or folder.")] = None,
+    train_images: Annotated[int | None, typer.Option(min=1, help="A stratified subset of so many.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Of a network that trains in full.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Whose recipe is used; default: the one in force.")] = None,
+    workers: Workers = None,
+    executor: Annotated[str, typer.Option(help="Where trainings run: processes.")] = "processes",
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    storage: Storage = None,
+    study: Annotated[str | None, typer.Option(help="The study's name; default: made from what is searched.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the study of that name and begin anew.")] = False,
+    warm_start: Annotated[str | None, typer.Option(metavar="STUDY", help="Let the sampler learn from another.")] = None,
+    retries: Annotated[int, typer.Option(min=0, help="Of a training whose worker is lost.")] = 2,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be searched, hours and disk.")] = False,
+    json_file: Json = None,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Search design spaces for the best networks within limits; the same command continues."""
+    from pipeline.running.workers import prepare_workers
+
+    if not dry_run:
+        prepare_workers()
+    from pipeline.cost.limits import Limits, read_count, read_seconds
+    from pipeline.data.manifest import load_manifest
+    from pipeline.evidence.records import PASSING_REASONS
+    from pipeline.evidence.study_records import Budget
+    from pipeline.machine import resolve_device
+    from pipeline.running.open_runner import RunnerOptions
+    from pipeline.schema import parse
+    from pipeline.search import estimate, plans, searches, tables, warm_starts
+    from pipeline.settings import read_settings
+    from pipeline.workspace import workspace
+
+    if executor != "processes":
+        raise UsageError(f"unknown executor {executor!r}: known: processes")
+    if fidelity not in ("full", "halving"):
+        raise UsageError(f"unknown fidelity {fidelity!r}: known: full, halving")
+    place = workspace()
+    settings = read_settings(place.params_file)
+    folder = data_folder(place.prepared_data, data or settings.data.name)
+    manifest = load_manifest(folder)
+    changes = {"epochs": epochs, "train_images": train_images}
+    limits = Limits(
+        macs=None if max_macs is None else read_count(max_macs, "--max-macs"),
+        params=None if max_params is None else read_count(max_params, "--max-params"),
+        activations=None if max_activations is None else read_count(max_activations, "--max-activations"),
+        latency_seconds=None if max_latency is None else read_seconds(max_latency, "--max-latency"),
+        train_memory_bytes=None if max_train_memory is None else read_count(max_train_memory, "--max-train-memory"),
+    )
+    plan = plans.plan_search(
+        [family.strip() for family in families.split(",")],
+        settings.search_recipe(profile, {key: value for key, value in changes.items() if value is not None}),
+        manifest,
+        resolve_device(device),
+        objectives=plans.read_objectives(objectives),
+        limits=limits,
+        sampler=sampler,
+        halving=fidelity == "halving",
+        seed=seed,
+        warm_start=None if warm_start is None else warm_starts.warm_start_of(place, storage, warm_start),
+    )
+    budget = parse(Budget, {"trials": 40 if trials is None and hours is None else trials, "hours": hours}, "budget")
+    if dry_run:
+        found = estimate.estimate_search(place, manifest, plan, budget, study, storage, workers, fresh)
+        answer(json_file, *found, quiet)
+        return
+    record = searches.search(
+        place,
+        manifest,
+        plan,
+        budget,
+        name=study,
+        url=storage,
+        fresh=fresh,
+        options=RunnerOptions(workers, folder, keep_weights=True, retries=retries),
+        quiet=quiet,
+    )
+    if json_file is None and not quiet:
+        print(tables.tabulate(record))
+    write(json_file, record)
+    lost = [trial for trial in record["trials"] if trial["reason"] in PASSING_REASONS]
+    if lost:  # a network that diverged is a result of the search; one that the machine lost is none
+        raise RunsFailedError(f"{len(lost)} of {record['counted']} trials were lost: {lost[0]['reason']}")
+
+
+def studies(storage: Storage = None, json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -> None:
+    """List the studies of a storage."""
+    from pipeline.search import searches
+    from pipeline.workspace import workspace
+
+    rows = searches.list_studies(workspace(), storage)
+    if json_file is None and not quiet:
+        if not rows:
+            print("no study yet: `convstudy search` makes one")
+        for row in rows:
+            print(f"{row['study']:<44} {row['state']:<12} {row['counted']:>5} counted  {','.join(row['space'])}")
+    write(json_file, rows)
+
+
+def status(
+    study: Annotated[str, typer.Argument(help="A study's name.")],
+    storage: Storage = None,
+    json_file: Json = None,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say how far a study is, and show its front."""
+    from pipeline.search import searches, tables
+    from pipeline.workspace import workspace
+
+    record = searches.status(workspace(), study, storage)
+    if json_file is None and not quiet:
+        print(tables.tabulate(record))
+    write(json_file, record)
+
+
+def finalists(
+    study: Annotated[str, typer.Argument(help="A study's name.")],
+    seeds: Annotated[int, typer.Option(min=2, help="Trainings of each network, from scratch.")] = 5,
+    members: Annotated[int, typer.Option(min=1, help="Networks of the front at most.")] = 8,
+    random_networks: Annotated[
+        int, typer.Option(min=0, help="Drawn at the cost of each member; 7 for an interval.")
+    ] = 8,
+    random_search: Annotated[
+        bool, typer.Option("--random-search/--no-random-search", help="Compare with one of the same compute.")
+    ] = True,
+    data: Annotated[str | None, typer.Option(help="Where the study's data lie, if not in the workspace.")] = None,
+    workers: Workers = None,
+    storage: Storage = None,
+    json_file: Json = None,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Retrain a study's best with new seeds, test each once, and compare with what needs no search."""
+    from pipeline.running.workers import prepare_workers
+
+    prepare_workers()
+    from pipeline.running.open_runner import RunnerOptions
+    from pipeline.schema import to_json
+    from pipeline.search import tables
+    from pipeline.search.finalist_runs import run_finalists
+    from pipeline.settings import FinalistsSettings
+    from pipeline.workspace import workspace
+
+    wanted = FinalistsSettings(seeds, members, random_networks, random_search)
+    place = workspace()
+    folder = None if data is None else data_folder(place.prepared_data, data)
+    options = RunnerOptions(workers, folder, keep_weights=True)
+    record = run_finalists(place, study, wanted, url=storage, options=options, quiet=quiet)
+    if json_file is None and not quiet:
+        print(tables.tabulate_finalists(record))
+    write(json_file, to_json(record))
+    if record.lost:
+        raise RunsFailedError(f"{record.lost} trainings were lost: the same command tries them again")
+    failed = [member.trial for member in record.members if member.test_error_percent is None]
+    if failed:
+        raise RunsFailedError(f"no training of trial {failed[0]} was completed")
