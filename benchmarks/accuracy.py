@@ -44,8 +44,8 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
     with processes([str(core) for core in range(cores())]) as pools:
         jobs = [(name, arm, seed) for name in names for arm in arms for seed in seeds]
         futures = [
-            pools[str(place % len(pools))].submit(arms[arm][0], case(name, arm, seed))
-            for place, (name, arm, seed) in enumerate(jobs)
+            pools[str(index % len(pools))].submit(arms[arm][0], case(name, arm, seed))
+            for index, (name, arm, seed) in enumerate(jobs)
         ]
         for (name, arm, seed), future in zip(jobs, futures, strict=True):
             error = future.result().error_percent

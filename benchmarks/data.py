@@ -18,7 +18,7 @@ from pipeline.data.arrays import open_training_data
 from pipeline.settings import read_settings
 from pipeline.training.images import ImageData, Preparation, load_images
 from pipeline.training.recipe import Recipe
-from pipeline.workspace import workspace
+from pipeline.workspace import current_workspace
 
 FOLDER_IMAGES = 4000
 BATCHES, BATCH_SIZE = 200, 64
@@ -48,10 +48,10 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
     memory: dict[str, list[float]] = {"IDX": [], "folder of PNG": []}
     with TemporaryDirectory() as folder:
         images = Path(folder) / "images"
-        for place, (pixels, label) in enumerate(
+        for index, (pixels, label) in enumerate(
             zip(opened.train.images[:FOLDER_IMAGES], opened.train.labels[:FOLDER_IMAGES], strict=True)
         ):
-            target = images / f"class-{label}" / f"{place}.png"
+            target = images / f"class-{label}" / f"{index}.png"
             target.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels[0]).save(target)
         for repeat in range(repeats):
@@ -64,7 +64,7 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
         row("prepare", "images/s", speed, None),
         row("prepare: memory above what was there", "MiB", memory, None),
     ]
-    augmented = read_settings(workspace().params_file).recipe_named("augmented")
+    augmented = read_settings(current_workspace().params_file).recipe_named("augmented")
     torch.set_num_threads(1)
     for resolution in (28, 96):
         plain = replace(augmented, augmentations=(), resolution=resolution)
@@ -78,7 +78,7 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
 
 
 def _prepare(source: str, target: Path) -> tuple[float, float]:
-    command = [sys.executable, "-c", PREPARE, source, str(workspace().raw_data), str(target)]
+    command = [sys.executable, "-c", PREPARE, source, str(current_workspace().raw_data), str(target)]
     rate, mebibytes = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return rate, mebibytes
 
@@ -102,5 +102,5 @@ def _pil_batches(resolution: int, data: Path) -> float:
     batches = BATCHES // 10
     started = time.perf_counter()
     for step in range(batches):
-        torch.stack([images[place][0] for place in range(step * BATCH_SIZE, (step + 1) * BATCH_SIZE)])
+        torch.stack([images[index][0] for index in range(step * BATCH_SIZE, (step + 1) * BATCH_SIZE)])
     return batches / (time.perf_counter() - started)

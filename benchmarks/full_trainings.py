@@ -35,18 +35,18 @@ from pipeline.schema import read_record, to_json
 from pipeline.search.candidates import spec_of
 from pipeline.tracking.content import SEARCH_EXPERIMENT
 from pipeline.training.recipe import Recipe
-from pipeline.workspace import Workspace, workspace
+from pipeline.workspace import Workspace, current_workspace
 
 NETWORKS = PLANNED_IN_FULL
 RECIPE = Recipe(epochs=10, batch_size=64, validation_images=4000, train_loss_images=500)
 
 
-def train_in_full(place: Workspace) -> None:
+def train_in_full(workspace: Workspace) -> None:
     """Train those of the first networks that full.json lacks; stopped, it goes on when called again."""
     prepare_workers()
-    manifest, device = load_manifest(place.prepared_data / "fashion-mnist"), resolve_device()
-    table = read_record(PopulationTable, place.published / TABLE)
-    found = published_full_trainings(place)
+    manifest, device = load_manifest(workspace.prepared_data / "fashion-mnist"), resolve_device()
+    table = read_record(PopulationTable, workspace.published / TABLE)
+    found = published_full_trainings(workspace)
     recipe = replace(RECIPE, resolution=table.plan.resolution)
     trained_here = replace(recipe, precision=resolve_precision("auto", device))
     finished = {training.number: training for training in found.networks} if found else {}
@@ -59,18 +59,18 @@ def train_in_full(place: Workspace) -> None:
     machines += [machine for machine in [hardware(device)] if machine not in machines]
     display = Display("full trainings", len(specs))
     options = RunnerOptions(trainings_at_once(list(specs.values()), device))
-    with open_runner(place, manifest, device, display, options) as runner:
+    with open_runner(workspace, manifest, device, display, options) as runner:
         for number, spec in specs.items():
             runner.submit(Request(spec, f"trial {number}", Membership(SEARCH_EXPERIMENT, POPULATION, "finalist")))
         for _ in runner.outcomes():
-            trained = [*finished.values(), *_trained(place, specs)]
-            write_json(place.published / FULL, to_json(_record(recipe, manifest, trained, machines)))
+            trained = [*finished.values(), *_trained(workspace, specs)]
+            write_json(workspace.published / FULL, to_json(_record(recipe, manifest, trained, machines)))
 
 
-def _trained(place: Workspace, specs: dict[int, RunSpec]) -> list[FullTraining]:
+def _trained(workspace: Workspace, specs: dict[int, RunSpec]) -> list[FullTraining]:
     trained = []
     for number, spec in specs.items():
-        errors, measurement = curve(place, spec), RunStore(place.runs).folder(spec.hash).measurement()
+        errors, measurement = curve(workspace, spec), RunStore(workspace.runs).folder(spec.hash).measurement()
         if errors is not None:
             seconds = measurement.train_seconds if measurement else None
             trained.append(FullTraining(number, errors, spec.recipe.precision, seconds))
@@ -92,4 +92,4 @@ def _record(
 
 
 if __name__ == "__main__":
-    run_and_exit(lambda: train_in_full(workspace()))
+    run_and_exit(lambda: train_in_full(current_workspace()))

@@ -125,7 +125,7 @@ def _runs(repeats: int, tell: Callable[[str], None]) -> list[Row]:
             generator = np.random.default_rng(0)
             look_up, scan, again = [], [], []
             for _ in range(repeats):
-                chosen = [runs[place] for place in generator.integers(0, count, LOOKED_UP)]
+                chosen = [runs[index] for index in generator.integers(0, count, LOOKED_UP)]
                 started = time.perf_counter()
                 for run in chosen:
                     assert store.folder(run).result() is not None

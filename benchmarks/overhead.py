@@ -25,7 +25,7 @@ from pipeline.running.single import single_request
 from pipeline.settings import read_settings
 from pipeline.training.images import ImageData, load_images
 from pipeline.training.loop import train
-from pipeline.workspace import Workspace, workspace
+from pipeline.workspace import Workspace, current_workspace
 
 NETWORK = "resnet-small"
 IMAGES, EPOCHS = 6000, 10
@@ -40,9 +40,9 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
     manifest = open_training_data(data).manifest
     whole, bare, start = [], [], []
     with TemporaryDirectory() as folder:
-        place = Workspace(Path(folder))
+        workspace = Workspace(Path(folder))
         options = RunnerOptions(1, data, keep_weights=True)
-        with open_runner(place, manifest, "cpu", Display("bench", 1, quiet=True), options) as runner:
+        with open_runner(workspace, manifest, "cpu", Display("bench", 1, quiet=True), options) as runner:
             _run(runner, _request(manifest, 0, 256, 1))  # the worker starts, MLflow's store is made
             for seed in range(1, repeats + 1):
                 request = _request(manifest, seed, IMAGES, EPOCHS)
@@ -80,7 +80,7 @@ DRIVER = "import pipeline.running.campaign, pipeline.running.open_runner"
 
 def _request(manifest: Manifest, seed: int, images: int, epochs: int) -> Request:
     changes = {"epochs": epochs, "train_images": images, "validation_images": 500, "train_loss_images": 500}
-    settings = read_settings(workspace().params_file)
+    settings = read_settings(current_workspace().params_file)
     return single_request(NETWORK, None, settings, "common", changes, manifest, seed, "cpu", False)
 
 
@@ -131,8 +131,8 @@ def _cold_worker() -> float:
 def _pricing() -> float:
     designs = [(family, reference.config) for family, reference in search_spaces.references().values()]
     started = time.perf_counter()
-    for place in range(PRICED):
-        family, config = designs[place % len(designs)]
+    for index in range(PRICED):
+        family, config = designs[index % len(designs)]
         search_spaces.price(family, config, 224, 1, 10)
     return (time.perf_counter() - started) / PRICED
 
@@ -140,7 +140,7 @@ def _pricing() -> float:
 def _report() -> float:
     with TemporaryDirectory() as folder:
         results = Path(folder) / "results"
-        shutil.copytree(workspace().published / "quick", results)
+        shutil.copytree(current_workspace().published / "quick", results)
         started = time.perf_counter()
         write_report(results)
         return time.perf_counter() - started

@@ -31,7 +31,7 @@ from pipeline.search.storage import storage_url
 from pipeline.search.studies import Studies
 from pipeline.tracking.content import SEARCH_EXPERIMENT
 from pipeline.training.recipe import Recipe
-from pipeline.workspace import Workspace, workspace
+from pipeline.workspace import Workspace, current_workspace
 
 SPACES = ("resnet", "resnext", "densenet")
 NETWORKS = 300
@@ -42,25 +42,25 @@ MOST_MACS = 8_000_000
 RECIPE = Recipe(epochs=9, batch_size=64, train_images=6000, validation_images=4000, train_loss_images=500)
 
 
-def train_population(place: Workspace) -> None:
+def train_population(workspace: Workspace) -> None:
     """Train what is not finished, and keep the table up to date."""
     prepare_workers()
-    manifest = load_manifest(place.prepared_data / "fashion-mnist")
+    manifest = load_manifest(workspace.prepared_data / "fashion-mnist")
     plan = population_plan(manifest)
-    search(place, manifest, plan, Budget(trials=NETWORKS), name=POPULATION, options=RunnerOptions())
-    complete = [trial for trial in write_table(place, plan) if trial.state == "complete"]
+    search(workspace, manifest, plan, Budget(trials=NETWORKS), name=POPULATION, options=RunnerOptions())
+    complete = [trial for trial in write_table(workspace, plan) if trial.state == "complete"]
     specs = [
         (trial.number, replace(spec_of(plan, trial.config), seed=seed))
         for trial in complete[:SEEDED_NETWORKS]
         for seed in MORE_SEEDS
     ]
     display = Display("further trainings", len(specs))
-    with open_runner(place, manifest, plan.device, display, RunnerOptions(search_workers(plan))) as runner:
+    with open_runner(workspace, manifest, plan.device, display, RunnerOptions(search_workers(plan))) as runner:
         for number, spec in specs:
             member = Membership(SEARCH_EXPERIMENT, POPULATION, "finalist")
             runner.submit(Request(spec, f"trial {number}", member))
         for _ in runner.outcomes():
-            write_table(place, plan)
+            write_table(workspace, plan)
 
 
 def population_plan(manifest: Manifest) -> SearchPlan:
@@ -70,16 +70,16 @@ def population_plan(manifest: Manifest) -> SearchPlan:
     return plan_search(SPACES, RECIPE, manifest, device, limits=limits, sampler="random", halving=False)
 
 
-def write_table(place: Workspace, plan: SearchPlan) -> list[Trial]:
+def write_table(workspace: Workspace, plan: SearchPlan) -> list[Trial]:
     """Write what is finished to reports/published/population; returns the study's trials."""
-    with Studies(storage_url(place, None), place.locks) as studies:
+    with Studies(storage_url(workspace, None), workspace.locks) as studies:
         trials = studies.open(POPULATION).trials()
     networks = []
     for trial in trials:
         if trial.state != "complete":
             continue
         curves = {
-            str(seed): curve(place, replace(spec_of(plan, trial.config), seed=seed))
+            str(seed): curve(workspace, replace(spec_of(plan, trial.config), seed=seed))
             for seed in (plan.seed, *MORE_SEEDS)
         }
         networks.append(
@@ -100,17 +100,17 @@ def write_table(place: Workspace, plan: SearchPlan) -> list[Trial]:
         versions=versions(),
         finished_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
-    write_json(place.published / TABLE, to_json(table))
+    write_json(workspace.published / TABLE, to_json(table))
     return trials
 
 
-def curve(place: Workspace, spec: RunSpec) -> tuple[float, ...] | None:
+def curve(workspace: Workspace, spec: RunSpec) -> tuple[float, ...] | None:
     """The validation errors of a finished run."""
-    result = RunFolder(place.runs / spec.hash).result()
+    result = RunFolder(workspace.runs / spec.hash).result()
     if result is None or result.state != "complete":
         return None
     return tuple(epoch.validation_error_percent for epoch in result.history)
 
 
 if __name__ == "__main__":
-    run_and_exit(lambda: train_population(workspace()))
+    run_and_exit(lambda: train_population(current_workspace()))

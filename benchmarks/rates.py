@@ -21,7 +21,7 @@ from pipeline.settings import read_settings
 from pipeline.training.images import ImageData, load_images
 from pipeline.training.loop import train
 from pipeline.training.recipe import Recipe
-from pipeline.workspace import workspace
+from pipeline.workspace import current_workspace
 from search_spaces import family, instantiate
 
 PROFILE = "quick"
@@ -30,14 +30,14 @@ REDUCTION = 2
 
 def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
     """One full grid a network and repeat (a repeat is a seed), as many trainings at once as there are cores."""
-    plans = plan_runs(read_settings(workspace().params_file), PROFILE, load_manifest(data))
+    plans = plan_runs(read_settings(current_workspace().params_file), PROFILE, load_manifest(data))
     networks = [network for plan in plans.values() for network in plan.networks]
     curves: dict[tuple[str, int], dict[float, Curve]] = {}
     with processes([str(core) for core in range(cores())]) as pools:
         futures = {}
         jobs = [(net, seed, rate) for seed in range(repeats) for net in networks for rate in net.rates]
-        for place, (network, seed, rate) in enumerate(jobs):
-            pool = pools[str(place % len(pools))]
+        for index, (network, seed, rate) in enumerate(jobs):
+            pool = pools[str(index % len(pools))]
             futures[network.name, seed, rate] = pool.submit(curve_of, network, seed, rate, data)
         for (name, seed, rate), future in futures.items():
             curves.setdefault((name, seed), {})[rate] = future.result()

@@ -272,7 +272,7 @@ def delivered(
         scores = [trial.rungs[-1].validation_error_percent for trial in complete]
         costs = [math.log10(trial.costs["macs"]) for trial in complete]
         chosen = front(list(zip(scores, costs, strict=True)))
-        points = [bounds.scaled([expected[complete[place].run], costs[place]]) for place in chosen]
+        points = [bounds.scaled([expected[complete[index].run], costs[index]]) for index in chosen]
         volumes.append(hypervolume(points, [1.0, 1.0]) if points else 0.0)
         errors.append(expected[complete[int(np.argmin(scores))].run] if complete else None)
     return Course(tuple(volumes), tuple(errors), len(trials))

@@ -45,8 +45,8 @@ def compared(comparison: SearchComparison, halving: bool = True) -> list[Sampler
 def _mean_gain(comparison: SearchComparison, sampler: SamplerName, objectives: str, halving: bool) -> float:
     """Hypervolume, or the error that is not made, over courses and budgets."""
     courses, what = comparison.courses[objectives][Arm(sampler, halving).name], MEASURES[objectives]
-    places = [place for place, budget in enumerate(comparison.budgets) if budget >= LEAST_BUDGET]
-    found = [_value(course, place, what) for course in courses for place in places]
+    places = [index for index, budget in enumerate(comparison.budgets) if budget >= LEAST_BUDGET]
+    found = [_value(course, index, what) for course in courses for index in places]
     known = [value for value in found if value is not None]
     assert len(known) == len(found), f"{sampler} has no network trained in full at {LEAST_BUDGET} trainings or more"
     mean = statistics.mean(known)
@@ -61,10 +61,10 @@ def worse_than_random(
     confidence = 1 - 0.05 / sum(budget >= LEAST_BUDGET for budget in comparison.budgets)
     courses, what = comparison.courses[objectives], MEASURES[objectives]
     ones, randoms = courses[Arm(sampler, halving).name], courses[Arm("random", halving).name]
-    for place, budget in enumerate(comparison.budgets):
+    for index, budget in enumerate(comparison.budgets):
         if budget < LEAST_BUDGET:
             continue
-        found = difference(ones, randoms, place, what, confidence)
+        found = difference(ones, randoms, index, what, confidence)
         assert found.interval is not None
         if what == "volume" and found.interval[1] < 0:
             lines.append(f"hypervolume at {budget} trainings: {_told(found, 3)}")
@@ -74,17 +74,17 @@ def worse_than_random(
 
 
 def difference(
-    ones: Sequence[Course], others: Sequence[Course], place: int, what: str, confidence: float = 0.95
+    ones: Sequence[Course], others: Sequence[Course], index: int, what: str, confidence: float = 0.95
 ) -> Interval:
     """The mean difference over repeats at one budget, paired; repeats without an error are left out."""
-    pairs = [(_value(a, place, what), _value(b, place, what)) for a, b in zip(ones, others, strict=True)]
+    pairs = [(_value(a, index, what), _value(b, index, what)) for a, b in zip(ones, others, strict=True)]
     interval = mean_interval([a - b for a, b in pairs if a is not None and b is not None], confidence)
     assert interval is not None
     return interval
 
 
-def _value(course: Course, place: int, what: str) -> float | None:
-    return course.hypervolume[place] if what == "volume" else course.error_percent[place]
+def _value(course: Course, index: int, what: str) -> float | None:
+    return course.hypervolume[index] if what == "volume" else course.error_percent[index]
 
 
 def compute_share(comparison: SearchComparison, sampler: SamplerName) -> tuple[float, float, float] | None:
@@ -110,12 +110,12 @@ def _share(budgets: Sequence[int], halving: np.ndarray, full: np.ndarray) -> flo
     reached = np.flatnonzero(halving >= full[-1])
     if not len(reached):
         return None
-    place = int(reached[0])
-    if place == 0:
+    index = int(reached[0])
+    if index == 0:
         return budgets[0] / budgets[-1]
-    before, after = halving[place - 1], halving[place]
+    before, after = halving[index - 1], halving[index]
     share = (full[-1] - before) / (after - before)
-    return float(budgets[place - 1] + share * (budgets[place] - budgets[place - 1])) / budgets[-1]
+    return float(budgets[index - 1] + share * (budgets[index] - budgets[index - 1])) / budgets[-1]
 
 
 def findings(comparison: SearchComparison) -> list[str]:
@@ -153,32 +153,32 @@ def _kind(objectives: str, halving: bool) -> str:
 def _gains(comparison: SearchComparison, one: Arm, other: Arm, objectives: Sequence[str]) -> str:
     """Paired differences at the budgets that are shown, of each objectives' measure."""
 
-    def gain(name: str, place: int) -> str:
+    def gain(name: str, index: int) -> str:
         courses, what = comparison.courses[name], MEASURES[name]
-        found = difference(courses[one.name], courses[other.name], place, what)
+        found = difference(courses[one.name], courses[other.name], index, what)
         return f"hypervolume {_told(found, 3)}" if what == "volume" else f"error {_told(found, 2)} points"
 
     return "; ".join(
-        f"{' and '.join(gain(name, place) for name in objectives)} at {budget} trainings"
-        for place, budget in enumerate(comparison.budgets)
+        f"{' and '.join(gain(name, index) for name in objectives)} at {budget} trainings"
+        for index, budget in enumerate(comparison.budgets)
         if budget in SHOWN_BUDGETS
     )
 
 
 def tabulate(comparison: SearchComparison) -> str:
     """The comparison as Markdown: hypervolume with two objectives, lowest error with one, means with 95 % intervals."""
-    shown = [place for place, budget in enumerate(comparison.budgets) if budget in SHOWN_BUDGETS]
-    budgets = [comparison.budgets[place] for place in shown]
+    shown = [index for index, budget in enumerate(comparison.budgets) if budget in SHOWN_BUDGETS]
+    budgets = [comparison.budgets[index] for index in shown]
     titles = [f"hypervolume at {b}" for b in budgets] + [f"error % at {b}" for b in budgets] + ["trials"]
     lines = ["| search | " + " | ".join(titles) + " |", "|---|" + "---:|" * len(titles)]
     for name, two in comparison.courses[TWO].items():
         one = comparison.courses[ONE][name]
         cells = [
-            _told(mean_interval([c.hypervolume[place] for c in two if place < len(c.hypervolume)]), 3)
-            for place in shown
+            _told(mean_interval([c.hypervolume[index] for c in two if index < len(c.hypervolume)]), 3)
+            for index in shown
         ]
-        for place in shown:
-            errors = [course.error_percent[place] for course in one if place < len(course.error_percent)]
+        for index in shown:
+            errors = [course.error_percent[index] for course in one if index < len(course.error_percent)]
             cells.append(_told(mean_interval([error for error in errors if error is not None]), 2))
         cells.append(f"{statistics.median(course.trials for course in two):.0f}")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")

@@ -37,7 +37,7 @@ from pipeline.search.samplers import STARTUP
 from pipeline.search.searches import read_study
 from pipeline.search.studies import StoredStudy, Studies
 from pipeline.training.recipe import Recipe
-from pipeline.workspace import workspace
+from pipeline.workspace import current_workspace
 from search_spaces import Space
 
 SIZES = (100, 1_000, 2_000, 10_000)
@@ -133,7 +133,7 @@ def findings(rows: Sequence[Row]) -> list[str]:
 
 def _report(record: dict[str, Any]) -> float:
     """Seconds to the HTML page of a study, beside the published networks, whose figures are not counted."""
-    networks = sections_of([read_published(workspace().published / FEATURED)])
+    networks = sections_of([read_published(current_workspace().published / FEATURED)])
     render_html(networks, study_sections([record], {}))  # the first one of a process loads fonts and templates
     started = time.perf_counter()
     render_html(networks, study_sections([record], {}))

@@ -67,7 +67,7 @@ class AnsweredRun(RunFolder):
     def result(self) -> Result | None:
         """What the training would have told."""
         state = "complete" if len(self.errors) == self.epochs else "stopped"
-        history = tuple(Epoch(place, 0.0, 0.0, error, 0.0, 0.0) for place, error in enumerate(self.errors, start=1))
+        history = tuple(Epoch(index, 0.0, 0.0, error, 0.0, 0.0) for index, error in enumerate(self.errors, start=1))
         return Result("result/1", self.run, state, None, history, None)  # type: ignore[arg-type]
 
     def measurement(self) -> Measurement | None:

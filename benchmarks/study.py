@@ -18,7 +18,7 @@ from benchmarks.records import Row, row, told
 from pipeline.data.manifest import load_manifest
 from pipeline.running.plans import plan_runs
 from pipeline.settings import read_settings
-from pipeline.workspace import workspace
+from pipeline.workspace import current_workspace
 
 PROFILE = "quick"
 IMAGES = 3200
@@ -37,9 +37,9 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
 
 def _reproduce(data: Path) -> float:
     with TemporaryDirectory() as folder:
-        place = Path(folder)
-        shutil.copytree(data, place / "data" / "prepared" / data.name)
-        shutil.copy(workspace().params_file, place / "params.yaml")
+        workspace = Path(folder)
+        shutil.copytree(data, workspace / "data" / "prepared" / data.name)
+        shutil.copy(current_workspace().params_file, workspace / "params.yaml")
         started = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "pipeline.verbs.app", "reproduce", "--profile", PROFILE, "--quiet"],
@@ -51,7 +51,7 @@ def _reproduce(data: Path) -> float:
 
 def _textbook(data: Path) -> float:
     manifest = load_manifest(data)
-    plans = plan_runs(read_settings(workspace().params_file), PROFILE, manifest)
+    plans = plan_runs(read_settings(current_workspace().params_file), PROFILE, manifest)
     total = 0.0
     with processes(["textbook"]) as pools:
         for plan in plans.values():

@@ -84,7 +84,7 @@ def _fields(config: Mapping[str, Any]) -> Iterator[tuple[str, float | str]]:
         if isinstance(value, list):
             yield f"{name}.sum", float(sum(value))
             yield f"{name}.count", float(len(value))
-            yield from ((f"{name}.{place}", float(inner)) for place, inner in enumerate(value))
+            yield from ((f"{name}.{index}", float(inner)) for index, inner in enumerate(value))
         elif value is not None:
             yield name, value if isinstance(value, str) else float(value)
 

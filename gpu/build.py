@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from pipeline.claims.claim_records import ON_A_GPU
 from pipeline.data.manifest import load_manifest
 from pipeline.settings import read_settings
-from pipeline.workspace import workspace
+from pipeline.workspace import current_workspace
 
 LEVEL = 6
 """Of compression: the highest takes ten times as long for 1 % less."""
@@ -38,22 +38,22 @@ def main() -> None:
 
 def build(output: Path, python: str) -> str:
     """Write the archive for a version of Python on Linux, x86-64; raises DataError where no data are prepared."""
-    place = workspace()
-    name = read_settings(place.params_file).data.name
-    load_manifest(place.prepared_data / name)
+    workspace = current_workspace()
+    name = read_settings(workspace.params_file).data.name
+    load_manifest(workspace.prepared_data / name)
     output.parent.mkdir(parents=True, exist_ok=True)
     with (
         TemporaryDirectory() as folder,
         tarfile.open(output, "w:gz", dereference=True, compresslevel=LEVEL) as archive,
     ):
-        _download(_pinned(place.root / "requirements.lock"), python, Path(folder))
+        _download(_pinned(workspace.root / "requirements.lock"), python, Path(folder))
         for wheel in sorted(Path(folder).glob("*.whl")):
             archive.add(wheel, f"wheels/{wheel.name}")
         for part in CODE:
-            archive.add(place.root / part, part, filter=_without_caches)
-        for record in sorted(place.published.glob(f"claims/*/*.{ON_A_GPU}.json")):
-            archive.add(record, str(record.relative_to(place.root)))
-        archive.add(place.prepared_data / name, f"data/prepared/{name}")
+            archive.add(workspace.root / part, part, filter=_without_caches)
+        for record in sorted(workspace.published.glob(f"claims/*/*.{ON_A_GPU}.json")):
+            archive.add(record, str(record.relative_to(workspace.root)))
+        archive.add(workspace.prepared_data / name, f"data/prepared/{name}")
     return f"{output}: {output.stat().st_size / 2**20:.0f} MiB"
 
 

@@ -16,10 +16,10 @@ from pipeline.process import run_and_exit
 from pipeline.publishing.claims import renew_claims
 from pipeline.publishing.publish import check_name, publish
 from pipeline.reporting.report import write_report
-from pipeline.workspace import Workspace, workspace
+from pipeline.workspace import Workspace, current_workspace
 
 
-def collect(archive: Path, name: str, place: Workspace) -> Path:
+def collect(archive: Path, name: str, workspace: Workspace) -> Path:
     """Add the archive's runs to the store and publish its records; runs that are there already stay.
 
     Groups of networks give a report of their own, whose folder is returned; experiments and timings renew that of
@@ -35,13 +35,13 @@ def collect(archive: Path, name: str, place: Workspace) -> Path:
             raise UsageError(f"cannot read {archive}: {error}") from error
         brought = Workspace(Path(folder))
         for run in sorted(brought.runs.glob("*")):
-            _add(run, place.runs / run.name)
-        renew_claims(place, brought.results)
+            _add(run, workspace.runs / run.name)
+        renew_claims(workspace, brought.results)
         if not any((brought.results / "runs").glob("*.json")):
-            return place.published / "claims"
+            return workspace.published / "claims"
         (brought.results / "profiles").mkdir(parents=True, exist_ok=True)
         write_report(brought.results)
-        return publish(place, name, brought.results)
+        return publish(workspace, name, brought.results)
 
 
 def _add(brought: Path, kept: Path) -> None:
@@ -56,4 +56,4 @@ def _add(brought: Path, kept: Path) -> None:
 
 
 if __name__ == "__main__":
-    run_and_exit(lambda: print(collect(Path(sys.argv[1]), sys.argv[2], workspace())))
+    run_and_exit(lambda: print(collect(Path(sys.argv[1]), sys.argv[2], current_workspace())))

@@ -30,7 +30,7 @@ from pipeline.running.plans import RunPlan, plan_runs
 from pipeline.running.reproduce import check_final
 from pipeline.schema import read_record, to_json
 from pipeline.settings import read_settings
-from pipeline.workspace import workspace
+from pipeline.workspace import current_workspace
 
 
 def main(profile: str, device_name: str, workers: int = 0, only: str = "", published: bool = False) -> None:
@@ -39,11 +39,11 @@ def main(profile: str, device_name: str, workers: int = 0, only: str = "", publi
     0 `workers` are as many as fit. Runs of experiments that are `published`, and not in this run store, are taken over.
     With `only`, just those that it names, in its order, timings last; raises UsageError for one that the profile lacks.
     """
-    place = workspace()
-    settings = read_settings(place.params_file)
-    manifest = load_manifest(place.prepared_data / settings.data.name)
+    workspace = current_workspace()
+    settings = read_settings(workspace.params_file)
+    manifest = load_manifest(workspace.prepared_data / settings.data.name)
     device = resolve_device(device_name)
-    catalogue = catalogue_of(place)
+    catalogue = catalogue_of(workspace)
     groups = [plan for plan in plan_runs(settings, profile, manifest).values() if plan.networks]
     experiments = [
         plan_experiment(name, experiment, profile, settings, manifest)
@@ -60,18 +60,18 @@ def main(profile: str, device_name: str, workers: int = 0, only: str = "", publi
             raise unknown_name("group, experiment or timing", name, offered)
     plans = [found for name in wanted for found in plans if found[1].group == name]
     for number, (kind, plan) in enumerate(plans, 1):
-        record_file = place.results / kind / f"{plan.group}.json"
+        record_file = workspace.results / kind / f"{plan.group}.json"
         if _is_done(plan, record_file, manifest):
             continue
         plan = replace(plan, keep_weights=False)
-        known = published_record(place, plan.group, profile) if published and kind == EXPERIMENTS else None
+        known = published_record(workspace, plan.group, profile) if published and kind == EXPERIMENTS else None
         title = f"{plan.group} {number}/{len(plans)}"
         try:
             record = run_plan(
-                place, plan, title, workers=workers or None, published=known, device=device, mirrored=False
+                workspace, plan, title, workers=workers or None, published=known, device=device, mirrored=False
             )
         except Interrupted:
-            _write(record_file, kind, stored_record(place, plan, device, known), whole=False)
+            _write(record_file, kind, stored_record(workspace, plan, device, known), whole=False)
             raise
         try:
             check_final(record)
@@ -81,10 +81,10 @@ def main(profile: str, device_name: str, workers: int = 0, only: str = "", publi
         _write(record_file, kind, record, whole=not record.lost)
     for name in (name for name in wanted if name in timings):
         timing = catalogue.timings[name]
-        planned, record_file = plan_timing(name, timing, profile), place.results / TIMINGS / f"{name}.json"
+        planned, record_file = plan_timing(name, timing, profile), workspace.results / TIMINGS / f"{name}.json"
         if not _is_taken(name, planned, record_file):
             write_json(record_file, to_json(take_timing(planned, device, print)))
-    finished = sum(1 for folder in RunStore(place.runs) if folder.result() is not None)
+    finished = sum(1 for folder in RunStore(workspace.runs) if folder.result() is not None)
     if failures:
         raise RunsFailedError(f"{len(failures)} of {len(plans)} groups and experiments are not done: {failures[0]}")
     print(f"done: {len(plans)} groups and experiments, {finished} runs with a result")

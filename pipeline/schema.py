@@ -51,18 +51,18 @@ _adapter: Callable[[Any], TypeAdapter[Any]] = functools.cache(TypeAdapter)
 
 
 def _tell(fault: Any, kind: Any, where: str) -> str:
-    place = ".".join([where, *(str(part) for part in fault["loc"])])
+    path = ".".join([where, *(str(part) for part in fault["loc"])])
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         known = _field_names(kind)
         near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-        return f"{place}: unknown key; {hint}"
+        return f"{path}: unknown key; {hint}"
     if fault["type"] == "missing":
-        return f"{place}: is missing"
+        return f"{path}: is missing"
     if fault["type"] == "value_error":
-        return f"{place}: {message}"
-    return f"{place} (={fault['input']!r}): {message[:1].lower()}{message[1:]}"
+        return f"{path}: {message}"
+    return f"{path} (={fault['input']!r}): {message[:1].lower()}{message[1:]}"
 
 
 def _field_names(kind: Any) -> list[str]:

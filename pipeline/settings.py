@@ -16,7 +16,7 @@ from pipeline.files import write_text
 from pipeline.process import run_and_exit
 from pipeline.schema import STRICT, parse, to_json
 from pipeline.training.recipe import Recipe
-from pipeline.workspace import workspace
+from pipeline.workspace import current_workspace
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -247,4 +247,4 @@ def choose_profile(path: Path, name: str | None) -> None:
 
 
 if __name__ == "__main__":
-    run_and_exit(lambda: choose_profile(workspace().params_file, sys.argv[1] if sys.argv[1:] else None))
+    run_and_exit(lambda: choose_profile(current_workspace().params_file, sys.argv[1] if sys.argv[1:] else None))

@@ -65,7 +65,7 @@ class Workspace:
         return self.root / "reports" / "published"
 
 
-def workspace() -> Workspace:
+def current_workspace() -> Workspace:
     """The workspace in force: CONVSTUDY_HOME, else the clone this package was installed from."""
     home = os.environ.get("CONVSTUDY_HOME")
     return Workspace(Path(home).resolve() if home else Path(__file__).resolve().parents[1])

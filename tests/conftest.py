@@ -85,13 +85,13 @@ def _empty_mlflow() -> bytes:
 
 def make_study(root: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """The same at a place of choice, for fixtures of wider scope; MLflow's store is there, and holds no run."""
-    place = Workspace(root)
-    place.mlflow.mkdir(parents=True)
-    database_file(place.mlflow).write_bytes(_empty_mlflow())
-    with contextlib.closing(sqlite3.connect(database_file(place.mlflow), isolation_level=None)) as database:
-        database.execute("UPDATE experiments SET artifact_location = ?", (f"{artifacts_uri(place.mlflow)}/0",))
-    place.prepared_data.mkdir(parents=True)
-    shutil.copytree(prepared, place.prepared_data / "fashion-mnist", copy_function=os.link)
-    shutil.copy(CHECKOUT / "params.yaml", place.params_file)
+    workspace = Workspace(root)
+    workspace.mlflow.mkdir(parents=True)
+    database_file(workspace.mlflow).write_bytes(_empty_mlflow())
+    with contextlib.closing(sqlite3.connect(database_file(workspace.mlflow), isolation_level=None)) as database:
+        database.execute("UPDATE experiments SET artifact_location = ?", (f"{artifacts_uri(workspace.mlflow)}/0",))
+    workspace.prepared_data.mkdir(parents=True)
+    shutil.copytree(prepared, workspace.prepared_data / "fashion-mnist", copy_function=os.link)
+    shutil.copy(CHECKOUT / "params.yaml", workspace.params_file)
     monkeypatch.setenv("CONVSTUDY_HOME", str(root))
-    return place
+    return workspace

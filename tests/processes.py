@@ -54,12 +54,12 @@ def workers_of(driver: int | None = None) -> list[psutil.Process]:
     return workers
 
 
-def processes_in(place: Workspace) -> list[psutil.Process]:
+def processes_in(workspace: Workspace) -> list[psutil.Process]:
     """Processes that were started to work in a workspace."""
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get("CONVSTUDY_HOME") == str(place.root):
+            if process.environ().get("CONVSTUDY_HOME") == str(workspace.root):
                 found.append(process)
         except psutil.Error:
             continue

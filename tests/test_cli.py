@@ -178,7 +178,7 @@ def test_results_do_not_depend_on_process_locale_or_hash_seed(
         {"PYTHONHASHSEED": "1", "LC_ALL": "C"},
         {"PYTHONHASHSEED": "2", "LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo"},
     ):
-        place = make_study(tmp_path / environment["PYTHONHASHSEED"], prepared_fashion_mnist, monkeypatch)
+        workspace = make_study(tmp_path / environment["PYTHONHASHSEED"], prepared_fashion_mnist, monkeypatch)
         command = [
             sys.executable,
             "-m",
@@ -190,7 +190,7 @@ def test_results_do_not_depend_on_process_locale_or_hash_seed(
             "--quiet",
         ]
         subprocess.run(command, env={**os.environ, **environment}, check=True)
-        (result,) = place.runs.glob("*/result.json")
+        (result,) = workspace.runs.glob("*/result.json")
         results.append((result.parent.name, result.read_bytes()))
     assert results[0] == results[1]
 

@@ -123,14 +123,14 @@ def test_a_card_without_room_gets_smaller_batches_until_they_fit(prepared_fashio
                 torch.cuda.empty_cache()
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-    assert len(parts) > 1 and parts == [2**place for place in range(len(parts))]
+    assert len(parts) > 1 and parts == [2**index for index in range(len(parts))]
     measurement = folder.measurement()
     assert measurement is not None and measurement.micro_batches == parts[-1] and folder.test_score() is not None
     assert measurement.peak_memory_kind == "cuda allocator" and 0 < measurement.peak_memory_bytes < 2.5 * 2**30
 
 
 def test_trainings_share_a_card_within_what_was_estimated(prepared_fashion_mnist: Path, tmp_path: Path) -> None:
-    place, manifest = Workspace(tmp_path), load_manifest(prepared_fashion_mnist)
+    workspace, manifest = Workspace(tmp_path), load_manifest(prepared_fashion_mnist)
     settings = read_settings(CHECKOUT / "params.yaml")
     entries = {name: Entry() for name in ("lenet-small", "resnet-small")}
     plan = plan_group("cards", entries, settings, "smoke", manifest)
@@ -138,7 +138,7 @@ def test_trainings_share_a_card_within_what_was_estimated(prepared_fashion_mnist
     at_once = trainings_at_once(specs, "cuda")
     assert at_once > 1
     options = RunnerOptions(at_once, data_folder=prepared_fashion_mnist, mirrored=False)
-    with open_runner(place, manifest, "cuda", Display("cards", len(specs), quiet=True), options) as runner:
+    with open_runner(workspace, manifest, "cuda", Display("cards", len(specs), quiet=True), options) as runner:
         record = reproduce(plan, manifest, runner, "cuda")
     check_final(record)
     for trained in record.networks:

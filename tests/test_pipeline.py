@@ -67,9 +67,9 @@ def clone(raw_fashion_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         if (CHECKOUT / name).is_file() and not left_out:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(CHECKOUT / name, root / name)
-    place = Workspace(root)
-    shutil.copytree(raw_fashion_mnist, place.raw_data / "fashion-mnist")
-    _edit(place, "profile: quick", "profile: smoke")
+    workspace = Workspace(root)
+    shutil.copytree(raw_fashion_mnist, workspace.raw_data / "fashion-mnist")
+    _edit(workspace, "profile: quick", "profile: smoke")
     pipeline = yaml.safe_load((root / "dvc.yaml").read_text())
     for stage, entries in ENTRIES.items():
         assert set(entries) <= set(pipeline["stages"][stage]["foreach"])
@@ -81,8 +81,8 @@ def clone(raw_fashion_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         ["git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"],
     ):
         subprocess.run(command, cwd=root, check=True)
-    _repro(place)
-    return place
+    _repro(workspace)
+    return workspace
 
 
 def test_a_fresh_clone_with_the_committed_lock_file_trains_and_reports(clone: Workspace) -> None:
@@ -176,14 +176,14 @@ def _command_line(process: psutil.Process) -> list[str]:
         return []
 
 
-def _edit(place: Workspace, old: str, new: str, once: bool = False) -> None:
-    text = place.params_file.read_text()
+def _edit(workspace: Workspace, old: str, new: str, once: bool = False) -> None:
+    text = workspace.params_file.read_text()
     assert old in text
-    place.params_file.write_text(text.replace(old, new, 1 if once else -1))
+    workspace.params_file.write_text(text.replace(old, new, 1 if once else -1))
 
 
-def _measurements(place: Workspace) -> dict[str, bytes]:
-    return {path.parent.name: path.read_bytes() for path in place.runs.glob("*/measurement.json")}
+def _measurements(workspace: Workspace) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in workspace.runs.glob("*/measurement.json")}
 
 
 def _environment() -> dict[str, str]:
@@ -201,16 +201,21 @@ def _dvc_command() -> list[str]:
     return [sys.executable, "-m", "dvc"]
 
 
-def _dvc(place: Workspace, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def _dvc(workspace: Workspace, *arguments: str) -> "subprocess.CompletedProcess[str]":
     done = subprocess.run(
-        [*_dvc_command(), *arguments], cwd=place.root, env=_environment(), capture_output=True, text=True, check=False
+        [*_dvc_command(), *arguments],
+        cwd=workspace.root,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
 
-def _repro(place: Workspace) -> str:
-    return _dvc(place, "repro").stdout
+def _repro(workspace: Workspace) -> str:
+    return _dvc(workspace, "repro").stdout
 
 
 def _stages_run(output: str) -> set[str]:

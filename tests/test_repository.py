@@ -68,10 +68,10 @@ def test_test_data_are_opened_by_the_one_evaluation_alone() -> None:
 
 
 def test_publishing_without_results_leaves_what_is_published(tmp_path: Path) -> None:
-    place = Workspace(tmp_path)
+    workspace = Workspace(tmp_path)
     published = tmp_path / "reports" / "published" / "quick" / "runs" / "lenet.json"
     published.parent.mkdir(parents=True)
     published.write_text("{}")
     with pytest.raises(UsageError, match="holds no results to publish"):
-        publish(place, "quick")
+        publish(workspace, "quick")
     assert published.read_text() == "{}"

@@ -10,20 +10,20 @@ from pipeline.errors import UsageError
 from pipeline.running.plans import plan_network
 from pipeline.running.single import single_request
 from pipeline.settings import Entry, read_settings
-from pipeline.workspace import Workspace, workspace
+from pipeline.workspace import Workspace, current_workspace
 
 OWN = {"family": "lenet", "config": {"widths": [6, 16]}}
 
 
 def test_text_that_is_not_utf8_is_told_with_its_byte(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
-    path.write_bytes(b"# f\xfcr\n" + workspace().params_file.read_bytes())
+    path.write_bytes(b"# f\xfcr\n" + current_workspace().params_file.read_bytes())
     with pytest.raises(UsageError, match=r"params\.yaml is not UTF-8: byte 3 is 0xfc"):
         read_settings(path)
 
 
 def test_a_rate_is_not_chosen_at_another_resolution(tmp_path: Path) -> None:
-    profile = read_settings(workspace().params_file).profiles["smoke"]
+    profile = read_settings(current_workspace().params_file).profiles["smoke"]
     with pytest.raises(ValueError, match="choice must not change the resolution"):
         replace(profile, choice={"epochs": 1, "resolution": 96})
 

@@ -18,11 +18,11 @@ SMALL = ("--train-images", "512", "--epochs", "2", "--max-macs", "1M")
 """Options of a search whose trainings take about a second."""
 
 
-def typed(place: Workspace, *arguments: str, code: int = 0, **environment: str) -> str:
+def typed(workspace: Workspace, *arguments: str, code: int = 0, **environment: str) -> str:
     """Run a verb in a process of its own; returns its output, errors included."""
     done = subprocess.run(
         [sys.executable, "-m", "pipeline.verbs.app", *arguments],
-        env={**os.environ, "CONVSTUDY_HOME": str(place.root), **environment},
+        env={**os.environ, "CONVSTUDY_HOME": str(workspace.root), **environment},
         capture_output=True,
         text=True,
     )
@@ -31,41 +31,41 @@ def typed(place: Workspace, *arguments: str, code: int = 0, **environment: str) 
     return done.stdout + done.stderr
 
 
-def started(place: Workspace, *arguments: str) -> "subprocess.Popen[bytes]":
+def started(workspace: Workspace, *arguments: str) -> "subprocess.Popen[bytes]":
     """A verb at work in a process of its own; its errors are to be read."""
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline.verbs.app", *arguments],
-        env={**os.environ, "CONVSTUDY_HOME": str(place.root)},
+        env={**os.environ, "CONVSTUDY_HOME": str(workspace.root)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
 
 
-def called(place: Workspace, *arguments: str) -> str:
+def called(workspace: Workspace, *arguments: str) -> str:
     """Run a verb in this process; returns what it prints to standard output."""
     output = io.StringIO()
     with pytest.MonkeyPatch.context() as monkeypatch, contextlib.redirect_stdout(output):
-        monkeypatch.setenv("CONVSTUDY_HOME", str(place.root))
+        monkeypatch.setenv("CONVSTUDY_HOME", str(workspace.root))
         app(list(arguments), standalone_mode=False)
     return output.getvalue()
 
 
-def told(place: Workspace, *arguments: str) -> Any:
+def told(workspace: Workspace, *arguments: str) -> Any:
     """The JSON that a verb prints, called in this process."""
-    return json.loads(called(place, *arguments, "--json", "-"))
+    return json.loads(called(workspace, *arguments, "--json", "-"))
 
 
-def refused(place: Workspace, *arguments: str) -> str:
+def refused(workspace: Workspace, *arguments: str) -> str:
     """What a verb that is refused says, called in this process."""
     with pytest.raises(UsageError) as raised:
-        called(place, *arguments)
+        called(workspace, *arguments)
     return str(raised.value)
 
 
-def training_since(place: Workspace, moment: float) -> bool:
+def training_since(workspace: Workspace, moment: float) -> bool:
     """Whether some run has told since `moment` (of time.time) how far it is."""
-    for path in place.runs.glob("*/progress.json"):
+    for path in workspace.runs.glob("*/progress.json"):
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime >= moment:
                 return True

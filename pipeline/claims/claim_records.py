@@ -35,28 +35,28 @@ EXPERIMENTS, TIMINGS, UNFINISHED = "experiments", "timings", "unfinished"
 Record = TypeVar("Record", GroupRecord, TimingRecord)
 
 
-def catalogue_of(place: Workspace) -> Catalogue:
+def catalogue_of(workspace: Workspace) -> Catalogue:
     """The claims of a workspace; raises UsageError with every fault in them."""
-    return read_catalogue(place.root / "reports" / "claims.yaml")
+    return read_catalogue(workspace.root / "reports" / "claims.yaml")
 
 
-def record_file(place: Workspace, kind: str, name: str) -> Path:
+def record_file(workspace: Workspace, kind: str, name: str) -> Path:
     """Where the workspace keeps the record of an experiment or a timing."""
-    return place.results / kind / f"{name}.json"
+    return workspace.results / kind / f"{name}.json"
 
 
-def published_file(place: Workspace, kind: str, name: str, profile: str) -> Path:
+def published_file(workspace: Workspace, kind: str, name: str, profile: str) -> Path:
     """Where the record of a full profile is published; evidence from a GPU stands beside that from a CPU."""
-    return place.published / "claims" / kind / _file_name(name, profile)
+    return workspace.published / "claims" / kind / _file_name(name, profile)
 
 
 def _file_name(name: str, profile: str) -> str:
     return f"{name}.{ON_A_GPU}.json" if profile == ON_A_GPU else f"{name}.json"
 
 
-def published_record(place: Workspace, name: str, profile: str) -> GroupRecord | None:
+def published_record(workspace: Workspace, name: str, profile: str) -> GroupRecord | None:
     """The published record of an experiment under a profile, whole or unfinished, if there is one."""
-    paths = (published_file(place, kind, name, profile) for kind in (EXPERIMENTS, UNFINISHED))
+    paths = (published_file(workspace, kind, name, profile) for kind in (EXPERIMENTS, UNFINISHED))
     return next((read_record(GroupRecord, path) for path in paths if path.exists()), None)
 
 
@@ -75,27 +75,27 @@ class FoundEvidence:
     left_out: Mapping[str, str]
 
 
-def evidence_of(place: Workspace, catalogue: Catalogue) -> FoundEvidence:
+def evidence_of(workspace: Workspace, catalogue: Catalogue) -> FoundEvidence:
     """Evidence of the workspace, else published evidence; records that are not whole by their plan are left out.
 
     Where the data are not prepared, published records are compared with the plan for those that they name. Raises
     DataError where there are own records, and the data that they are compared with is not prepared.
     """
-    own, published = evidence_in(place.results, catalogue), evidence_in(place.published / "claims", catalogue)
+    own, published = evidence_in(workspace.results, catalogue), evidence_in(workspace.published / "claims", catalogue)
     trained = {name: record for name, record in own.experiments.items() if record.profile != PILOT}
-    whole, left_out = whole_records(place, catalogue, trained)
-    is_prepared = (place.prepared_data / read_settings(place.params_file).data.name).exists()
-    from_elsewhere, refused = whole_records(place, catalogue, published.experiments, prepared=is_prepared)
+    whole, left_out = whole_records(workspace, catalogue, trained)
+    is_prepared = (workspace.prepared_data / read_settings(workspace.params_file).data.name).exists()
+    from_elsewhere, refused = whole_records(workspace, catalogue, published.experiments, prepared=is_prepared)
     left_out = {**{name: f"published: {reason}" for name, reason in refused.items()}, **left_out}
     experiments = _before(whole, from_elsewhere)
     timings, refused_timings = _whole_timings(catalogue, _before(own.timings, published.timings))
     left_out |= refused_timings
     elsewhere = [name for name, record in experiments.items() if record is not whole.get(name)]
     elsewhere += [name for name, record in timings.items() if record is not own.timings.get(name)]
-    return FoundEvidence(Evidence(experiments, timings, rankings_of(place)), tuple(sorted(elsewhere)), left_out)
+    return FoundEvidence(Evidence(experiments, timings, rankings_of(workspace)), tuple(sorted(elsewhere)), left_out)
 
 
-def judged_evidence(place: Workspace, results: Path, catalogue: Catalogue) -> Evidence:
+def judged_evidence(workspace: Workspace, results: Path, catalogue: Catalogue) -> Evidence:
     """What the claims of a folder of results are judged by; timings that are not as claims.yaml has them are left out.
 
     In the workspace's own results that is what its plans ask for, and no more: what else lies there was run by hand.
@@ -104,18 +104,18 @@ def judged_evidence(place: Workspace, results: Path, catalogue: Catalogue) -> Ev
     found = evidence_in(results, catalogue)
     timings, _ = _whole_timings(catalogue, found.timings)
     experiments = found.experiments
-    if results == place.results:
+    if results == workspace.results:
         experiments = {}
         for name in catalogue.experiments:
-            plan_file = place.plans / EXPERIMENTS / f"{name}.json"
+            plan_file = workspace.plans / EXPERIMENTS / f"{name}.json"
             if not read_json(plan_file)["networks"]:
                 continue
             plan = read_record(RunPlan, plan_file)
             if name not in found.experiments:
                 raise UsageError(f"{name} is planned and was not run: run the experiment")
-            check_record(plan, found.experiments[name], load_manifest(place.prepared_data / plan.data))
+            check_record(plan, found.experiments[name], load_manifest(workspace.prepared_data / plan.data))
             experiments[name] = planned_part(plan, found.experiments[name])
-    return Evidence(experiments, timings, rankings_of(place))
+    return Evidence(experiments, timings, rankings_of(workspace))
 
 
 def _before(own: Mapping[str, Record], published: Mapping[str, Record]) -> dict[str, Record]:
@@ -139,7 +139,7 @@ def _whole_timings(
 
 
 def whole_records(
-    place: Workspace, catalogue: Catalogue, records: Mapping[str, GroupRecord], *, prepared: bool = True
+    workspace: Workspace, catalogue: Catalogue, records: Mapping[str, GroupRecord], *, prepared: bool = True
 ) -> tuple[dict[str, GroupRecord], dict[str, str]]:
     """The records that are whole by the plan of their profile, and why the others are not.
 
@@ -148,8 +148,8 @@ def whole_records(
     """
     if not records:
         return {}, {}
-    settings = read_settings(place.params_file)
-    manifest = load_manifest(place.prepared_data / settings.data.name) if prepared else None
+    settings = read_settings(workspace.params_file)
+    manifest = load_manifest(workspace.prepared_data / settings.data.name) if prepared else None
     whole, left_out = {}, {}
     for name, record in records.items():
         try:
@@ -188,10 +188,10 @@ def evidence_in(folder: Path, catalogue: Catalogue) -> Evidence:
     )
 
 
-def rankings_of(place: Workspace) -> Mapping[tuple[str, str], Pairs]:
+def rankings_of(workspace: Workspace) -> Mapping[tuple[str, str], Pairs]:
     """Errors of the published population's networks by (cheap, dear) way to train them."""
-    table = published_table(place)
-    return paired_errors(table, published_full_trainings(place)) if table else {}
+    table = published_table(workspace)
+    return paired_errors(table, published_full_trainings(workspace)) if table else {}
 
 
 def _records(folder: Path, names: Iterable[str], schema: type[Record]) -> dict[str, Record]:

@@ -188,12 +188,14 @@ def _populations(part: PopulationPart, record: GroupRecord) -> Estimate:
     better, than = (population_errors(record, name) for name in (part.better, part.than))
     failed = sum(math.isinf(error) for error in (*better, *than))
     names = [arm for arm in arms_of(record) if arm.rpartition(" ")[0] in (part.better, part.than)]
-    place = apart(better, than, part.expect) if better and than else None
+    boundary = apart(better, than, part.expect) if better and than else None
     told: tuple[str, ...] = ()
-    if place is not None:
-        shares = (f"{np.mean(np.array(e) <= place):.0%} of {n}" for e, n in ((better, part.better), (than, part.than)))
-        told = (f"the distributions part where {' and '.join(shares)} err at most {place:.4g} %",)
-    return Estimate(superiority(better, than), failed, _setting(record, names), told, place is not None)
+    if boundary is not None:
+        shares = (
+            f"{np.mean(np.array(e) <= boundary):.0%} of {n}" for e, n in ((better, part.better), (than, part.than))
+        )
+        told = (f"the distributions part where {' and '.join(shares)} err at most {boundary:.4g} %",)
+    return Estimate(superiority(better, than), failed, _setting(record, names), told, boundary is not None)
 
 
 def population_errors(record: GroupRecord, population: str) -> list[float]:

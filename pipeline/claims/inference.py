@@ -148,8 +148,8 @@ def holm(p_values: Mapping[Key, float], most_true: int | None = None) -> dict[Ke
     """
     adjusted: dict[Key, float] = {}
     highest = 0.0
-    for place, (name, p_value) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
-        left = len(p_values) - place
+    for index, (name, p_value) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        left = len(p_values) - index
         highest = max(highest, min(1.0, min(left, most_true or left) * p_value))
         adjusted[name] = highest
     return adjusted
@@ -160,8 +160,8 @@ def benjamini_hochberg(p_values: Mapping[Key, float]) -> dict[Key, float]:
     adjusted: dict[Key, float] = {}
     lowest = 1.0
     ordered = sorted(p_values.items(), key=lambda item: item[1])
-    for place, (name, p_value) in reversed(list(enumerate(ordered, start=1))):
-        lowest = min(lowest, p_value * len(p_values) / place)
+    for index, (name, p_value) in reversed(list(enumerate(ordered, start=1))):
+        lowest = min(lowest, p_value * len(p_values) / index)
         adjusted[name] = lowest
     return adjusted
 
@@ -187,8 +187,8 @@ def seeds_needed(spread: float, effect: float, equivalence: bool = False, level:
     """
     candidates = range(2, MOST_SEEDS + 1)
     power = _power_of_equivalence if equivalence else _power
-    place = bisect.bisect_left(candidates, POWER, key=lambda n: power(n, spread, abs(effect), level))
-    return candidates[place] if place < len(candidates) else None
+    index = bisect.bisect_left(candidates, POWER, key=lambda n: power(n, spread, abs(effect), level))
+    return candidates[index] if index < len(candidates) else None
 
 
 def _power_of_equivalence(n: int, spread: float, margin: float, level: float) -> float:

@@ -63,28 +63,28 @@ def judge(catalogue: Catalogue, evidence: Evidence) -> list[ClaimVerdict]:
     Raises UsageError where a claim says something of a figure that is not calculated.
     """
     estimates = {
-        (identifier, place): found
+        (identifier, index): found
         for identifier, claim in catalogue.claims.items()
-        for place, part in enumerate(claim.parts)
+        for index, part in enumerate(claim.parts)
         if not isinstance(part, AnalyticPart) and (found := estimate(part, catalogue, evidence)) is not None
     }
     testable = {
-        (identifier, place): part
+        (identifier, index): part
         for identifier, claim in catalogue.claims.items()
-        for place, part in enumerate(claim.parts)
-        if not isinstance(part, AnalyticPart) and ((identifier, place) in estimates or is_testable(part, catalogue))
+        for index, part in enumerate(claim.parts)
+        if not isinstance(part, AnalyticPart) and ((identifier, index) in estimates or is_testable(part, catalogue))
     }
     adjusted = _adjusted(catalogue, testable, estimates)
 
     def judged(identifier: str, claim: Claim) -> Iterator[PartVerdict]:
-        for place, part in enumerate(claim.parts):
+        for index, part in enumerate(claim.parts):
             if isinstance(part, AnalyticPart):
                 yield judge_analytic(part, figures(part.calculation), identifier)
-            elif (identifier, place) not in testable:
+            elif (identifier, index) not in testable:
                 yield replace(judge_estimated(part, None, Adjusted()), verdict="not testable here")
             else:
                 yield judge_estimated(
-                    part, estimates.get((identifier, place)), adjusted.get((identifier, place), Adjusted())
+                    part, estimates.get((identifier, index)), adjusted.get((identifier, index), Adjusted())
                 )
 
     return [
@@ -269,10 +269,10 @@ def _adjusted(
     estimates: Mapping[tuple[str, int], Estimate],
 ) -> dict[tuple[str, int], Adjusted]:
     tests: dict[tuple[str, int, Test], float] = {}
-    for place, part in parts.items():
-        found = estimates.get(place)
+    for key, part in parts.items():
+        found = estimates.get(key)
         for test, p_value in p_values_of(part, found.contrast if found else None).items():
-            tests[*place, test] = p_value
+            tests[*key, test] = p_value
 
     def primary(key: tuple[str, int, Test]) -> bool:
         return catalogue.claims[key[0]].primary
@@ -282,8 +282,8 @@ def _adjusted(
     level_of_primary = next_level_of_holm([p for key, p in p_values.items() if primary(key)], most_true)
     level_of_others = next_level_of_benjamini_hochberg([p for key, p in p_values.items() if not primary(key)])
     adjusted: dict[tuple[str, int], Adjusted] = {}
-    for key, p_value in p_values.items():
-        identifier, place_of_part, test = key
-        level = level_of_primary if primary(key) else level_of_others
-        adjusted.setdefault((identifier, place_of_part), Adjusted(level=level)).p_values[test] = p_value
+    for tested, p_value in p_values.items():
+        identifier, index, test = tested
+        level = level_of_primary if primary(tested) else level_of_others
+        adjusted.setdefault((identifier, index), Adjusted(level=level)).p_values[test] = p_value
     return adjusted

@@ -121,22 +121,22 @@ def _studies(
 ) -> tuple[float, float]:
     """Shapes, expectations and true effects take turns over the parts of each study."""
     shapes, expectations = list(SHAPES.values()), get_args(Expected)
-    parts = [replace(PART, expect=expectations[place % len(expectations)]) for place in range(primary + others)]
-    truths = [MARGIN * (place // len(expectations) % 2) for place in range(len(parts))]
+    parts = [replace(PART, expect=expectations[index % len(expectations)]) for index in range(primary + others)]
+    truths = [MARGIN * (index // len(expectations) % 2) for index in range(len(parts))]
     most_true, any_primary, share_of_others = most_true_of(parts[:primary]), [], []
     for _ in range(studies):
         tests: dict[tuple[int, Test], float] = {}
         found = []
-        for place, (part, truth) in enumerate(zip(parts, truths, strict=True)):
-            drawn = STUDY_SPREAD * shapes[place % len(shapes)](generator, (seeds,))
+        for index, (part, truth) in enumerate(zip(parts, truths, strict=True)):
+            drawn = STUDY_SPREAD * shapes[index % len(shapes)](generator, (seeds,))
             estimated = contrast((truth + drawn).tolist())
             assert estimated is not None
             found.append(estimated)
-            tests |= {(place, test): p_value for test, p_value in p_values_of(part, estimated).items()}
+            tests |= {(index, test): p_value for test, p_value in p_values_of(part, estimated).items()}
         adjusted: dict[int, dict[Test, float]] = {}
-        for (place, test), p_value in adjust(tests, lambda key: key[0] < primary, most_true).items():
-            adjusted.setdefault(place, {})[test] = p_value
-        verdicts = [decide(part, found[place], adjusted[place]) for place, part in enumerate(parts)]
+        for (index, test), p_value in adjust(tests, lambda key: key[0] < primary, most_true).items():
+            adjusted.setdefault(index, {})[test] = p_value
+        verdicts = [decide(part, found[index], adjusted[index]) for index, part in enumerate(parts)]
         false = [_is_false(*judged) for judged in zip(verdicts, parts, truths, strict=True)]
         any_primary.append(any(false[:primary]))
         given = sum(verdict != "undecided" for verdict in verdicts[primary:])

@@ -80,15 +80,15 @@ class FullTrainings:
         return len(self.networks) >= self.planned
 
 
-def published_table(place: Workspace) -> PopulationTable | None:
+def published_table(workspace: Workspace) -> PopulationTable | None:
     """The table in reports/published; None where there is none."""
-    file = place.published / TABLE
+    file = workspace.published / TABLE
     return read_record(PopulationTable, file) if file.exists() else None
 
 
-def published_full_trainings(place: Workspace) -> FullTrainings | None:
+def published_full_trainings(workspace: Workspace) -> FullTrainings | None:
     """The full trainings in reports/published; None where there are none."""
-    file = place.published / FULL
+    file = workspace.published / FULL
     return read_record(FullTrainings, file) if file.exists() else None
 
 

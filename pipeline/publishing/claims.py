@@ -40,68 +40,68 @@ from pipeline.reporting.report import FEATURED, write_report
 from pipeline.running.campaign import stored_record
 from pipeline.schema import read_record, to_json
 from pipeline.settings import read_settings
-from pipeline.workspace import Workspace, workspace
+from pipeline.workspace import Workspace, current_workspace
 
 
-def publish_claims(place: Workspace, results: Path | None = None) -> list[ClaimVerdict]:
+def publish_claims(workspace: Workspace, results: Path | None = None) -> list[ClaimVerdict]:
     """Copy records, write claims.json and simulation.json beside them, and return the verdicts.
 
     Records are those of the workspace, or of another folder of results, as one brought back from a GPU. Raises
     UsageError where one of a timing is not as claims.yaml has it.
     """
-    catalogue, results = catalogue_of(place), results or place.results
+    catalogue, results = catalogue_of(workspace), results or workspace.results
     for name, timing in catalogue.timings.items():
         own = results / TIMINGS / f"{name}.json"
         if own.exists() and (record := read_record(TimingRecord, own)).profile in FULL_PROFILES:
             check_timing(name, timing, record)
-            _copy(own, published_file(place, TIMINGS, name, record.profile))
+            _copy(own, published_file(workspace, TIMINGS, name, record.profile))
     waiting = [
-        reason for profile in FULL_PROFILES for reason in _publish_experiments(place, catalogue, profile, results)
+        reason for profile in FULL_PROFILES for reason in _publish_experiments(workspace, catalogue, profile, results)
     ]
-    evidence = judged_evidence(place, place.published / "claims", catalogue)
+    evidence = judged_evidence(workspace, workspace.published / "claims", catalogue)
     verdicts = judge(catalogue, evidence)
-    write_json(place.published / "claims" / "claims.json", to_json(verdicts))
-    simulation = place.results / "simulation.json"
+    write_json(workspace.published / "claims" / "claims.json", to_json(verdicts))
+    simulation = workspace.results / "simulation.json"
     if simulation.exists() and read_json(simulation)["studies"] >= STUDIES:  # the smoke profile simulates fewer
-        _copy(simulation, place.published / "claims" / "simulation.json")
+        _copy(simulation, workspace.published / "claims" / "simulation.json")
     print(count(verdicts))
     for reason in waiting:
         print(f"not judged by yet: {reason}")
     return verdicts
 
 
-def _publish_experiments(place: Workspace, catalogue: Catalogue, profile: str, results: Path) -> list[str]:
+def _publish_experiments(workspace: Workspace, catalogue: Catalogue, profile: str, results: Path) -> list[str]:
     """Put each record of a profile among the whole or the unfinished ones; return why the latter are not whole."""
     written = evidence_in(results, catalogue).experiments
     records = {}
     for name, experiment in catalogue.experiments.items():
-        published, own = published_record(place, name, profile), written.get(name)
-        found = found_record(place, name, experiment, profile, published)
+        published, own = published_record(workspace, name, profile), written.get(name)
+        found = found_record(workspace, name, experiment, profile, published)
         made = [one for one in (own, found) if one is not None and one.profile == profile and _adds(one, published)]
         richest = next((one for one in made if not any(_runs(one) < _runs(other) for other in made)), published)
         if richest is not None:
             records[name] = richest
-    whole, waiting = whole_records(place, catalogue, records)
+    whole, waiting = whole_records(workspace, catalogue, records)
     for name, record in records.items():
         kind, other = (EXPERIMENTS, UNFINISHED) if name in whole else (UNFINISHED, EXPERIMENTS)
-        write_json(published_file(place, kind, name, profile), to_json(whole.get(name, record)))
-        published_file(place, other, name, profile).unlink(missing_ok=True)
+        write_json(published_file(workspace, kind, name, profile), to_json(whole.get(name, record)))
+        published_file(workspace, other, name, profile).unlink(missing_ok=True)
     return list(waiting.values())
 
 
 def found_record(
-    place: Workspace, name: str, experiment: Experiment, profile: str, published: GroupRecord | None
+    workspace: Workspace, name: str, experiment: Experiment, profile: str, published: GroupRecord | None
 ) -> GroupRecord:
     """What the run store holds of an experiment under a profile, and beside it what is published; arms with a run.
 
     Runs of a CPU are no evidence under the profile of a GPU, though some may be alike in all else.
     """
-    settings, device = read_settings(place.params_file), resolve_device()
-    manifest = load_manifest(place.prepared_data / settings.data.name)
+    settings, device = read_settings(workspace.params_file), resolve_device()
+    manifest = load_manifest(workspace.prepared_data / settings.data.name)
     if profile not in experiment.sizes or (profile != ON_ANY_MACHINE and device == "cpu"):
         return GroupRecord("group/1", name, profile, summary(manifest), ())
     plan = plan_experiment(name, experiment, profile, settings, manifest)
-    found = stored_record(place, plan, device, published)
+    found = stored_record(workspace, plan, device, published)
     return replace(found, networks=tuple(network for network in found.networks if network.runs or network.rates))
 
 
@@ -120,24 +120,24 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copy(source, target)
 
 
-def report_claims(place: Workspace) -> None:
+def report_claims(workspace: Workspace) -> None:
     """Write the report and its figures from what is published, the networks of the featured study beside them."""
-    folder = place.published / "claims"
-    write_report(folder, place, place.published / FEATURED)
+    folder = workspace.published / "claims"
+    write_report(folder, workspace, workspace.published / FEATURED)
     for name in ("networks.csv", "curves.csv", "metrics.json"):
         (folder / name).unlink()
 
 
-def renew_claims(place: Workspace, results: Path | None = None) -> None:
+def renew_claims(workspace: Workspace, results: Path | None = None) -> None:
     """Publish evidence as `publish_claims` does, then write the report by it and renew the README."""
-    publish_claims(place, results)
-    report_claims(place)
-    renew_readme(place)
+    publish_claims(workspace, results)
+    report_claims(workspace)
+    renew_readme(workspace)
 
 
 def main() -> None:
     """Publish the workspace's evidence and renew the README."""
-    renew_claims(workspace())
+    renew_claims(current_workspace())
 
 
 if __name__ == "__main__":

@@ -28,29 +28,29 @@ from pipeline.reporting.claims.words import figure_of, figures_as_said
 from pipeline.reporting.comparison import Comparison
 from pipeline.reporting.report import FEATURED, read_published
 from pipeline.schema import read_record
-from pipeline.workspace import Workspace, workspace
+from pipeline.workspace import Workspace, current_workspace
 
 BESIDE_THROUGHPUT = ("packing", "study", "overhead", "limit", "accuracy", "growth", "searching", "cards")
 """The benchmarks whose findings the README lists below the table of throughput."""
 
 
-def publish(place: Workspace, name: str, results: Path | None = None) -> Path:
+def publish(workspace: Workspace, name: str, results: Path | None = None) -> Path:
     """Copy records, REPORT.md and figures to reports/published/<name>, and renew the README.
 
     They are those of the workspace, or of another folder of results. A picture of the report that is there stays.
     Raises UsageError, and leaves what is published, where there are no results.
     """
-    results = results or place.results
+    results = results or workspace.results
     check_name(name)
     if not (results / "REPORT.md").exists():
         raise UsageError(f"{results} holds no results to publish: run the study first")
-    target = place.published / name
+    target = workspace.published / name
     for folder in ("runs", "profiles", "studies", "finalists", "experiments", "timings", "figures"):
         shutil.rmtree(target / folder, ignore_errors=True)
         if (results / folder).exists():
             shutil.copytree(results / folder, target / folder)
     shutil.copy(results / "REPORT.md", target / "REPORT.md")
-    renew_readme(place)
+    renew_readme(workspace)
     return target
 
 
@@ -60,10 +60,10 @@ def check_name(name: str) -> None:
         raise UsageError(f"name (={name!r}) must consist of a-z, 0-9 and -")
 
 
-def renew_readme(place: Workspace) -> Path:
+def renew_readme(workspace: Workspace) -> Path:
     """Write README's generated parts anew from what is published."""
-    readme = place.root / "README.md"
-    write_text(readme, with_generated_parts(readme.read_text(), place.published))
+    readme = workspace.root / "README.md"
+    write_text(readme, with_generated_parts(readme.read_text(), workspace.published))
     return readme
 
 
@@ -167,9 +167,9 @@ def _speed(benchmark: Benchmark, others: Sequence[Benchmark]) -> str:
     )
     findings = [f"- {finding[:1].upper()}{finding[1:]}." for finding in benchmark.findings]
     for other in others:
-        place = other.hardware
-        machine = place.get("gpu") or f"{place['cores']} cores with {place['instruction_set']}"
-        elsewhere = f" (on {machine})" if place != hardware else ""
+        theirs = other.hardware
+        machine = theirs.get("gpu") or f"{theirs['cores']} cores with {theirs['instruction_set']}"
+        elsewhere = f" (on {machine})" if theirs != hardware else ""
         findings += [f"- {other.name.capitalize()}: {finding}{elsewhere}." for finding in other.findings]
     return "\n".join([*lines, "", setting, "", *findings])
 
@@ -198,4 +198,6 @@ def _search(published: Path) -> str:
 
 
 if __name__ == "__main__":
-    run_and_exit(lambda: print(publish(workspace(), sys.argv[1]) if sys.argv[1:] else renew_readme(workspace())))
+    run_and_exit(
+        lambda: print(publish(current_workspace(), sys.argv[1]) if sys.argv[1:] else renew_readme(current_workspace()))
+    )

@@ -132,7 +132,7 @@ class Comparison:
             error, price = self.error(network), cost.value(network)
             if error is not None and price is not None and AT_CHANCE_LEVEL not in network.flags:
                 points.append((price, error.mean, network))
-        kept = [points[place] for place in front([point[:2] for point in points])]
+        kept = [points[index] for index in front([point[:2] for point in points])]
         return tuple(network for *_, network in sorted(kept, key=lambda point: (*point[:2], point[2].label)))
 
     @property

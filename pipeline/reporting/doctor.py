@@ -18,20 +18,20 @@ from pipeline.workspace import Workspace
 COMMANDS = ("git", "make", "dvc", "chromium", "chromedriver", "psql")
 
 
-def examine(place: Workspace) -> dict[str, dict[str, str]]:
+def examine(workspace: Workspace) -> dict[str, dict[str, str]]:
     """Facts by section; a fault is told in its fact and never raised."""
     device = resolve_device()
     return {
         "versions": versions(),
         "device": {"used": device, "precision": resolve_precision("auto", device), **hardware(device)},
         "commands": {name: shutil.which(name, path=_search_path()) or "not found" for name in COMMANDS},
-        "settings": {str(place.params_file): _settings(place)},
-        "data": _data(place.prepared_data),
+        "settings": {str(workspace.params_file): _settings(workspace)},
+        "data": _data(workspace.prepared_data),
         "stores": {
-            "runs": _runs(place.runs),
-            "mlflow": _mlflow(place.mlflow),
-            "studies": _studies(place),
-            "disk free": _disk_free(place.root),
+            "runs": _runs(workspace.runs),
+            "mlflow": _mlflow(workspace.mlflow),
+            "studies": _studies(workspace),
+            "disk free": _disk_free(workspace.root),
         },
     }
 
@@ -46,9 +46,9 @@ def _disk_free(root: Path) -> str:
     return f"{shutil.disk_usage(there).free / 2**30:.1f} GiB"
 
 
-def _settings(place: Workspace) -> str:
+def _settings(workspace: Workspace) -> str:
     try:
-        return f"good, profile {read_settings(place.params_file).profile}"
+        return f"good, profile {read_settings(workspace.params_file).profile}"
     except ConvstudyError as error:
         return f"FAULT: {error}"
 
@@ -83,9 +83,9 @@ def _runs(runs: Path) -> str:
     return f"FAULT: {told}; {'; '.join(faults)}" if faults else told
 
 
-def _studies(place: Workspace) -> str:
+def _studies(workspace: Workspace) -> str:
     try:
-        rows = list_studies(place, None)
+        rows = list_studies(workspace, None)
     except ConvstudyError as error:
         return f"FAULT: {error}"
     told = "; ".join(f"{row['study']} {row['state']}, {row['counted']} counted" for row in rows)

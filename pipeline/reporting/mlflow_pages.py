@@ -15,15 +15,15 @@ from pipeline.tracking.mirror import Mirror, code_commit
 from pipeline.workspace import Workspace
 
 
-def show_report(place: Workspace, tell: Callable[[str], None]) -> None:
+def show_report(workspace: Workspace, tell: Callable[[str], None]) -> None:
     """Show the workspace's report in MLflow, if it has been written; `tell` hears why it cannot be shown."""
-    if not (place.results / "report.html").exists():
+    if not (workspace.results / "report.html").exists():
         return
-    claims = place.results / "claims.json"
+    claims = workspace.results / "claims.json"
     verdicts = read_record(list[ClaimVerdict], claims) if claims.exists() else []
-    profiles = {read_json(path)["profile"] for path in sorted((place.results / "runs").glob("*.json"))}
-    with Mirror.open(place.mlflow, tell, code_commit(place.root)) as mirror:
-        mirror.report(", ".join(sorted(profiles)) or "report", _summary(verdicts, place.results))
+    profiles = {read_json(path)["profile"] for path in sorted((workspace.results / "runs").glob("*.json"))}
+    with Mirror.open(workspace.mlflow, tell, code_commit(workspace.root)) as mirror:
+        mirror.report(", ".join(sorted(profiles)) or "report", _summary(verdicts, workspace.results))
 
 
 def show_networks(record: GroupRecord, mirror: Mirror) -> None:

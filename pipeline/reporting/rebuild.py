@@ -19,24 +19,24 @@ from pipeline.tracking.replay import replay
 from pipeline.workspace import Workspace
 
 
-def rebuild_mlflow(place: Workspace, tell: Callable[[str], None]) -> dict[str, int]:
+def rebuild_mlflow(workspace: Workspace, tell: Callable[[str], None]) -> dict[str, int]:
     """Make MLflow equal to the run store; returns how many runs were created, updated, unchanged and so on."""
-    groups = [path for kind in ("runs", "experiments") for path in sorted((place.results / kind).glob("*.json"))]
+    groups = [path for kind in ("runs", "experiments") for path in sorted((workspace.results / kind).glob("*.json"))]
     records = [read_record(GroupRecord, path) for path in groups]
     with TemporaryDirectory() as folder:
         figures = draw_learning_curves(records, Path(folder))
-        searched = [(path, read_json(path)) for path in sorted((place.results / "studies").glob("*.json"))]
-        searched += list(_stored(place, Path(folder), tell))
+        searched = [(path, read_json(path)) for path in sorted((workspace.results / "studies").glob("*.json"))]
+        searched += list(_stored(workspace, Path(folder), tell))
         studies = {record["study"]: study_summary(record, {"": [path]}) for path, record in searched if record}
-        done = replay(RunStore(place.runs), place.mlflow, records, tell, figures, studies)
-    show_report(place, tell)
+        done = replay(RunStore(workspace.runs), workspace.mlflow, records, tell, figures, studies)
+    show_report(workspace, tell)
     return asdict(done)
 
 
-def _stored(place: Workspace, folder: Path, tell: Callable[[str], None]) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _stored(workspace: Workspace, folder: Path, tell: Callable[[str], None]) -> Iterator[tuple[Path, dict[str, Any]]]:
     """The records of the storage's studies, written into `folder`; one that cannot be read is told of."""
     try:
-        records = list(stored_records(place, None))
+        records = list(stored_records(workspace, None))
     except ConvstudyError as error:
         tell(f"studies are left out: {error}")
         return

@@ -27,25 +27,25 @@ from pipeline.reporting.comparison import Comparison, compare
 from pipeline.reporting.rendering import figures_in, render_html, render_markdown, sections_of, study_sections
 from pipeline.reporting.tables import curves_csv, metrics, networks_csv
 from pipeline.schema import read_record, to_json
-from pipeline.workspace import Workspace, workspace
+from pipeline.workspace import Workspace, current_workspace
 
 FEATURED = "quick"
 """The published results that the README shows."""
 
 
-def write_report(results: Path, place: Workspace | None = None, beside: Path | None = None) -> Path:
+def write_report(results: Path, workspace: Workspace | None = None, beside: Path | None = None) -> Path:
     """Write everything the report consists of into `results`, and return the path of its page.
 
     Everything is worked out before anything is written, so that a failure leaves the last report as it was.
 
     Args:
         results: the folder of records.
-        place: the workspace whose claims.yaml and published records are read; by default the one in force.
+        workspace: whose claims.yaml and published records are read; by default the one in force.
         beside: a further folder of records, whose networks, searches and finalists are shown, too.
 
     Raises:
         UsageError: there is no group record, cost profile or verdict, or verdicts are not those that the claims of
-            `place` and the records beside them give.
+            `workspace` and the records beside them give.
         StorageError: a record does not fit its schema, or the disk refuses.
     """
     folders = [results] if beside is None else [results, beside]
@@ -55,7 +55,7 @@ def write_report(results: Path, place: Workspace | None = None, beside: Path | N
     comparisons = compare(groups, profiles)
     sections = sections_of(comparisons)
     studies = study_sections(*_searches(folders))
-    claims = _claims(results, place or workspace(), comparisons)
+    claims = _claims(results, workspace or current_workspace(), comparisons)
     pictures = {figure.identifier: figure.png() for figure in figures_in(sections, studies, claims)}
     texts = {
         "networks.csv": networks_csv(comparisons),
@@ -97,22 +97,22 @@ def _searches(folders: Sequence[Path]) -> tuple[list[dict[str, Any]], dict[str, 
     return studies, {record.study: record for record in (read_record(FinalistsRecord, path) for path in written)}
 
 
-def _claims(results: Path, place: Workspace, comparisons: Sequence[Comparison]) -> ClaimsView | None:
+def _claims(results: Path, workspace: Workspace, comparisons: Sequence[Comparison]) -> ClaimsView | None:
     """Verdicts with their evidence; None where nothing was judged."""
     judged = results / "claims.json"
     if not judged.exists():
         return None
-    catalogue = catalogue_of(place)
-    evidence, table = judged_evidence(place, results, catalogue), published_table(place)
+    catalogue = catalogue_of(workspace)
+    evidence, table = judged_evidence(workspace, results, catalogue), published_table(workspace)
     if to_json(judge(catalogue, evidence)) != read_json(judged):
         raise UsageError(f"{judged} is not by the claims and records that lie there now: judge again (dvc repro judge)")
-    simulations = [results / "simulation.json", place.published / "claims" / "simulation.json"]
+    simulations = [results / "simulation.json", workspace.published / "claims" / "simulation.json"]
     return claims_view(
         catalogue,
         read_record(list[ClaimVerdict], judged),
         evidence,
         comparisons,
         next((read_record(Simulation, path) for path in simulations if path.exists()), None),
-        Path(os.path.relpath(place.root, results)).as_posix(),
-        (table, published_full_trainings(place)) if table else None,
+        Path(os.path.relpath(workspace.root, results)).as_posix(),
+        (table, published_full_trainings(workspace)) if table else None,
     )

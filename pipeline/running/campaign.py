@@ -21,31 +21,31 @@ from pipeline.workspace import Workspace
 
 
 def plan_campaign(
-    place: Workspace, settings: Settings, names: Sequence[str], profile_name: str | None, seeds: int | None
+    workspace: Workspace, settings: Settings, names: Sequence[str], profile_name: str | None, seeds: int | None
 ) -> RunPlan:
     """One plan for all networks: those named, with their entries in the profile if any, or all of the profile's."""
     profile_name = profile_name or settings.profile
     profile = settings.profile_named(profile_name)
     entries = {name: entry for group in profile.networks.values() for name, entry in group.items()}
     wanted = {name: entries.get(name, Entry()) for name in names} if names else entries
-    manifest = load_manifest(place.prepared_data / settings.data.name)
+    manifest = load_manifest(workspace.prepared_data / settings.data.name)
     plan = plan_group("reproduce", wanted, settings, profile_name, manifest)
     return replace(plan, seeds=tuple(range(1, seeds + 1))) if seeds else plan
 
 
 def estimate_campaign(
-    place: Workspace, plan: RunPlan, workers: int | None, published: GroupRecord | None = None
+    workspace: Workspace, plan: RunPlan, workers: int | None, published: GroupRecord | None = None
 ) -> tuple[str, Any]:
     """What the plan would train, what is finished or `published`, hours and disk: as text, and as JSON."""
     device = resolve_device()
-    manifest = load_manifest(place.prepared_data / plan.data)
+    manifest = load_manifest(workspace.prepared_data / plan.data)
     workers = workers or _workers(plan, manifest, device)
-    store = RunStore(place.runs)
+    store = RunStore(workspace.runs)
     speeds = measured_speeds(store, device)
     estimates = []
     for network in plan.networks:
         alone = replace(plan, networks=(network,))
-        found = stored_record(place, alone, device, published)
+        found = stored_record(workspace, alone, device, published)
         chosen = {known.name: known.recipe.learning_rate for known in found.networks}
         requests = planned_requests(alone, manifest, device, published, chosen=chosen)
         taken_over = len(planned_requests(alone, manifest, device, chosen=chosen)) - len(requests)
@@ -65,7 +65,7 @@ def estimate_campaign(
 
 
 def run_plan(
-    place: Workspace,
+    workspace: Workspace,
     plan: RunPlan,
     title: str,
     *,
@@ -79,7 +79,7 @@ def run_plan(
     """Train a plan in the workspace and return its record; failed runs stay in it with their reasons.
 
     Args:
-        place: the workspace that holds data, run store and MLflow.
+        workspace: holds data, run store and MLflow.
         plan: what to train.
         title: what the display calls it.
         workers: trainings at once; None: as many as the machine holds.
@@ -90,13 +90,13 @@ def run_plan(
         on_record: called with the record and the mirror while that is still open.
     """
     device = device or resolve_device()
-    manifest = load_manifest(place.prepared_data / plan.data)
+    manifest = load_manifest(workspace.prepared_data / plan.data)
     workers = workers or _workers(plan, manifest, device)
     display = Display(title, 0, quiet=quiet)
     options = RunnerOptions(
         workers, keep_weights=plan.keep_weights, checkpoint_seconds=plan.checkpoint_seconds, mirrored=mirrored
     )
-    with open_runner(place, manifest, device, display, options) as runner:
+    with open_runner(workspace, manifest, device, display, options) as runner:
         display.expect(len(planned_requests(plan, manifest, device, published, runner.holds)))
         record = reproduce(plan, manifest, runner, device, published)
         on_record(record, runner.mirror)
@@ -104,11 +104,11 @@ def run_plan(
 
 
 def stored_record(
-    place: Workspace, plan: RunPlan, device: DeviceKind, published: GroupRecord | None = None
+    workspace: Workspace, plan: RunPlan, device: DeviceKind, published: GroupRecord | None = None
 ) -> GroupRecord:
     """The record of what the run store, or a `published` record, holds of a plan; nothing is trained."""
-    manifest = load_manifest(place.prepared_data / plan.data)
-    return reproduce(plan, manifest, StoredRuns(RunStore(place.runs), manifest.test_fingerprint), device, published)
+    manifest = load_manifest(workspace.prepared_data / plan.data)
+    return reproduce(plan, manifest, StoredRuns(RunStore(workspace.runs), manifest.test_fingerprint), device, published)
 
 
 def _workers(plan: RunPlan, manifest: Manifest, device: DeviceKind) -> int:

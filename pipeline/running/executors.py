@@ -110,11 +110,11 @@ class _CardLease:
         """The card of a free place, held until this process ends; raises StorageError where none becomes free."""
         deadline = time.monotonic() + LEASE_SECONDS
         while time.monotonic() < deadline:
-            for place in range(self.places):
-                file = os.open(self.folder / str(place), os.O_CREAT | os.O_RDWR)
+            for index in range(self.places):
+                file = os.open(self.folder / str(index), os.O_CREAT | os.O_RDWR)
                 with contextlib.suppress(BlockingIOError):
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    return self.cards[place % len(self.cards)]
+                    return self.cards[index % len(self.cards)]
                 os.close(file)
             time.sleep(0.05)
         raise StorageError(f"no place for a worker became free in {self.folder}")

@@ -43,20 +43,20 @@ class RunnerOptions:
 
 @contextmanager
 def open_runner(
-    place: Workspace, manifest: Manifest, device: DeviceKind, display: Shows, options: RunnerOptions
+    workspace: Workspace, manifest: Manifest, device: DeviceKind, display: Shows, options: RunnerOptions
 ) -> Iterator[Runner]:
     """Workers on this machine, MLflow's mirror, and the workspace's run store.
 
     Raises StorageError, naming its process, while another driver works in the workspace: headers, MLflow and workers
     have one master at a time.
     """
-    with only_one("driver", place.locks, PATIENCE_SECONDS):
+    with only_one("driver", workspace.locks, PATIENCE_SECONDS):
         runner = Runner(
-            store=RunStore(place.runs),
-            data_folder=options.data_folder or place.prepared_data / manifest.name,
+            store=RunStore(workspace.runs),
+            data_folder=options.data_folder or workspace.prepared_data / manifest.name,
             manifest=manifest,
             executor=ProcessExecutor(device, options.workers),
-            open_mirror=lambda: _open_mirror(place, display) if options.mirrored else Mirror.off(place.mlflow),
+            open_mirror=lambda: _open_mirror(workspace, display) if options.mirrored else Mirror.off(workspace.mlflow),
             display=display,
             keep_weights=options.keep_weights,
             checkpoint_seconds=options.checkpoint_seconds,
@@ -67,5 +67,5 @@ def open_runner(
             yield runner
 
 
-def _open_mirror(place: Workspace, display: Shows) -> Mirror:
-    return Mirror.open(place.mlflow, display.line, code_commit(Path(__file__).parent))
+def _open_mirror(workspace: Workspace, display: Shows) -> Mirror:
+    return Mirror.open(workspace.mlflow, display.line, code_commit(Path(__file__).parent))

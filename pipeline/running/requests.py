@@ -45,8 +45,8 @@ def rate_requests(network: PlannedNetwork, manifest: Manifest, device: DeviceKin
     if len(network.rates) == 1:
         return []
     until = dict.fromkeys(network.rates, 0)
-    for place, rung in enumerate(rungs(network.choice_recipe.epochs, network.reduction)):
-        kept = math.ceil(len(network.rates) / (network.reduction or 1) ** place)
+    for index, rung in enumerate(rungs(network.choice_recipe.epochs, network.reduction)):
+        kept = math.ceil(len(network.rates) / (network.reduction or 1) ** index)
         until |= dict.fromkeys(network.rates[:kept], rung)
     return [
         rate_request(network, rate, seed, manifest, device, epochs)

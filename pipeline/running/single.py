@@ -43,12 +43,12 @@ def single_request(
 
 
 def train_single(
-    place: Workspace, data_folder: Path, manifest: Manifest, request: Request, quiet: bool = False
+    workspace: Workspace, data_folder: Path, manifest: Manifest, request: Request, quiet: bool = False
 ) -> dict[str, Any]:
     """Train (or find) the run and return what `convstudy train --json` writes; the state says whether it failed."""
     display = Display("train", 1, quiet=quiet)
     options = RunnerOptions(1, data_folder, keep_weights=True)
-    with open_runner(place, manifest, request.spec.device, display, options) as runner:
+    with open_runner(workspace, manifest, request.spec.device, display, options) as runner:
         runner.submit(request)
         outcomes = list(runner.outcomes())
     outcome = outcomes[0]

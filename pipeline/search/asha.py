@@ -70,9 +70,9 @@ def _promoted(standings: Sequence[Standing], rungs: int, reduction: int, bounded
         if not able or (bounded and gone >= places):
             continue
         best = ranked([(s.errors[rung], *s.costs) for s in arrived], places)
-        for place in best:
-            if arrived[place].number in able:
-                return arrived[place].number
+        for index in best:
+            if arrived[index].number in able:
+                return arrived[index].number
     return None
 
 

@@ -101,8 +101,8 @@ class Candidates:
         border = [point for point in cheapest if excess(self.plan, self.space.design(point)) <= 0]
         met = {canonical_json(described(self.space.design(point))) for point in border}
         while border:
-            place = int(generator.integers(len(border)))
-            border[place], border[-1] = border[-1], border[place]
+            index = int(generator.integers(len(border)))
+            border[index], border[-1] = border[-1], border[index]
             point = border.pop()
             yield point
             for beside in self.space.neighbours(point):

@@ -143,12 +143,12 @@ class SearchDisplay:
 
 def curve(values: Sequence[float]) -> str:
     """The running minimum as a row of blocks, first to last, at most CURVE_COLUMNS wide."""
-    lowest = [min(values[: place + 1]) for place in range(len(values))]
+    lowest = [min(values[: index + 1]) for index in range(len(values))]
     if not lowest:
         return ""
     columns = [
-        lowest[place * len(lowest) // min(len(lowest), CURVE_COLUMNS)]
-        for place in range(min(len(lowest), CURVE_COLUMNS))
+        lowest[index * len(lowest) // min(len(lowest), CURVE_COLUMNS)]
+        for index in range(min(len(lowest), CURVE_COLUMNS))
     ]
     span = columns[0] - lowest[-1]
     blocks = "".join(BLOCKS[round((v - lowest[-1]) / span * (len(BLOCKS) - 1)) if span else 0] for v in columns)

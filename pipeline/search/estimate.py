@@ -30,7 +30,7 @@ DRAWN_FOR_MEMORY, LARGEST = 500, 5
 
 
 def estimate_search(
-    place: Workspace,
+    workspace: Workspace,
     manifest: Manifest,
     plan: SearchPlan,
     budget: Budget,
@@ -45,7 +45,7 @@ def estimate_search(
     """
     name, workers = name or default_name(plan), workers or search_workers(plan)
     space = search_spaces.space(plan.space)
-    counted, spent_seconds = _so_far(storage_url(place, url), place, name, plan, fresh)
+    counted, spent_seconds = _so_far(storage_url(workspace, url), workspace, name, plan, fresh)
     sample = sample_within(plan, space, ESTIMATED_NETWORKS)
     if not sample:
         raise UsageError(f"no network of {space.name} within the limits was met in 20,000 draws: an estimate needs one")
@@ -56,7 +56,7 @@ def estimate_search(
         trials = round(max(0.0, 3600 * (budget.hours or 0) - spent_seconds) / seconds)
     hours = trials * seconds / 3600
     disk = trials * RECORD_BYTES
-    trained = trained_alike(plan, RunStore(place.runs))
+    trained = trained_alike(plan, RunStore(workspace.runs))
     text = (
         f"study {name}: up to {space.size:,} networks in {space.name}; {counted} trials counted, {trials} to go: about "
         f"{hours:.2f} hours with {workers} at once on {plan.device}, {disk / 2**20:.0f} MiB and the front's weights; "
@@ -120,20 +120,20 @@ def trained_alike(plan: SearchPlan, store: RunStore) -> int:
 def _trial_seconds(plan: SearchPlan, config: dict[str, Any], manifest: Manifest) -> float:
     """Seconds of one trial's training by one worker, on average over what its rungs let go on."""
     epochs, before = 0.0, 0
-    for place, rung in enumerate(plan.rungs):
-        epochs += (rung - before) / (plan.reduction or 1) ** place
+    for index, rung in enumerate(plan.rungs):
+        epochs += (rung - before) / (plan.reduction or 1) ** index
         before = rung
     return run_seconds(spec_of(plan, config), manifest) * epochs / plan.recipe.epochs
 
 
-def _so_far(url: str, place: Workspace, name: str, plan: SearchPlan, fresh: bool) -> tuple[int, float]:
+def _so_far(url: str, workspace: Workspace, name: str, plan: SearchPlan, fresh: bool) -> tuple[int, float]:
     """Counted trials and seconds spent of the study of that name, if it goes on; refused as the search would be."""
     if not is_there(url):
-        warm_trials(place, None, plan, name)
+        warm_trials(workspace, None, plan, name)
         return 0, 0.0
-    with Studies(url, place.locks) as studies:
+    with Studies(url, workspace.locks) as studies:
         study = None if fresh or name not in studies.names() else studies.open(name)
-        warm_trials(place, studies, plan if study is None else in_force(study.plan, plan, name), name)
+        warm_trials(workspace, studies, plan if study is None else in_force(study.plan, plan, name), name)
         if study is None:
             return 0, 0.0
         return sum(trial.counted_at is not None for trial in study.trials()), study.spent_seconds

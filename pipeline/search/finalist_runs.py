@@ -21,7 +21,7 @@ from pipeline.workspace import Workspace
 
 
 def run_finalists(
-    place: Workspace,
+    workspace: Workspace,
     name: str,
     wanted: FinalistsSettings,
     *,
@@ -30,19 +30,19 @@ def run_finalists(
     quiet: bool = False,
 ) -> FinalistsRecord:
     """Train the finalists of a study as it stands; raises UsageError while it is searched."""
-    url = storage_url(place, url)
+    url = storage_url(workspace, url)
     if not is_there(url):
         raise unknown_name("study", name, ())
-    with Studies(url, place.locks) as studies:
+    with Studies(url, workspace.locks) as studies:
         study = studies.open(name)
         if study.is_driven():
             raise UsageError(f"study {name} is still being searched")
         plan, trials = study.plan, study.trials()
-        return compare_finalists(place, name, plan, trials, wanted, url=url, options=options, quiet=quiet)
+        return compare_finalists(workspace, name, plan, trials, wanted, url=url, options=options, quiet=quiet)
 
 
 def compare_finalists(
-    place: Workspace,
+    workspace: Workspace,
     name: str,
     plan: SearchPlan,
     trials: Sequence[Trial],
@@ -58,7 +58,7 @@ def compare_finalists(
     """
     if not any(trial.state == "complete" for trial in trials):
         raise UsageError(f"study {name} has no complete trial yet")
-    folder = options.data_folder or place.prepared_data / plan.data
+    folder = options.data_folder or workspace.prepared_data / plan.data
     manifest = load_manifest(folder)
     if manifest.fingerprint != plan.data_fingerprint:
         raise UsageError(f"study {name} searched on other data than {folder} now holds: prepare the former data")
@@ -66,11 +66,11 @@ def compare_finalists(
     if wanted.random_search:
         uniform, budget = _random_search(plan, trials)
         called = f"{name}-random-{default_name(uniform)[-8:]}"  # of another plan it is another search
-        record = search(place, manifest, uniform, budget, name=called, url=url, options=options, quiet=quiet)
+        record = search(workspace, manifest, uniform, budget, name=called, url=url, options=options, quiet=quiet)
         rivals = trials_of(record)
     display = Display(f"finalists of {name}", 0, quiet=quiet)
     options = replace(options, workers=options.workers or search_workers(plan, references=True))
-    with open_runner(place, manifest, plan.device, display, options) as runner:
+    with open_runner(workspace, manifest, plan.device, display, options) as runner:
         return finalists(name, plan, trials, wanted, runner, rivals, measured_costs(plan), display.expect)
 
 

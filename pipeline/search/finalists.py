@@ -53,8 +53,8 @@ def finalists(
     """
     complete = {number: trials[number] for number in front_of(plan, trials)}
     values = [objective_values(trial, plan) for trial in complete.values()]
-    members = [list(complete.values())[place] for place in ranked(values, wanted.members)]
-    seeds = tuple(plan.seed + 1 + place for place in range(wanted.seeds))  # the search's own took part in the choice
+    members = [list(complete.values())[index] for index in ranked(values, wanted.members)]
+    seeds = tuple(plan.seed + 1 + index for index in range(wanted.seeds))  # the search's own took part in the choice
     rivals, told = rivals_of(plan, members, wanted, seeds, random_search, measure)
     left = sorted(set(complete) - {member.number for member in members})
     if left:
@@ -111,7 +111,7 @@ def _train(
     rivals: Iterable[Rival],
     expect: Callable[[int], object],
 ) -> Outcomes:
-    named = [(f"finalist {place}", config, seeds) for place, (config, seeds) in enumerate(members)]
+    named = [(f"finalist {index}", config, seeds) for index, (config, seeds) in enumerate(members)]
     named += [(_named(rival), config, rival.seeds) for rival in rivals for config in rival.configs]
     requests: dict[tuple[str, int], Request] = {}
     for name, config, seeds in named:

@@ -11,7 +11,7 @@ def front(points: Sequence[Sequence[float]]) -> list[int]:
     if not points:
         return []
     kept = moocore.is_nondominated(np.asarray(points, dtype=float), keep_weakly=True)
-    return [int(place) for place in np.flatnonzero(kept)]
+    return [int(index) for index in np.flatnonzero(kept)]
 
 
 def ranked(points: Sequence[Sequence[float]], count: int | None = None) -> list[int]:
@@ -40,12 +40,12 @@ def fronts(points: Sequence[Sequence[float]]) -> list[list[int]]:
     if not points:
         return []
     ranks = moocore.pareto_rank(np.asarray(points, dtype=float))
-    return [[int(place) for place in np.flatnonzero(ranks == rank)] for rank in np.unique(ranks)]
+    return [[int(index) for index in np.flatnonzero(ranks == rank)] for rank in np.unique(ranks)]
 
 
 def _apart(scaled: np.ndarray, members: Sequence[int]) -> list[int]:
     """The members of one rank, in the order of `ranked`."""
-    left = sorted(members, key=lambda place: (*scaled[place], place))
+    left = sorted(members, key=lambda index: (*scaled[index], index))
     order = [left[0]]
     rest = np.asarray(left[1:], dtype=int)
     distances = np.full(len(rest), np.inf)

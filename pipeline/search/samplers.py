@@ -85,7 +85,7 @@ class EvolutionSampler(BaseSampler):
             return {}
         alive = _measured(study)[-POPULATION:]
         chosen = self._generator.choice(len(alive), size=TOURNAMENT, replace=False)
-        order = ranked([alive[place].values for place in chosen])
+        order = ranked([alive[index].values for index in chosen])
         child = dict(alive[chosen[order[0]]].params)
         names = [name for name, distribution in search_space.items() if not distribution.single()]
         name = names[int(self._generator.integers(len(names)))]

@@ -31,7 +31,7 @@ KEEPING_WEIGHTS = RunnerOptions(keep_weights=True)
 
 
 def search(
-    place: Workspace,
+    workspace: Workspace,
     manifest: Manifest,
     plan: SearchPlan,
     budget: Budget,
@@ -48,16 +48,16 @@ def search(
 
     Raises UsageError, listing what differs, where the study of that name was made with another plan.
     """
-    url = storage_url(place, url)
+    url = storage_url(workspace, url)
     name = name or default_name(plan)
-    with Studies(url, place.locks) as studies:
+    with Studies(url, workspace.locks) as studies:
         known = name in studies.names()
         plan = in_force(studies.open(name).plan, plan, name) if known and not fresh else plan
-        warm = warm_trials(place, studies, plan, name)
+        warm = warm_trials(workspace, studies, plan, name)
         display = SearchDisplay(name, plan, budget, quiet=quiet)
         workers = options.workers or search_workers(plan)
         options = replace(options, workers=workers)
-        with open_runner(place, manifest, plan.device, display, options) as runner:  # refused, if at all, by now
+        with open_runner(workspace, manifest, plan.device, display, options) as runner:  # refused, if at all, by now
             if known and fresh:
                 studies.remove(name)
             study = studies.open(name) if known and not fresh else studies.create(name, plan)
@@ -110,8 +110,8 @@ def _show_in_mlflow(runner: Runner, record: dict[str, Any]) -> None:
             runner.mirror.finished(folder, on_front=True)
         elif _is_only_of(record["study"], folder):
             folder.weights.unlink(missing_ok=True)
-    with TemporaryDirectory() as place:
-        file = Path(place) / "study.json"
+    with TemporaryDirectory() as temporary:
+        file = Path(temporary) / "study.json"
         write_json(file, record)
         runner.mirror.parent(SEARCH_EXPERIMENT, record["study"], study_summary(record, {"": [file]}))
 
@@ -160,27 +160,27 @@ def state_of(study: StoredStudy, trials: Sequence[Trial], driven: bool) -> Study
     return "complete"
 
 
-def stored_records(place: Workspace, url: str | None) -> Iterator[dict[str, Any]]:
+def stored_records(workspace: Workspace, url: str | None) -> Iterator[dict[str, Any]]:
     """The record of every study of a storage; none where its file does not exist yet."""
-    for study in _stored(place, url):
-        yield read_study(study, RunStore(place.runs))
+    for study in _stored(workspace, url):
+        yield read_study(study, RunStore(workspace.runs))
 
 
-def _stored(place: Workspace, url: str | None) -> Iterator[StoredStudy]:
+def _stored(workspace: Workspace, url: str | None) -> Iterator[StoredStudy]:
     """Every study of a storage, but those that convstudy did not make or whose creation was cut off."""
-    url = storage_url(place, url)
+    url = storage_url(workspace, url)
     if not is_there(url):
         return
-    with Studies(url, place.locks) as studies:
+    with Studies(url, workspace.locks) as studies:
         for name in studies.names():
             with contextlib.suppress(UsageError):
                 yield studies.open(name)
 
 
-def list_studies(place: Workspace, url: str | None) -> list[dict[str, Any]]:
+def list_studies(workspace: Workspace, url: str | None) -> list[dict[str, Any]]:
     """Every study of a storage that convstudy made: name, state, space, how many trials count."""
     rows = []
-    for study in _stored(place, url):
+    for study in _stored(workspace, url):
         trials = study.trials()
         state = state_of(study, trials, study.is_driven())
         count = sum(trial.counted_at is not None for trial in trials)
@@ -188,11 +188,11 @@ def list_studies(place: Workspace, url: str | None) -> list[dict[str, Any]]:
     return rows
 
 
-def status(place: Workspace, name: str, url: str | None) -> dict[str, Any]:
+def status(workspace: Workspace, name: str, url: str | None) -> dict[str, Any]:
     """The record of a study as it stands, whether a driver is at work or not."""
-    url = storage_url(place, url)
+    url = storage_url(workspace, url)
     if not is_there(url):
         raise unknown_name("study", name, ())
-    with Studies(url, place.locks) as studies:
+    with Studies(url, workspace.locks) as studies:
         study = studies.open(name)
-        return read_study(study, RunStore(place.runs))
+        return read_study(study, RunStore(workspace.runs))

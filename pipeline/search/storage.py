@@ -13,13 +13,13 @@ _HARMLESS = {"user", "host", "port", "dbname", "sslmode", "connect_timeout", "ap
 """Query values of a storage URL that may be shown; all others are taken for secrets."""
 
 
-def storage_url(place: Workspace, given: str | None) -> str:
+def storage_url(workspace: Workspace, given: str | None) -> str:
     """The storage in force: the one given, else CONVSTUDY_STORAGE's, else the workspace's own SQLite file.
 
     Raises UsageError where it is no URL of a storage; of one that cannot be read nothing but its scheme is said, since
     what looks like its host may be part of a password.
     """
-    url = given or os.environ.get(STORAGE_VARIABLE) or f"sqlite:///{place.studies}"
+    url = given or os.environ.get(STORAGE_VARIABLE) or f"sqlite:///{workspace.studies}"
     scheme = url.partition("://")[0] if "://" in url else ""
     if not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
         raise UsageError(f"storage (={scheme}…) must be a URL: sqlite:///FILE or postgresql://…")

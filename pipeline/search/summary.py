@@ -73,7 +73,7 @@ def counted(trials: Sequence[Trial]) -> list[Trial]:
 def front_of(plan: SearchPlan, trials: Sequence[Trial]) -> list[int]:
     """Numbers of the complete trials that no other dominates."""
     complete = [trial for trial in trials if trial.state == "complete"]
-    return [complete[place].number for place in front([objective_values(trial, plan) for trial in complete])]
+    return [complete[index].number for index in front([objective_values(trial, plan) for trial in complete])]
 
 
 def hypervolumes(plan: SearchPlan, trials: Sequence[Trial], bounds: Bounds) -> list[float]:
@@ -86,12 +86,12 @@ def hypervolumes(plan: SearchPlan, trials: Sequence[Trial], bounds: Bounds) -> l
     shown = counted(trials)
     points: list[list[float]] = []
     curve: list[float] = []
-    for place in range(len(shown)):
-        next_arrival = min((trial.rungs[0].arrival for trial in shown[place + 1 :] if trial.rungs), default=math.inf)
+    for index in range(len(shown)):
+        next_arrival = min((trial.rungs[0].arrival for trial in shown[index + 1 :] if trial.rungs), default=math.inf)
         while waiting and waiting[-1].rungs[-1].arrival < next_arrival:
             error, *costs = objective_values(waiting.pop(), plan)
             points.append(bounds.scaled([error, *(math.log10(cost) for cost in costs)]))
-            points = [points[place] for place in front(points)]
+            points = [points[index] for index in front(points)]
         curve.append(hypervolume(points, [1.0] * len(plan.objectives)) if points else 0.0)
     return curve
 
@@ -167,9 +167,9 @@ def trials_of(record: Mapping[str, Any]) -> list[Trial]:
             epochs_seen=trial.get("epochs_seen", 0),
             train_seconds=trial.get("train_seconds", 0.0),
             micro_batches=trial.get("micro_batches", 1),
-            counted_at=place,
+            counted_at=index,
         )
-        for place, trial in sorted(enumerate(record["trials"], start=1), key=lambda entry: entry[1]["number"])
+        for index, trial in sorted(enumerate(record["trials"], start=1), key=lambda entry: entry[1]["number"])
     ]
 
 

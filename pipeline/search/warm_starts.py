@@ -17,24 +17,24 @@ from pipeline.search.studies import Studies
 from pipeline.workspace import Workspace
 
 
-def warm_start_of(place: Workspace, url: str | None, name: str) -> str:
+def warm_start_of(workspace: Workspace, url: str | None, name: str) -> str:
     """The study from which another may learn, as far as it has come by now, as a plan keeps it: "name:12:0a1b2c3d".
 
     Raises UsageError where neither the storage nor the published evidence has such trials.
     """
-    url = storage_url(place, url)
+    url = storage_url(workspace, url)
     names: list[str] = []
     if is_there(url):
-        with Studies(url, place.locks) as studies:
+        with Studies(url, workspace.locks) as studies:
             names = studies.names()
             if name in names:
                 return _frozen(name, studies.open(name).trials())
-    if name == POPULATION and (table := published_table(place)):
+    if name == POPULATION and (table := published_table(workspace)):
         return _frozen(name, list(_as_trials(table)))
     raise unknown_name("study", name, [*names, POPULATION])
 
 
-def warm_trials(place: Workspace, studies: Studies | None, plan: SearchPlan, learner: str) -> list[Trial]:
+def warm_trials(workspace: Workspace, studies: Studies | None, plan: SearchPlan, learner: str) -> list[Trial]:
     """The trials that the plan of the study `learner` begins with; without `studies` those of the population.
 
     Raises UsageError where they are gone or others, are its own, or were trained on other data; other recipes are no
@@ -49,7 +49,7 @@ def warm_trials(place: Workspace, studies: Studies | None, plan: SearchPlan, lea
     if studies and name in names:
         study = studies.open(name)
         fingerprint, trials = study.plan.data_fingerprint, study.trials()
-    elif name == POPULATION and (table := published_table(place)):
+    elif name == POPULATION and (table := published_table(workspace)):
         fingerprint, trials = table.plan.data_fingerprint, list(_as_trials(table))
     else:
         raise unknown_name("study", name, [*names, POPULATION])

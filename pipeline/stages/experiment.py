@@ -6,7 +6,7 @@ from pipeline.files import write_json
 from pipeline.process import run_stage
 from pipeline.schema import to_json
 from pipeline.stages.reproduce import carry_out
-from pipeline.workspace import workspace
+from pipeline.workspace import current_workspace
 
 
 def main(name: str) -> None:
@@ -14,10 +14,10 @@ def main(name: str) -> None:
 
     Raises RunsFailedError, and writes nothing, where a run was lost for a passing reason.
     """
-    place = workspace()
-    record = carry_out(place, place.plans / "experiments" / f"{name}.json")
-    write_json(place.results / "experiments" / f"{name}.json", to_json(record))
+    workspace = current_workspace()
+    record = carry_out(workspace, workspace.plans / "experiments" / f"{name}.json")
+    write_json(workspace.results / "experiments" / f"{name}.json", to_json(record))
 
 
 if __name__ == "__main__":
-    run_stage(f"experiment-{sys.argv[1]}", workspace().locks, lambda: main(sys.argv[1]))
+    run_stage(f"experiment-{sys.argv[1]}", current_workspace().locks, lambda: main(sys.argv[1]))

@@ -6,7 +6,7 @@ from pipeline.claims.tables import count
 from pipeline.files import write_json
 from pipeline.process import run_stage
 from pipeline.schema import to_json
-from pipeline.workspace import workspace
+from pipeline.workspace import current_workspace
 
 
 def main() -> None:
@@ -14,13 +14,13 @@ def main() -> None:
 
     Raises UsageError where a record is not of the plan in force.
     """
-    place = workspace()
-    catalogue = catalogue_of(place)
-    evidence = judged_evidence(place, place.results, catalogue)
+    workspace = current_workspace()
+    catalogue = catalogue_of(workspace)
+    evidence = judged_evidence(workspace, workspace.results, catalogue)
     verdicts = judge(catalogue, evidence)
-    write_json(place.results / "claims.json", to_json(verdicts))
+    write_json(workspace.results / "claims.json", to_json(verdicts))
     print(f"judge: {count(verdicts)}; {len(evidence.experiments)} of {len(catalogue.experiments)} experiments")
 
 
 if __name__ == "__main__":
-    run_stage("judge", workspace().locks, main)
+    run_stage("judge", current_workspace().locks, main)

@@ -12,24 +12,24 @@ from pipeline.running.plans import plan_profile, plan_runs
 from pipeline.schema import to_json
 from pipeline.search.plans import plan_searches
 from pipeline.settings import read_settings
-from pipeline.workspace import workspace
+from pipeline.workspace import current_workspace
 
 
 def main() -> None:
     """Write plans/{reproduce,profile,search}/<family>.json and plans/{experiments,timings}/<name>.json."""
-    place = workspace()
-    settings = read_settings(place.params_file)
-    manifest = load_manifest(place.prepared_data / settings.data.name)
+    workspace = current_workspace()
+    settings = read_settings(workspace.params_file)
+    manifest = load_manifest(workspace.prepared_data / settings.data.name)
     latency_seconds = settings.profile_named().latency_seconds
     plans = plan_runs(settings, settings.profile, manifest)
     for family, plan in plans.items():
-        write_json(place.plans / "reproduce" / f"{family}.json", to_json(plan))
-        write_json(place.plans / "profile" / f"{family}.json", to_json(plan_profile(plan, latency_seconds)))
+        write_json(workspace.plans / "reproduce" / f"{family}.json", to_json(plan))
+        write_json(workspace.plans / "profile" / f"{family}.json", to_json(plan_profile(plan, latency_seconds)))
     for family, search in plan_searches(settings, settings.profile, manifest, resolve_device()).items():
-        write_json(place.plans / "search" / f"{family}.json", {} if search is None else to_json(search))
-    catalogue = catalogue_of(place)
+        write_json(workspace.plans / "search" / f"{family}.json", {} if search is None else to_json(search))
+    catalogue = catalogue_of(workspace)
     for name, experiment in catalogue.experiments.items():
-        plan_file = place.plans / "experiments" / f"{name}.json"
+        plan_file = workspace.plans / "experiments" / f"{name}.json"
         write_json(plan_file, {"networks": [], "data": manifest.name, "profile": settings.profile})
         if settings.profile not in experiment.sizes:
             continue
@@ -40,10 +40,10 @@ def main() -> None:
                 raise
             print(f"plan: left out for images of this shape: {error}")
     for name, timing in catalogue.timings.items():
-        write_json(place.plans / "timings" / f"{name}.json", to_json(plan_timing(name, timing, settings.profile)))
+        write_json(workspace.plans / "timings" / f"{name}.json", to_json(plan_timing(name, timing, settings.profile)))
     networks = sum(len(plan.networks) for plan in plans.values())
     print(f"plan: profile {settings.profile}, {networks} networks of {len(plans)} families, data {manifest.name}")
 
 
 if __name__ == "__main__":
-    run_stage("plan", workspace().locks, main)
+    run_stage("plan", current_workspace().locks, main)

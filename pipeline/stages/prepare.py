@@ -6,17 +6,17 @@ from pipeline.data.prepare import prepare
 from pipeline.data.sources import NAMED
 from pipeline.process import run_stage
 from pipeline.settings import read_settings
-from pipeline.workspace import workspace
+from pipeline.workspace import current_workspace
 
 
 def main() -> None:
     """Prepare the data set of params.yaml."""
-    place = workspace()
-    data = read_settings(place.params_file).data
+    workspace = current_workspace()
+    data = read_settings(workspace.params_file).data
     prepare(
         data.source if data.source in NAMED else str(Path(data.source).expanduser()),
-        place.raw_data,
-        place.prepared_data,
+        workspace.raw_data,
+        workspace.prepared_data,
         name=data.name,
         image_size=data.image_size,
         seed=data.seed,
@@ -26,4 +26,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage("prepare", workspace().locks, main)
+    run_stage("prepare", current_workspace().locks, main)

@@ -8,19 +8,19 @@ from pipeline.cost.records import CostProfile
 from pipeline.files import read_json, write_json
 from pipeline.process import run_stage
 from pipeline.schema import parse, read_record, to_json
-from pipeline.workspace import workspace
+from pipeline.workspace import current_workspace
 
 
 def main(group: str) -> None:
     """Write reports/results/profiles/<group>.json, a list of CostProfile."""
-    place = workspace()
-    plan_file = place.plans / "profile" / f"{group}.json"
+    workspace = current_workspace()
+    plan_file = workspace.plans / "profile" / f"{group}.json"
     profiles: list[CostProfile] = []
     if read_json(plan_file)["networks"]:
         for profile in profile_group(plan_file):
             print(f"profile: {profile.name}: {profile.params:,} parameters, {profile.macs:,} MACs", flush=True)
             profiles.append(profile)
-    write_json(place.results / "profiles" / f"{group}.json", to_json(profiles))
+    write_json(workspace.results / "profiles" / f"{group}.json", to_json(profiles))
 
 
 def profile_group(plan_file: Path) -> Iterator[CostProfile]:
@@ -47,4 +47,4 @@ def profile_group(plan_file: Path) -> Iterator[CostProfile]:
 
 
 if __name__ == "__main__":
-    run_stage(f"profile-{sys.argv[1]}", workspace().locks, lambda: main(sys.argv[1]))
+    run_stage(f"profile-{sys.argv[1]}", current_workspace().locks, lambda: main(sys.argv[1]))

@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.process import run_stage
 from pipeline.reporting.mlflow_pages import show_report
 from pipeline.reporting.report import write_report
-from pipeline.workspace import workspace
+from pipeline.workspace import current_workspace
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -16,11 +16,11 @@ def main(argv: list[str] | None = None) -> None:
         "results", nargs="?", type=Path, help="folder with runs/ and profiles/ (default: the workspace's)"
     )
     arguments = parser.parse_args(argv)
-    place = workspace()
-    print(write_report(arguments.results or place.results))
+    workspace = current_workspace()
+    print(write_report(arguments.results or workspace.results))
     if arguments.results is None:
-        show_report(place, print)
+        show_report(workspace, print)
 
 
 if __name__ == "__main__":
-    run_stage("report", workspace().locks, main)
+    run_stage("report", current_workspace().locks, main)

@@ -9,7 +9,7 @@ from pipeline.files import read_json, write_json
 from pipeline.process import run_stage
 from pipeline.running.workers import prepare_workers
 from pipeline.schema import read_record, to_json
-from pipeline.workspace import Workspace, workspace
+from pipeline.workspace import Workspace, current_workspace
 
 
 def main(group: str) -> None:
@@ -17,12 +17,12 @@ def main(group: str) -> None:
 
     Raises RunsFailedError, and writes nothing, where a run was lost for a passing reason.
     """
-    place = workspace()
-    plan_file = place.plans / "reproduce" / f"{group}.json"
-    write_json(place.results / "runs" / f"{group}.json", to_json(carry_out(place, plan_file)))
+    workspace = current_workspace()
+    plan_file = workspace.plans / "reproduce" / f"{group}.json"
+    write_json(workspace.results / "runs" / f"{group}.json", to_json(carry_out(workspace, plan_file)))
 
 
-def carry_out(place: Workspace, plan_file: Path) -> GroupRecord:
+def carry_out(workspace: Workspace, plan_file: Path) -> GroupRecord:
     """Train what a plan says; the record of a plan without networks is empty."""
     group = plan_file.stem
     if has_networks(plan_file):
@@ -33,11 +33,11 @@ def carry_out(place: Workspace, plan_file: Path) -> GroupRecord:
         from pipeline.running.reproduce import check_final
 
         title = _title(group, plan_file.parent)
-        record = run_plan(place, read_record(RunPlan, plan_file), title, on_record=show_networks)
+        record = run_plan(workspace, read_record(RunPlan, plan_file), title, on_record=show_networks)
         check_final(record)
         return record
     plan = read_json(plan_file)
-    manifest = load_manifest(place.prepared_data / plan["data"])
+    manifest = load_manifest(workspace.prepared_data / plan["data"])
     return GroupRecord("group/1", group, plan["profile"], summary(manifest), ())
 
 
@@ -53,4 +53,4 @@ def _title(group: str, plans: Path) -> str:
 
 
 if __name__ == "__main__":
-    run_stage(f"reproduce-{sys.argv[1]}", workspace().locks, lambda: main(sys.argv[1]))
+    run_stage(f"reproduce-{sys.argv[1]}", current_workspace().locks, lambda: main(sys.argv[1]))

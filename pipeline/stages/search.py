@@ -8,7 +8,7 @@ from pipeline.files import read_json, write_json
 from pipeline.process import run_stage
 from pipeline.running.workers import prepare_workers
 from pipeline.schema import read_record
-from pipeline.workspace import workspace
+from pipeline.workspace import current_workspace
 
 
 def main(entry: str) -> None:
@@ -17,8 +17,8 @@ def main(entry: str) -> None:
     Trials that failed, for whatever reason, are part of it. Raises RunsFailedError, and writes nothing, where all were
     lost for a passing reason; the next run then begins the study anew, since lost trials are not tried again.
     """
-    place = workspace()
-    plan_file = place.plans / "search" / f"{entry}.json"
+    workspace = current_workspace()
+    plan_file = workspace.plans / "search" / f"{entry}.json"
     record: dict[str, Any] = {}
     if read_json(plan_file):
         prepare_workers()  # PyTorch loads there while it loads here
@@ -31,15 +31,15 @@ def main(entry: str) -> None:
         from pipeline.search.studies import Studies
 
         planned = read_record(PlannedSearch, plan_file)
-        manifest = load_manifest(place.prepared_data / planned.plan.data)
-        record = search(place, manifest, planned.plan, Budget(trials=planned.trials), name=planned.study)
+        manifest = load_manifest(workspace.prepared_data / planned.plan.data)
+        record = search(workspace, manifest, planned.plan, Budget(trials=planned.trials), name=planned.study)
         if record["trials"] and all(trial["reason"] in PASSING_REASONS for trial in record["trials"]):
             reason = record["trials"][0]["reason"]
-            with Studies(storage_url(place, None), place.locks) as studies:
+            with Studies(storage_url(workspace, None), workspace.locks) as studies:
                 studies.remove(planned.study)
             raise RunsFailedError(f"all trials of study {planned.study} were lost ({reason}): run it again")
-    write_json(place.results / "studies" / f"{entry}.json", record)
+    write_json(workspace.results / "studies" / f"{entry}.json", record)
 
 
 if __name__ == "__main__":
-    run_stage(f"search-{sys.argv[1]}", workspace().locks, lambda: main(sys.argv[1]))
+    run_stage(f"search-{sys.argv[1]}", current_workspace().locks, lambda: main(sys.argv[1]))

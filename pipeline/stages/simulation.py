@@ -7,7 +7,7 @@ from pipeline.files import write_json
 from pipeline.process import run_stage
 from pipeline.schema import to_json
 from pipeline.settings import read_settings
-from pipeline.workspace import workspace
+from pipeline.workspace import current_workspace
 
 SEEDS, REPEATS = 8, 10_000
 STUDIES_OF_SMOKE = 200
@@ -15,14 +15,14 @@ STUDIES_OF_SMOKE = 200
 
 def main() -> None:
     """Write reports/results/simulation.json, a Simulation with as many parts as the claims have."""
-    place = workspace()
+    workspace = current_workspace()
     primary = others = 0
-    for claim in catalogue_of(place).claims.values():
+    for claim in catalogue_of(workspace).claims.values():
         estimated = sum(not isinstance(part, AnalyticPart) for part in claim.parts)
         primary, others = (primary + estimated, others) if claim.primary else (primary, others + estimated)
-    studies = STUDIES_OF_SMOKE if read_settings(place.params_file).profile == "smoke" else STUDIES
+    studies = STUDIES_OF_SMOKE if read_settings(workspace.params_file).profile == "smoke" else STUDIES
     found = simulate(primary, others, SEEDS, studies, REPEATS)
-    write_json(place.results / "simulation.json", to_json(found))
+    write_json(workspace.results / "simulation.json", to_json(found))
     print(
         f"simulation: {found.false_primary:.1%} of {found.studies} studies gave any false verdict on {primary} primary "
         f"parts; of the verdicts on {others} others {found.false_others:.1%} were false"
@@ -30,4 +30,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage("simulation", workspace().locks, main)
+    run_stage("simulation", current_workspace().locks, main)

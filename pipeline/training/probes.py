@@ -126,7 +126,7 @@ def classifier_sources(probed: Probed) -> Figures:
     classifier = [module for module in probed.model.modules() if isinstance(module, nn.Linear)][-1]
     grown = [_last_convolution(layer).out_channels for layer in block.layers]
     widths = {"earlier blocks": classifier.in_features - sum(grown)}
-    widths |= {f"layer {place}": width for place, width in enumerate(grown, start=1)}
+    widths |= {f"layer {index}": width for index, width in enumerate(grown, start=1)}
     weight = classifier.weight.detach().clone()
     whole, start, found = probed.error_percent(probed.data.validation), 0, {}
     for source, width in widths.items():

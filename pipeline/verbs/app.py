@@ -68,15 +68,15 @@ def prepare(
     """Obtain, check and split images into data/prepared."""
     from pipeline.data.prepare import prepare as prepare_data
     from pipeline.schema import to_json
-    from pipeline.workspace import workspace
+    from pipeline.workspace import current_workspace
 
     if image_size != "auto" and not image_size.isdecimal():
         raise UsageError(f"--image-size (={image_size}) must be a number of pixels, or auto")
-    place = workspace()
+    workspace = current_workspace()
     manifest = prepare_data(
         source,
-        place.raw_data,
-        place.prepared_data,
+        workspace.raw_data,
+        workspace.prepared_data,
         name=name,
         image_size=None if image_size == "auto" else int(image_size),
         seed=seed,
@@ -173,9 +173,9 @@ def train(
     from pipeline.machine import resolve_device
     from pipeline.running.single import single_request, train_single
     from pipeline.settings import read_settings
-    from pipeline.workspace import Workspace, workspace
+    from pipeline.workspace import Workspace, current_workspace
 
-    home = workspace()
+    home = current_workspace()
     settings = read_settings(home.params_file)
     folder = data_folder(home.prepared_data, data or settings.data.name)
     manifest = load_manifest(folder)
@@ -192,8 +192,8 @@ def train(
         resolve_device(device),
         test,
     )
-    place = Workspace(workdir.resolve()) if workdir else home
-    trained = train_single(place, folder, manifest, request, quiet)
+    workspace = Workspace(workdir.resolve()) if workdir else home
+    trained = train_single(workspace, folder, manifest, request, quiet)
     write(json_file, trained)
     if trained["state"] == "failed":
         raise RunsFailedError(f"{name}: {trained['reason']}")
@@ -219,14 +219,14 @@ def reproduce(
     from pipeline.running.campaign import estimate_campaign, plan_campaign, run_plan, tabulate
     from pipeline.schema import to_json
     from pipeline.settings import read_settings
-    from pipeline.workspace import workspace
+    from pipeline.workspace import current_workspace
 
-    place = workspace()
-    plan = plan_campaign(place, read_settings(place.params_file), names or [], profile, seeds)
+    workspace = current_workspace()
+    plan = plan_campaign(workspace, read_settings(workspace.params_file), names or [], profile, seeds)
     if dry_run:
-        answer(json_file, *estimate_campaign(place, plan, workers), quiet)
+        answer(json_file, *estimate_campaign(workspace, plan, workers), quiet)
         return
-    record = run_plan(place, plan, "reproduce", workers=workers, quiet=quiet, on_record=show_networks)
+    record = run_plan(workspace, plan, "reproduce", workers=workers, quiet=quiet, on_record=show_networks)
     if json_file is None and not quiet:
         print(tabulate(record))
     write(json_file, to_json(record))
@@ -249,11 +249,11 @@ def contact_sheet(
     """Draw what a recipe's augmentations do to real training images."""
     from pipeline.reporting.charts.contact_sheet import write_contact_sheet
     from pipeline.settings import read_settings
-    from pipeline.workspace import workspace
+    from pipeline.workspace import current_workspace
 
-    place = workspace()
-    settings = read_settings(place.params_file)
-    folder = data_folder(place.prepared_data, data or settings.data.name)
+    workspace = current_workspace()
+    settings = read_settings(workspace.params_file)
+    folder = data_folder(workspace.prepared_data, data or settings.data.name)
     write_contact_sheet(folder, settings.recipe_named(recipe), seed, output)
     teller(quiet, json_file)(f"{output}: one image a row, the original first, then as training may see it")
     write(json_file, {"recipe": recipe, "data": str(folder), "output": str(output)})

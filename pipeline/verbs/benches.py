@@ -20,11 +20,11 @@ def bench(
     """Measure this project beside what one would use instead, on this machine, in one go."""
     from benchmarks import run_benchmarks
     from pipeline.schema import to_json
-    from pipeline.workspace import workspace
+    from pipeline.workspace import current_workspace
 
-    place = workspace()
-    folder = data_folder(place.prepared_data, data)
-    done = run_benchmarks(names or [], repeats, folder, place.results / "benchmarks", teller(quiet, json_file))
+    workspace = current_workspace()
+    folder = data_folder(workspace.prepared_data, data)
+    done = run_benchmarks(names or [], repeats, folder, workspace.results / "benchmarks", teller(quiet, json_file))
     write(json_file, [to_json(benchmark) for benchmark in done])
 
 
@@ -46,18 +46,18 @@ def bench_search(
     from pipeline.evidence.study_records import SAMPLERS
     from pipeline.machine import default_workers
     from pipeline.schema import to_json
-    from pipeline.workspace import workspace
+    from pipeline.workspace import current_workspace
 
-    place = workspace()
+    workspace = current_workspace()
     wanted = [name.strip() for name in samplers.split(",")]
     for name in wanted:
         if name not in SAMPLERS:
             raise unknown_name("sampler", name, SAMPLERS)
     chosen = [sampler for sampler in SAMPLERS if sampler in (*wanted, "random")]  # the others are judged against it
-    file = table or place.published / TABLE
+    file = table or workspace.published / TABLE
     if not file.exists():
         raise UsageError(f"{file} does not exist: python -m benchmarks.population trains a population (hours)")
-    result = place.results / "benchmarks" / "search.json"
+    result = workspace.results / "benchmarks" / "search.json"
     tell = teller(quiet, json_file)
     comparison = compare_into(result, file, chosen, repeats, workers or default_workers("cpu"), tell)
     tell(tabulate(comparison))

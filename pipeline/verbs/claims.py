@@ -45,30 +45,30 @@ def run(
     from pipeline.running.reproduce import check_final
     from pipeline.schema import to_json
     from pipeline.settings import read_settings
-    from pipeline.workspace import workspace
+    from pipeline.workspace import current_workspace
 
-    place = workspace()
-    catalogue, settings = catalogue_of(place), read_settings(place.params_file)
+    workspace = current_workspace()
+    catalogue, settings = catalogue_of(workspace), read_settings(workspace.params_file)
     name, profile = named(catalogue, experiment), profile or settings.profile
     if name in catalogue.timings:
-        _time(place, catalogue, name, profile, dry_run, json_file, quiet)
+        _time(workspace, catalogue, name, profile, dry_run, json_file, quiet)
         return
-    manifest = load_manifest(place.prepared_data / settings.data.name)
+    manifest = load_manifest(workspace.prepared_data / settings.data.name)
     plan = plan_experiment(name, catalogue.experiments[name], profile, settings, manifest, seeds)
-    known = published_record(place, name, profile) if published else None
+    known = published_record(workspace, name, profile) if published else None
     if dry_run:
-        answer(json_file, *estimate_campaign(place, plan, workers, known), quiet)
+        answer(json_file, *estimate_campaign(workspace, plan, workers, known), quiet)
         return
-    record = run_plan(place, plan, name, workers=workers, quiet=quiet, published=known, on_record=show_networks)
+    record = run_plan(workspace, plan, name, workers=workers, quiet=quiet, published=known, on_record=show_networks)
     check_final(record)
-    write_json(record_file(place, EXPERIMENTS, name), to_json(record))
+    write_json(record_file(workspace, EXPERIMENTS, name), to_json(record))
     if json_file is None and not quiet:
         print(tabulate(record), plan_seeds(catalogue, name, Evidence({name: record})), sep="\n\n")
     write(json_file, to_json(record))
 
 
 def _time(
-    place: "Workspace",
+    workspace: "Workspace",
     catalogue: "Catalogue",
     name: str,
     profile: str,
@@ -94,7 +94,7 @@ def _time(
         return
     talk = json_file is None and not quiet
     record = take_timing(plan, resolve_device(), lambda line: print(line, flush=True) if talk else None)
-    write_json(record_file(place, TIMINGS, name), to_json(record))
+    write_json(record_file(workspace, TIMINGS, name), to_json(record))
     if talk:
         print(plan_seeds(catalogue, name, Evidence(timings={name: record})))
     write(json_file, to_json(record))
@@ -111,14 +111,14 @@ def claims(
     from pipeline.claims.judging import judge
     from pipeline.claims.tables import tabulate, tell
     from pipeline.schema import to_json
-    from pipeline.workspace import workspace
+    from pipeline.workspace import current_workspace
 
-    place = workspace()
-    catalogue = catalogue_of(place)
+    workspace = current_workspace()
+    catalogue = catalogue_of(workspace)
     identifier = identifier and identifier.upper()
     if identifier is not None and identifier not in catalogue.claims:
         raise unknown_name("claim", identifier, catalogue.claims)
-    found = evidence_of(place, catalogue)
+    found = evidence_of(workspace, catalogue)
     verdicts = [claim for claim in judge(catalogue, found.evidence) if identifier in (None, claim.id)]
     if json_file is None and not quiet:
         print(tabulate(verdicts) if identifier is None else tell(verdicts[0]))

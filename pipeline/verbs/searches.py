@@ -76,15 +76,15 @@ def search(
     from pipeline.schema import parse
     from pipeline.search import estimate, plans, searches, tables, warm_starts
     from pipeline.settings import read_settings
-    from pipeline.workspace import workspace
+    from pipeline.workspace import current_workspace
 
     if executor != "processes":
         raise UsageError(f"unknown executor {executor!r}: known: processes")
     if fidelity not in ("full", "halving"):
         raise UsageError(f"unknown fidelity {fidelity!r}: known: full, halving")
-    place = workspace()
-    settings = read_settings(place.params_file)
-    folder = data_folder(place.prepared_data, data or settings.data.name)
+    workspace = current_workspace()
+    settings = read_settings(workspace.params_file)
+    folder = data_folder(workspace.prepared_data, data or settings.data.name)
     manifest = load_manifest(folder)
     changes = {"epochs": epochs, "train_images": train_images}
     limits = Limits(
@@ -104,15 +104,15 @@ def search(
         sampler=sampler,
         halving=fidelity == "halving",
         seed=seed,
-        warm_start=None if warm_start is None else warm_starts.warm_start_of(place, storage, warm_start),
+        warm_start=None if warm_start is None else warm_starts.warm_start_of(workspace, storage, warm_start),
     )
     budget = parse(Budget, {"trials": 40 if trials is None and hours is None else trials, "hours": hours}, "budget")
     if dry_run:
-        found = estimate.estimate_search(place, manifest, plan, budget, study, storage, workers, fresh)
+        found = estimate.estimate_search(workspace, manifest, plan, budget, study, storage, workers, fresh)
         answer(json_file, *found, quiet)
         return
     record = searches.search(
-        place,
+        workspace,
         manifest,
         plan,
         budget,
@@ -133,9 +133,9 @@ def search(
 def studies(storage: Storage = None, json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -> None:
     """List the studies of a storage."""
     from pipeline.search import searches
-    from pipeline.workspace import workspace
+    from pipeline.workspace import current_workspace
 
-    rows = searches.list_studies(workspace(), storage)
+    rows = searches.list_studies(current_workspace(), storage)
     if json_file is None and not quiet:
         if not rows:
             print("no study yet: `convstudy search` makes one")
@@ -153,9 +153,9 @@ def status(
 ) -> None:
     """Say how far a study is, and show its front."""
     from pipeline.search import searches, tables
-    from pipeline.workspace import workspace
+    from pipeline.workspace import current_workspace
 
-    record = searches.status(workspace(), study, storage)
+    record = searches.status(current_workspace(), study, storage)
     if json_file is None and not quiet:
         print(tables.tabulate(record))
     write(json_file, record)
@@ -187,13 +187,13 @@ def finalists(
     from pipeline.search import tables
     from pipeline.search.finalist_runs import run_finalists
     from pipeline.settings import FinalistsSettings
-    from pipeline.workspace import workspace
+    from pipeline.workspace import current_workspace
 
     wanted = FinalistsSettings(seeds, members, random_networks, random_search)
-    place = workspace()
-    folder = None if data is None else data_folder(place.prepared_data, data)
+    workspace = current_workspace()
+    folder = None if data is None else data_folder(workspace.prepared_data, data)
     options = RunnerOptions(workers, folder, keep_weights=True)
-    record = run_finalists(place, study, wanted, url=storage, options=options, quiet=quiet)
+    record = run_finalists(workspace, study, wanted, url=storage, options=options, quiet=quiet)
     if json_file is None and not quiet:
         print(tables.tabulate_finalists(record))
     write(json_file, to_json(record))

@@ -25,7 +25,7 @@ def made_run(seed: int, error: float | None, losses: Sequence[float] = (1.0,)) -
     """A training that ends at an error in percent; None: one that failed."""
     if error is None:
         return SeedRun("run", seed, "failed", "diverged: loss is nan", (), None, None)
-    history = tuple(Epoch(place, loss, 2 * loss, error, 0.1, 1.0) for place, loss in enumerate(losses, start=1))
+    history = tuple(Epoch(index, loss, 2 * loss, error, 0.1, 1.0) for index, loss in enumerate(losses, start=1))
     return SeedRun("run", seed, "complete", None, history, None, None)
 
 

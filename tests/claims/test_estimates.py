@@ -112,7 +112,7 @@ def test_one_arm_can_be_measured_by_itself() -> None:
 
 
 def population(errors: dict[str, tuple[float | None, ...]]) -> GroupRecord:
-    arms = {f"{name} {place}": (error,) for name, found in errors.items() for place, error in enumerate(found, start=1)}
+    arms = {f"{name} {index}": (error,) for name, found in errors.items() for index, error in enumerate(found, start=1)}
     return made_record("spaces", arms)
 
 
@@ -167,7 +167,7 @@ def test_timings_are_compared_within_rounds() -> None:
 
 def test_rankings_are_correlations_of_ranks() -> None:
     part = RankingPart("ranking", "?", "short", "full", against=0.8)
-    pairs = [(float(place), place**3.0) for place in range(20)]
+    pairs = [(float(index), index**3.0) for index in range(20)]
     pairs[3], pairs[4] = (3.0, 64.0), (4.0, 27.0)
     found = estimate(part, Catalogue(), Evidence(rankings={("short", "full"): pairs}))
     assert found is not None and found.contrast is not None and 0.99 < math.tanh(found.contrast.mean) < 1

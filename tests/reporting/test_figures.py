@@ -247,12 +247,12 @@ def test_names_overlap_neither_points_nor_bars_nor_each_other_nor_the_frame() ->
         bars = [(x - 1, y - 30, x + 1, y + 30) for x, y in points]
         places = place_labels(["network-small"] * 12, points, bars, 300, 300)
         boxes = []
-        for place, (x, y) in zip(places, points, strict=True):
-            if not place.text:
+        for position, (x, y) in zip(places, points, strict=True):
+            if not position.text:
                 continue
             wide = 13 * 5.5
-            left = x + place.dx - {"left": 0, "center": wide / 2, "right": wide}[place.align]
-            boxes.append((left, y + place.dy - 5, left + wide, y + place.dy + 5))
+            left = x + position.dx - {"left": 0, "center": wide / 2, "right": wide}[position.align]
+            boxes.append((left, y + position.dy - 5, left + wide, y + position.dy + 5))
         assert boxes
         assert all(box[0] >= 0 and box[1] >= 0 and box[2] <= 300 and box[3] <= 300 for box in boxes)
         obstacles = [*bars, *((x - 4, y - 4, x + 4, y + 4) for x, y in points)]
@@ -262,5 +262,5 @@ def test_names_overlap_neither_points_nor_bars_nor_each_other_nor_the_frame() ->
 
 
 def test_a_lone_name_stands_to_the_right_of_its_point() -> None:
-    (place,) = place_labels(["one"], [(50.0, 50.0)], [], 300, 100)
-    assert (place.text, place.align, place.dy) == ("one", "left", 0)
+    (label,) = place_labels(["one"], [(50.0, 50.0)], [], 300, 100)
+    assert (label.text, label.align, label.dy) == ("one", "left", 0)

@@ -218,23 +218,23 @@ def test_verdicts_on_other_claims_are_refused() -> None:
         claims_view(claims, [verdict for verdict in verdicts if verdict.id != "V4"], evidence(), (), None, "")
 
 
-def write_claims(place: Workspace, results: Path, found: Catalogue) -> None:
+def write_claims(workspace: Workspace, results: Path, found: Catalogue) -> None:
     """What the stages `experiment`, `timing` and `judge` leave."""
     for kind, records in (("experiments", evidence().experiments), ("timings", evidence().timings)):
         for name, record in records.items():
             write_json(results / kind / f"{name}.json", to_json(record))
-    write_json(results / "claims.json", to_json(judge(found, judged_evidence(place, results, found))))
+    write_json(results / "claims.json", to_json(judge(found, judged_evidence(workspace, results, found))))
 
 
 def test_the_stage_writes_verdicts_where_claims_were_judged(tmp_path: Path) -> None:
-    place = Workspace(tmp_path)
-    results = write_results(place.root / "reports" / "brought", (group((network(),)),), ())
-    write_report(results, place)
+    workspace = Workspace(tmp_path)
+    results = write_results(workspace.root / "reports" / "brought", (group((network(),)),), ())
+    write_report(results, workspace)
     before = (results / "report.html").read_bytes()
     assert b'<section id="verdicts"' not in before
-    write_json(place.root / "reports" / "claims.yaml", to_json(catalogue()))  # YAML holds JSON
-    write_claims(place, results, catalogue())
-    write_report(results, place)
+    write_json(workspace.root / "reports" / "claims.yaml", to_json(catalogue()))  # YAML holds JSON
+    write_claims(workspace, results, catalogue())
+    write_report(results, workspace)
     page, text = (results / "report.html").read_text(), (results / "REPORT.md").read_text()
     assert "<h1>3 of 6 claims hold" in page and 'href="../../params.yaml"' in page
     assert (results / "figures" / "experiment-kernels-validation-error.png").is_file()
@@ -246,10 +246,10 @@ def test_the_stage_writes_verdicts_where_claims_were_judged(tmp_path: Path) -> N
     with pytest.raises(
         UsageError, match=r"claims.json is not by the claims and records that lie there now: judge again"
     ):
-        write_report(results, place)
+        write_report(results, workspace)
     assert (results / "report.html").read_text() == page
     record.write_bytes(kept)
     (results / "claims.json").unlink()
-    write_report(results, place)
+    write_report(results, workspace)
     assert (results / "report.html").read_bytes() == before
     assert not (results / "figures" / "experiment-kernels-validation-error.png").exists()

@@ -17,7 +17,7 @@ def contrast(one: str, other: str) -> float:
     """WCAG's ratio of relative luminances."""
 
     def luminance(colour: str) -> float:
-        channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        channels = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 

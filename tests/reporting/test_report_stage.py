@@ -91,8 +91,8 @@ def test_the_report_is_one_run_of_mlflow_and_replay_shows_it_again(study: Worksp
     assert len(reports_in(study)) == 1
 
 
-def reports_in(place: Workspace) -> list[Any]:
-    store = open_store(place.mlflow)
+def reports_in(workspace: Workspace) -> list[Any]:
+    store = open_store(workspace.mlflow)
     return list(store.client.search_runs([store.experiment("report")]))
 
 

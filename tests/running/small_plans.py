@@ -10,22 +10,22 @@ from pipeline.tracking.store import open_store
 from pipeline.workspace import Workspace
 
 
-def smoke_plan(place: Workspace, *names: str, **changes: object) -> RunPlan:
+def smoke_plan(workspace: Workspace, *names: str, **changes: object) -> RunPlan:
     """The smoke profile for some references, two learning rates and two seeds each."""
-    plan = plan_campaign(place, read_settings(place.params_file), names or ("lenet-small",), "smoke", None)
+    plan = plan_campaign(workspace, read_settings(workspace.params_file), names or ("lenet-small",), "smoke", None)
     return replace(plan, **changes)  # type: ignore[arg-type]
 
 
-def manifest_of(place: Workspace) -> Manifest:
+def manifest_of(workspace: Workspace) -> Manifest:
     """The manifest of the study's data."""
-    return load_manifest(place.prepared_data / "fashion-mnist")
+    return load_manifest(workspace.prepared_data / "fashion-mnist")
 
 
-def statuses(place: Workspace) -> list[str]:
+def statuses(workspace: Workspace) -> list[str]:
     """MLflow's status of every run that mirrors a training."""
-    if not place.mlflow.exists():
+    if not workspace.mlflow.exists():
         return []
-    store = open_store(place.mlflow)
+    store = open_store(workspace.mlflow)
     return [
         run.info.status
         for experiment in store.experiments()

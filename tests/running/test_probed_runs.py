@@ -15,17 +15,19 @@ from pipeline.running.reproduce import reproduce
 from pipeline.workspace import Workspace
 
 
-def plan_of(place: Workspace) -> RunPlan:
-    plan = smoke_plan(place, seeds=(1,), keep_weights=False, test=False)
+def plan_of(workspace: Workspace) -> RunPlan:
+    plan = smoke_plan(workspace, seeds=(1,), keep_weights=False, test=False)
     (network,) = plan.networks
     return replace(plan, networks=(replace(network, rates=(0.02,)),))
 
 
-def carried_out(place: Workspace, plan: RunPlan) -> tuple[GroupRecord, list[Path]]:
+def carried_out(workspace: Workspace, plan: RunPlan) -> tuple[GroupRecord, list[Path]]:
     """The record, and the weights that were written on the way."""
-    with open_runner(place, manifest_of(place), "cpu", Display("test", 1, quiet=True), RunnerOptions(1)) as runner:
-        record = reproduce(plan, manifest_of(place), runner, "cpu")
-    return record, sorted(place.runs.glob("*/weights.safetensors"))
+    with open_runner(
+        workspace, manifest_of(workspace), "cpu", Display("test", 1, quiet=True), RunnerOptions(1)
+    ) as runner:
+        record = reproduce(plan, manifest_of(workspace), runner, "cpu")
+    return record, sorted(workspace.runs.glob("*/weights.safetensors"))
 
 
 def test_probes_are_taken_once_and_do_not_change_the_run(study: Workspace) -> None:

@@ -31,9 +31,9 @@ DISAGREEING: Errors = {
 class MadeRuns:
     """Runs that end at once, as they are said to; reported ones err by 15 %."""
 
-    def __init__(self, place: Workspace, errors: Errors) -> None:
+    def __init__(self, workspace: Workspace, errors: Errors) -> None:
         self.asked: list[Request] = []
-        self._errors, self._store = errors, RunStore(place.runs)
+        self._errors, self._store = errors, RunStore(workspace.runs)
         self._ended: list[Outcome] = []
 
     def holds(self, request: Request) -> bool:
@@ -79,10 +79,10 @@ def planned(plan: RunPlan, epochs: int = 2, **changes: object) -> RunPlan:
 
 
 def made(
-    place: Workspace, plan: RunPlan, errors: Errors, published: GroupRecord | None = None
+    workspace: Workspace, plan: RunPlan, errors: Errors, published: GroupRecord | None = None
 ) -> tuple[GroupRecord, MadeRuns]:
-    runs = MadeRuns(place, errors)
-    return reproduce(plan, manifest_of(place), runs, "cpu", published), runs
+    runs = MadeRuns(workspace, errors)
+    return reproduce(plan, manifest_of(workspace), runs, "cpu", published), runs
 
 
 def told(trials: tuple[RateTrial, ...]) -> dict[tuple[float, int], tuple[str, int]]:

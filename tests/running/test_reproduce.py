@@ -39,14 +39,14 @@ def reproduced(
 ) -> Iterator[tuple[Workspace, GroupRecord]]:
     """One network reproduced by the smoke profile; tests read this study and do not change its runs."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        place = make_study(tmp_path_factory.mktemp("reproduced") / "study", prepared_fashion_mnist, monkeypatch)
-        yield place, run_plan(place, smoke_plan(place), "test", quiet=True)
+        workspace = make_study(tmp_path_factory.mktemp("reproduced") / "study", prepared_fashion_mnist, monkeypatch)
+        yield workspace, run_plan(workspace, smoke_plan(workspace), "test", quiet=True)
 
 
 def test_a_network_gets_a_rate_by_validation_seeds_and_one_test_each(
     reproduced: tuple[Workspace, GroupRecord],
 ) -> None:
-    place, record = reproduced
+    workspace, record = reproduced
     (network,) = record.networks
     assert [trial.learning_rate for trial in network.rates] == [0.02, 0.06]
     errors = [trial.validation_error_percent for trial in network.rates]
@@ -54,7 +54,7 @@ def test_a_network_gets_a_rate_by_validation_seeds_and_one_test_each(
     assert [run.seed for run in network.runs] == [1, 2]
     assert network.test_error_percent is not None and network.test_error_percent.n == 2
     assert network.test_error_percent.interval is not None
-    store = RunStore(place.runs)
+    store = RunStore(workspace.runs)
     assert len(list(store)) == 4
     for trial in network.rates:  # the choice never saw a test image
         assert store.folder(trial.run).test_score() is None
@@ -71,9 +71,9 @@ def test_a_network_gets_a_rate_by_validation_seeds_and_one_test_each(
 def test_reproducing_again_trains_nothing_and_adding_a_seed_trains_only_that(
     reproduced: tuple[Workspace, GroupRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place, record = reproduced
+    workspace, record = reproduced
     copy = Workspace(tmp_path / "copy")
-    shutil.copytree(place.root, copy.root)
+    shutil.copytree(workspace.root, copy.root)
     monkeypatch.setenv("CONVSTUDY_HOME", str(copy.root))
     finished = {folder.run: (folder.path / "measurement.json").read_bytes() for folder in RunStore(copy.runs)}
     again = run_plan(copy, smoke_plan(copy, seeds=(1, 2, 3)), "test", quiet=True)
@@ -86,7 +86,7 @@ def test_reproducing_again_trains_nothing_and_adding_a_seed_trains_only_that(
 def test_mlflow_equals_the_run_store_live_and_after_deleting_and_replaying(
     reproduced: tuple[Workspace, GroupRecord], tmp_path: Path
 ) -> None:
-    place, record = reproduced
+    workspace, record = reproduced
 
     def seen(folder: Path) -> dict[str, tuple[str, str, dict[str, float]]]:
         store = open_store(folder)
@@ -101,7 +101,7 @@ def test_mlflow_equals_the_run_store_live_and_after_deleting_and_replaying(
             if "convstudy.run" in run.data.tags
         }
 
-    live = seen(place.mlflow)
+    live = seen(workspace.mlflow)
     assert len(live) == 4 and {status for status, _, _ in live.values()} == {"FINISHED"}
     for run in record.networks[0].runs:
         metrics = live[run.run][2]
@@ -109,7 +109,7 @@ def test_mlflow_equals_the_run_store_live_and_after_deleting_and_replaying(
         assert metrics["test_error_percent"] == run.test_error_percent
     fresh = Workspace(tmp_path / "fresh")
     fresh.root.mkdir()
-    fresh.runs.symlink_to(place.runs)
+    fresh.runs.symlink_to(workspace.runs)
     assert rebuild_mlflow(fresh, print)["created"] == 4
     assert seen(fresh.mlflow) == live
     assert rebuild_mlflow(fresh, print)["unchanged"] == 4
@@ -143,20 +143,20 @@ def test_rates_that_begin_badly_are_stopped_and_a_larger_grid_trains_them_on(stu
 
 
 def test_an_estimate_counts_finished_runs_and_uses_measured_speed(reproduced: tuple[Workspace, GroupRecord]) -> None:
-    place, record = reproduced
-    text, value = estimate_campaign(place, smoke_plan(place, seeds=(1, 2, 3, 4)), workers=2)
+    workspace, record = reproduced
+    text, value = estimate_campaign(workspace, smoke_plan(workspace, seeds=(1, 2, 3, 4)), workers=2)
     (network,) = value["networks"]
     # the seeds are estimated at the first rate of the grid, which may not be the one that was chosen
     chosen_first = record.networks[0].recipe.learning_rate == 0.02
     assert network["runs"] == 6 and network["finished"] == (4 if chosen_first else 2)
     assert 0 < value["hours"] < 0.01 and "lenet-small" in text
-    _, rest = estimate_campaign(place, smoke_plan(place, seeds=(1, 2, 3, 4)), 2, published=record)
+    _, rest = estimate_campaign(workspace, smoke_plan(workspace, seeds=(1, 2, 3, 4)), 2, published=record)
     (network,) = rest["networks"]  # no rate is to be chosen, and two seeds are there
     assert (network["runs"], network["finished"]) == (6, 4)
-    manifest = load_manifest(place.prepared_data / "fashion-mnist")
-    planned = planned_requests(smoke_plan(place, seeds=(1, 2, 3, 4)), manifest, "cpu", record, lambda request: True)
+    manifest = load_manifest(workspace.prepared_data / "fashion-mnist")
+    planned = planned_requests(smoke_plan(workspace, seeds=(1, 2, 3, 4)), manifest, "cpu", record, lambda request: True)
     assert len(planned) == 4  # what this machine holds is asked for all the same
-    _, larger = estimate_campaign(place, smoke_plan(place, "resnet-small", seeds=tuple(range(1, 9))), workers=2)
+    _, larger = estimate_campaign(workspace, smoke_plan(workspace, "resnet-small", seeds=tuple(range(1, 9))), workers=2)
     assert larger["networks"][0]["finished"] == 0 and larger["hours"] > 0
 
 
@@ -164,11 +164,11 @@ def test_an_estimate_after_all_was_trained_finds_nothing_left_whichever_rate_was
     reproduced: tuple[Workspace, GroupRecord],
 ) -> None:
     """With the grid in either order: the chosen rate is the first of it in one of them."""
-    place, _ = reproduced
+    workspace, _ = reproduced
     for turned in (False, True):
-        plan = smoke_plan(place)
+        plan = smoke_plan(workspace)
         networks = tuple(dataclasses.replace(n, rates=n.rates[::-1] if turned else n.rates) for n in plan.networks)
-        _, value = estimate_campaign(place, dataclasses.replace(plan, networks=networks), workers=1)
+        _, value = estimate_campaign(workspace, dataclasses.replace(plan, networks=networks), workers=1)
         (network,) = value["networks"]
         assert network["finished"] == network["runs"] == 4 and value["hours"] == 0
 

@@ -74,15 +74,15 @@ sys.path.insert(0, sys.argv[1])
 import dataclasses
 from pipeline.process import run_and_exit
 from pipeline.running.campaign import run_plan
-from pipeline.workspace import workspace
+from pipeline.workspace import current_workspace
 from small_plans import smoke_plan
 
 def main():
-    plan = smoke_plan(workspace(), seeds=(1, 2), checkpoint_seconds=0.0)
+    plan = smoke_plan(current_workspace(), seeds=(1, 2), checkpoint_seconds=0.0)
     networks = tuple(
         dataclasses.replace(n, rates=(0.02,), recipe=dataclasses.replace(n.recipe, epochs=4000)) for n in plan.networks
     )
-    run_plan(workspace(), dataclasses.replace(plan, networks=networks), "test")
+    run_plan(current_workspace(), dataclasses.replace(plan, networks=networks), "test")
 
 if __name__ == "__main__":
     run_and_exit(main)

@@ -72,11 +72,13 @@ def little_memory(monkeypatch: pytest.MonkeyPatch, fits: int) -> Iterator[None]:
         yield
 
 
-def reproduce_here(place: Workspace, plan: RunPlan) -> GroupRecord:
+def reproduce_here(workspace: Workspace, plan: RunPlan) -> GroupRecord:
     """What a plan gives where no attempt is made twice but with smaller batches."""
-    manifest, display = manifest_of(place), Display("test", 0, quiet=True)
-    store, data = RunStore(place.runs), place.prepared_data / manifest.name
-    with Runner(store, data, manifest, InThisProcess(), lambda: Mirror.off(place.mlflow), display, retries=0) as runner:
+    manifest, display = manifest_of(workspace), Display("test", 0, quiet=True)
+    store, data = RunStore(workspace.runs), workspace.prepared_data / manifest.name
+    with Runner(
+        store, data, manifest, InThisProcess(), lambda: Mirror.off(workspace.mlflow), display, retries=0
+    ) as runner:
         return reproduce(plan, manifest, runner, "cpu")
 
 
@@ -128,7 +130,7 @@ def test_a_process_whose_memory_runs_out_is_followed_by_one_that_gets_further(
         ends.append(subprocess.run(command, cwd=CHECKOUT, env={"PYTHONPATH": "."}, check=False).returncode)
         parts.append(folder.micro_batches)
     assert ends == [errno.ENOMEM] * (len(ends) - 1) + [0] and len(ends) > 1
-    assert parts[:-1] == [2**place for place in range(1, len(ends))] and parts[-1] == 1
+    assert parts[:-1] == [2**index for index in range(1, len(ends))] and parts[-1] == 1
     measurement = folder.measurement()
     assert measurement is not None and measurement.micro_batches > 1 and folder.test_score() is not None
 

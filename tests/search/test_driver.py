@@ -201,23 +201,23 @@ def test_drawing_ends_when_the_time_is_up(manifest: Manifest) -> None:
 
 
 def test_the_published_population_can_be_a_warm_start(tmp_path: Path, manifest: Manifest) -> None:
-    place = Workspace(tmp_path)
+    workspace = Workspace(tmp_path)
     with pytest.raises(UsageError, match="unknown study 'population'"):
-        warm_start_of(place, None, "population")
-    shutil.copytree(CHECKOUT / "reports" / "published" / "population", place.published / "population")
-    kept_as = warm_start_of(place, None, "population")
-    assert kept_as.startswith("population:253:") and not place.studies.exists()
+        warm_start_of(workspace, None, "population")
+    shutil.copytree(CHECKOUT / "reports" / "published" / "population", workspace.published / "population")
+    kept_as = warm_start_of(workspace, None, "population")
+    assert kept_as.startswith("population:253:") and not workspace.studies.exists()
     with pytest.raises(UsageError, match="of other data"):  # without any storage, as a dry run has it
         other = replace(table_plan(manifest, warm_start=kept_as), data_fingerprint="other")
-        warm_trials(place, None, other, "study")
+        warm_trials(workspace, None, other, "study")
     table = read_json(CHECKOUT / "reports" / "published" / "population" / "table.json")
     plan = replace(table_plan(manifest, warm_start=kept_as), data_fingerprint=table["plan"]["data_fingerprint"])
     with Studies(f"sqlite:///{tmp_path / 'studies.db'}", tmp_path / "locks") as studies:
-        trials = warm_trials(place, studies, plan, "study")
+        trials = warm_trials(workspace, studies, plan, "study")
         with pytest.raises(UsageError, match="of other data"):
-            warm_trials(place, studies, replace(plan, data_fingerprint="other"), "study")
+            warm_trials(workspace, studies, replace(plan, data_fingerprint="other"), "study")
         with pytest.raises(UsageError, match="unknown study 'removed'"):  # and not the population in its place
-            warm_trials(place, studies, replace(plan, warm_start="removed:4:00000000"), "study")
+            warm_trials(workspace, studies, replace(plan, warm_start="removed:4:00000000"), "study")
     resnets = sum(network["config"]["family"] == "resnet" for network in table["networks"])
     assert (
         len(trials) == 253 and Candidates(plan, search_spaces.space(["resnet"]), warm=trials).recalled == resnets > 50

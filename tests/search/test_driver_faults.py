@@ -65,19 +65,19 @@ def test_a_driver_cut_off_at_any_of_its_writes_ends_with_the_same_study(
 ) -> None:
     plan = table_plan(manifest, epochs=3)
     undisturbed, _ = searched(tmp_path / "whole", manifest, plan, 8)
-    for place in itertools.count(1, step=step):
+    for index in itertools.count(1, step=step):
         executors = [TableExecutor(1)]
-        cuts[0] = place
+        cuts[0] = index
         try:
-            trials, _ = searched(tmp_path / f"cut-{place}", manifest, plan, 8, executors[0])
+            trials, _ = searched(tmp_path / f"cut-{index}", manifest, plan, 8, executors[0])
             break  # the study ends before there is so late a write
         except Cut:
             cuts[0] = 10**9
             executors.append(TableExecutor(1))
-            trials, _ = searched(tmp_path / f"cut-{place}", manifest, plan, 8, executors[1])
+            trials, _ = searched(tmp_path / f"cut-{index}", manifest, plan, 8, executors[1])
         check_trials(trials, plan, 8, executors)
-        assert trials == undisturbed, f"cut at write {place}"
-    assert place > 40
+        assert trials == undisturbed, f"cut at write {index}"
+    assert index > 40
 
 
 @pytest.mark.parametrize("counts", [(2,), pytest.param((1, 3, 5, 7), marks=pytest.mark.soak)])

@@ -35,7 +35,7 @@ def test_the_front_is_what_nothing_dominates(points: list[tuple[int, int]]) -> N
 def test_ranks_peel_front_after_front_and_order_all_places(points: list[tuple[int, int]]) -> None:
     left = list(range(len(points)))
     for members in fronts(points):
-        assert members == [left[place] for place in front([points[i] for i in left])]
+        assert members == [left[index] for index in front([points[i] for i in left])]
         left = [i for i in left if i not in members]
     assert not left
     assert sorted(ranked(points)) == list(range(len(points)))
@@ -65,9 +65,9 @@ def test_hypervolume_of_three_objectives_is_that_of_a_grid(points: list[tuple[fl
     edges = [np.unique(np.concatenate([grid[:, axis], [0.0, 1.0]])) for axis in range(3)]
     volume = 0.0
     for cell in itertools.product(*(range(len(edge) - 1) for edge in edges)):
-        low = [edges[axis][place] for axis, place in enumerate(cell)]
+        low = [edges[axis][index] for axis, index in enumerate(cell)]
         if any(all(p <= c for p, c in zip(point, low, strict=True)) for point in points):
-            volume += float(np.prod([edges[axis][place + 1] - edges[axis][place] for axis, place in enumerate(cell)]))
+            volume += float(np.prod([edges[axis][index + 1] - edges[axis][index] for axis, index in enumerate(cell)]))
     assert hypervolume(points, (1, 1, 1)) == pytest.approx(volume)
 
 

@@ -25,11 +25,11 @@ from pipeline.workspace import Workspace
 def searched(prepared_fashion_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, Any]]:
     """A search of eight networks; tests read it, and add studies of their own beside it."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        place = make_study(tmp_path_factory.mktemp("searched") / "study", prepared_fashion_mnist, monkeypatch)
-        output = place.root / "search.json"
-        said = typed(place, "search", "lenet", "--trials", "8", *SMALL, "--study", "first", "--json", str(output))
+        workspace = make_study(tmp_path_factory.mktemp("searched") / "study", prepared_fashion_mnist, monkeypatch)
+        output = workspace.root / "search.json"
+        said = typed(workspace, "search", "lenet", "--trials", "8", *SMALL, "--study", "first", "--json", str(output))
         assert "[first]" in said and "Optuna" not in said and "Warning" not in said, said
-        yield place, json.loads(output.read_text())
+        yield workspace, json.loads(output.read_text())
 
 
 def test_a_search_tells_what_the_contract_promises(searched: tuple[Workspace, Any]) -> None:
@@ -61,23 +61,23 @@ def test_a_search_tells_what_the_contract_promises(searched: tuple[Workspace, An
 
 
 def test_the_same_search_again_trains_nothing_and_more_trials_only_the_new(searched: tuple[Workspace, Any]) -> None:
-    place, record = searched
-    assert told(place, "search", "lenet", "--trials", "8", *SMALL, "--study", "first", "--quiet") == record
-    assert told(place, "status", "first") == record
-    runs = len(list(RunStore(place.runs)))
-    more = told(place, "search", "lenet", "--trials", "10", *SMALL, "--study", "more", "--quiet")
+    workspace, record = searched
+    assert told(workspace, "search", "lenet", "--trials", "8", *SMALL, "--study", "first", "--quiet") == record
+    assert told(workspace, "status", "first") == record
+    runs = len(list(RunStore(workspace.runs)))
+    more = told(workspace, "search", "lenet", "--trials", "10", *SMALL, "--study", "more", "--quiet")
     assert more["counted"] == 10
     first, second = ({t["number"]: t["config"] for t in r["trials"]} for r in (record, more))
     assert [first[n] for n in (0, 1)] == [second[n] for n in (0, 1)]
-    assert len(list(RunStore(place.runs))) < runs + 10  # what both studies draw is trained once
+    assert len(list(RunStore(workspace.runs))) < runs + 10  # what both studies draw is trained once
 
 
 def test_one_worker_and_one_seed_search_alike_wherever_they_do(
     prepared_fashion_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = []
-    for place in (make_study(tmp_path / part, prepared_fashion_mnist, monkeypatch) for part in ("a", "b")):
-        record = told(place, "search", "lenet", "--trials", "4", *SMALL, "--seed", "0", "--workers", "1", "--quiet")
+    for workspace in (make_study(tmp_path / part, prepared_fashion_mnist, monkeypatch) for part in ("a", "b")):
+        record = told(workspace, "search", "lenet", "--trials", "4", *SMALL, "--seed", "0", "--workers", "1", "--quiet")
         for trial in record["trials"]:
             assert trial.pop("train_seconds") > 0
         found.append({key: record[key] for key in ("study", "trials", "front", "hypervolume", "refused", "duplicates")})
@@ -85,28 +85,28 @@ def test_one_worker_and_one_seed_search_alike_wherever_they_do(
 
 
 def test_other_settings_are_refused_with_what_differs(searched: tuple[Workspace, Any]) -> None:
-    place, _ = searched
-    said = refused(place, "search", "lenet", "--trials", "9", *SMALL[:4], "--max-macs", "2M", "--study", "first")
+    workspace, _ = searched
+    said = refused(workspace, "search", "lenet", "--trials", "9", *SMALL[:4], "--max-macs", "2M", "--study", "first")
     assert "limits.macs: 1000000 in the study, 2000000 now" in said
 
 
 def test_a_study_of_another_version_is_not_mixed_with_this_one(
     searched: tuple[Workspace, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place, _ = searched
-    (then,) = [trial["run"] for trial in told(place, "status", "first")["trials"] if trial["number"] == 0]
+    workspace, _ = searched
+    (then,) = [trial["run"] for trial in told(workspace, "status", "first")["trials"] if trial["number"] == 0]
     newer = Mock(side_effect=lambda plan, config: replace(spec_of(plan, config), protocol=99))
     monkeypatch.setattr("pipeline.search.searches.spec_of", newer)
-    said = refused(place, "search", "lenet", "--trials", "9", *SMALL, "--study", "first")
+    said = refused(workspace, "search", "lenet", "--trials", "9", *SMALL, "--study", "first")
     assert f"another version of convstudy (run {then} then" in said and "protocol 99 now" in said
 
 
 def test_a_limit_that_nothing_meets_is_refused_before_any_training(searched: tuple[Workspace, Any]) -> None:
-    place, _ = searched
-    said = refused(place, "search", "lenet", "--trials", "3", "--max-params", "1k", "--study", "never")
+    workspace, _ = searched
+    said = refused(workspace, "search", "lenet", "--trials", "3", "--max-params", "1k", "--study", "never")
     assert "(params 1k); the cheapest has macs" in said
-    assert "never" not in called(place, "studies")
-    said = refused(place, "search", "lenet", "--trials", "3", "--max-latency", "0.001ms", "--study", "never")
+    assert "never" not in called(workspace, "studies")
+    said = refused(workspace, "search", "lenet", "--trials", "3", "--max-latency", "0.001ms", "--study", "never")
     assert "latency_seconds 0.001 ms" in said
 
 
@@ -127,13 +127,13 @@ def test_a_limit_that_nothing_meets_is_refused_before_any_training(searched: tup
 def test_impossible_requests_are_refused_in_one_line(
     searched: tuple[Workspace, Any], arguments: tuple[str, ...], said: str
 ) -> None:
-    place, _ = searched
-    assert said in refused(place, "search", *arguments)
+    workspace, _ = searched
+    assert said in refused(workspace, "search", *arguments)
 
 
 def test_mlflow_shows_a_study_its_trials_and_the_fronts_weights(searched: tuple[Workspace, Any]) -> None:
-    place, record = searched
-    store = open_store(place.mlflow)
+    workspace, record = searched
+    store = open_store(workspace.mlflow)
     runs = list(store.runs(store.experiment("search")))
     (parent,) = [
         run
@@ -148,11 +148,11 @@ def test_mlflow_shows_a_study_its_trials_and_the_fronts_weights(searched: tuple[
         if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id
     }
     assert set(children) == {trial["run"] for trial in record["trials"]}
-    studies = [told(place, "status", row["study"]) for row in told(place, "studies")]
+    studies = [told(workspace, "status", row["study"]) for row in told(workspace, "studies")]
     fronts = {trial["run"] for study in studies for trial in study["trials"] if trial["number"] in study["front"]}
     for trial in record["trials"]:
         child = children[trial["run"]]
-        result = RunStore(place.runs).folder(trial["run"]).result()  # another study may have trained it further
+        result = RunStore(workspace.runs).folder(trial["run"]).result()  # another study may have trained it further
         assert result is not None and child.data.tags["convstudy.state"] == result.state
         assert child.info.status == "FINISHED"
         weights = [item.path for item in store.client.list_artifacts(child.info.run_id)]
@@ -160,27 +160,27 @@ def test_mlflow_shows_a_study_its_trials_and_the_fronts_weights(searched: tuple[
 
 
 def test_a_front_has_its_weights_though_another_study_removed_them(searched: tuple[Workspace, Any]) -> None:
-    place, _ = searched
+    workspace, _ = searched
     again = ("search", "lenet", *SMALL, "--seed", "7", "--sampler", "random", "--fidelity", "full", "--study")
-    one = told(place, *again, "of-error", "--trials", "4", "--objectives", "error")
-    store = RunStore(place.runs)
+    one = told(workspace, *again, "of-error", "--trials", "4", "--objectives", "error")
+    store = RunStore(workspace.runs)
     (best,) = (trial for trial in one["trials"] if trial["number"] in one["front"])
     weights = store.folder(best["run"]).weights
     digest = sha256_file(weights)
     weights.unlink()
-    told(place, *again, "of-error", "--trials", "4", "--objectives", "error")
+    told(workspace, *again, "of-error", "--trials", "4", "--objectives", "error")
     assert sha256_file(weights) == digest
-    other = told(place, *again, "of-macs", "--trials", "4", "--objectives", "error,macs")
+    other = told(workspace, *again, "of-macs", "--trials", "4", "--objectives", "error,macs")
     assert best["run"] in {trial["run"] for trial in other["trials"]} and weights.exists()
     for trial in other["trials"]:
         assert trial["number"] not in other["front"] or store.folder(trial["run"]).weights.exists()
 
 
 def test_mlflow_is_rebuilt_with_the_studies_of_the_storage(searched: tuple[Workspace, Any]) -> None:
-    place, record = searched
+    workspace, record = searched
 
     def parent() -> Any:
-        store = open_store(place.mlflow)
+        store = open_store(workspace.mlflow)
         (found,) = [
             run
             for run in store.runs(store.experiment("search"))
@@ -189,70 +189,70 @@ def test_mlflow_is_rebuilt_with_the_studies_of_the_storage(searched: tuple[Works
         return found.info.status, found.data.metrics
 
     before = parent()
-    shutil.rmtree(place.mlflow)
-    called(place, "replay")
+    shutil.rmtree(workspace.mlflow)
+    called(workspace, "replay")
     assert parent() == before and before[1]["hypervolume"] == record["hypervolume"][-1]
 
 
 def test_finalists_are_retrained_tested_once_and_compared(searched: tuple[Workspace, Any]) -> None:
-    place, record = searched
-    found = told(place, "finalists", "first", "--seeds", "2", "--members", "1", "--random-networks", "2")
+    workspace, record = searched
+    found = told(workspace, "finalists", "first", "--seeds", "2", "--members", "1", "--random-networks", "2")
     (member,) = found["members"]
     assert member["trial"] in record["front"] and member["test_error_percent"]["n"] == 2
     assert {item["against"] for item in found["comparisons"]} == {"reference", "random networks", "random search"}
     assert all(item["verdict"] in ("better", "worse", "undecided") for item in found["comparisons"])
-    store = RunStore(place.runs)
+    store = RunStore(workspace.runs)
     for trial in record["trials"]:
         assert store.folder(trial["run"]).test_score() is None  # the search never saw a test image
     for run in member["runs"]:
         assert store.folder(run).test_score() is not None
-    assert len([row for row in told(place, "studies") if row["study"].startswith("first-random-")]) == 1
+    assert len([row for row in told(workspace, "studies") if row["study"].startswith("first-random-")]) == 1
 
 
 def test_a_search_can_learn_from_another(searched: tuple[Workspace, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    place, _ = searched
-    teacher = told(place, "search", "lenet", *SMALL, "--study", "teacher", "--trials", "4")
+    workspace, _ = searched
+    teacher = told(workspace, "search", "lenet", *SMALL, "--study", "teacher", "--trials", "4")
     learning = ("search", "lenet", *SMALL, "--warm-start", "teacher", "--study", "warm", "--seed", "5")
-    assert told(place, *learning, "--trials", "2")["counted"] == 2
+    assert told(workspace, *learning, "--trials", "2")["counted"] == 2
     complete = sum(trial["state"] == "complete" for trial in teacher["trials"])
     assert f"the sampler begins with {complete} of {complete} complete trials" in capsys.readouterr().err
-    told(place, "search", "lenet", *SMALL, "--study", "teacher", "--trials", "5")
-    assert told(place, *learning, "--trials", "3")["counted"] == 3  # it goes on with what it began with
+    told(workspace, "search", "lenet", *SMALL, "--study", "teacher", "--trials", "5")
+    assert told(workspace, *learning, "--trials", "3")["counted"] == 3  # it goes on with what it began with
     assert f"the sampler begins with {complete} of {complete} complete trials" in capsys.readouterr().err
-    told(place, "search", "lenet", *SMALL, "--study", "teacher", "--trials", "3", "--seed", "9", "--fresh")
+    told(workspace, "search", "lenet", *SMALL, "--study", "teacher", "--trials", "3", "--seed", "9", "--fresh")
     for dry_run in ((), ("--dry-run",)):
-        assert "teacher was begun anew since warm began" in refused(place, *learning, "--trials", "4", *dry_run)
+        assert "teacher was begun anew since warm began" in refused(workspace, *learning, "--trials", "4", *dry_run)
     itself = ("--study", "teacher", "--warm-start", "teacher", "--trials", "4", "--fresh")
-    assert "is the study itself" in refused(place, "search", "lenet", *SMALL, *itself)
-    assert told(place, "status", "teacher")["counted"] == 3
+    assert "is the study itself" in refused(workspace, "search", "lenet", *SMALL, *itself)
+    assert told(workspace, "status", "teacher")["counted"] == 3
 
 
 def test_fresh_begins_anew_with_other_settings(searched: tuple[Workspace, Any]) -> None:
-    place, _ = searched
+    workspace, _ = searched
     again = ("search", "lenet", *SMALL[:4], "--study", "renewed", "--trials")
-    before = told(place, *again, "2", "--max-macs", "1M")
-    assert "limits.macs" in refused(place, *again, "3", "--max-macs", "2M")
-    after = told(place, *again, "3", "--max-macs", "2M", "--fresh")
+    before = told(workspace, *again, "2", "--max-macs", "1M")
+    assert "limits.macs" in refused(workspace, *again, "3", "--max-macs", "2M")
+    after = told(workspace, *again, "3", "--max-macs", "2M", "--fresh")
     assert (before["counted"], after["counted"], after["limits"]) == (2, 3, {"macs": 2_000_000})
     assert [trial["number"] for trial in after["trials"]] == [0, 1, 2]
 
 
 def test_a_search_that_is_refused_leaves_the_study_that_it_would_begin_anew(searched: tuple[Workspace, Any]) -> None:
-    place, record = searched
+    workspace, record = searched
     again = ("search", "lenet", "--trials", "2", *SMALL, "--study", "first", "--fresh")
-    with only_one("driver", place.locks, 0.0), pytest.raises(StorageError, match="already running"):
-        called(place, *again)
-    assert told(place, "status", "first") == record
+    with only_one("driver", workspace.locks, 0.0), pytest.raises(StorageError, match="already running"):
+        called(workspace, *again)
+    assert told(workspace, "status", "first") == record
 
 
 def test_hours_are_a_budget_that_is_spent_and_can_be_raised(searched: tuple[Workspace, Any]) -> None:
-    place, _ = searched
+    workspace, _ = searched
     timed = ("search", "lenet", *SMALL, "--study", "timed", "--hours")
-    first = told(place, *timed, "0.001")  # 3.6 s
+    first = told(workspace, *timed, "0.001")  # 3.6 s
     assert first["state"] == "complete" and first["counted"] >= 1 and first["budget"] == {"hours": 0.001}
-    assert told(place, *timed, "0.001")["counted"] == first["counted"]
-    assert told(place, *timed, "0.001", "--dry-run")["trials"] == 0
-    more = told(place, *timed, "0.0018")
+    assert told(workspace, *timed, "0.001")["counted"] == first["counted"]
+    assert told(workspace, *timed, "0.001", "--dry-run")["trials"] == 0
+    more = told(workspace, *timed, "0.0018")
     assert more["state"] == "complete" and more["counted"] > first["counted"]
 
 
@@ -271,9 +271,9 @@ def test_numbers_that_are_no_budget_or_limit_are_refused(
 
 
 def test_latency_can_be_limited_and_minimised(searched: tuple[Workspace, Any]) -> None:
-    place, _ = searched
+    workspace, _ = searched
     found = told(
-        place, "search", "lenet", "--trials", "3", *SMALL, "--max-latency", "100ms", "--max-train-memory", "200M",
+        workspace, "search", "lenet", "--trials", "3", *SMALL, "--max-latency", "100ms", "--max-train-memory", "200M",
         "--objectives", "error,latency", "--study", "quick",
     )  # fmt: skip
     assert all(0 < trial["latency_seconds"] <= 0.1 for trial in found["trials"])
@@ -282,19 +282,19 @@ def test_latency_can_be_limited_and_minimised(searched: tuple[Workspace, Any]) -
 
 
 def test_a_dry_run_trains_nothing(searched: tuple[Workspace, Any]) -> None:
-    place, _ = searched
-    runs = len(list(RunStore(place.runs)))
-    said = called(place, "search", "lenet", "--trials", "5", *SMALL, "--study", "dry", "--dry-run")
+    workspace, _ = searched
+    runs = len(list(RunStore(workspace.runs)))
+    said = called(workspace, "search", "lenet", "--trials", "5", *SMALL, "--study", "dry", "--dry-run")
     assert "18,432 networks" in said and "hours" in said and "MiB" in said
     assert "networks of the families are in the run store already, trained alike" in said
-    assert len(list(RunStore(place.runs))) == runs and "dry" not in called(place, "studies")
-    assert called(place, "search", "lenet", "--trials", "5", *SMALL, "--study", "dry", "--dry-run", "--quiet") == ""
+    assert len(list(RunStore(workspace.runs))) == runs and "dry" not in called(workspace, "studies")
+    assert called(workspace, "search", "lenet", "--trials", "5", *SMALL, "--study", "dry", "--dry-run", "--quiet") == ""
 
 
 def test_a_dry_run_says_what_the_search_would_do_to_a_study_that_is_there(searched: tuple[Workspace, Any]) -> None:
-    place, _ = searched
+    workspace, _ = searched
     again = ("search", "lenet", "--trials", "8", *SMALL, "--study", "first", "--dry-run")
-    assert (told(place, *again)["counted"], told(place, *again)["trials"]) == (8, 0)
-    assert (told(place, *again, "--fresh")["counted"], told(place, *again, "--fresh")["trials"]) == (0, 8)
-    assert "seed: 0 in the study, 1 now" in refused(place, *again, "--seed", "1")
-    assert told(place, *again, "--seed", "1", "--fresh")["counted"] == 0
+    assert (told(workspace, *again)["counted"], told(workspace, *again)["trials"]) == (8, 0)
+    assert (told(workspace, *again, "--fresh")["counted"], told(workspace, *again, "--fresh")["trials"]) == (0, 8)
+    assert "seed: 0 in the study, 1 now" in refused(workspace, *again, "--seed", "1")
+    assert told(workspace, *again, "--seed", "1", "--fresh")["counted"] == 0

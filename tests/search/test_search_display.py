@@ -15,7 +15,7 @@ from pipeline.search.driver import Tally
 
 
 def trial(number: int, state: TrialState | None, *errors: float) -> Trial:
-    rungs = tuple(Rung(3**place, error, place + 1) for place, error in enumerate(errors))
+    rungs = tuple(Rung(3**index, error, index + 1) for index, error in enumerate(errors))
     counted = number + 1 if errors or state == "failed" else None
     return Trial(number, {}, {}, {"macs": 1000.0}, run=f"r{number}", rungs=rungs, state=state, counted_at=counted)
 

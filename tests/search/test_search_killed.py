@@ -62,10 +62,10 @@ from pipeline.search.plans import plan_search
 from pipeline.search.searches import search
 from pipeline.running.open_runner import RunnerOptions
 from pipeline.training.recipe import Recipe
-from pipeline.workspace import workspace
+from pipeline.workspace import current_workspace
 
 prepare_workers()
-place = workspace()
+place = current_workspace()
 manifest = load_manifest(place.prepared_data / "fashion-mnist")
 recipe = Recipe(epochs=2, batch_size=64, train_images=int(sys.argv[2]), validation_images=500, train_loss_images=500)
 plan = plan_search(["lenet"], recipe, manifest, "cpu", sampler="random")

@@ -40,8 +40,8 @@ def test_a_study_in_postgresql_is_that_in_a_file(tmp_path: Path, manifest: Manif
     plan = table_plan(manifest)
     records: list[dict[str, Any]] = []
     for url in (with_user(postgres), with_query(postgres), None):
-        place = tmp_path / str(len(records))
-        studies = run_table(place, manifest, plan, 12, TableExecutor(1), url, name=f"same-{len(records)}")
+        folder = tmp_path / str(len(records))
+        studies = run_table(folder, manifest, plan, 12, TableExecutor(1), url, name=f"same-{len(records)}")
         records.append(read_study(studies.open(f"same-{len(records)}"), RunStore(tmp_path / "runs")))
         studies.close()
     for record in records:
@@ -188,17 +188,17 @@ def test_an_empty_storage_may_be_opened_by_many_at_once(
 
 
 def test_asking_for_a_study_where_there_is_none_makes_no_storage(tmp_path: Path) -> None:
-    place = Workspace(tmp_path)
+    workspace = Workspace(tmp_path)
     with pytest.raises(UsageError, match="unknown study 'mine': there is none yet"):
-        status(place, "mine", None)
+        status(workspace, "mine", None)
     with pytest.raises(UsageError, match="unknown study 'mine': there is none yet"):
-        run_finalists(place, "mine", FinalistsSettings())
-    assert not place.studies.exists()
+        run_finalists(workspace, "mine", FinalistsSettings())
+    assert not workspace.studies.exists()
 
 
 def test_a_foreign_study_in_the_storage_is_left_out_of_the_list(tmp_path: Path) -> None:
-    place = Workspace(tmp_path)
-    assert list_studies(place, None) == [] and not place.studies.exists()
-    place.studies.parent.mkdir()
-    optuna.create_study(storage=f"sqlite:///{place.studies}", study_name="foreign")
-    assert list_studies(place, None) == []
+    workspace = Workspace(tmp_path)
+    assert list_studies(workspace, None) == [] and not workspace.studies.exists()
+    workspace.studies.parent.mkdir()
+    optuna.create_study(storage=f"sqlite:///{workspace.studies}", study_name="foreign")
+    assert list_studies(workspace, None) == []

@@ -153,9 +153,9 @@ def test_subsets_are_stratified_nested_and_repeatable(counts: list[int], data: s
 
 def test_the_protocols_of_the_source_are_recipes() -> None:
     from pipeline.settings import read_settings
-    from pipeline.workspace import workspace
+    from pipeline.workspace import current_workspace
 
-    settings = read_settings(workspace().params_file)
+    settings = read_settings(current_workspace().params_file)
     lenet = settings.recipe_named("d2l", "lenet")
     assert (lenet.learning_rate, lenet.resolution, lenet.epochs, lenet.batch_size) == (0.1, 28, 10, 128)
     assert (lenet.momentum, lenet.weight_decay, lenet.schedule) == (0, 0, "constant")

@@ -232,11 +232,11 @@ def resolution_and_channels() -> Figures:
     A step is a part with weights (a convolution, a stage, a block, a transition); read off is its output.
     """
     found: Figures = {}
-    for what, place in (("more pixels", 1), ("fewer channels", 0)):
+    for what, column in (("more pixels", 1), ("fewer channels", 0)):
         for name in ALL:
             steps = _steps_of(name)
-            changes = [after[place] - before[place] for before, after in itertools.pairwise(steps)]
-            found[f"{name}: steps to {what}"] = sum(change > 0 if place else change < 0 for change in changes)
+            changes = [after[column] - before[column] for before, after in itertools.pairwise(steps)]
+            found[f"{name}: steps to {what}"] = sum(change > 0 if column else change < 0 for change in changes)
         found[f"networks with a step to {what}"] = sum(found[f"{name}: steps to {what}"] > 0 for name in ALL)
     return found
 

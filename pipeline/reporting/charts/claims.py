@@ -119,7 +119,7 @@ def timing_figure(key: str, part: TimedPart, record: TimingRecord) -> Figure | N
     """Milliseconds or MiB of a batch, a point a round."""
     unit, scale = ("MiB", 2**-20) if part.of == "peak memory" else ("ms", 1000.0)
     values = {
-        name: {place: scale * value for place, value in enumerate(timed_values(part.of, arm), start=1)}
+        name: {index: scale * value for index, value in enumerate(timed_values(part.of, arm), start=1)}
         for name, arm in record.arms.items()
     }
     return _dots(key, f"{part.of} ({unit} a batch of {record.batch_size})", values, "round", True, ())
@@ -137,16 +137,16 @@ def _dots(key: str, title: str, values: Values, repeat: str, log: bool, omitted:
     """A line of points for each arm, those of one seed joined, and below them their mean with its interval."""
     rows: list[dict[str, Any]] = []
     told = []
-    for place, (arm, by_repeat) in enumerate(values.items()):
+    for index, (arm, by_repeat) in enumerate(values.items()):
         for number_, value in by_repeat.items():
             about = f"{number(value)}, {repeat} {number_}"
-            rows.append({"kind": "seed", "arm": arm, "place": place, "repeat": number_, "x": value, "told": about})
+            rows.append({"kind": "seed", "arm": arm, "place": index, "repeat": number_, "x": value, "told": about})
         mean = mean_interval(list(by_repeat.values()))
         assert mean is not None
         low, high = mean.interval or (mean.mean, mean.mean)
         about = f"{number(mean.mean)} ({f'{number(low)} to {number(high)}, ' if mean.interval else ''}n = {mean.n})"
         rows.append(
-            {"kind": "mean", "arm": arm, "place": place, "x": mean.mean, "low": low, "high": high, "told": about}
+            {"kind": "mean", "arm": arm, "place": index, "x": mean.mean, "low": low, "high": high, "told": about}
         )
         told.append(f"{arm} {about}")
     if not rows:

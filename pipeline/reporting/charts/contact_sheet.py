@@ -35,6 +35,6 @@ def write_contact_sheet(data_folder: Path, recipe: Recipe, seed: int, output: Pa
     for position, tile in enumerate(pixels):
         column, row = divmod(position, ROWS)
         array = tile[0].numpy() if tile.shape[0] == 1 else tile.permute(1, 2, 0).numpy()
-        place = (GAP + column * (SHOWN_SIDE + GAP), GAP + row * (SHOWN_SIDE + GAP))
-        sheet.paste(Image.fromarray(array).convert("RGB"), place)
+        corner = (GAP + column * (SHOWN_SIDE + GAP), GAP + row * (SHOWN_SIDE + GAP))
+        sheet.paste(Image.fromarray(array).convert("RGB"), corner)
     write_atomic(output, lambda file: sheet.save(file, format="PNG"))

@@ -35,8 +35,8 @@ class _Population:
     @property
     def median(self) -> float:
         """The error that half of all networks do not exceed; infinite where more than half failed."""
-        place = (self.count - 1) // 2
-        return self.errors[place] if place < len(self.errors) else math.inf
+        index = (self.count - 1) // 2
+        return self.errors[index] if index < len(self.errors) else math.inf
 
 
 def distribution_figure(key: str, names: Sequence[str], record: GroupRecord) -> Figure | None:
@@ -94,12 +94,12 @@ def _distribution(population: _Population) -> list[dict[str, Any]]:
         {
             "kind": population.name,
             "x": error,
-            "y": place / count,
-            "low": max(0.0, place / count - half),
-            "high": min(1.0, place / count + half),
-            "told": f"{place / count:.0%} of networks at most {number(error)} %",
+            "y": index / count,
+            "low": max(0.0, index / count - half),
+            "high": min(1.0, index / count + half),
+            "told": f"{index / count:.0%} of networks at most {number(error)} %",
         }
-        for place, error in enumerate(population.errors, start=1)
+        for index, error in enumerate(population.errors, start=1)
     ]
 
 

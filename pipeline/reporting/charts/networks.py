@@ -50,9 +50,9 @@ def error_against(comparison: Comparison, cost: Cost, prefix: str = "") -> Figur
             "low": point.bar[0] if point.bar else None,
             "high": point.bar[1] if point.bar else None,
             "front": point.on_front,
-            **place,
+            **position,
         }
-        for point, place in zip(points, places, strict=True)
+        for point, position in zip(points, places, strict=True)
     ]
     drawn = [point.network for point in points]
     title = f"{comparison.measure} error against {cost.noun}".capitalize().replace("macs", "MACs")
@@ -181,8 +181,8 @@ def _places(points: Sequence[_Point], x_scale: Scale, y_scale: Scale, unit: floa
         for (left, top), (right, bottom) in pairwise(front):
             obstacles += [(left, top - 1, right, top + 1), (right - 1, top, right + 1, bottom)]
         names = [shorten(point.network.label, 24) for point in points]
-        for row, place in zip(places, place_labels(names, pixels, obstacles, width, _SCATTER_HEIGHT), strict=True):
-            row |= {f"{layout}_{key}": value for key, value in asdict(place).items()}
+        for row, index in zip(places, place_labels(names, pixels, obstacles, width, _SCATTER_HEIGHT), strict=True):
+            row |= {f"{layout}_{key}": value for key, value in asdict(index).items()}
     return places
 
 

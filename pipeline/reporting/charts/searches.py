@@ -141,8 +141,8 @@ def edf_figure(view: StudyView) -> Figure | None:
             "error": f"at most {decimals(error)} %",
             "cost": "",
         }
-        for place, error in enumerate(errors, start=1)
-        for share in (place / count,)
+        for index, error in enumerate(errors, start=1)
+        for share in (index / count,)
     ]
     x_scale = scale_of(errors, log=False)
     share_axis = alt.Y("y:Q", title="share of networks", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"))
@@ -174,7 +174,7 @@ def parallel_figure(view: StudyView) -> Figure | None:
     rows = [
         {
             "x": parameter.name if mixed else parameter.name.partition(".")[2] or parameter.name,
-            "place": place,
+            "place": index,
             "y": parameter.values.index(trial["values"][parameter.name]) / (len(parameter.values) - 1),
             "trial": trial["number"],
             "kind": "best quarter" if trial["number"] in best else "others",
@@ -183,7 +183,7 @@ def parallel_figure(view: StudyView) -> Figure | None:
             "cost": shorten(str(trial["values"][parameter.name]), 40),
         }
         for trial in complete
-        for place, parameter in enumerate(parameters)
+        for index, parameter in enumerate(parameters)
         if parameter.name in space.asked(trial["values"])
     ]
     base = alt.Chart(alt.NamedData(name="rows")).encode(

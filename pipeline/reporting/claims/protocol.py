@@ -54,8 +54,8 @@ def pareto_front(arms: Mapping[str, NetworkRecord]) -> str:
     if not alike or len(macs) < FEWEST_ON_A_FRONT or max(macs) < LEAST_RANGE * min(macs):
         return ""
     names = list(scored)
-    on_it = sorted(front(list(scored.values())), key=lambda place: scored[names[place]])
-    return f"of MACs and mean error: {'; '.join(names[place] for place in on_it)}"
+    on_it = sorted(front(list(scored.values())), key=lambda index: scored[names[index]])
+    return f"of MACs and mean error: {'; '.join(names[index] for index in on_it)}"
 
 
 def _seeds(seeds: Sequence[int]) -> str:
