@@ -25,7 +25,8 @@ from pipeline.process import uninterrupted
 from pipeline.running.display import Active, Shows
 from pipeline.running.executors import Executor
 from pipeline.running.jobs import Job, needs_weights, read_progress, split_further
-from pipeline.running.outcomes import Outcome, Request, describe, finished_result, named, outcome_of
+from pipeline.running.outcomes import Outcome, describe, finished_result, named, outcome_of
+from pipeline.running.requests import Request
 from pipeline.tracking.mirror import Mirror
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.history import Progress
