@@ -78,8 +78,6 @@ def search(
     from pipeline.settings import read_settings
     from pipeline.workspace import current_workspace
 
-    if executor != "processes":
-        raise UsageError(f"unknown executor {executor!r}: known: processes")
     if fidelity not in ("full", "halving"):
         raise UsageError(f"unknown fidelity {fidelity!r}: known: full, halving")
     workspace = current_workspace()
@@ -119,7 +117,7 @@ def search(
         name=study,
         url=storage,
         fresh=fresh,
-        options=RunnerOptions(workers, folder, keep_weights=True, retries=retries),
+        options=RunnerOptions(workers, folder, keep_weights=True, retries=retries, executor=executor),
         quiet=quiet,
     )
     if json_file is None and not quiet:

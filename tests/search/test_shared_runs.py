@@ -22,8 +22,8 @@ LAST_EPOCH = 4
 class Diverging(TableExecutor):
     """Half of the networks diverge in their fifth epoch."""
 
-    def _train(self, job: Job) -> None:
-        super()._train(job)
+    def work(self, job: Job) -> None:
+        super().work(job)
         folder = RunStore(job.store).folder(job.run)
         result = folder.result()
         assert result is not None
