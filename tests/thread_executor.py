@@ -17,6 +17,7 @@ class ThreadExecutor:
         self.calls: Counter[str] = Counter()
         """How often each part of the protocol was used."""
         self._pool = ThreadPoolExecutor(workers)
+        self._training = threading.Lock()
         self._go_on = threading.Event()
         self._go_on.set()
 
@@ -46,8 +47,9 @@ class ThreadExecutor:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def work(self, job: Job) -> None:
-        """What a worker does with a job."""
-        run_job(job)
+        """What a worker does with a job: it trains, one at a time, since all threads share PyTorch's random state."""
+        with self._training:
+            run_job(job)
 
     def _settle(self, job: Job, future: "Future[None]") -> None:
         future.set_running_or_notify_cancel()
