@@ -15,6 +15,7 @@ from PIL import Image
 from pipeline.data.arrays import open_training_data, verify
 from pipeline.data.manifest import load_manifest
 from pipeline.data.prepare import data_set_name, prepare
+from pipeline.data.sources import resolve_source
 from pipeline.data.writing import mean_and_std
 from pipeline.errors import StorageError, UsageError
 from pipeline.stages import prepare as prepare_stage
@@ -232,7 +233,7 @@ def test_mean_and_std_of_a_constant_channel_can_be_divided_by() -> None:
 )
 def test_a_folders_name_becomes_a_plain_one(tmp_path: Path, folder: str, name: str | None, expected: str) -> None:
     (tmp_path / folder).mkdir()
-    assert data_set_name(str(tmp_path / folder), name) == expected
+    assert data_set_name(resolve_source(str(tmp_path / folder)), name) == expected
 
 
 @pytest.mark.parametrize(
