@@ -35,7 +35,7 @@ def run(
     if not dry_run:
         prepare_workers()
     from pipeline.claims.claim_records import EXPERIMENTS, catalogue_of, named, published_record, record_file
-    from pipeline.claims.estimates import Evidence
+    from pipeline.claims.estimates import ClaimRecords
     from pipeline.claims.experiments import plan_experiment
     from pipeline.claims.tables import plan_seeds
     from pipeline.data.manifest import load_manifest
@@ -63,7 +63,7 @@ def run(
     check_final(record)
     write_json(record_file(workspace, EXPERIMENTS, name), to_json(record))
     if json_file is None and not quiet:
-        print(tabulate(record), plan_seeds(catalogue, name, Evidence({name: record})), sep="\n\n")
+        print(tabulate(record), plan_seeds(catalogue, name, ClaimRecords({name: record})), sep="\n\n")
     write(json_file, to_json(record))
 
 
@@ -77,7 +77,7 @@ def _time(
     quiet: bool,
 ) -> None:
     from pipeline.claims.claim_records import TIMINGS, record_file
-    from pipeline.claims.estimates import Evidence
+    from pipeline.claims.estimates import ClaimRecords
     from pipeline.claims.tables import plan_seeds
     from pipeline.claims.timings.measuring import take_timing
     from pipeline.claims.timings.plans import plan_timing
@@ -96,7 +96,7 @@ def _time(
     record = take_timing(plan, resolve_device(), lambda line: print(line, flush=True) if talk else None)
     write_json(record_file(workspace, TIMINGS, name), to_json(record))
     if talk:
-        print(plan_seeds(catalogue, name, Evidence(timings={name: record})))
+        print(plan_seeds(catalogue, name, ClaimRecords(timings={name: record})))
     write(json_file, to_json(record))
 
 

@@ -195,10 +195,10 @@ def test_cifars_archive_is_unpacked_and_a_wrong_one_is_set_aside(
 
     (batches / dataset.test_list[0][0]).unlink()  # type: ignore[attr-defined]
     archive.write_bytes(archive.read_bytes()[:-9])
-    told: list[str] = []
+    lines: list[str] = []
     with pytest.raises(DataError, match="download failed"):
-        prepare(source, tmp_path / "raw", tmp_path / "prepared", tell=told.append)
-    assert "was wrong and is now" in told[0]
+        prepare(source, tmp_path / "raw", tmp_path / "prepared", tell=lines.append)
+    assert "was wrong and is now" in lines[0]
     assert [path.name.startswith(f"{archive.name}.wrong-") for path in folder.glob("*.wrong-*")] == [True]
     assert (tmp_path / "prepared" / source / "manifest.json").exists(), "the earlier preparation must stay"
 
