@@ -81,7 +81,7 @@ def test_every_claim_speaks_of_figures_that_are_calculated() -> None:
         assert set(part.says) <= set(figures(part.calculation)), part.measure
 
 
-def test_an_unknown_calculation_is_told_with_the_nearest() -> None:
+def test_an_unknown_calculation_is_refused_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean 'alexnet-layers'"):
         figures("alexnet-layer")
     assert len(calculations()) >= 30
