@@ -17,7 +17,7 @@ from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import RunSpec
 from pipeline.evidence.store import RunStore
 from pipeline.machine import DeviceKind, cores, default_workers, hardware
-from pipeline.running.inputs import build_network
+from pipeline.models.finished import build_network
 from pipeline.running.outcomes import finished_result
 from pipeline.running.plans import price_of
 from pipeline.running.requests import Request

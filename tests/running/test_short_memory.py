@@ -22,9 +22,9 @@ from pipeline.data.manifest import load_manifest
 from pipeline.evidence.records import GroupRecord, PassingReason, RunSpec
 from pipeline.evidence.statistics import IN_MICRO_BATCHES
 from pipeline.evidence.store import RunStore
+from pipeline.models.finished import build_network
 from pipeline.running.campaign import run_plan
 from pipeline.running.display import Display
-from pipeline.running.inputs import build_network
 from pipeline.running.jobs import Job, Lost
 from pipeline.running.plans import RunPlan
 from pipeline.running.reproduce import reproduce
@@ -47,7 +47,7 @@ def little_memory(monkeypatch: pytest.MonkeyPatch, fits: int) -> Iterator[None]:
 
     with monkeypatch.context() as patched:
         patched.setattr("pipeline.running.jobs.build_network", build)
-        patched.setattr("pipeline.running.scores.build_network", build)
+        patched.setattr("pipeline.models.finished.build_network", build)
         yield
 
 
