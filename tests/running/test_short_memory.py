@@ -132,7 +132,7 @@ def test_only_a_worker_that_the_system_kills_for_memory_twice_gets_smaller_batch
     store, data = RunStore(study.runs), study.prepared_data / manifest.name
     with Runner(store, data, manifest, ThreadExecutor(1, kill), lambda: Mirror.off(study.mlflow), display) as runner:
         (network,) = reproduce(plan, manifest, runner, "cpu").networks
-    attempts = [line for line in lines if "going on" in line]
+    attempts = [line for line in lines if "retrying" in line]
     assert seen == [1, 1, parts] and len(attempts) == 2 and all(reason in line for line in attempts)
     assert network.runs[0].measurement is not None and network.runs[0].measurement.micro_batches == parts
 
