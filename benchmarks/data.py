@@ -16,7 +16,7 @@ from benchmarks.records import Row, row
 from benchmarks.textbook import PilImages, transform
 from pipeline.data.arrays import open_training_data
 from pipeline.settings import read_settings
-from pipeline.training.images import ImageData, Preparation, load_images
+from pipeline.training.images import Preparation, load_images
 from pipeline.training.recipe import Recipe
 from pipeline.workspace import current_workspace
 
@@ -85,8 +85,8 @@ def _prepare(source: str, target: Path) -> tuple[float, float]:
 
 def _batches(recipe: Recipe, data: Path) -> float:
     opened = open_training_data(data)
-    images = load_images(opened.train.images, opened.train.labels, None, "cpu")
-    preparation = Preparation(recipe, ImageData(images, images, opened.manifest.mean, opened.manifest.std))
+    images, manifest = load_images(opened.train.images, opened.train.labels, None, "cpu"), opened.manifest
+    preparation = Preparation(recipe, manifest.mean, manifest.std, manifest.image_shape[-1], "cpu")
     order, stream = torch.randperm(len(images)), torch.Generator().manual_seed(0)
     started = time.perf_counter()
     for step in range(BATCHES):

@@ -32,7 +32,7 @@ import json, sys, time
 from pathlib import Path
 import torch
 from pipeline.data.arrays import open_training_data
-from pipeline.training.images import ImageData, Preparation, load_images
+from pipeline.training.images import Preparation, load_images
 from pipeline.training.recipe import Recipe
 
 def kibibytes(name):
@@ -43,7 +43,8 @@ torch.set_num_threads(1)
 before = kibibytes("RssAnon")
 opened = open_training_data(Path(sys.argv[1]))
 images = load_images(opened.train.images, opened.train.labels, None, "cpu")
-preparation = Preparation(Recipe(epochs=1), ImageData(images, images, opened.manifest.mean, opened.manifest.std))
+manifest = opened.manifest
+preparation = Preparation(Recipe(epochs=1), manifest.mean, manifest.std, manifest.image_shape[-1], "cpu")
 started = time.perf_counter()
 stream = torch.Generator().manual_seed(0)
 peak = 0

@@ -50,7 +50,7 @@ def network(name: str, resolution: int = 28) -> torch.nn.Module:
 
 def data_on(device: str, prepared: Path, recipe: Recipe = RECIPE) -> ImageData:
     fingerprint = load_manifest(prepared).fingerprint
-    return training_data(prepared, fingerprint, recipe.train_images, recipe.validation_images, device)
+    return training_data(prepared, fingerprint, recipe.train_images, recipe.validation_images, device)[0]
 
 
 def registered(

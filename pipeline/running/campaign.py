@@ -124,11 +124,11 @@ def tabulate(record: GroupRecord) -> str:
 
 def _row(network: NetworkRecord) -> str:
     error = network.test_error_percent
-    told = "none"
+    shown = "none"
     if error is not None:
         between = f" [{error.interval[0]:.2f}, {error.interval[1]:.2f}]" if error.interval else ""
-        told = f"{error.mean:.2f}{between} (n={error.n})"
+        shown = f"{error.mean:.2f}{between} (n={error.n})"
     return (
         f"{network.name:<24} {network.params:>11,} {network.macs:>13,} {network.recipe.learning_rate:>7g}  "
-        f"{told:<26} {'; '.join(network.flags)}"
+        f"{shown:<26} {'; '.join(network.flags)}"
     )

@@ -17,7 +17,7 @@ from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import RunSpec
 from pipeline.evidence.store import RunStore
 from pipeline.machine import DeviceKind, cores, default_workers, hardware
-from pipeline.running.inputs import build_network
+from pipeline.models.finished import build_network
 from pipeline.running.outcomes import finished_result
 from pipeline.running.plans import price_of
 from pipeline.running.requests import Request
@@ -26,7 +26,7 @@ from pipeline.training.loss import training_loss
 from pipeline.training.optimisation import make_optimizer
 
 CALIBRATION_PIXELS = 2**20
-"""So many at most are in the batch that is timed, which is the recipe's where it is not larger."""
+"""Most pixels in the batch that is timed; it is the recipe's batch where that has no more."""
 FORWARD_SHARE = 1 / 3
 RECORD_BYTES = 16_000
 """About what a run's JSON records take."""
@@ -35,10 +35,10 @@ PACKED = 6
 CUDA_PROCESS_BYTES = 2**30
 """CUDA's context and libraries, and the data set, in each process: 0.8 GiB on an H200."""
 ACTIVATION_SLACK = 2
-"""Gradients of activations, workspaces and what the allocator keeps, beside what is saved for backward in float32.
+"""Times what is saved for backward in float32: for gradients of activations, workspaces and what the allocator keeps.
 
-So a training's estimate was 1.6 times what GoogLeNet at 96 pixels took on an H200 in bfloat16, 1.2 times what VGG-11
-did at 224."""
+On an H200 in bfloat16 the estimate was 1.6 times what GoogLeNet at 96 pixels took, and 1.2 times what VGG-11 took at
+224."""
 
 
 @dataclass(frozen=True)

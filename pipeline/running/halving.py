@@ -1,7 +1,7 @@
 """Successive halving: all trials train a little, the better part goes on, until the best have trained in full.
 
 Pure bookkeeping: who trains on, and up to which epoch, given what is known. Every trial follows the schedule of its
-full horizon, so a trial that goes on continues from its checkpoint, and one that is stopped has told how it began.
+full horizon, so a trial that goes on continues from its checkpoint, and a stopped one leaves the start of its curve.
 Source: Jamieson & Talwalkar (2016), "Non-stochastic best arm identification", within one bracket.
 """
 

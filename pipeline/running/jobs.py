@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import safetensors.torch
 import torch
 
 from pipeline.errors import StorageError
 from pipeline.evidence.records import Measurement, PassingReason, Result, RunHeader
 from pipeline.evidence.store import RunFolder, RunStore
-from pipeline.files import write_bytes
 from pipeline.machine import hardware, is_out_of_memory, peak_memory_bytes, reset_peak_memory, versions
-from pipeline.running.inputs import build_network, hash_weights, training_data
+from pipeline.models.finished import build_network
+from pipeline.models.weights import hash_weights, save_weights, weights_info
+from pipeline.running.inputs import training_data
 from pipeline.running.scores import score_test, take_probes
 from pipeline.schema import parse
 from pipeline.tracking.mirror import code_commit
@@ -105,9 +105,9 @@ def _run(job: Job) -> None:
             result = _train(job, folder, header)
         assert result is not None
         if job.test and result.state == "complete" and folder.test_score(job.test_data) is None:
-            folder.write(score_test(folder, header, result, job.data_folder, job.test_data))
+            folder.write(score_test(folder, job.data_folder, job.test_data))
         if result.state == "complete" and set(job.probes) - set(folder.probes()):
-            folder.write(take_probes(folder, header, result, job.data_folder, job.probes))
+            folder.write(take_probes(folder, job.data_folder, job.probes))
         if training and not job.keep_weights:
             folder.weights.unlink(missing_ok=True)
         if result.state != "stopped":
@@ -139,7 +139,7 @@ def needs_weights(
 
 def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
     spec, started = header.spec, time.perf_counter()
-    data = training_data(
+    data, manifest = training_data(
         job.data_folder, spec.data, spec.recipe.train_images, spec.recipe.validation_images, spec.device
     )
     if spec.device == "cuda":
@@ -175,7 +175,7 @@ def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
     if earlier is not None and repeats and not _continues(earlier, result):
         raise StorageError(f"run {header.run} was trained again and gave another result: is {folder.path} from here?")
     if complete:
-        write_bytes(folder.weights, safetensors.torch.save(weights))
+        save_weights(folder.weights, weights, weights_info(spec, manifest))
     if earlier is not None and earlier.weights_sha256 not in (None, result.weights_sha256):
         folder.forget_scores()  # of other weights
     folder.write(_measurement(header, history, time.perf_counter() - started))

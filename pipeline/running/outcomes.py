@@ -10,10 +10,9 @@ from pipeline.running.requests import Request
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a requested run ended, after how many attempts of this driver; `trained`: False for one found finished.
+    """How a requested run ended, after how many attempts of this driver; `trained` is False for one found finished.
 
-    "stopped": it has come as far as was asked, and waits; also where the run, asked for by others, went on from there,
-    to whichever end.
+    "stopped": it was trained as far as the request asked. Another request may have trained it further since.
     """
 
     request: Request
@@ -25,12 +24,12 @@ class Outcome:
 
     @property
     def lost(self) -> bool:
-        """Whether the run failed for a passing reason: asked for again, it is tried again."""
+        """Whether the run was lost to the machine; requesting it again retries it."""
         return self.reason in PASSING_REASONS
 
 
 def finished_result(request: Request, folder: RunFolder, test_data: str) -> Result | None:
-    """The result of a run of which nothing more is wanted: it failed, or got as far, and was tested, as asked."""
+    """The result of a run that has all the request asks for, or has failed; None where something is left to do."""
     result = folder.result()
     if not reaches(result, request.until):
         return None
@@ -58,15 +57,15 @@ def describe(outcome: Outcome) -> str:
     result, measurement, score = outcome.folder.result(), outcome.folder.measurement(), outcome.folder.test_score()
     assert result is not None
     asked = result.history[: request.until]  # others may have trained it further
-    told = f"{what}: validation error {asked[-1].validation_error_percent:.2f} %"
+    line = f"{what}: validation error {asked[-1].validation_error_percent:.2f} %"
     if request.test and score is not None:
-        told += f", test error {score.test_error_percent:.2f} %"
+        line += f", test error {score.test_error_percent:.2f} %"
     if measurement is not None and measurement.images_per_second:
         mean = sum(measurement.images_per_second) / len(measurement.images_per_second)
-        told += f", {measurement.train_seconds:.1f} s at {mean:,.0f} images/s"
+        line += f", {measurement.train_seconds:.1f} s at {mean:,.0f} images/s"
         if measurement.micro_batches > 1:
-            told += f", batches in {measurement.micro_batches} parts for want of memory"
-    return told
+            line += f", batches in {measurement.micro_batches} parts for want of memory"
+    return line
 
 
 def named(request: Request) -> str:

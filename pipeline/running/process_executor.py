@@ -31,7 +31,7 @@ from pipeline.running.workers import worker_context
 CONSTS.channel_lock_timeout = 10.0
 """Seconds until pebble mends its pipe when a worker was killed while it held it (60 by default; jobs are small)."""
 LEASE_SECONDS = 10.0
-"""How long a worker waits for the place of one that has just died."""
+"""How long a worker waits for the card of one that has just died."""
 
 
 class ProcessExecutor:
@@ -130,31 +130,31 @@ def _as_lost(error: BaseException, kills: int) -> BaseException:
 
 @dataclass(frozen=True)
 class _CardLease:
-    """Places for workers, one file each, by turns on the cards: whoever holds its file has the place.
+    """One file per worker, assigned to the cards in turn: whoever locks the file may use its card.
 
-    A worker that dies gives its place up, whatever killed it, and its successor takes that one.
+    The system releases the lock of a worker that dies, whatever killed it, and its successor takes that one.
     """
 
     folder: Path
     cards: tuple[str, ...]
-    places: int
+    workers: int
 
     def take(self) -> str:
-        """The card of a free place, held until this process ends; raises StorageError where none becomes free."""
+        """The card of a free file, locked until this process ends; raises StorageError where none becomes free."""
         deadline = time.monotonic() + LEASE_SECONDS
         while time.monotonic() < deadline:
-            for index in range(self.places):
+            for index in range(self.workers):
                 file = os.open(self.folder / str(index), os.O_CREAT | os.O_RDWR)
                 with contextlib.suppress(BlockingIOError):
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     return self.cards[index % len(self.cards)]
                 os.close(file)
             time.sleep(0.05)
-        raise StorageError(f"no place for a worker became free in {self.folder}")
+        raise StorageError(f"no card became free for a worker in {self.folder}")
 
 
 def _work(job: Job) -> None:
-    """A job; a worker that has run out of memory ends, since what it holds is in the way of its next try."""
+    """Do a job; a worker that runs out of memory ends, since the next try needs the memory that it still holds."""
     try:
         run_job(job)
     except (Lost, MemoryError):

@@ -29,12 +29,12 @@ from pipeline.training.history import Progress
 
 WATCH_SECONDS = 0.5
 RETRIES = 2
-"""How often a run is begun again whose worker dies, hangs or runs out of memory; it goes on from its last checkpoint.
+"""How often a run is retried whose worker dies, hangs or runs out of memory; it resumes from its last checkpoint.
 
-A worker that dies before any has begun a job takes the attempt of every run in flight with it.
+A worker that dies before any has started a job takes the attempt of every run in flight with it.
 """
 STALL_SECONDS = 600.0
-"""A worker that gives no sign of life for so long, by steps of training or of scoring, has hung, and is killed."""
+"""A worker that makes no step of training or scoring for this long has hung, and is killed."""
 
 
 @dataclass
@@ -115,7 +115,7 @@ class Runner:
         return finished_result(request, folder, self.manifest.test_fingerprint) is not None
 
     def submit(self, request: Request) -> None:
-        """Ask for a run; its outcome comes out of `outcomes`."""
+        """Request a run; `outcomes` yields how it ended."""
         folder = self.store.register(request.spec, request.name, self.manifest.name, request.member)
         test_data = self.manifest.test_fingerprint
         finished = finished_result(request, folder, test_data)
@@ -161,11 +161,11 @@ class Runner:
             self._watch()
 
     def stop(self, request: Request, trained: bool = True) -> None:
-        """Say that a stopped run will not be asked to go on: its checkpoints are removed, MLflow shows it as ended."""
+        """End a run that was stopped: its checkpoints are removed, and MLflow shows it as ended."""
         folder = self.store.folder(request.spec.hash)
         Checkpoints(folder.path).clear()
         self.mirror.finished(folder)
-        self.display.finished(f"{named(request)}: goes no further", trained)
+        self.display.finished(f"{named(request)}: stopped early", trained)
 
     def _start(self, flight: _InFlight) -> None:
         self.store.folder(flight.job.run).progress.unlink(missing_ok=True)  # of an earlier attempt
@@ -197,7 +197,7 @@ class Runner:
             flight.retries_left -= 1
         if flight.retries_left >= 0:
             split = f" with batches in {parts} parts" if parts > 1 else ""
-            self.display.line(f"{flight.request.name}: {lost}; going on{split}")
+            self.display.line(f"{flight.request.name}: {lost}; retrying{split}")
             flight.attempt, flight.micro_batches = flight.attempt + 1, parts
             self._start(flight)
             return

@@ -1,4 +1,4 @@
-"""What the run store holds of a plan already, in a runner's place: runs are found, none is trained."""
+"""Answers requests from the run store, without training anything."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -13,15 +13,15 @@ PRELOADED = ("pipeline.running.worker_server", "pipeline.running.jobs")
 
 
 def prepare_workers() -> None:
-    """Begin to load what workers need, in a process beside this one; called before this one loads the same."""
+    """Start loading what workers need in a second process; call it before this process loads the same."""
     if isinstance(worker_context(), ForkServerContext):
         forkserver.ensure_running()
 
 
 def worker_context() -> ForkServerContext | SpawnContext:
-    """How workers start: forked from a server that has loaded PyTorch once, so that one is there within milliseconds.
+    """How workers start: forked from a server that has loaded PyTorch once, so that each starts within milliseconds.
 
-    On macOS, whose own libraries do not survive a fork, each loads PyTorch anew.
+    On macOS each loads PyTorch itself, since the system's own libraries do not survive a fork.
     """
     if sys.platform == "darwin":
         return multiprocessing.get_context("spawn")

@@ -5,6 +5,7 @@ transforms does the same work one image at a time and is far slower at these siz
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +64,10 @@ class ImageData:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    def preparation(self, recipe: Recipe) -> "Preparation":
+        """How a recipe turns these images into network inputs."""
+        return Preparation(recipe, self.mean, self.std, self.train.stored_pixels.shape[-1], self.train.device)
+
 
 def load_images(pixels: np.ndarray, labels: np.ndarray, count: int | None, device: str) -> Images:
     """A split (or a stratified subset of `count`) for a training: on CPU as it is mapped, on CUDA copied to the card.
@@ -102,14 +107,24 @@ def stratified_subset(labels: np.ndarray, count: int) -> np.ndarray:
 
 
 class Preparation:
-    """Turns uint8 batches into network inputs: (n, C, H, W) uint8 -> (n, C, side, side) float, channels_last."""
+    """Turns uint8 batches into network inputs: (n, C, H, W) uint8 -> (n, C, side, side) float, channels_last.
 
-    def __init__(self, recipe: Recipe, data: ImageData) -> None:
-        device = data.train.device
-        self.side = recipe.resolution or data.train.stored_pixels.shape[-1]
+    `mean` and `std` are per channel, of pixels scaled to [0, 1]; the side in pixels is that of the recipe, else
+    `image_side`.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        mean: Sequence[float],
+        std: Sequence[float],
+        image_side: int,
+        device: torch.device | str,
+    ) -> None:
+        self.side = recipe.resolution or image_side
         self.augmentations, self.batch_size = recipe.augmentations, recipe.batch_size
-        self.mean = torch.tensor(data.mean, device=device).view(1, -1, 1, 1)
-        self.std = torch.tensor(data.std, device=device).view(1, -1, 1, 1)
+        self.mean = torch.tensor(mean, device=device).view(1, -1, 1, 1)
+        self.std = torch.tensor(std, device=device).view(1, -1, 1, 1)
         self._scale, self._shift = 1 / (255 * self.std), self.mean / self.std
 
     def for_training(self, pixels: Tensor, generator: torch.Generator) -> Tensor:

@@ -18,7 +18,7 @@ from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.evaluation import evaluate
 from pipeline.training.gradients import accumulate_gradients
 from pipeline.training.history import Epoch, History, Progress
-from pipeline.training.images import ImageData, Preparation
+from pipeline.training.images import ImageData
 from pipeline.training.initialisation import initialise
 from pipeline.training.optimisation import learning_rate_at, make_optimizer
 from pipeline.training.recipe import Recipe
@@ -90,7 +90,7 @@ class _Training:
         if recipe.ema_decay is not None:
             average = get_ema_multi_avg_fn(recipe.ema_decay)  # type: ignore[no-untyped-call]
             self.averaged = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
-        self.preparation = Preparation(recipe, data)
+        self.preparation = data.preparation(recipe)
         self.train_sample = data.train.subset(recipe.train_loss_images)
         self.steps = len(data.train) // recipe.batch_size
         self.history = History()

@@ -41,7 +41,7 @@ class Probed:
     @property
     def preparation(self) -> Preparation:
         """How its images are prepared."""
-        return Preparation(self.recipe, self.data)
+        return self.data.preparation(self.recipe)
 
     def error_percent(self, images: Images) -> float:
         """Share of wrong answers on these images."""

@@ -22,9 +22,9 @@ from pipeline.data.manifest import load_manifest
 from pipeline.evidence.records import GroupRecord, PassingReason, RunSpec
 from pipeline.evidence.statistics import IN_MICRO_BATCHES
 from pipeline.evidence.store import RunStore
+from pipeline.models.finished import build_network
 from pipeline.running.campaign import run_plan
 from pipeline.running.display import Display
-from pipeline.running.inputs import build_network
 from pipeline.running.jobs import Job, Lost
 from pipeline.running.plans import RunPlan
 from pipeline.running.reproduce import reproduce
@@ -47,7 +47,7 @@ def little_memory(monkeypatch: pytest.MonkeyPatch, fits: int) -> Iterator[None]:
 
     with monkeypatch.context() as patched:
         patched.setattr("pipeline.running.jobs.build_network", build)
-        patched.setattr("pipeline.running.scores.build_network", build)
+        patched.setattr("pipeline.models.finished.build_network", build)
         yield
 
 
@@ -132,7 +132,7 @@ def test_only_a_worker_that_the_system_kills_for_memory_twice_gets_smaller_batch
     store, data = RunStore(study.runs), study.prepared_data / manifest.name
     with Runner(store, data, manifest, ThreadExecutor(1, kill), lambda: Mirror.off(study.mlflow), display) as runner:
         (network,) = reproduce(plan, manifest, runner, "cpu").networks
-    attempts = [line for line in lines if "going on" in line]
+    attempts = [line for line in lines if "retrying" in line]
     assert seen == [1, 1, parts] and len(attempts) == 2 and all(reason in line for line in attempts)
     assert network.runs[0].measurement is not None and network.runs[0].measurement.micro_batches == parts
 

@@ -1,5 +1,6 @@
 """A search through an executor of another kind: threads, opened by name, that lose attempts for every reason."""
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -7,42 +8,31 @@ from typing import Any
 import pytest
 from conftest import make_study
 from thread_executor import ThreadExecutor
-from verbs import SMALL, refused
+from verbs import SMALL, called, refused
 
-from pipeline.cost.limits import Limits
-from pipeline.data.manifest import Manifest
+from pipeline.errors import RunsFailedError
 from pipeline.evidence.records import PassingReason
-from pipeline.evidence.study_records import Budget, SearchPlan
 from pipeline.machine import DeviceKind
 from pipeline.running.executors import EXECUTORS
 from pipeline.running.jobs import Job, Lost
-from pipeline.running.open_runner import RunnerOptions
-from pipeline.search.plans import plan_search
-from pipeline.search.searches import list_studies, search
-from pipeline.training.recipe import Recipe
 from pipeline.workspace import Workspace
 
 TRIALS = 6
+SEARCH = ("search", "lenet", *SMALL, "--max-latency", "60s", "--sampler", "random", "--profile", "smoke", "--quiet",
+          "--study", "study", "--trials", f"{TRIALS}", "--workers", "2", "--executor")  # fmt: skip
 LOSSES: dict[int, PassingReason] = {1: "worker ended unexpectedly", 3: "worker hung", 4: "out_of_memory"}
-"""By the order in which runs are submitted: which of them loses its first attempt."""
+"""By the order in which runs are begun: which of them loses its first attempt."""
 HOPELESS = 2
 """The run that loses every attempt."""
 
 
-def small_plan(manifest: Manifest) -> SearchPlan:
-    recipe = Recipe(epochs=3, batch_size=64, train_images=256, validation_images=200, train_loss_images=100)
-    limits = Limits(macs=1_000_000, latency_seconds=60)
-    return plan_search(["lenet"], recipe, manifest, "cpu", sampler="random", limits=limits)
-
-
-def searched(workspace: Workspace, manifest: Manifest, executor: str) -> dict[str, Any]:
-    options = RunnerOptions(workers=2, keep_weights=True, mirrored=False, executor=executor)
-    budget = Budget(trials=TRIALS)
-    return search(workspace, manifest, small_plan(manifest), budget, name="study", options=options, quiet=True)
+def read(workspace: Workspace) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(called(workspace, "status", "study", "--json", "-"))
+    return found
 
 
 def test_a_search_whose_executor_loses_attempts_ends_with_exactly_its_budget(
-    study: Workspace, manifest: Manifest, prepared_fashion_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study: Workspace, prepared_fashion_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[ThreadExecutor] = []
     attempts: Counter[str] = Counter()
@@ -56,12 +46,14 @@ def test_a_search_whose_executor_loses_attempts_ends_with_exactly_its_budget(
             raise Lost(LOSSES[order])
 
     def open_threads(device: DeviceKind, workers: int | None) -> ThreadExecutor:
-        assert device == "cpu" and workers == 2
+        assert workers == 2
         opened.append(ThreadExecutor(workers, lose))
         return opened[-1]
 
     monkeypatch.setitem(EXECUTORS, "threads", open_threads)
-    record = searched(study, manifest, "threads")
+    with pytest.raises(RunsFailedError, match=f"1 of {TRIALS} trials were lost: worker ended unexpectedly"):
+        called(study, *SEARCH, "threads")
+    record = read(study)
     assert (record["state"], record["counted"]) == ("complete", TRIALS)
     trials = record["trials"]
     assert sorted(trial["number"] for trial in trials) == list(range(TRIALS))
@@ -73,16 +65,15 @@ def test_a_search_whose_executor_loses_attempts_ends_with_exactly_its_budget(
     assert executor.calls["pause"] == executor.calls["resume"] >= TRIALS  # each latency was timed alone
     assert executor.calls["submit"] == attempts.total() and executor.calls["close"] == 1
 
-    processes = make_study(tmp_path / "processes", prepared_fashion_mnist, monkeypatch)
-    undisturbed = searched(processes, manifest, "processes")
+    undisturbed = make_study(tmp_path / "processes", prepared_fashion_mnist, monkeypatch)
+    called(undisturbed, *SEARCH, "processes")
     first_errors = [
         {trial["run"]: trial["rungs"][0]["validation_error_percent"] for trial in found["trials"] if trial["rungs"]}
-        for found in (record, undisturbed)
+        for found in (record, read(undisturbed))
     ]
     assert first_errors[1].pop(hopeless) is not None and first_errors[0] == first_errors[1]
 
 
 def test_an_unknown_executor_is_refused_before_a_study_is_made(study: Workspace) -> None:
-    command = ("search", "lenet", *SMALL, "--trials", "1", "--executor", "slurm")
-    assert refused(study, *command) == "unknown executor 'slurm': known: processes"
-    assert list_studies(study, None) == []
+    assert refused(study, *SEARCH, "slurm") == "unknown executor 'slurm': known: processes"
+    assert json.loads(called(study, "studies", "--json", "-")) == []

@@ -9,7 +9,7 @@ from memory import short_of_memory
 from small_data import TINY, small_data, small_network
 from torch import nn
 
-from pipeline.running.inputs import hash_weights
+from pipeline.models.weights import hash_weights
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.gradients import accumulate_gradients, smallest_micro_batch
 from pipeline.training.loop import train

@@ -9,10 +9,9 @@ from small_data import TINY, small_data, small_network
 from torch import nn
 
 import search_spaces
-from pipeline.running.inputs import hash_weights
+from pipeline.models.weights import hash_weights
 from pipeline.training.evaluation import evaluate
 from pipeline.training.history import Progress
-from pipeline.training.images import Preparation
 from pipeline.training.loop import train
 from pipeline.training.recipe import Recipe
 
@@ -83,14 +82,14 @@ def test_averaged_weights_are_what_is_left_and_evaluated(prepared_fashion_mnist:
     history = train(averaged, TINY, data, seed=0)
     train(plain, replace(TINY, ema_decay=None), data, seed=0)
     assert hash_weights(averaged.state_dict()) != hash_weights(plain.state_dict())
-    score = evaluate(averaged, data.validation, Preparation(TINY, data), "float32")
+    score = evaluate(averaged, data.validation, data.preparation(TINY), "float32")
     assert score.loss == history.epochs[-1].validation_loss
 
 
 def test_evaluation_is_in_eval_mode_and_restores_the_mode(prepared_fashion_mnist: Path) -> None:
     data = small_data(prepared_fashion_mnist)
     model = small_network()  # with dropout
-    scores = [evaluate(model, data.validation, Preparation(TINY, data), "float32") for _ in range(2)]
+    scores = [evaluate(model, data.validation, data.preparation(TINY), "float32") for _ in range(2)]
     assert scores[0] == scores[1]
     assert model.training
 
@@ -119,9 +118,9 @@ def test_bfloat16_trains_to_about_the_same_loss_as_float32(prepared_fashion_mnis
 
 def test_images_are_upscaled_on_the_device_to_the_recipes_resolution(prepared_fashion_mnist: Path) -> None:
     data = small_data(prepared_fashion_mnist)
-    prepared = Preparation(replace(TINY, resolution=56), data).for_evaluation(data.train.take(slice(4))[0])
+    prepared = data.preparation(replace(TINY, resolution=56)).for_evaluation(data.train.take(slice(4))[0])
     assert prepared.shape == (4, 1, 56, 56)
-    native = Preparation(TINY, data).for_evaluation(data.train.take(slice(None))[0])
+    native = data.preparation(TINY).for_evaluation(data.train.take(slice(None))[0])
     assert native.shape == (160, 1, 28, 28)
     expected = (data.train.take(slice(None))[0].float() / 255 - data.mean[0]) / data.std[0]
     torch.testing.assert_close(native, expected)
@@ -145,7 +144,7 @@ def test_a_linear_model_trains_to_the_closed_form_gradient(prepared_fashion_mnis
     started = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
     train(started, replace(recipe, learning_rate=1e-30), data, seed=0)
     train(model, recipe, data, seed=0)
-    images = Preparation(recipe, data).for_evaluation(data.train.take(slice(None))[0]).flatten(1)
+    images = data.preparation(recipe).for_evaluation(data.train.take(slice(None))[0]).flatten(1)
     with torch.no_grad():
         errors = started(images).softmax(1) - nn.functional.one_hot(data.train.labels, 10)
     expected = started[1].weight - 0.5 * errors.T @ images / 32

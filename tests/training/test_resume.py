@@ -13,7 +13,7 @@ import torch
 from processes import exit_codes, fresh_processes
 from small_data import TINY, small_data, small_network
 
-from pipeline.running.inputs import hash_weights
+from pipeline.models.weights import hash_weights
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.history import History, Progress
 from pipeline.training.loop import train

@@ -1,0 +1,1 @@
+"""Finished networks, opened to be used."""

@@ -1,0 +1,96 @@
+"""The one way to open a finished network: its weights, verified, with all that is needed to use them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+import search_spaces
+from pipeline.data.manifest import Manifest, load_manifest
+from pipeline.errors import DataError, StorageError, UsageError
+from pipeline.evidence.records import RunSpec
+from pipeline.evidence.store import RunFolder
+from pipeline.models.weights import WeightsInfo, hash_weights, load_weights, weights_info
+from pipeline.schema import parse
+from pipeline.training.images import Preparation
+
+
+@dataclass(frozen=True)
+class FinishedNetwork:
+    """A trained network in eval mode on its run's device.
+
+    Attributes:
+        model: (N, C, side, side) float -> (N, classes) logits.
+        preparation: `preparation.for_evaluation` turns (N, C, H, W) uint8 images into its inputs.
+        info: its run, the data it was trained on, mean and standard deviation.
+        weights_sha256: of all tensors, verified.
+    """
+
+    model: nn.Module
+    preparation: Preparation
+    info: WeightsInfo
+    weights_sha256: str
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the logits."""
+        return self.info.data.class_names
+
+
+def open_network(folder: RunFolder, data_folder: Path | None = None) -> FinishedNetwork:
+    """Open the network of a run in the run store.
+
+    Args:
+        folder: of the run.
+        data_folder: its prepared data, read only where the weights file does not name classes and normalisation, as
+            those of earlier versions do not.
+
+    Raises:
+        UsageError: the run does not exist, or has not been trained to its end.
+        StorageError: its weights are gone, damaged, or of another run.
+        DataError: class names and normalisation are not known, or `data_folder` holds other data than the run's.
+    """
+    header, result = folder.header(), folder.result()
+    if header is None or result is None or result.weights_sha256 is None:
+        state = "does not exist" if header is None else f"is {'not finished' if result is None else result.state}"
+        raise UsageError(f"run {folder.run} {state}: it has no network to open")
+    if not folder.weights.exists():
+        raise StorageError(f"{folder.weights} is gone: train the run again, and keep its weights")
+    spec, (weights, info) = header.spec, load_weights(folder.weights)
+    if hash_weights(weights) != result.weights_sha256 or (info is not None and info.spec != spec):
+        raise StorageError(f"{folder.weights} does not hold the weights of {folder.path / 'result.json'}")
+    if info is None:
+        info = _info_of_data(folder, spec, data_folder)
+    model = build_network(spec)
+    model.load_state_dict(weights)
+    return FinishedNetwork(
+        model=model.to(spec.device).to(memory_format=torch.channels_last).eval(),
+        preparation=Preparation(spec.recipe, info.mean, info.std, spec.resolution, spec.device),
+        info=info,
+        weights_sha256=result.weights_sha256,
+    )
+
+
+def _info_of_data(folder: RunFolder, spec: RunSpec, data_folder: Path | None) -> WeightsInfo:
+    if data_folder is None:
+        raise DataError(f"{folder.weights} does not name its classes and normalisation: give the run's prepared data")
+    manifest = load_manifest(data_folder)
+    check_data(data_folder, manifest, spec.data)
+    return weights_info(spec, manifest)
+
+
+def check_data(folder: Path, manifest: Manifest, fingerprint: str) -> None:
+    """Raise DataError where a folder's manifest is not that of a run's data."""
+    if manifest.fingerprint != fingerprint:
+        raise DataError(
+            f"{folder} holds data {manifest.fingerprint}, the run was planned for {fingerprint}: plan again, or "
+            "prepare the former data"
+        )
+
+
+def build_network(spec: RunSpec, device: str = "cpu") -> nn.Module:
+    """The network of a run, as it is before its recipe gives it initial weights; on the device "meta" without any."""
+    family = search_spaces.family(spec.family)
+    config = parse(family.config, spec.config, f"config of {spec.family}")
+    return search_spaces.instantiate(family, config, spec.resolution, spec.channels, spec.classes, device)
