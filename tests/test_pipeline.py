@@ -7,13 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 import yaml
-from processes import still_running
+from processes import wait_until, wait_until_ended
 
 import search_spaces
 from pipeline.claims.catalogue import read_catalogue
@@ -25,7 +24,7 @@ from pipeline.workspace import Workspace
 CHECKOUT = Path(__file__).parents[1]
 FAMILIES = ["lenet", "resnet", "vgg"]
 ENTRIES = {
-    **dict.fromkeys(("profile", "run", "search", "finalists"), FAMILIES),
+    **dict.fromkeys(("profile", "reproduce", "search", "finalists"), FAMILIES),
     "experiment": ["lenet-rates", "vgg-kernels"],
     "timing": ["activations", "groups"],
 }
@@ -33,7 +32,7 @@ ENTRIES = {
 
 def test_the_stages_loop_over_exactly_the_families() -> None:
     stages = yaml.safe_load((CHECKOUT / "dvc.yaml").read_text())["stages"]
-    for stage in ("profile", "run", "search", "finalists"):
+    for stage in ("profile", "reproduce", "search", "finalists"):
         assert tuple(stages[stage]["foreach"]) == search_spaces.names()
     claims = yaml.safe_load((CHECKOUT / "reports" / "claims.yaml").read_text())
     assert sorted(stages["experiment"]["foreach"]) == sorted(claims["experiments"])
@@ -155,15 +154,18 @@ def test_a_killed_pipeline_leaves_no_child_and_goes_on(clone: Workspace) -> None
     process = subprocess.Popen(
         [*_dvc_command(), "repro", "reproduce@lenet"], cwd=clone.root, env=_environment(), stdout=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 120
     children: list[psutil.Process] = []
-    while not any("pipeline.stages.reproduce" in " ".join(_command_line(child)) for child in children):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.05)
-        children = psutil.Process(process.pid).children(recursive=True)
+
+    def trains() -> bool:
+        assert process.poll() is None
+        children[:] = psutil.Process(process.pid).children(recursive=True)
+        return any("pipeline.stages.reproduce" in " ".join(_command_line(child)) for child in children)
+
+    wait_until(trains)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert still_running(children, 10) == []
+    wait_until_ended(children)
+    assert not (clone.results / "runs" / "lenet.json").exists(), "the stage went on without its DVC"
     _dvc(clone, "repro", "reproduce@lenet")
     record = read_record(GroupRecord, clone.results / "runs" / "lenet.json")
     assert [run.state for run in record.networks[0].runs] == ["complete"] * 3

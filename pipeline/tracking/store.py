@@ -84,6 +84,7 @@ def open_store(folder: Path) -> "MlflowStore":
             if not database.exists():
                 _create(database, artifacts_uri(folder))
             _probe(database)
+            _forget_connections(uri, artifacts_uri(folder))
             client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     except tracking_errors() as error:
         raise StorageError(f"cannot use MLflow's database {database}: {reason(error)}") from error
@@ -108,6 +109,16 @@ def _create(database: Path, artifacts: str) -> None:
     store = SqlAlchemyStore(f"sqlite:///{unfinished}", artifacts)  # type: ignore[no-untyped-call]
     store.engine.dispose()
     unfinished.replace(database)
+
+
+def _forget_connections(uri: str, artifacts: str) -> None:
+    """Have this process connect again: MLflow keeps its connections, and they may be to a file that was deleted since.
+
+    What is read there is of the past, and what is written is refused ("attempt to write a readonly database").
+    """
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    SqlAlchemyStore(uri, artifacts).engine.dispose()  # type: ignore[no-untyped-call]
 
 
 def _probe(database: Path) -> None:

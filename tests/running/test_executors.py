@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from processes import still_running, wait_until, workers_of
-from worker_tasks import card_after, fail, wait_for
+from processes import LONGEST_SECONDS, wait_until, wait_until_ended, workers_of
+from worker_tasks import card_of, fail, wait_for
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.machine import cards, default_workers
@@ -60,16 +60,19 @@ def test_a_worker_that_ends_is_lost_for_a_reason_and_an_error_of_the_job_is_its_
             attempted(executor, fail).result()
 
 
-def test_a_cancelled_attempt_is_lost_and_its_worker_is_ended() -> None:
+def test_a_cancelled_attempt_is_lost_and_its_worker_is_ended(tmp_path: Path) -> None:
     with opened(1) as executor:
-        future = attempted(executor, card_after, 600.0)
+        future = attempted(executor, wait_for, tmp_path / "never")
         wait_until(future.running)
         (worker,) = workers_of()
         executor.cancel(future)
         error = future.exception(timeout=0)
         assert isinstance(error, Lost) and error.reason == "worker hung"
-        assert not still_running([worker], seconds=10)
-        assert attempted(executor, card_after, 0.0).exception(timeout=60) is None  # by its successor
+        wait_until_ended([worker])
+        (tmp_path / "now").touch()
+        assert (
+            attempted(executor, wait_for, tmp_path / "now").exception(timeout=LONGEST_SECONDS) is None
+        )  # its successor
 
 
 def test_paused_workers_stand_still_and_nothing_else_does(tmp_path: Path) -> None:
@@ -84,7 +87,7 @@ def test_paused_workers_stand_still_and_nothing_else_does(tmp_path: Path) -> Non
         with pytest.raises(TimeoutError):
             futures[0].result(timeout=0.5)
         executor.resume()
-        assert [future.result(timeout=60) for future in futures] == [None, None]
+        assert [future.result(timeout=LONGEST_SECONDS) for future in futures] == [None, None]
         bystander.kill()
 
 
@@ -96,30 +99,41 @@ def test_an_executor_is_opened_by_its_name() -> None:
         open_executor("proceses", "cpu", 3)
 
 
-def test_workers_are_shared_out_equally_among_the_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+def busy(executor: ProcessExecutor, folder: Path, jobs: int, until: int) -> "list[Future[tuple[int, str | None]]]":
+    """So many jobs, each on a worker of its own, that end when there are `until` files in the folder."""
+    folder.mkdir()
+    futures = [executor._pool.schedule(card_of, args=[folder, until]) for _ in range(jobs)]
+    wait_until(lambda: len(list(folder.iterdir())) >= jobs)
+    return futures
+
+
+def test_workers_are_shared_out_equally_among_the_cards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 7")
     assert cards() == ["3", "7"] and default_workers("cuda") == 2
     executor = ProcessExecutor("cuda", 4)
     try:
-        futures = [executor._pool.schedule(card_after, args=[1.0]) for _ in range(8)]
-        found = dict(future.result() for future in futures)
+        found = dict(future.result() for future in busy(executor, tmp_path / "all", jobs=4, until=4))
     finally:
         executor.close()
     assert len(found) == 4 and Counter(found.values()) == {"3": 2, "7": 2}
 
 
-def test_a_worker_that_dies_leaves_its_card_to_its_successor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_dies_leaves_its_card_to_its_successor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 7")
     executor = ProcessExecutor("cuda", 2)
     try:
-        for _ in range(3):
-            futures = [executor._pool.schedule(card_after, args=[0.5]) for _ in range(8)]
+        for round_ in range(3):
+            futures = busy(executor, tmp_path / f"{round_}", jobs=2, until=2)
             found = {card: worker for worker, card in (future.result() for future in futures)}
             assert set(found) == {"3", "7"}
-            busy = [attempted(executor, card_after, 1.5) for _ in range(2)]  # or pebble gives the pool up
-            wait_until(lambda busy=busy: all(future.running() for future in busy))  # type: ignore[misc]
-            psutil.Process(found["7"]).kill()
-            assert {type(future.exception()) for future in busy} == {type(None), Lost}
+            kept, lost = tmp_path / f"busy-{round_}", found["7"]
+            kept.mkdir()
+            attempts = [attempted(executor, card_of, kept, 3) for _ in range(2)]  # else pebble gives the pool up
+            wait_until(lambda kept=kept: len(list(kept.iterdir())) == 2)  # type: ignore[misc]
+            psutil.Process(lost).kill()
+            wait_until(lambda attempts=attempts: any(attempt.done() for attempt in attempts))  # type: ignore[misc]
+            (kept / "go").touch()
+            assert {type(attempt.exception()) for attempt in attempts} == {type(None), Lost}
     finally:
         executor.close()
 
@@ -133,9 +147,9 @@ def test_a_pool_that_was_given_up_is_followed_by_one_with_the_same_cards(
         executor._pool.stop()
         job = Job(store=tmp_path, run="absent", data_folder=tmp_path, test_data="")
         with pytest.raises(StorageError, match="run absent is not registered"):  # a worker was there to say so
-            executor.submit(job).result(timeout=60)
-        found = {card for _, card in (executor._pool.schedule(card_after, args=[0.5]).result() for _ in range(2))}
-        assert found <= {"3", "7"}
+            executor.submit(job).result(timeout=LONGEST_SECONDS)
+        futures = busy(executor, tmp_path / "both", jobs=2, until=2)
+        assert {card for _, card in (future.result() for future in futures)} == {"3", "7"}
     finally:
         executor.close()
 
@@ -151,4 +165,4 @@ def test_workers_end_with_a_driver_that_is_killed_while_they_are_paused() -> Non
         assert driver.stdout is not None
         worker = psutil.Process(int(driver.stdout.readline()))
         driver.kill()
-    assert not still_running([worker], seconds=10)
+    wait_until_ended([worker])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from processes import still_running, wait_until, workers_of
+from processes import LONGEST_SECONDS, wait_until, wait_until_ended, workers_of
 from small_plans import manifest_of, smoke_plan, statuses
 
 from pipeline.evidence.store import RunStore
@@ -111,11 +111,8 @@ def test_an_interrupted_driver_leaves_no_orphan_and_tells_the_truth(
         process.send_signal(number)
         if number != signal.SIGKILL:
             process.send_signal(number)  # a second signal is harmless
-        assert process.wait(timeout=10) == code
-    alive = still_running(workers, 10)
-    for left in alive:
-        left.kill()
-    assert alive == []
+        assert process.wait(timeout=LONGEST_SECONDS) == code
+    wait_until_ended(workers)  # long before the end of their trainings: no result is there
     if number == signal.SIGKILL:  # nothing can catch that; the next replay tells the truth
         rebuild_mlflow(study, print)
     assert set(statuses(study)) == {"KILLED"}

@@ -5,9 +5,11 @@ import time
 from pathlib import Path
 
 
-def card_after(seconds: float) -> tuple[int, str | None]:
-    """The worker, and the cards it may use; it is busy for a while, so that others get jobs, too."""
-    time.sleep(seconds)
+def card_of(folder: Path, until: int) -> tuple[int, str | None]:
+    """The worker, and the cards it may use; it is busy until so many files are in `folder`, one of them its own."""
+    (folder / str(os.getpid())).touch()
+    while len(list(folder.iterdir())) < until:
+        time.sleep(0.01)
     return os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES")
 
 

@@ -82,18 +82,31 @@ def test_a_store_that_cannot_be_opened_warns_once_and_stops_nothing(
     assert time.perf_counter() - began < 10
 
 
-def test_a_store_that_breaks_later_warns_once_and_stops_nothing(runs: RunStore, folder: Path) -> None:
+def without_a_table(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "mlflow.db")) as connection:
+        connection.execute("DROP TABLE metrics")
+        connection.commit()
+
+
+def without_a_file(folder: Path) -> None:
+    (folder / "mlflow.db").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(without_a_table, "no such table: metrics"), (without_a_file, "attempt to write a readonly database")],
+)
+def test_a_store_that_breaks_later_warns_once_and_stops_nothing(
+    spoil: Callable[[Path], None], reason: str, runs: RunStore, folder: Path
+) -> None:
     told: list[str] = []
     run, header = register(runs)
     with Mirror.open(folder, told.append) as mirror:
         mirror.started(header)
-        with closing(sqlite3.connect(folder / "mlflow.db")) as connection:
-            connection.execute("DROP TABLE metrics")
-            connection.commit()
+        spoil(folder)
         mirror.epochs(header, HISTORY)
         mirror.finished(end(run))
-    assert len(told) == 1 and str(folder) in told[0]
-    assert "no such table: metrics" in told[0]
+    assert len(told) == 1 and str(folder) in told[0] and reason in told[0] and "convstudy replay" in told[0]
 
 
 def test_a_store_that_another_process_keeps_locked_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,3 +1,5 @@
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +49,28 @@ def test_replay_into_an_empty_database_gives_what_was_mirrored_live(runs: RunSto
     assert shown(rebuilt) == shown(folder)
     assert shown(rebuilt)[PARENT]["last"]["test_error_percent"] == 8.5
     assert shown(rebuilt)[PARENT]["last"]["macs"] == 37_000_000
+
+
+def deleted(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def replaced(folder: Path) -> None:
+    """By another process, an empty one in place of that which this process has open."""
+    shutil.rmtree(folder)
+    empty_store(folder)
+
+
+@pytest.mark.parametrize("lose", [deleted, replaced])
+def test_a_database_that_is_lost_while_this_process_has_it_open_is_rebuilt(
+    lose: Callable[[Path], None], runs: RunStore, folder: Path
+) -> None:
+    fill(runs)
+    mirror_live(runs, folder)
+    before = shown(folder)
+    lose(folder)
+    assert replay(runs, folder, [group_record(record_of(runs))], refuse) == ReplaySummary(6, 0, 0, 0, 0, 0, 0)
+    assert shown(folder) == before
 
 
 def test_replay_after_live_mirroring_or_replay_changes_nothing(runs: RunStore, folder: Path) -> None:
