@@ -21,7 +21,8 @@ from pipeline.evidence.study_records import (
     Trial,
 )
 from pipeline.files import canonical_json
-from pipeline.running.outcomes import Outcome, Request
+from pipeline.running.outcomes import Outcome
+from pipeline.running.requests import Request
 from pipeline.running.runner import Runner
 from pipeline.search.baselines import Rival, rivals_of
 from pipeline.search.candidates import spec_of

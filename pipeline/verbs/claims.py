@@ -31,7 +31,7 @@ def experiment(
     if not dry_run:
         prepare_workers()
     from pipeline.claims.claim_records import EXPERIMENTS, catalogue_of, named, published_record, record_file
-    from pipeline.claims.estimates import Evidence
+    from pipeline.claims.estimates import ClaimRecords
     from pipeline.claims.experiments import plan_experiment
     from pipeline.claims.tables import plan_seeds
     from pipeline.data.manifest import load_manifest
@@ -58,12 +58,12 @@ def experiment(
     record = run_plan(workspace, plan, name, workers=workers, quiet=out.quiet, published=known, on_record=show_networks)
     check_final(record)
     write_json(record_file(workspace, EXPERIMENTS, name), to_json(record))
-    out.answer(record, f"{tabulate(record)}\n\n{plan_seeds(catalogue, name, Evidence({name: record}))}")
+    out.answer(record, f"{tabulate(record)}\n\n{plan_seeds(catalogue, name, ClaimRecords({name: record}))}")
 
 
 def _time(out: Output, workspace: Workspace, catalogue: "Catalogue", name: str, profile: str, dry_run: bool) -> None:
     from pipeline.claims.claim_records import TIMINGS, record_file
-    from pipeline.claims.estimates import Evidence
+    from pipeline.claims.estimates import ClaimRecords
     from pipeline.claims.tables import plan_seeds
     from pipeline.claims.timings.measuring import take_timing
     from pipeline.claims.timings.plans import plan_timing
@@ -79,7 +79,7 @@ def _time(out: Output, workspace: Workspace, catalogue: "Catalogue", name: str, 
         return
     record = take_timing(plan, resolve_device(), out.line)
     write_json(record_file(workspace, TIMINGS, name), to_json(record))
-    out.answer(record, plan_seeds(catalogue, name, Evidence(timings={name: record})))
+    out.answer(record, plan_seeds(catalogue, name, ClaimRecords(timings={name: record})))
 
 
 @verb

@@ -75,8 +75,6 @@ def search(
     from pipeline.schema import parse
     from pipeline.search import estimate, plans, searches, tables, warm_starts
 
-    if executor != "processes":
-        raise UsageError(f"unknown executor {executor!r}: known: processes")
     if fidelity not in ("full", "halving"):
         raise UsageError(f"unknown fidelity {fidelity!r}: known: full, halving")
     workspace, settings, folder, manifest = open_data(data)
@@ -113,7 +111,7 @@ def search(
         name=study,
         url=storage,
         fresh=fresh,
-        options=RunnerOptions(workers, folder, keep_weights=True, retries=retries),
+        options=RunnerOptions(workers, folder, keep_weights=True, retries=retries, executor=executor),
         quiet=out.quiet,
     )
     out.answer(record, tables.tabulate(record))

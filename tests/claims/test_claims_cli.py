@@ -24,7 +24,7 @@ from pipeline.stages import experiment, judge, plan, timing
 from pipeline.workspace import Workspace
 
 
-def test_an_experiment_is_run_judged_and_told(claimed: Workspace) -> None:
+def test_an_experiment_is_run_judged_and_shown(claimed: Workspace) -> None:
     (before,) = json_of(claimed, "claims", "B2")
     assert before["verdict"] == "undecided" and before["parts"][0]["effect"] is None
     record = json_of(claimed, "experiment", "lenets", "--quiet")
@@ -62,7 +62,7 @@ def test_populations_are_trained_and_compared(claimed: Workspace) -> None:
     assert claim["evidence"] == ["experiment spaces"]
 
 
-def test_a_timing_is_taken_and_told(claimed: Workspace) -> None:
+def test_a_timing_is_taken_and_judged(claimed: Workspace) -> None:
     assert "3 rounds" in called(claimed, "experiment", "norms", "--dry-run")
     said = called(claimed, "experiment", "norms")
     assert "norms: round 3 of 3" in said and "B9, seconds: " in said
@@ -96,7 +96,7 @@ def test_the_peak_of_memory_is_measured_in_fresh_processes(claimed: Workspace) -
     assert min(peaks["network"]) > max(peaks["layer"]) > 0
 
 
-def test_unknown_claims_and_experiments_are_told_with_the_nearest(claimed: Workspace) -> None:
+def test_unknown_claims_and_experiments_are_refused_with_the_nearest(claimed: Workspace) -> None:
     assert "did you mean 'B2'" in refused(claimed, "claims", "B22")
     assert "did you mean 'lenets'" in refused(claimed, "experiment", "lenet")
     assert "has no size for the profile smoke: full" in refused(claimed, "experiment", "elsewhere")
@@ -132,7 +132,7 @@ def test_a_record_of_something_else_is_named(claimed: Workspace) -> None:
     record = read_record(GroupRecord, path)
     manifest = load_manifest(claimed.prepared_data / "fashion-mnist")
     check_record(wanted, record, manifest)
-    for changed, told_so in (
+    for changed, why in (
         (
             {"recipe": {**to_json(record.networks[0].recipe), "epochs": 2}},
             "lenets.plain was recorded with another recipe",
@@ -142,7 +142,7 @@ def test_a_record_of_something_else_is_named(claimed: Workspace) -> None:
     ):
         value = json.loads(path.read_text())
         value["networks"][0].update(changed)
-        with pytest.raises(UsageError, match=told_so):
+        with pytest.raises(UsageError, match=why):
             check_record(wanted, parse(GroupRecord, value, "record"), manifest)
     with pytest.raises(UsageError, match="of other data"):
         check_record(wanted, replace(record, data=replace(record.data, fingerprint="another")), manifest)
@@ -153,7 +153,7 @@ def test_a_record_of_something_else_is_named(claimed: Workspace) -> None:
         judge.main()
 
 
-def test_the_projects_own_claims_can_be_told(study: Workspace) -> None:
+def test_the_projects_own_claims_can_be_shown(study: Workspace) -> None:
     (study.root / "reports").mkdir()
     shutil.copy(CHECKOUT / "reports" / "claims.yaml", study.root / "reports" / "claims.yaml")
     assert "contradicted" in called(study, "claims", "A2") and "16" in called(study, "claims", "A2")
