@@ -1,7 +1,7 @@
 """A Runner for this workspace: its store, workers, mirror and display put together."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def open_runner(
             retries=options.retries,
             stall_seconds=options.stall_seconds,
         )
-        with runner:
+        with runner, closing(display):
             yield runner
 
 

@@ -4,19 +4,17 @@ The table: counted, running, refused and failed trials, the front, the course of
 time left. Where there is no terminal, a line now and then says the same shortly.
 """
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import TextIO
 
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from pipeline.cost.limits import show_cost
 from pipeline.evidence.study_records import COST_OF, Budget, SearchPlan
-from pipeline.running.display import LINE_SECONDS, Active, show_duration
+from pipeline.running.display import Active, Screen, show_duration
 from pipeline.search.driver import Tally
 from pipeline.search.summary import front_of
 
@@ -31,58 +29,37 @@ class SearchDisplay:
     def __init__(
         self, name: str, plan: SearchPlan, budget: Budget, stream: TextIO | None = None, quiet: bool = False
     ) -> None:
-        self.name, self.plan, self.budget, self.quiet = name, plan, budget, quiet
-        self.stream = stream or sys.stderr
-        self._console = Console(file=self.stream)
-        self._live: Live | None = None
+        self.name, self.plan, self.budget = name, plan, budget
         self._tally = Tally([], budget)
         self._active: Sequence[Active] = ()
-        self._started = self._printed = time.monotonic()
-
-    def line(self, text: str) -> None:
-        """Print a line that lasts."""
-        if not self.quiet:
-            self._console.print(Text(text), soft_wrap=True)
+        self._started = time.monotonic()
+        self._screen = Screen(self.summary, self.table, stream, quiet)
+        self.line, self.close = self._screen.line, self._screen.close
 
     def finished(self, text: str, trained: bool = True) -> None:
         """A training has ended, or was found."""
         self.line(f"[{self.name}] {text}{'' if trained else ' (found finished)'}")
 
-    def told(self, tally: Tally) -> None:
-        """The driver knows more."""
+    def on_change(self, tally: Tally) -> None:
+        """Take over what the driver knows now."""
         self._tally = tally
 
     def update(self, active: Sequence[Active]) -> None:
         """Show what is under way."""
         self._active = active
-        if self.quiet:
-            return
-        if self._console.is_terminal:
-            if self._live is None:
-                self._live = Live(console=self._console, transient=True, auto_refresh=False)
-                self._live.start()
-            self._live.update(self.table(), refresh=True)
-        elif time.monotonic() - self._printed >= LINE_SECONDS:
-            self._printed = time.monotonic()
-            self.line(self.summary())
-
-    def close(self) -> None:
-        """Take the table away."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        self._screen.update()
 
     def summary(self) -> str:
         """Where the search stands, in one line."""
-        told, counts = self._tally, self._counts()
+        tally, counts = self._tally, self._counts()
         best = min(self._errors(), default=None)
         parts = [
             f"[{self.name}] {counts['counted']}{f' of {self.budget.trials}' if self.budget.trials else ''} counted",
             f"{len(self._active)} running",
-            f"{told.refused} refused ({self._refused_percent(counts['counted']):.0f} %)",
-            f"{told.duplicates} duplicates",
+            f"{tally.refused} refused ({self._refused_percent(counts['counted']):.0f} %)",
+            f"{tally.duplicates} duplicates",
             f"{counts['failed']} failed",
-            f"front {len(front_of(self.plan, told.trials))}",
+            f"front {len(front_of(self.plan, tally.trials))}",
             "no error yet" if best is None else f"lowest error {best:.2f} %",
             f"{3600 * self._counted_here() / max(1e-9, self._seconds()):.0f} trials/hour",
             f"{show_duration(self._seconds_left())} left",

@@ -61,19 +61,14 @@ def search(
                 studies.remove(name)
             study = studies.open(name) if known and not fresh else studies.create(name, plan)
             with study.driven():
-                try:
-                    measure = measured_costs(plan, runner.paused)
-                    driver = Driver(study, budget, runner, runner.executor.capacity, measure, display.told, warm)
-                    _check_protocol(name, plan, driver.trials)
-                    if plan.warm_start is not None:
-                        display.line(
-                            f"the sampler begins with {driver.candidates.recalled} of {len(warm)} complete trials"
-                        )
-                    driver.run()
-                    if options.keep_weights:
-                        _complete_front(driver, runner)
-                finally:
-                    display.close()
+                measure = measured_costs(plan, runner.paused)
+                driver = Driver(study, budget, runner, runner.executor.capacity, measure, display.on_change, warm)
+                _check_protocol(name, plan, driver.trials)
+                if plan.warm_start is not None:
+                    display.line(f"the sampler begins with {driver.candidates.recalled} of {len(warm)} complete trials")
+                driver.run()
+                if options.keep_weights:
+                    _complete_front(driver, runner)
                 record = read_study(study, runner.store, driven=False)
                 _show_in_mlflow(runner, record)
         return record

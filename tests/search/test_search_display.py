@@ -33,7 +33,7 @@ def shown(manifest: Manifest, budget: Budget, found: int = 10) -> SearchDisplay:
     display = SearchDisplay("mine", table_plan(manifest), budget, io.StringIO())
     trials = [trial(n, "complete", 50.0, 40.0, 30.0 - n) for n in range(4)]
     trials += [trial(n, None, 60.0) for n in range(4, 29)] + [trial(29, "failed"), trial(30, None)]
-    display.told(Tally(trials, budget, found=found, spent_seconds=3000.0, refused=60, duplicates=10))
+    display.on_change(Tally(trials, budget, found=found, spent_seconds=3000.0, refused=60, duplicates=10))
     return display
 
 
@@ -41,10 +41,10 @@ def test_trials_left_take_as_long_as_those_that_came_to_count(manifest: Manifest
     assert "unknown time left" in shown(manifest, Budget(trials=60), found=30).summary()
     display = shown(manifest, Budget(trials=60))
     clock[0] += 60
-    told = display.summary()
-    assert "30 of 60 counted" in told and "60 refused (60 %), 10 duplicates, 1 failed" in told
-    assert "1200 trials/hour" in told and "1:30 left" in told  # 20 of them by this driver, in a minute
-    assert "lowest error 27.00 %" in told
+    text = display.summary()
+    assert "30 of 60 counted" in text and "60 refused (60 %), 10 duplicates, 1 failed" in text
+    assert "1200 trials/hour" in text and "1:30 left" in text  # 20 of them by this driver, in a minute
+    assert "lowest error 27.00 %" in text
 
 
 def test_hours_are_those_of_all_drivers(manifest: Manifest, clock: list[float]) -> None:
@@ -58,13 +58,16 @@ def test_the_table_has_the_front_and_who_trains(manifest: Manifest) -> None:
     display.update([Active("trial 30", 0.5, 100.0)])
     stream = io.StringIO()
     Console(file=stream, width=160).print(display.table())
-    told = stream.getvalue()
-    assert "running: trial 30 50 %" in told and "27.00" in told and "│ 1k" in told
-    assert "[mine] 30 of 60 counted, 1 running" in told
+    text = stream.getvalue()
+    assert "running: trial 30 50 %" in text and "27.00" in text and "│ 1k" in text
+    assert "[mine] 30 of 60 counted, 1 running" in text
+
+
+def test_a_finished_training_is_a_line(manifest: Manifest) -> None:
+    stream = io.StringIO()
+    display = SearchDisplay("mine", table_plan(manifest), Budget(trials=2), stream)
     display.finished("trial 7: error 20 %", trained=False)
-    written = display.stream
-    assert isinstance(written, io.StringIO)
-    assert "[mine] trial 7: error 20 % (found finished)" in written.getvalue()
+    assert stream.getvalue() == "[mine] trial 7: error 20 % (found finished)\n"
 
 
 def test_the_course_is_that_of_the_ends_and_not_of_the_beginnings(manifest: Manifest) -> None:
@@ -74,7 +77,7 @@ def test_the_course_is_that_of_the_ends_and_not_of_the_beginnings(manifest: Mani
         replace(trial(1, "complete", 30.0), rungs=(Rung(9, 30.0, 5),)),
     )
     display = SearchDisplay("mine", table_plan(manifest), Budget(trials=2), io.StringIO())
-    display.told(Tally([late, soon], Budget(trials=2)))
+    display.on_change(Tally([late, soon], Budget(trials=2)))
     stream = io.StringIO()
     Console(file=stream, width=160).print(display.table())
     assert "30.00 to 20.00 %" in stream.getvalue()
