@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    experiment: Annotated[str, typer.Argument(help="An experiment of reports/claims.yaml.")],
+    experiment: Annotated[str, typer.Argument(help="An experiment of claims.yaml or my-claims.yaml.")],
     seeds: Annotated[int | None, typer.Option(min=2, help="Seeds of each arm; default: the profile's.")] = None,
     profile: Annotated[str | None, typer.Option(help="A profile; default: the one in force.")] = None,
     workers: Workers = None,
@@ -34,7 +34,7 @@ def run(
 
     if not dry_run:
         prepare_workers()
-    from pipeline.claims.claim_records import EXPERIMENTS, catalogue_of, named, published_record, record_file
+    from pipeline.claims.claim_records import EXPERIMENTS, catalogues_of, named, published_record, record_file
     from pipeline.claims.estimates import ClaimRecords
     from pipeline.claims.experiments import plan_experiment
     from pipeline.claims.tables import plan_seeds
@@ -48,10 +48,11 @@ def run(
     from pipeline.workspace import current_workspace
 
     workspace = current_workspace()
-    catalogue, settings = catalogue_of(workspace), read_settings(workspace.params_file)
+    catalogues, settings = catalogues_of(workspace), read_settings(workspace.params_file)
+    catalogue = catalogues[1]  # has the experiments of both
     name, profile = named(catalogue, experiment), profile or settings.profile
     if name in catalogue.timings:
-        _time(workspace, catalogue, name, profile, dry_run, json_file, quiet)
+        _time(workspace, catalogues, name, profile, dry_run, json_file, quiet)
         return
     manifest = load_manifest(workspace.prepared_data / settings.data.name)
     plan = plan_experiment(name, catalogue.experiments[name], profile, settings, manifest, seeds)
@@ -63,13 +64,13 @@ def run(
     check_final(record)
     write_json(record_file(workspace, EXPERIMENTS, name), to_json(record))
     if json_file is None and not quiet:
-        print(tabulate(record), plan_seeds(catalogue, name, ClaimRecords({name: record})), sep="\n\n")
+        print(tabulate(record), plan_seeds(catalogues, name, ClaimRecords({name: record})), sep="\n\n")
     write(json_file, to_json(record))
 
 
 def _time(
     workspace: "Workspace",
-    catalogue: "Catalogue",
+    catalogues: "tuple[Catalogue, Catalogue]",
     name: str,
     profile: str,
     dry_run: bool,
@@ -85,7 +86,7 @@ def _time(
     from pipeline.machine import resolve_device
     from pipeline.schema import to_json
 
-    plan = plan_timing(name, catalogue.timings[name], profile)
+    plan = plan_timing(name, catalogues[1].timings[name], profile)
     if not plan.rounds:
         raise UsageError(f"timing {name} has no rounds for the profile {profile}: {', '.join(plan.timing.rounds)}")
     if dry_run:
@@ -96,7 +97,7 @@ def _time(
     record = take_timing(plan, resolve_device(), lambda line: print(line, flush=True) if talk else None)
     write_json(record_file(workspace, TIMINGS, name), to_json(record))
     if talk:
-        print(plan_seeds(catalogue, name, ClaimRecords(timings={name: record})))
+        print(plan_seeds(catalogues, name, ClaimRecords(timings={name: record})))
     write(json_file, to_json(record))
 
 
@@ -107,19 +108,20 @@ def claims(
     quiet: Quiet = False,
 ) -> None:
     """Say which claims hold, by calculation and by the records of experiments; with ID, one with its evidence."""
-    from pipeline.claims.claim_records import catalogue_of, evidence_of
-    from pipeline.claims.judging import judge
+    from pipeline.claims.claim_records import catalogues_of, evidence_of
+    from pipeline.claims.judging import judge_all
     from pipeline.claims.tables import tabulate, tell
     from pipeline.schema import to_json
     from pipeline.workspace import current_workspace
 
     workspace = current_workspace()
-    catalogue = catalogue_of(workspace)
+    source, own = catalogues_of(workspace)
+    known = {name.upper(): name for name in (*source.claims, *own.claims)}
     identifier = identifier and identifier.upper()
-    if identifier is not None and identifier not in catalogue.claims:
-        raise unknown_name("claim", identifier, catalogue.claims)
-    found = evidence_of(workspace, catalogue)
-    verdicts = [claim for claim in judge(catalogue, found.evidence) if identifier in (None, claim.id)]
+    if identifier is not None and identifier not in known:
+        raise unknown_name("claim", identifier, known)
+    found = evidence_of(workspace, own)
+    verdicts = [claim for claim in judge_all(source, own, found.evidence) if identifier in (None, claim.id.upper())]
     if json_file is None and not quiet:
         print(tabulate(verdicts) if identifier is None else tell(verdicts[0]))
         used = {source.partition(" ")[2] for claim in verdicts for source in claim.evidence}
