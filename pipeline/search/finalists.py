@@ -13,15 +13,16 @@ from typing import Any
 from pipeline.evidence.records import Interval, Membership
 from pipeline.evidence.statistics import chance_error_percent, mean_interval, median_interval
 from pipeline.evidence.study_records import (
+    ComparisonVerdict,
     FinalistComparison,
     FinalistsRecord,
     Member,
     SearchPlan,
     Trial,
-    Verdict,
 )
 from pipeline.files import canonical_json
-from pipeline.running.outcomes import Outcome, Request
+from pipeline.running.outcomes import Outcome
+from pipeline.running.requests import Request
 from pipeline.running.runner import Runner
 from pipeline.search.baselines import Rival, rivals_of
 from pipeline.search.candidates import spec_of
@@ -230,7 +231,7 @@ def _difference(one: Interval | None, other: Interval | None) -> Interval | None
     return Interval(one.mean - other.mean, ends, min(one.n, other.n))
 
 
-def verdict(interval: tuple[float, float] | None) -> Verdict:
+def verdict(interval: tuple[float, float] | None) -> ComparisonVerdict:
     """What the interval of a difference in error allows to say."""
     if interval is None or interval[0] <= 0 <= interval[1]:
         return "undecided"

@@ -5,7 +5,8 @@ from typing import Protocol
 
 from pipeline.cost.limits import Cost
 from pipeline.evidence.study_records import Budget, SearchPlan, Trial
-from pipeline.running.outcomes import Outcome, Request
+from pipeline.running.outcomes import Outcome
+from pipeline.running.requests import Request
 from search_spaces import Space
 
 

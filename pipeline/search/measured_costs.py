@@ -1,6 +1,7 @@
 """Costs that only a built network has: latency, timed while the workers stand still, and memory of a training step."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import search_spaces
 from pipeline.cost.latency import latency_seconds
@@ -8,7 +9,6 @@ from pipeline.cost.limits import Cost
 from pipeline.cost.memory import training_memory
 from pipeline.evidence.study_records import SearchPlan
 from pipeline.files import canonical_json, sha256_text
-from pipeline.running.workers import workers_paused
 from pipeline.search.gate import MeasuredCosts, described
 from search_spaces import Design
 
@@ -16,11 +16,16 @@ TIMED_SECONDS = 0.2
 THREADS = 1
 
 
-def measured_costs(plan: SearchPlan) -> MeasuredCosts:
+Quiet = Callable[[], AbstractContextManager[object]]
+"""Keeps trainings off this machine for a block (`Runner.paused`)."""
+
+
+def measured_costs(plan: SearchPlan, quiet: Quiet = nullcontext) -> MeasuredCosts:
     """The function that measures what the plan limits or minimises; one that gives nothing where that is nothing.
 
-    Latency: seconds of one image in eval mode, float32, one thread, median. Memory: of one training step at the
-    recipe's batch, as `pipeline.cost.memory` has it for a CPU (saved tensors, weights, gradients, momentum).
+    Latency: seconds of one image in eval mode, float32, one thread, median, timed inside `quiet()`. Memory: of one
+    training step at the recipe's batch, as `pipeline.cost.memory` has it for a CPU (saved tensors, weights, gradients,
+    momentum).
     """
     timed = plan.limits.latency_seconds is not None or "latency" in plan.objectives
     weighed = plan.limits.train_memory_bytes is not None
@@ -38,7 +43,7 @@ def measured_costs(plan: SearchPlan) -> MeasuredCosts:
             network = search_spaces.instantiate(
                 design.family, design.config, plan.resolution, plan.channels, plan.classes
             )
-            with workers_paused():
+            with quiet():
                 costs["latency_seconds"] = latency_seconds(
                     network, plan.channels, plan.resolution, 1, plan.device, TIMED_SECONDS, THREADS
                 )

@@ -8,7 +8,7 @@ from conftest import CHECKOUT
 from evidence_made import LOWER_ERROR, made_record
 from small_claims import SMOKE
 from small_claims import claimed as claimed
-from verbs import called, refused, told
+from verbs import called, json_of, refused
 
 from pipeline.claims.catalogue import Catalogue, Claim
 from pipeline.claims.claim_records import catalogue_of, catalogues_of
@@ -54,10 +54,10 @@ def file(claimed: Workspace) -> Path:
 def test_own_claims_are_judged_with_the_arms_of_both_files_and_change_no_other_verdict(
     claimed: Workspace, file: Path
 ) -> None:
-    told(claimed, "run", "lenets", "--quiet")
-    of_source = told(claimed, "claims")
+    json_of(claimed, "experiment", "lenets", "--quiet")
+    of_source = json_of(claimed, "claims")
     file.write_text(OWN)
-    judged = told(claimed, "claims")
+    judged = json_of(claimed, "claims")
     assert judged[: len(of_source)] == of_source and not any(claim["own"] for claim in of_source)
     own = judged[len(of_source) :]
     assert [(claim["id"], claim["own"], claim["verdict"]) for claim in own] == [
@@ -70,8 +70,8 @@ def test_own_claims_are_judged_with_the_arms_of_both_files_and_change_no_other_v
     title = "your own claims (reports/my-claims.yaml)\ncount      contradicted"
     assert table.index("\n4 claims: ") < table.index(title)
     assert table.rstrip().endswith("undecided") and "\n3 claims: 1 contradicted" in table
-    assert "new-arms, error: " in called(claimed, "run", "mine")
-    (after,) = told(claimed, "claims", "new-arms")
+    assert "new-arms, error: " in called(claimed, "experiment", "mine")
+    (after,) = json_of(claimed, "claims", "new-arms")
     assert after["parts"][0]["n"] == 2 and after["evidence"] == ["experiment mine"]
     assert "your own claim (reports/my-claims.yaml)" in called(claimed, "claims", "COUNT")
 
@@ -86,7 +86,7 @@ def test_the_stages_take_own_records_in_and_publishing_leaves_them_out(claimed: 
     before = read_json(claimed.results / "claims.json")
     assert [claim["id"] for claim in before if claim["own"]] == ["count", "known-arms", "new-arms"]
     assert before[-1]["parts"][0]["n"] is None
-    told(claimed, "run", "mine", "--quiet")
+    json_of(claimed, "experiment", "mine", "--quiet")
     judge_stage.main()
     after = read_json(claimed.results / "claims.json")
     assert after[:4] == before[:4] and after[-1]["parts"][0]["n"] == 2
@@ -96,7 +96,7 @@ def test_the_stages_take_own_records_in_and_publishing_leaves_them_out(claimed: 
     places = [text.index(part) for part in ("### Design spaces", "### Your own claims", "[new-arms](#claim-new-arms)")]
     assert places == sorted(places)
     assert '<section id="claim-known-arms"' in page and "Your own claims (reports/my-claims.yaml) come last." in page
-    told(claimed, "run", "mine", "--profile", "full", "--quiet")
+    json_of(claimed, "experiment", "mine", "--profile", "full", "--quiet")
     published = publish_claims(claimed)
     assert [claim.id for claim in published] == list(yaml.safe_load(SMOKE)["claims"])
     assert not list(claimed.published.rglob("mine*"))
@@ -145,7 +145,7 @@ def test_a_second_file_that_is_absent_or_says_nothing_adds_no_claim(claimed: Wor
             file.write_text(content)
         source, own = catalogues_of(claimed)
         assert not own.claims and own.experiments == source.experiments and own.timings == source.timings
-    assert "did you mean 'lenets'" in refused(claimed, "run", "lenet")
+    assert "did you mean 'lenets'" in refused(claimed, "experiment", "lenet")
 
 
 def test_no_test_of_the_source_looks_at_the_users_file(claimed: Workspace, file: Path) -> None:

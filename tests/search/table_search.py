@@ -10,9 +10,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from thread_executor import ThreadExecutor
 
 import search_spaces
 from pipeline.cost.limits import Limits
@@ -50,25 +51,18 @@ def error_of(config: dict[str, object], epoch: int, epochs: int) -> float:
     return 40 / math.sqrt(1 + macs / 1e6) + 30 * (epochs - epoch) / epochs + 3 * noise
 
 
-class TableExecutor:
-    """Threads in place of workers; `before` is called in them with each job, and may raise or wait."""
+class TableExecutor(ThreadExecutor):
+    """Looks each training up, after up to some `seconds`."""
 
     def __init__(self, workers: int, before: Callable[[Job], object] = lambda job: None, seconds: float = 0.0) -> None:
-        self.capacity, self.before, self.seconds = workers, before, seconds
+        super().__init__(workers, before)
+        self.seconds = seconds
         self.trained: list[tuple[str, int, int]] = []
         """(run, epochs before, epochs after) of every training, in the order of their ends."""
-        self._pool = ThreadPoolExecutor(workers)
         self._random = random.Random(0)
         self._lock = threading.Lock()
 
-    def submit(self, job: Job) -> "Future[None]":
-        return self._pool.submit(self._train, job)
-
-    def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _train(self, job: Job) -> None:
-        self.before(job)
+    def work(self, job: Job) -> None:
         if self.seconds:
             time.sleep(self._random.random() * self.seconds)
         folder = RunStore(job.store).folder(job.run)
