@@ -1,5 +1,7 @@
 """reports/claims.yaml, strictly read: experiments and timings, what the source claims, and how each claim is judged.
 
+reports/my-claims.yaml holds a user's own claims in the same form; they may rest on what the source's file defines.
+
 The rules are fixed before anything is run: a part of a claim is data (pipeline/claims/parts.py), and judging never
 looks at an identifier.
 """
@@ -7,7 +9,7 @@ looks at an identifier.
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic.dataclasses import dataclass
@@ -16,7 +18,7 @@ from pipeline.claims.experiments import Experiment
 from pipeline.claims.parts import Beside, CostRatio, Part, PopulationPart, TimedContrast, TrainedContrast
 from pipeline.claims.timings.plans import Timing
 from pipeline.errors import UsageError
-from pipeline.schema import STRICT, parse
+from pipeline.schema import STRICT, parse, to_json
 
 Theme = Literal["depth", "width", "cost", "normalisation", "connections", "design spaces"]
 Known = Literal["holds", "false", "depends", "contested", "expected"]
@@ -102,8 +104,28 @@ def _check_all(wanted: Iterable[str], known: Iterable[str], message: str) -> Non
 
 def read_catalogue(path: Path) -> Catalogue:
     """Raises UsageError with every fault and its place."""
+    return parse(Catalogue, _content(path), path.name)
+
+
+def read_own_catalogue(path: Path, source: Catalogue) -> Catalogue:
+    """The user's own claims, with the experiments and timings of both files; none if there is no file, or no entry.
+
+    Raises UsageError with every fault and its place, and for a name that the source's file has.
+    """
+    content = (_content(path) if path.exists() else None) or {}
+    if isinstance(content, dict):
+        for kind, known in to_json(source).items():
+            own = content.get(kind) or {}
+            if isinstance(own, dict):
+                taken = {name.upper() for name in known}
+                if twice := [name for name in own if str(name).upper() in taken]:
+                    raise UsageError(f"{path.name}: {kind}.{twice[0]}: claims.yaml has this name: choose another")
+                content[kind] = own if kind == "claims" else {**known, **own}
+    return parse(Catalogue, content, path.name)
+
+
+def _content(path: Path) -> Any:
     try:
-        content = yaml.safe_load(path.read_text())
+        return yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
         raise UsageError(f"{path}: {' '.join(str(error).split())}") from error
-    return parse(Catalogue, content, path.name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.claims.catalogue import Catalogue, read_catalogue
+from pipeline.claims.catalogue import Catalogue, read_catalogue, read_own_catalogue
 from pipeline.claims.estimates import ClaimRecords
 from pipeline.claims.experiments import plan_experiment
 from pipeline.claims.timings.costs import check_timing
@@ -36,8 +36,14 @@ Record = TypeVar("Record", GroupRecord, TimingRecord)
 
 
 def catalogue_of(workspace: Workspace) -> Catalogue:
-    """The claims of a workspace; raises UsageError with every fault in them."""
+    """The source's claims; raises UsageError with every fault in them."""
     return read_catalogue(workspace.root / "reports" / "claims.yaml")
+
+
+def catalogues_of(workspace: Workspace) -> tuple[Catalogue, Catalogue]:
+    """The source's claims, and the user's own with the experiments and timings of both; raises UsageError as above."""
+    source = catalogue_of(workspace)
+    return source, read_own_catalogue(workspace.root / "reports" / "my-claims.yaml", source)
 
 
 def record_file(workspace: Workspace, kind: str, name: str) -> Path:
@@ -99,16 +105,18 @@ def judged_evidence(workspace: Workspace, results: Path, catalogue: Catalogue) -
     """What the claims of a folder of results are judged by; timings that are not as claims.yaml has them are left out.
 
     In the workspace's own results that is what its plans ask for, and no more: what else lies there was run by hand.
-    Raises UsageError where something planned was not run, or its record is not of the plan in force.
+    The user's own experiments have no plans: their whole records count. Raises UsageError where something planned was
+    not run, or its record is not of the plan in force.
     """
     found = evidence_in(results, catalogue)
     timings, _ = _whole_timings(catalogue, found.timings)
     experiments = found.experiments
     if results == workspace.results:
-        experiments = {}
-        for name in catalogue.experiments:
-            plan_file = workspace.plans / EXPERIMENTS / f"{name}.json"
-            if not read_json(plan_file)["networks"]:
+        plan_files = {name: workspace.plans / EXPERIMENTS / f"{name}.json" for name in catalogue.experiments}
+        by_hand = {name: record for name, record in experiments.items() if not plan_files[name].exists()}
+        experiments, _ = whole_records(workspace, catalogue, by_hand)
+        for name, plan_file in plan_files.items():
+            if not plan_file.exists() or not read_json(plan_file)["networks"]:
                 continue
             plan = read_record(RunPlan, plan_file)
             if name not in found.experiments:

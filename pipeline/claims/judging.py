@@ -93,6 +93,11 @@ def judge(catalogue: Catalogue, evidence: ClaimRecords) -> list[ClaimVerdict]:
     ]
 
 
+def judge_all(source: Catalogue, own: Catalogue, evidence: ClaimRecords) -> list[ClaimVerdict]:
+    """Judge the source's claims, then the user's own; each is adjusted by itself, so neither changes the other."""
+    return [*judge(source, evidence), *(replace(claim, own=True) for claim in judge(own, evidence))]
+
+
 def is_testable(part: EstimatedPart, catalogue: Catalogue) -> bool:
     """Whether what a part rests on can be run on any machine, and not on one with a GPU alone."""
     match part:

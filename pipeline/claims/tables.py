@@ -11,20 +11,27 @@ from pipeline.claims.verdicts import Aside, ClaimVerdict, PartVerdict
 
 
 def tabulate(verdicts: Sequence[ClaimVerdict]) -> str:
-    """One line a claim: identifier, verdict, statement; primary ones are starred."""
-    lines = [f"{'claim':<6} {'verdict':<14} statement"]
-    for claim in verdicts:
-        star = "*" if claim.primary else ""
-        lines.append(f"{claim.id + star:<6} {claim.verdict:<14} {claim.statement}")
-    return "\n".join([*lines, "", count(verdicts)])
+    """One line a claim: identifier, verdict, statement; primary ones are starred, the user's own come last."""
+    width = max([6, *(len(claim.id) + claim.primary for claim in verdicts)])
+    lines = [f"{'claim':<{width}} {'verdict':<14} statement"]
+    for title, are_own in ((), False), (("", "your own claims (reports/my-claims.yaml)"), True):
+        claims = [claim for claim in verdicts if claim.own == are_own]
+        rows = [f"{claim.id + '*' * claim.primary:<{width}} {claim.verdict:<14} {claim.statement}" for claim in claims]
+        lines += [*title, *rows, "", count(claims)] if claims else []
+    return "\n".join(lines)
 
 
-def plan_seeds(catalogue: Catalogue, name: str, evidence: ClaimRecords) -> str:
+def plan_seeds(catalogues: Sequence[Catalogue], name: str, evidence: ClaimRecords) -> str:
     """What an experiment or a timing says of the claims that rest on it, part by part, and how many seeds settle them.
 
     Seeds are rounds of a timing, and networks of a population. For a primary claim they are those that find the effect
-    at a level of 0.05 divided among the estimated parts of primary claims that need no GPU, for another at 0.05.
+    at a level of 0.05 divided among the estimated parts of its catalogue's primary claims that need no GPU, for another
+    at 0.05.
     """
+    return "\n".join(line for catalogue in catalogues for line in _planned(catalogue, name, evidence))
+
+
+def _planned(catalogue: Catalogue, name: str, evidence: ClaimRecords) -> list[str]:
     primary_parts = sum(
         not isinstance(part, AnalyticPart) and is_testable(part, catalogue)
         for claim in catalogue.claims.values()
@@ -49,7 +56,7 @@ def plan_seeds(catalogue: Catalogue, name: str, evidence: ClaimRecords) -> str:
                 f"{identifier}, {part.measure}: {effect}; {seeds} would find {part.smallest:g} {part.unit} with a "
                 "probability of 80 %"
             )
-    return "\n".join(lines)
+    return lines
 
 
 def count(verdicts: Sequence[ClaimVerdict]) -> str:
@@ -64,6 +71,7 @@ _ORDER = ("holds", "holds in part", "equivalent", "contradicted", "undecided", "
 def tell(claim: ClaimVerdict) -> str:
     """One claim with its evidence."""
     lines = [f"{claim.id}  {claim.verdict}", claim.statement, f"source: {claim.source}; theme: {claim.theme}"]
+    lines += ["your own claim (reports/my-claims.yaml)"] if claim.own else []
     lines += ["primary: among those for which the study was planned"] if claim.primary else []
     for part in claim.parts:
         lines += ["", f"{part.measure}: {part.verdict}", *(f"  {line}" for line in _evidence(part))]

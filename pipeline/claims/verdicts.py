@@ -72,7 +72,7 @@ class Aside:
 class ClaimVerdict:
     """One claim with the verdicts of its parts; `evidence` names calculations and records.
 
-    What stands `beside` it had no part in the verdict.
+    What stands `beside` it had no part in the verdict. `own`: it is the user's, not the source's.
     """
 
     id: str
@@ -85,6 +85,7 @@ class ClaimVerdict:
     evidence: tuple[str, ...]
     remark: str = ""
     beside: tuple[Aside, ...] = ()
+    own: bool = False
 
 
 def together(verdicts: Sequence[Verdict]) -> Verdict:

@@ -9,11 +9,12 @@ Written: figures/*.png, networks.csv, curves.csv, metrics.json, REPORT.md, repor
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.claims.claim_records import catalogue_of, judged_evidence
-from pipeline.claims.judging import judge
+from pipeline.claims.claim_records import catalogues_of, judged_evidence
+from pipeline.claims.judging import judge_all
 from pipeline.claims.simulation import Simulation
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.cost.records import CostProfile
@@ -102,14 +103,17 @@ def _claims(results: Path, workspace: Workspace, comparisons: Sequence[Compariso
     judged = results / "claims.json"
     if not judged.exists():
         return None
-    catalogue = catalogue_of(workspace)
-    evidence, table = judged_evidence(workspace, results, catalogue), published_table(workspace)
-    if to_json(judge(catalogue, evidence)) != read_json(judged):
+    source, own = catalogues_of(workspace)
+    if results != workspace.results:  # what is published, or was brought here, holds no claims of the user's own
+        own = replace(own, claims={})
+    evidence, table = judged_evidence(workspace, results, own), published_table(workspace)
+    verdicts = read_record(list[ClaimVerdict], judged)
+    if to_json(judge_all(source, own, evidence)) != to_json(verdicts):
         raise UsageError(f"{judged} is not by the claims and records that lie there now: judge again (dvc repro judge)")
     simulations = [results / "simulation.json", workspace.published / "claims" / "simulation.json"]
     return claims_view(
-        catalogue,
-        read_record(list[ClaimVerdict], judged),
+        replace(own, claims={**source.claims, **own.claims}),
+        verdicts,
         evidence,
         comparisons,
         next((read_record(Simulation, path) for path in simulations if path.exists()), None),

@@ -1,7 +1,7 @@
 """Stage `judge`: claims and the records of their experiments become verdicts; nothing is trained."""
 
-from pipeline.claims.claim_records import catalogue_of, judged_evidence
-from pipeline.claims.judging import judge
+from pipeline.claims.claim_records import catalogues_of, judged_evidence
+from pipeline.claims.judging import judge_all
 from pipeline.claims.tables import count
 from pipeline.files import write_json
 from pipeline.process import run_stage
@@ -15,11 +15,11 @@ def main() -> None:
     Raises UsageError where a record is not of the plan in force.
     """
     workspace = current_workspace()
-    catalogue = catalogue_of(workspace)
-    evidence = judged_evidence(workspace, workspace.results, catalogue)
-    verdicts = judge(catalogue, evidence)
+    source, own = catalogues_of(workspace)
+    evidence = judged_evidence(workspace, workspace.results, own)
+    verdicts = judge_all(source, own, evidence)
     write_json(workspace.results / "claims.json", to_json(verdicts))
-    print(f"judge: {count(verdicts)}; {len(evidence.experiments)} of {len(catalogue.experiments)} experiments")
+    print(f"judge: {count(verdicts)}; {len(evidence.experiments)} of {len(own.experiments)} experiments")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @verb
 def experiment(
     out: Output,
-    name: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="An experiment or timing of reports/claims.yaml.")],
+    name: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="An experiment or timing of (my-)claims.yaml.")],
     seeds: Annotated[int | None, typer.Option(min=2, help="Seeds of each arm; default: the profile's.")] = None,
     profile: Annotated[str | None, typer.Option(help="A profile; default: the one in force.")] = None,
     workers: Workers = None,
@@ -30,7 +30,7 @@ def experiment(
 
     if not dry_run:
         prepare_workers()
-    from pipeline.claims.claim_records import EXPERIMENTS, catalogue_of, named, published_record, record_file
+    from pipeline.claims.claim_records import EXPERIMENTS, catalogues_of, named, published_record, record_file
     from pipeline.claims.estimates import ClaimRecords
     from pipeline.claims.experiments import plan_experiment
     from pipeline.claims.tables import plan_seeds
@@ -43,10 +43,11 @@ def experiment(
     from pipeline.settings import read_settings
 
     workspace = current_workspace()
-    catalogue, settings = catalogue_of(workspace), read_settings(workspace.params_file)
+    catalogues, settings = catalogues_of(workspace), read_settings(workspace.params_file)
+    catalogue = catalogues[1]  # it has the experiments and timings of both
     name, profile = named(catalogue, name), profile or settings.profile
     if name in catalogue.timings:
-        _time(out, workspace, catalogue, name, profile, dry_run)
+        _time(out, workspace, catalogues, name, profile, dry_run)
         return
     manifest = load_manifest(workspace.prepared_data / settings.data.name)
     plan = plan_experiment(name, catalogue.experiments[name], profile, settings, manifest, seeds)
@@ -58,10 +59,12 @@ def experiment(
     record = run_plan(workspace, plan, name, workers=workers, quiet=out.quiet, published=known, on_record=show_networks)
     check_final(record)
     write_json(record_file(workspace, EXPERIMENTS, name), to_json(record))
-    out.answer(record, f"{tabulate(record)}\n\n{plan_seeds(catalogue, name, ClaimRecords({name: record}))}")
+    out.answer(record, f"{tabulate(record)}\n\n{plan_seeds(catalogues, name, ClaimRecords({name: record}))}")
 
 
-def _time(out: Output, workspace: Workspace, catalogue: "Catalogue", name: str, profile: str, dry_run: bool) -> None:
+def _time(
+    out: Output, workspace: Workspace, catalogues: "tuple[Catalogue, Catalogue]", name: str, profile: str, dry_run: bool
+) -> None:
     from pipeline.claims.claim_records import TIMINGS, record_file
     from pipeline.claims.estimates import ClaimRecords
     from pipeline.claims.tables import plan_seeds
@@ -71,7 +74,7 @@ def _time(out: Output, workspace: Workspace, catalogue: "Catalogue", name: str, 
     from pipeline.machine import resolve_device
     from pipeline.schema import to_json
 
-    plan = plan_timing(name, catalogue.timings[name], profile)
+    plan = plan_timing(name, catalogues[1].timings[name], profile)
     if not plan.rounds:
         raise UsageError(f"timing {name} has no rounds for the profile {profile}: {', '.join(plan.timing.rounds)}")
     if dry_run:
@@ -79,7 +82,7 @@ def _time(out: Output, workspace: Workspace, catalogue: "Catalogue", name: str, 
         return
     record = take_timing(plan, resolve_device(), out.line)
     write_json(record_file(workspace, TIMINGS, name), to_json(record))
-    out.answer(record, plan_seeds(catalogue, name, ClaimRecords(timings={name: record})))
+    out.answer(record, plan_seeds(catalogues, name, ClaimRecords(timings={name: record})))
 
 
 @verb
@@ -88,17 +91,18 @@ def claims(
     identifier: Annotated[str | None, typer.Argument(metavar="[ID]", help="One claim, as V4; default: all.")] = None,
 ) -> None:
     """Show which claims hold, by calculation and by the records of experiments; with ID, one with its evidence."""
-    from pipeline.claims.claim_records import catalogue_of, evidence_of
-    from pipeline.claims.judging import judge
+    from pipeline.claims.claim_records import catalogues_of, evidence_of
+    from pipeline.claims.judging import judge_all
     from pipeline.claims.tables import tabulate, tell
 
     workspace = current_workspace()
-    catalogue = catalogue_of(workspace)
+    source, own = catalogues_of(workspace)
+    known = [name.upper() for name in (*source.claims, *own.claims)]
     identifier = identifier and identifier.upper()
-    if identifier is not None and identifier not in catalogue.claims:
-        raise unknown_name("claim", identifier, catalogue.claims)
-    found = evidence_of(workspace, catalogue)
-    verdicts = [claim for claim in judge(catalogue, found.evidence) if identifier in (None, claim.id)]
+    if identifier is not None and identifier not in known:
+        raise unknown_name("claim", identifier, known)
+    found = evidence_of(workspace, own)
+    verdicts = [claim for claim in judge_all(source, own, found.evidence) if identifier in (None, claim.id.upper())]
     used = {source.partition(" ")[2] for claim in verdicts for source in claim.evidence}
     lines = [tabulate(verdicts) if identifier is None else tell(verdicts[0])]
     if elsewhere := [name for name in found.elsewhere if name in used]:

@@ -213,21 +213,32 @@ class ClaimsView:
     files: str
 
     @property
+    def of_source(self) -> list[ClaimView]:
+        """The source's claims; all counts are of these."""
+        return [view for view in self.claims if not view.verdict.own]
+
+    @property
     def counts(self) -> dict[Verdict, int]:
         """How many claims have which verdict, those that occur."""
-        found = Counter(view.verdict.verdict for view in self.claims)
+        found = Counter(view.verdict.verdict for view in self.of_source)
         return {verdict: found[verdict] for verdict in VERDICTS if found[verdict]}
 
     @property
+    def verdicts(self) -> list[Verdict]:
+        """The verdicts that occur, on the user's own claims too."""
+        return [verdict for verdict in VERDICTS if any(view.verdict.verdict == verdict for view in self.claims)]
+
+    @property
     def themes(self) -> dict[str, list[ClaimView]]:
-        """Claims by theme, in the order of the catalogue."""
-        found = {theme: [view for view in self.claims if view.claim.theme == theme] for theme in get_args(Theme)}
+        """Claims by theme, in the order of the catalogue; last the user's own."""
+        found = {theme: [view for view in self.of_source if view.claim.theme == theme] for theme in get_args(Theme)}
+        found["your own claims"] = [view for view in self.claims if view.verdict.own]
         return {theme: views for theme, views in found.items() if views}
 
     @property
     def primary(self) -> list[ClaimView]:
         """Those for which the study was planned."""
-        return [view for view in self.claims if view.verdict.primary]
+        return [view for view in self.of_source if view.verdict.primary]
 
     @property
     def planned(self) -> list[tuple[ClaimView, PartView]]:
@@ -237,12 +248,12 @@ class ClaimsView:
     @property
     def calculated(self) -> int:
         """How many claims are settled by calculation alone."""
-        return sum(not view.estimated for view in self.claims)
+        return sum(not view.estimated for view in self.of_source)
 
     @property
     def calculated_and_hold(self) -> int:
         """How many of those hold."""
-        return sum(not view.estimated and view.verdict.verdict == "holds" for view in self.claims)
+        return sum(not view.estimated and view.verdict.verdict == "holds" for view in self.of_source)
 
 
 def anchor_of(identifier: str) -> str:
