@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cost.table import objective_names
 from pipeline.errors import RunsFailedError, UsageError
+from pipeline.verbs.limits import limited
 from pipeline.verbs.options import Debug, Device, Json, Quiet, Workers, answer, data_folder, write
 
 
@@ -25,20 +27,16 @@ Storage = Annotated[
         callback=_hidden,
     ),
 ]
-Limit = Annotated[str | None, typer.Option(metavar="N", help="A limit that is never broken: 500k, 40M, 1G.")]
 
 
+@limited
 def search(
     families: Annotated[str, typer.Argument(help="Design spaces, joined by commas: resnet, or vgg,resnet,anynet-e.")],
+    limits: dict[str, float | None],
     trials: Annotated[int | None, typer.Option(min=1, help="Trained networks in all; default: 40.")] = None,
     hours: Annotated[float | None, typer.Option(help="Or hours of searching in all.")] = None,
-    max_macs: Limit = None,
-    max_params: Limit = None,
-    max_activations: Limit = None,
-    max_latency: Annotated[str | None, typer.Option(metavar="TIME", help="Of one image, one thread: 5ms.")] = None,
-    max_train_memory: Annotated[str | None, typer.Option(metavar="N", help="Bytes of a training step: 500M.")] = None,
     objectives: Annotated[
-        str, typer.Option(help="error and any of macs, params, activations, latency.")
+        str, typer.Option(help=f"What to minimise, joined by commas: {', '.join(objective_names())}.")
     ] = "error,macs",
     sampler: Annotated[str, typer.Option(help="auto, tpe, nsga2, evolution, gp, random or qmc.")] = "auto",
     fidelity: Annotated[
@@ -67,13 +65,13 @@ def search(
 
     if not dry_run:
         prepare_workers()
-    from pipeline.cost.limits import Limits, read_count, read_seconds
+    from pipeline.cost.limits import Limits
     from pipeline.data.manifest import load_manifest
     from pipeline.evidence.records import PASSING_REASONS
     from pipeline.evidence.study_records import Budget
     from pipeline.machine import resolve_device
     from pipeline.running.open_runner import RunnerOptions
-    from pipeline.schema import parse
+    from pipeline.schema import parse, to_json
     from pipeline.search import estimate, plans, searches, tables, warm_starts
     from pipeline.settings import read_settings
     from pipeline.workspace import current_workspace
@@ -87,20 +85,13 @@ def search(
     folder = data_folder(workspace.prepared_data, data or settings.data.name)
     manifest = load_manifest(folder)
     changes = {"epochs": epochs, "train_images": train_images}
-    limits = Limits(
-        macs=None if max_macs is None else read_count(max_macs, "--max-macs"),
-        params=None if max_params is None else read_count(max_params, "--max-params"),
-        activations=None if max_activations is None else read_count(max_activations, "--max-activations"),
-        latency_seconds=None if max_latency is None else read_seconds(max_latency, "--max-latency"),
-        train_memory_bytes=None if max_train_memory is None else read_count(max_train_memory, "--max-train-memory"),
-    )
     plan = plans.plan_search(
         [family.strip() for family in families.split(",")],
         settings.search_recipe(profile, {key: value for key, value in changes.items() if value is not None}),
         manifest,
         resolve_device(device),
         objectives=plans.read_objectives(objectives),
-        limits=limits,
+        limits=Limits(limits),
         sampler=sampler,
         halving=fidelity == "halving",
         seed=seed,
@@ -124,10 +115,10 @@ def search(
     )
     if json_file is None and not quiet:
         print(tables.tabulate(record))
-    write(json_file, record)
-    lost = [trial for trial in record["trials"] if trial["reason"] in PASSING_REASONS]
+    write(json_file, to_json(record))
+    lost = [trial for trial in record.trials if trial.reason in PASSING_REASONS]
     if lost:  # a network that diverged is a result of the search; one that the machine lost is none
-        raise RunsFailedError(f"{len(lost)} of {record['counted']} trials were lost: {lost[0]['reason']}")
+        raise RunsFailedError(f"{len(lost)} of {record.counted} trials were lost: {lost[0].reason}")
 
 
 def studies(storage: Storage = None, json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -> None:
@@ -152,13 +143,14 @@ def status(
     quiet: Quiet = False,
 ) -> None:
     """Say how far a study is, and show its front."""
+    from pipeline.schema import to_json
     from pipeline.search import searches, tables
     from pipeline.workspace import current_workspace
 
     record = searches.status(current_workspace(), study, storage)
     if json_file is None and not quiet:
         print(tables.tabulate(record))
-    write(json_file, record)
+    write(json_file, to_json(record))
 
 
 def finalists(
