@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from pipeline.machine import DeviceKind
     from search_spaces import Design, Price
 
-TIMED_SECONDS, THREADS = 0.2, 1
-"""Of a latency: how long it is measured, and by how many threads."""
+_MULTIPLES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 
 
 @dataclass(frozen=True)
@@ -26,30 +25,26 @@ class Unit:
 
     Attributes:
         is_whole: whether values are whole numbers.
-        metavar, example: of an option that takes such a value.
-        rule: what a typed value must be.
-        suffixes: what may follow the number, with its factor.
+        rule, example: what a user must type.
+        suffixes: what follows the number, with its factor.
         show: a value as a reader wants it.
     """
 
     is_whole: bool
-    metavar: str
-    example: str
     rule: str
+    example: str
     suffixes: Mapping[str, float]
     show: Callable[[float], str]
 
     def read(self, text: str, option: str) -> float:
         """The value a user typed: "40M" is 40,000,000, "5ms" is 0.005; raises UsageError naming the option."""
         match = re.fullmatch(r"(\d+(?:\.\d+)?) *([A-Za-z]*)", text.strip())
-        suffix = match and next((known for known in self.suffixes if known.lower() == match[2].lower()), None)
-        if match is None or suffix is None:
-            raise UsageError(f"{option} (={text}) must be {self.rule}")
-        value = float(match[1]) * self.suffixes[suffix]
-        if not 0 < value < math.inf:
-            raise UsageError(f"{option} (={text}) must be positive")
-        if self.is_whole and round(value) < 1:
-            raise UsageError(f"{option} (={text}) must be at least 1")
+        factors = {suffix.lower(): factor for suffix, factor in self.suffixes.items()}
+        if match is None or match[2].lower() not in factors:
+            raise UsageError(f"{option} (={text}) must be {self.rule}, as in {self.example}")
+        value = float(match[1]) * factors[match[2].lower()]
+        if value == math.inf or self.exact(value) <= 0:
+            raise UsageError(f"{option} (={text}) must be {'at least 1' if self.is_whole else 'positive'} and finite")
         return self.exact(value)
 
     def exact(self, value: float) -> float:
@@ -57,33 +52,14 @@ class Unit:
         return round(value) if self.is_whole else float(value)
 
 
-_MULTIPLES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
-
-
 def _show_count(value: float) -> str:
-    for suffix, size in reversed(_MULTIPLES.items()):
-        if value >= size:
-            return f"{value / size:.4g}{suffix}"
-    return f"{value:g}"
+    suffix, factor = next(((s, f) for s, f in reversed(_MULTIPLES.items()) if value >= f), ("", 1))
+    return f"{value / factor:.4g}{suffix}"
 
 
-COUNT = Unit(
-    is_whole=True,
-    metavar="N",
-    example="40M",
-    rule="a number, with k, M or G for thousands, millions or billions",
-    suffixes=_MULTIPLES,
-    show=_show_count,
-)
+COUNT = Unit(True, "a number, with k, M or G for thousands, millions or billions", "40M", _MULTIPLES, _show_count)
 BYTES = replace(COUNT, example="500M", show=lambda value: f"{value / 2**20:.3g} MiB")
-SECONDS = Unit(
-    is_whole=False,
-    metavar="TIME",
-    example="5ms",
-    rule="a time with its unit, ms or s, as in 5ms",
-    suffixes={"ms": 1e-3, "s": 1.0},
-    show=lambda value: f"{1e3 * value:.3g} ms",
-)
+SECONDS = Unit(False, "a time with its unit", "5ms", {"ms": 1e-3, "s": 1.0}, lambda value: f"{1e3 * value:.3g} ms")
 
 
 @dataclass(frozen=True)
@@ -103,7 +79,7 @@ class Cost:
 
     Attributes:
         key: in records and limits.
-        name: among objectives and in the option of its limit.
+        name: among objectives, and in the option of its limit.
         noun: in words, plural.
         count: its value, from the counts of a Config in closed form.
         measure: its value, of a network that is built for it.
@@ -123,10 +99,6 @@ class Cost:
     is_objective: bool = True
     null_in_plans: bool = False
 
-    def __post_init__(self) -> None:
-        if (self.count is None) == (self.measure is None):
-            raise ValueError(f"cost {self.key} must be either counted or measured")
-
     @property
     def option(self) -> str:
         """The option of `convstudy search` that limits it."""
@@ -139,7 +111,7 @@ def _latency_seconds(design: "Design", at: Conditions) -> float:
     from pipeline.cost.latency import latency_seconds
 
     network = search_spaces.instantiate(design.family, design.config, at.resolution, at.channels, at.classes)
-    return latency_seconds(network, at.channels, at.resolution, 1, at.device, TIMED_SECONDS, THREADS)
+    return latency_seconds(network, at.channels, at.resolution, 1, at.device, run_seconds=0.2, threads=1)
 
 
 def _train_memory_bytes(design: "Design", at: Conditions) -> float:
@@ -158,25 +130,15 @@ COSTS: dict[str, Cost] = {
         Cost("params", "params", "parameters", COUNT, count=lambda price: price.params, null_in_plans=True),
         Cost("activations", "activations", "activations", COUNT, count=lambda p: p.activations, null_in_plans=True),
         Cost(
-            "latency_seconds",
-            "latency",
-            "seconds an image",
-            SECONDS,
-            measure=_latency_seconds,
-            is_timed=True,
-            null_in_plans=True,
+            "latency_seconds", "latency", "seconds an image", SECONDS,
+            measure=_latency_seconds, is_timed=True, null_in_plans=True,
         ),
         Cost(
-            "train_memory_bytes",
-            "train_memory",
-            "bytes in training",
-            BYTES,
-            measure=_train_memory_bytes,
-            is_objective=False,
-            null_in_plans=True,
+            "train_memory_bytes", "train_memory", "bytes in training", BYTES,
+            measure=_train_memory_bytes, is_objective=False, null_in_plans=True,
         ),
     )
-}
+}  # fmt: skip
 """All costs by key, in the order in which they are shown."""
 
 

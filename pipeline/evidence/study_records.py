@@ -201,14 +201,6 @@ class Compute:
     train_seconds: float
 
 
-@dataclass(frozen=True, config=STRICT)
-class TrialMachine:
-    """The hardware and versions with which trials were trained."""
-
-    hardware: dict[str, str]
-    versions: dict[str, str]
-
-
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class StudyRecord:
     """A study as `convstudy search --json` and `status --json` write it.
@@ -217,7 +209,8 @@ class StudyRecord:
         limits: those that there are, by key of the cost.
         budget: the last one, {"trials": …} or {"hours": …}; empty where no driver has worked yet.
         rungs: epochs.
-        plan, machines: None and empty where they were not recorded.
+        plan: None where it was not recorded.
+        machines: hardware and versions with which trials were trained, each once; empty where they were not recorded.
         refused, duplicates: candidates that were put aside before any training.
         trials: those that count, in the order in which they came to.
         front: numbers of the complete trials that no other dominates.
@@ -242,7 +235,7 @@ class StudyRecord:
     front: tuple[int, ...]
     hypervolume: tuple[float, ...]
     compute: Compute
-    machines: tuple[TrialMachine, ...] = ()
+    machines: tuple[dict[str, dict[str, str]], ...] = ()
 
     @property
     def costs(self) -> list[Cost]:

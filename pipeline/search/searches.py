@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.store import RunFolder, RunStore
-from pipeline.evidence.study_records import Budget, SearchPlan, StudyRecord, StudyState, Trial, TrialMachine
+from pipeline.evidence.study_records import Budget, SearchPlan, StudyRecord, StudyState, Trial
 from pipeline.files import write_json
 from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.running.runner import Runner
@@ -118,13 +118,13 @@ def _show_in_mlflow(runner: Runner, record: StudyRecord) -> None:
         runner.mirror.parent(SEARCH_EXPERIMENT, record.study, study_summary(record, {"": [file]}))
 
 
-def _machines(store: RunStore, trials: Sequence[Trial]) -> list[TrialMachine]:
+def _machines(store: RunStore, trials: Sequence[Trial]) -> list[dict[str, dict[str, str]]]:
     """The hardware and versions with which a study's trials were trained, each once."""
-    found: list[TrialMachine] = []
+    found: list[dict[str, dict[str, str]]] = []
     for trial in trials:
         measurement = store.folder(trial.run).measurement()
         if measurement is not None:
-            machine = TrialMachine(measurement.hardware, measurement.versions)
+            machine = {"hardware": dict(measurement.hardware), "versions": dict(measurement.versions)}
             found += [machine] if machine not in found else []
     return found
 

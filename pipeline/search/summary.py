@@ -17,7 +17,6 @@ from pipeline.evidence.study_records import (
     StudyRecord,
     StudyState,
     Trial,
-    TrialMachine,
     TrialRecord,
 )
 from pipeline.schema import to_json
@@ -131,7 +130,7 @@ def study_record(
     state: StudyState,
     trials: Collection[Trial],
     tail: tuple[int, int],
-    machines: Sequence[TrialMachine] = (),
+    machines: Sequence[dict[str, dict[str, str]]] = (),
 ) -> StudyRecord:
     """The record of a study; `tail` are the refused and duplicate candidates since its last trial."""
     shown = counted(trials)

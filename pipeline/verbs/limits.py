@@ -19,8 +19,8 @@ def limited(verb: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(verb)
     def call(*arguments: Any, **options: Any) -> None:
-        typed = {cost: text for name, cost in costs.items() if (text := options.pop(name)) is not None}
-        limits = {cost.key: cost.unit.read(text, cost.option) for cost, text in typed.items()}
+        typed = [(cost, options.pop(name)) for name, cost in costs.items()]
+        limits = {cost.key: cost.unit.read(text, cost.option) for cost, text in typed if text is not None}
         verb(*arguments, limits=limits, **options)
 
     own = [parameter for name, parameter in inspect.signature(verb).parameters.items() if name != "limits"]
@@ -30,6 +30,6 @@ def limited(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def _option(name: str, cost: Cost) -> inspect.Parameter:
-    help_line = f"Most {cost.noun}, never exceeded: {cost.unit.example}."
-    annotation = Annotated[str | None, typer.Option(cost.option, metavar=cost.unit.metavar, help=help_line)]
+    option = typer.Option(cost.option, metavar=cost.unit.example, help=f"Most {cost.noun}; never exceeded.")
+    annotation = Annotated[str | None, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

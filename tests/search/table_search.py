@@ -100,6 +100,22 @@ def write_curve(folder: RunFolder, until: int | None) -> None:
     folder.write(Result("result/1", header.run, state, None, history, "0" * 64 if complete else None))  # type: ignore[arg-type]
 
 
+def table_runner(
+    root: Path, manifest: Manifest, executor: TableExecutor, stall_seconds: float = 600.0, retries: int = 2
+) -> Runner:
+    """A runner whose trainings are looked up, without MLflow and display."""
+    return Runner(
+        RunStore(root / "runs"),
+        root,
+        manifest,
+        executor,
+        lambda: Mirror.off(root / "mlruns"),
+        Display("table", 0, quiet=True),
+        stall_seconds=stall_seconds,
+        retries=retries,
+    )
+
+
 def run_table(
     root: Path,
     manifest: Manifest,
@@ -116,17 +132,7 @@ def run_table(
     budget = Budget(trials=budget) if isinstance(budget, int) else budget
     studies = Studies(url or f"sqlite:///{root / 'studies.db'}", root / "locks")
     study = studies.open(name) if name in studies.names() else studies.create(name, plan)
-    runner = Runner(
-        RunStore(root / "runs"),
-        root,
-        manifest,
-        executor,
-        lambda: Mirror.off(root / "mlruns"),
-        Display("table", 0, quiet=True),
-        stall_seconds=stall_seconds,
-        retries=retries,
-    )
-    with study.driven(), runner:
+    with study.driven(), table_runner(root, manifest, executor, stall_seconds, retries) as runner:
         Driver(study, budget, runner, executor.capacity, measure).run()
     return studies
 
