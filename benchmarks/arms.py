@@ -88,9 +88,10 @@ def engine(case: Case) -> Timed:
         data.manifest.mean,
         data.manifest.std,
     )
-    network = search_spaces.instantiate(family, reference.config, resolution, 1, 10)
     few = replace(images, train=images.train.subset(WARM_UP_BATCHES * case.batch_size))
-    train(network, replace(recipe, epochs=1), few, case.seed)
+    # a network each: in the memory format that a training leaves, the same seed draws other weights
+    warm, network = (search_spaces.instantiate(family, reference.config, resolution, 1, 10) for _ in range(2))
+    train(warm, replace(recipe, epochs=1), few, case.seed)
     history = train(network, recipe, images, case.seed)
     seconds = sum(1 / rate for rate in history.images_per_second) / case.epochs
     return Timed(1 / seconds, history.epochs[-1].validation_error_percent if case.score else None)

@@ -19,9 +19,9 @@ from pipeline.evidence.records import RunSpec
 from pipeline.evidence.store import RunStore
 from pipeline.machine import cores, resolve_precision
 from pipeline.running.estimate import training_bytes, trainings_at_once
-from pipeline.running.executors import ProcessExecutor
 from pipeline.running.jobs import Job
 from pipeline.running.plans import run_spec
+from pipeline.running.process_executor import ProcessExecutor
 from pipeline.schema import to_json
 from pipeline.training.recipe import Recipe
 

@@ -29,7 +29,7 @@ from pipeline.process import run_and_exit
 from pipeline.running.display import Display
 from pipeline.running.estimate import trainings_at_once
 from pipeline.running.open_runner import RunnerOptions, open_runner
-from pipeline.running.outcomes import Request
+from pipeline.running.requests import Request
 from pipeline.running.workers import prepare_workers
 from pipeline.schema import read_record, to_json
 from pipeline.search.candidates import spec_of

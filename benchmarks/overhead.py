@@ -19,7 +19,7 @@ from pipeline.machine import keep_freed_memory
 from pipeline.reporting.report import write_report
 from pipeline.running.display import Display
 from pipeline.running.open_runner import RunnerOptions, open_runner
-from pipeline.running.outcomes import Request
+from pipeline.running.requests import Request
 from pipeline.running.runner import Runner
 from pipeline.running.single import single_request
 from pipeline.settings import read_settings

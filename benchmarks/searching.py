@@ -26,7 +26,8 @@ from pipeline.evidence.study_records import Budget, Rung, SamplerName, SearchPla
 from pipeline.machine import hardware, peak_memory_bytes, versions
 from pipeline.reporting.rendering import render_html, sections_of, study_sections
 from pipeline.reporting.report import FEATURED, read_published
-from pipeline.running.outcomes import Outcome, Request
+from pipeline.running.outcomes import Outcome
+from pipeline.running.requests import Request
 from pipeline.search.candidates import Candidates
 from pipeline.search.driver import Driver
 from pipeline.search.gate import costs_of

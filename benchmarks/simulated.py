@@ -14,7 +14,8 @@ from benchmarks.surrogate import Surrogate
 from pipeline.evidence.records import Measurement, Result, RunSpec
 from pipeline.evidence.store import RunFolder
 from pipeline.evidence.study_records import Budget, SearchPlan, Trial
-from pipeline.running.outcomes import Outcome, Request
+from pipeline.running.outcomes import Outcome
+from pipeline.running.requests import Request
 from pipeline.schema import parse
 from pipeline.search.gate import costs_of
 from pipeline.training.history import Epoch

@@ -1,4 +1,4 @@
-"""The study's trainings as the stages `run`, `experiment` and `timing` make them, mirrored nowhere.
+"""The study's trainings as the stages `reproduce`, `experiment` and `timing` make them, mirrored nowhere.
 
 Called by gpu/run.py; what is done is not done again, so that a call after an interruption begins where the last one
 ended.

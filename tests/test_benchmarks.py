@@ -48,12 +48,16 @@ def test_an_unknown_benchmark_is_refused_naming_the_nearest(tmp_path: Path) -> N
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # the textbook's four workers, on fewer cores
-def test_engine_and_textbook_train_to_about_the_same_error(prepared_fashion_mnist: Path) -> None:
-    case = Case("lenet-small", 2000, 50, prepared_fashion_mnist, epochs=2, learning_rate=0.1, threads=1, score=True)
+def test_engine_and_textbook_take_the_same_steps(prepared_fashion_mnist: Path) -> None:
+    """With all images in one batch their order does not matter: what is left is how sums are rounded."""
+    case = Case(
+        "lenet-small", 600, 600, prepared_fashion_mnist, epochs=3, learning_rate=0.1, precision="float32", threads=1,
+        score=True,
+    )  # fmt: skip
     ours, theirs = engine(case), textbook(case)
     assert ours.images_per_second > 0 and theirs.images_per_second > 0
-    assert ours.error_percent is not None and theirs.error_percent is not None
-    assert ours.error_percent == pytest.approx(theirs.error_percent, abs=8)  # other orders of images
+    assert ours.error_percent is not None and ours.error_percent < 80  # and they learn
+    assert ours.error_percent == pytest.approx(theirs.error_percent, abs=0.5)
 
 
 def test_equivalence_is_said_only_where_the_interval_lies_within_the_margin() -> None:

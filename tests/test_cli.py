@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import typer.main
 from conftest import make_study
 
 import search_spaces
-from pipeline.verbs.app import main
+from pipeline.verbs.app import app, main
+from pipeline.verbs.options import Output
 from pipeline.workspace import Workspace
 
 Convstudy = Callable[..., tuple[int, str, str]]
@@ -56,7 +58,7 @@ def test_without_a_verb_the_help_is_shown(convstudy: Convstudy) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["trian"], "Did you mean 'train'"),
         (["train"], "Missing argument"),
@@ -77,20 +79,59 @@ def test_without_a_verb_the_help_is_shown(convstudy: Convstudy) -> None:
     ],
 )
 def test_a_users_mistake_is_one_line_that_names_it_and_exit_code_2(
-    arguments: list[str], told: str, convstudy: Convstudy, study: Workspace
+    arguments: list[str], message: str, convstudy: Convstudy, study: Workspace
 ) -> None:
     code, out, err = convstudy(*arguments)
     assert code == 2
-    assert told in err and err.startswith("error: ") and err.count("\n") == 1 and out == ""
+    assert message in err and err.startswith("error: ") and err.count("\n") == 1 and out == ""
 
 
-def test_debug_shows_the_traceback(convstudy: Convstudy) -> None:
+def test_debug_shows_the_traceback(convstudy: Convstudy, study: Workspace) -> None:
     code, _, err = convstudy("profile", "lenett", "--debug")
-    assert code == 2 and "Traceback" in err
+    assert code == 2 and "Traceback" in err and err.endswith("error: unknown network 'lenett': did you mean 'lenet'?\n")
+    study.runs.write_text("a file where the run store should be")
+    code, _, err = convstudy("train", "lenet-small", "--debug")
+    assert code == 4 and "Traceback" in err and "error: " in err
+
+
+def test_a_value_that_reads_like_debug_shows_no_traceback(convstudy: Convstudy, study: Workspace) -> None:
+    code, _, err = convstudy("prepare", "--", "--debug")
+    assert code == 2 and "'--debug'" in err and "Traceback" not in err
+
+
+def test_every_verb_takes_json_debug_and_quiet() -> None:
+    verbs = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert {"experiment", "train", "gc"} <= set(verbs)
+    for name, command in verbs.items():
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert {"--json", "--debug", "--quiet"} <= options, name
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("json_file", "quiet", "out", "err"),
+    [
+        (None, False, "line\nanswer\n", ""),
+        (None, True, "", ""),
+        ("-", False, "[\n  1\n]\n", "line\n"),
+        ("-", True, "[\n  1\n]\n", ""),
+        ("file.json", False, "line\n", ""),
+        ("file.json", True, "", ""),
+    ],
+)
+def test_json_and_quiet_say_where_lines_and_the_answer_go(
+    json_file: str | None, quiet: bool, out: str, err: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    output = Output(None if json_file is None else Path(json_file), quiet)
+    output.line("line")
+    output.answer([1], "answer")
+    assert capsys.readouterr() == (out, err)
+    assert [path.read_text() for path in tmp_path.iterdir()] == (["[\n  1\n]\n"] if json_file == "file.json" else [])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
     [
         ("{", "is not valid JSON"),
         ("[]", "must hold"),
@@ -101,12 +142,12 @@ def test_debug_shows_the_traceback(convstudy: Convstudy) -> None:
     ],
 )
 def test_a_bad_config_file_is_refused_naming_what_is_wrong(
-    content: str, told: str, convstudy: Convstudy, tmp_path: Path
+    content: str, message: str, convstudy: Convstudy, tmp_path: Path
 ) -> None:
     path = tmp_path / "mine.json"
     path.write_text(content)
     code, _, err = convstudy("profile", str(path))
-    assert code == 2 and told in err and err.count("\n") == 1
+    assert code == 2 and message in err and err.count("\n") == 1
 
 
 def test_data_that_are_not_prepared_are_exit_code_3_and_say_what_to_do(convstudy: Convstudy, study: Workspace) -> None:

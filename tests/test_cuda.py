@@ -20,11 +20,11 @@ from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.machine import resolve_device, resolve_precision
 from pipeline.running.display import Display
 from pipeline.running.estimate import training_bytes, trainings_at_once
-from pipeline.running.executors import ProcessExecutor
 from pipeline.running.inputs import training_data
-from pipeline.running.jobs import Job, run_job
+from pipeline.running.jobs import Job, Lost, run_job
 from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.running.plans import plan_group, run_spec
+from pipeline.running.process_executor import ProcessExecutor
 from pipeline.running.reproduce import check_final, reproduce
 from pipeline.running.requests import planned_requests
 from pipeline.schema import to_json
@@ -119,7 +119,7 @@ def test_a_card_without_room_gets_smaller_batches_until_they_fit(prepared_fashio
             parts.append(folder.micro_batches)
             try:
                 run_job(job)
-            except MemoryError:
+            except Lost:
                 torch.cuda.empty_cache()
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
@@ -158,7 +158,8 @@ def test_a_worker_killed_on_the_card_costs_its_attempt_only(prepared_fashion_mni
         first = executor.submit(jobs[0])
         while folders[0].sign_of_life() is None and not first.done():
             pass
-        assert first.cancel()  # pebble kills its worker
+        executor.cancel(first)  # pebble kills its worker
+        assert str(first.exception(timeout=0)) == "worker hung"
         for future in [executor.submit(job) for job in jobs]:
             future.result(timeout=120)
     finally:

@@ -51,7 +51,7 @@ def called(workspace: Workspace, *arguments: str) -> str:
     return output.getvalue()
 
 
-def told(workspace: Workspace, *arguments: str) -> Any:
+def json_of(workspace: Workspace, *arguments: str) -> Any:
     """The JSON that a verb prints, called in this process."""
     return json.loads(called(workspace, *arguments, "--json", "-"))
 
@@ -64,7 +64,7 @@ def refused(workspace: Workspace, *arguments: str) -> str:
 
 
 def training_since(workspace: Workspace, moment: float) -> bool:
-    """Whether some run has told since `moment` (of time.time) how far it is."""
+    """Whether some run has reported progress since `moment` (of time.time)."""
     for path in workspace.runs.glob("*/progress.json"):
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime >= moment:

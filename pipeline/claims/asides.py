@@ -1,4 +1,4 @@
-"""What is told beside a claim: figures and contrasts that no rule was fixed for, and that decide nothing.
+"""What stands beside a claim: figures and contrasts that no rule was fixed for, and that decide nothing.
 
 They are measured as parts are, with intervals of 95 % that are not adjusted for the number of them.
 """
@@ -8,7 +8,7 @@ from typing import assert_never
 import search_spaces
 from pipeline.claims.calculations.registry import figures
 from pipeline.claims.catalogue import Catalogue
-from pipeline.claims.estimates import Evidence, estimate, unscaled
+from pipeline.claims.estimates import ClaimRecords, estimate, unscaled
 from pipeline.claims.parts import Beside, CalculatedFigure, CostRatio, Ranking, TimedContrast, TrainedContrast
 from pipeline.claims.verdicts import Aside
 from pipeline.cost.memory import saved_bytes_per_sample
@@ -19,12 +19,12 @@ CHANNELS, CLASSES, PIXELS = 1, 10, 28
 """Of Fashion-MNIST, by which arms are priced."""
 
 
-def told_beside(identifier: str, catalogue: Catalogue, evidence: Evidence) -> tuple[Aside, ...]:
+def asides_of(identifier: str, catalogue: Catalogue, evidence: ClaimRecords) -> tuple[Aside, ...]:
     """All of one claim; raises UsageError where a calculation has no such figure."""
     return tuple(_aside(item, identifier, catalogue, evidence) for item in catalogue.claims[identifier].beside)
 
 
-def _aside(item: Beside, identifier: str, catalogue: Catalogue, evidence: Evidence) -> Aside:
+def _aside(item: Beside, identifier: str, catalogue: Catalogue, evidence: ClaimRecords) -> Aside:
     match item:
         case CalculatedFigure():
             found = figures(item.calculation)
@@ -53,7 +53,7 @@ def cost_of_arm(catalogue: Catalogue, experiment: str, arm: str, cost: str) -> i
     return int(getattr(search_spaces.price(family, config, resolution, CHANNELS, CLASSES), cost))
 
 
-def _contrast(item: TrainedContrast | TimedContrast | Ranking, catalogue: Catalogue, evidence: Evidence) -> Aside:
+def _contrast(item: TrainedContrast | TimedContrast | Ranking, catalogue: Catalogue, evidence: ClaimRecords) -> Aside:
     found = estimate(item, catalogue, evidence)
     if found is None or found.contrast is None:
         return Aside(item.measure, None, item.unit)

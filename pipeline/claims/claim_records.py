@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline.claims.catalogue import Catalogue, read_catalogue
-from pipeline.claims.estimates import Evidence
+from pipeline.claims.estimates import ClaimRecords
 from pipeline.claims.experiments import plan_experiment
 from pipeline.claims.timings.costs import check_timing
 from pipeline.claims.timings.plans import TimingRecord
@@ -70,7 +70,7 @@ class FoundEvidence:
         left_out: why a record, or part of it, is not part of it, by the name of its experiment.
     """
 
-    evidence: Evidence
+    evidence: ClaimRecords
     elsewhere: tuple[str, ...]
     left_out: Mapping[str, str]
 
@@ -92,10 +92,10 @@ def evidence_of(workspace: Workspace, catalogue: Catalogue) -> FoundEvidence:
     left_out |= refused_timings
     elsewhere = [name for name, record in experiments.items() if record is not whole.get(name)]
     elsewhere += [name for name, record in timings.items() if record is not own.timings.get(name)]
-    return FoundEvidence(Evidence(experiments, timings, rankings_of(workspace)), tuple(sorted(elsewhere)), left_out)
+    return FoundEvidence(ClaimRecords(experiments, timings, rankings_of(workspace)), tuple(sorted(elsewhere)), left_out)
 
 
-def judged_evidence(workspace: Workspace, results: Path, catalogue: Catalogue) -> Evidence:
+def judged_evidence(workspace: Workspace, results: Path, catalogue: Catalogue) -> ClaimRecords:
     """What the claims of a folder of results are judged by; timings that are not as claims.yaml has them are left out.
 
     In the workspace's own results that is what its plans ask for, and no more: what else lies there was run by hand.
@@ -115,7 +115,7 @@ def judged_evidence(workspace: Workspace, results: Path, catalogue: Catalogue) -
                 raise UsageError(f"{name} is planned and was not run: run the experiment")
             check_record(plan, found.experiments[name], load_manifest(workspace.prepared_data / plan.data))
             experiments[name] = planned_part(plan, found.experiments[name])
-    return Evidence(experiments, timings, rankings_of(workspace))
+    return ClaimRecords(experiments, timings, rankings_of(workspace))
 
 
 def _before(own: Mapping[str, Record], published: Mapping[str, Record]) -> dict[str, Record]:
@@ -175,14 +175,14 @@ def planned_part(plan: RunPlan, record: GroupRecord) -> GroupRecord:
     return replace(record, networks=tuple(networks))
 
 
-def evidence_in(folder: Path, catalogue: Catalogue) -> Evidence:
+def evidence_in(folder: Path, catalogue: Catalogue) -> ClaimRecords:
     """The records in a folder of experiments that were run and timings that were taken; no rankings.
 
     Where there is one of the profile full, that from a GPU is none to judge by.
     """
     experiments = _records(folder / EXPERIMENTS, catalogue.experiments, GroupRecord)
     timings = _records(folder / TIMINGS, catalogue.timings, TimingRecord)
-    return Evidence(
+    return ClaimRecords(
         {name: record for name, record in experiments.items() if record.networks},
         {name: record for name, record in timings.items() if record.arms},
     )

@@ -38,7 +38,7 @@ OF_LIMITS = ("learning rate", "trains")
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ClaimRecords:
     """All that parts are estimated from: records by name, and errors by (cheap, dear) way to train."""
 
     experiments: Mapping[str, GroupRecord] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Estimate:
 
 
 def estimate(
-    part: EstimatedPart | TrainedContrast | TimedContrast | Ranking, catalogue: Catalogue, evidence: Evidence
+    part: EstimatedPart | TrainedContrast | TimedContrast | Ranking, catalogue: Catalogue, evidence: ClaimRecords
 ) -> Estimate | None:
     """The estimate of a part; None where there is no record for it, without a contrast where that is not enough."""
     if isinstance(part, TimedContrast):
@@ -189,13 +189,13 @@ def _populations(part: PopulationPart, record: GroupRecord) -> Estimate:
     failed = sum(math.isinf(error) for error in (*better, *than))
     names = [arm for arm in arms_of(record) if arm.rpartition(" ")[0] in (part.better, part.than)]
     boundary = apart(better, than, part.expect) if better and than else None
-    told: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
     if boundary is not None:
         shares = (
             f"{np.mean(np.array(e) <= boundary):.0%} of {n}" for e, n in ((better, part.better), (than, part.than))
         )
-        told = (f"the distributions part where {' and '.join(shares)} err at most {boundary:.4g} %",)
-    return Estimate(superiority(better, than), failed, _setting(record, names), told, boundary is not None)
+        cautions = (f"the distributions part where {' and '.join(shares)} err at most {boundary:.4g} %",)
+    return Estimate(superiority(better, than), failed, _setting(record, names), cautions, boundary is not None)
 
 
 def population_errors(record: GroupRecord, population: str) -> list[float]:

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
-from pipeline.claims.asides import told_beside
+from pipeline.claims.asides import asides_of
 from pipeline.claims.calculations.registry import Figures, figures
 from pipeline.claims.catalogue import Catalogue, Claim
-from pipeline.claims.estimates import Estimate, Evidence, estimate, margin_of, null_of, unscaled
+from pipeline.claims.estimates import ClaimRecords, Estimate, estimate, margin_of, null_of, unscaled
 from pipeline.claims.inference import (
     ALPHA,
     Contrast,
@@ -57,7 +57,7 @@ class Adjusted:
     level: float = ALPHA
 
 
-def judge(catalogue: Catalogue, evidence: Evidence) -> list[ClaimVerdict]:
+def judge(catalogue: Catalogue, evidence: ClaimRecords) -> list[ClaimVerdict]:
     """Judge every claim; parts for which there is no evidence stay undecided.
 
     Raises UsageError where a claim says something of a figure that is not calculated.
@@ -88,7 +88,7 @@ def judge(catalogue: Catalogue, evidence: Evidence) -> list[ClaimVerdict]:
                 )
 
     return [
-        _claim(identifier, claim, tuple(judged(identifier, claim)), told_beside(identifier, catalogue, evidence))
+        _claim(identifier, claim, tuple(judged(identifier, claim)), asides_of(identifier, catalogue, evidence))
         for identifier, claim in catalogue.claims.items()
     ]
 
@@ -139,7 +139,7 @@ def judge_analytic(part: AnalyticPart, found: Figures, where: str) -> PartVerdic
     if unknown:
         raise UsageError(f"{where}: {part.calculation} has no figure {unknown[0]!r}; it has {', '.join(found)}")
     judged = tuple(
-        FigureVerdict(name, found[name], relation.told(), relation.holds_of(found[name]))
+        FigureVerdict(name, found[name], relation.in_words(), relation.holds_of(found[name]))
         for name, relation in part.says.items()
     )
     return PartVerdict(

@@ -5,7 +5,7 @@ estimated: from trainings of an experiment's arms, from its populations of netwo
 to train the same networks rank them. They have a direction expected, the smallest effect worth speaking of, and the
 value against which the effect is held.
 
-What is told beside a claim is measured in the same ways and decides nothing: it was asked for later, or is no part of
+What stands beside a claim is measured in the same ways and decides nothing: it was asked for later, or is no part of
 what the source says.
 """
 
@@ -53,7 +53,7 @@ class Relation:
             or (self.at_most is not None and value <= self.at_most)
         )
 
-    def told(self) -> str:
+    def in_words(self) -> str:
         """As a report says it: "about 81"."""
         name = next(name for name in _COMPARISONS if getattr(self, name) is not None)
         words = "" if name == "equals" else f"{name.replace('_', ' ')} "
@@ -242,7 +242,7 @@ Part = Annotated[AnalyticPart | EstimatedPart, Field(discriminator="kind")]
 
 @dataclass(frozen=True, config=STRICT)
 class CalculatedFigure:
-    """A figure of a calculation, told beside a claim."""
+    """A figure of a calculation that stands beside a claim."""
 
     kind: Literal["analytic"]
     measure: str
@@ -254,7 +254,7 @@ class CalculatedFigure:
 
 @dataclass(frozen=True, config=STRICT)
 class CostRatio:
-    """The cost of one arm of an experiment `over` that of another, told beside a claim."""
+    """The cost of one arm of an experiment `over` that of another; stands beside a claim."""
 
     kind: Literal["cost"]
     measure: str

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.claims.catalogue import Catalogue
-from pipeline.claims.estimates import Evidence, estimate
+from pipeline.claims.estimates import ClaimRecords, estimate
 from pipeline.claims.inference import ALPHA, MOST_SEEDS
 from pipeline.claims.judging import Adjusted, is_testable, judge_estimated, p_values_of, seeds_for
 from pipeline.claims.parts import AnalyticPart, RankingPart, TimedPart
@@ -19,7 +19,7 @@ def tabulate(verdicts: Sequence[ClaimVerdict]) -> str:
     return "\n".join([*lines, "", count(verdicts)])
 
 
-def plan_seeds(catalogue: Catalogue, name: str, evidence: Evidence) -> str:
+def plan_seeds(catalogue: Catalogue, name: str, evidence: ClaimRecords) -> str:
     """What an experiment or a timing says of the claims that rest on it, part by part, and how many seeds settle them.
 
     Seeds are rounds of a timing, and networks of a population. For a primary claim they are those that find the effect
@@ -42,11 +42,11 @@ def plan_seeds(catalogue: Catalogue, name: str, evidence: Evidence) -> str:
             if found is None or found.contrast is None:
                 lines.append(f"{identifier}, {part.measure}: no two seeds in which all arms have a value")
                 continue
-            told = effect_of(judge_estimated(part, found, Adjusted(dict(p_values_of(part, found.contrast)))), "p")
+            effect = effect_of(judge_estimated(part, found, Adjusted(dict(p_values_of(part, found.contrast)))), "p")
             needed = seeds_for(part, found.contrast, ALPHA / primary_parts if claim.primary else ALPHA)
             seeds = f"{needed:,} seeds" if needed is not None else f"no number of seeds up to {MOST_SEEDS:,}"
             lines.append(
-                f"{identifier}, {part.measure}: {told}; {seeds} would find {part.smallest:g} {part.unit} with a "
+                f"{identifier}, {part.measure}: {effect}; {seeds} would find {part.smallest:g} {part.unit} with a "
                 "probability of 80 %"
             )
     return "\n".join(lines)

@@ -1,14 +1,13 @@
 """Images of the user's own, listed by a folder or a CSV table: checked, decoded once, and split.
 
-Every problem is found in one pass and told in one error. One image at a time is in memory; pixels go to a scratch file
-from which the splits are then written.
+Every problem is found in one pass and reported in one error. One image at a time is in memory; pixels go to a scratch
+file from which the splits are then written.
 """
 
 import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,7 @@ import PIL
 from pipeline.data.images import BadImageError, Conversions, Header, read_header, read_image
 from pipeline.data.listing import Item, Listing, Problem, nfc
 from pipeline.data.manifest import SPLITS, SplitName
-from pipeline.data.obtain import Tell
-from pipeline.data.sources import RawImages
+from pipeline.data.raw import RawImages, ReadOptions
 from pipeline.data.splits import SMALLEST_PART, TRAIN, Codes, Labels, carve_groups, carve_missing
 from pipeline.errors import DataError
 from pipeline.files import sha256_file
@@ -27,23 +25,7 @@ LARGEST_OWN_SIDE = 64
 DEFAULT_SIDE = 32
 
 
-@dataclass(frozen=True)
-class FolderOptions:
-    """How a user's images are read.
-
-    Attributes:
-        image_size: side in pixels; None: the images' own if all are equal squares of at most 64, else 32.
-        skip_bad: leave unusable files out, telling each, instead of refusing the whole.
-        group_by: images whose relative paths agree in its first capture group go to one split.
-    """
-
-    image_size: int | None
-    seed: int
-    skip_bad: bool
-    group_by: re.Pattern[str] | None
-
-
-def read_listed(source: str, listing: Listing, options: FolderOptions, scratch: Path, tell: Tell) -> RawImages:
+def read_listed(source: str, listing: Listing, options: ReadOptions) -> RawImages:
     """The listed images, split; raises DataError with every problem that `skip_bad` does not leave out."""
     problems = list(listing.problems)
     group_of = _groups(listing.items, options.group_by, problems)
@@ -51,7 +33,7 @@ def read_listed(source: str, listing: Listing, options: FolderOptions, scratch: 
     side = options.image_size or _own_side(list(headers.values()))
     gray = all(header.gray for header in headers.values())
     conversions: Conversions = Counter()
-    items, digest = _decode(list(headers), side, gray, scratch, conversions, problems)
+    items, digest = _decode(list(headers), side, gray, options.scratch, conversions, problems)
 
     codes = {name: code for code, name in enumerate(listing.class_names)}
     labels = np.array([codes[item.class_name] for item in items], np.int64)
@@ -65,14 +47,14 @@ def read_listed(source: str, listing: Listing, options: FolderOptions, scratch: 
         problems += _too_small(labels, splits, listing.class_names)
     _refuse(source, problems, options.skip_bad)
     for problem in problems:
-        tell(f"left out: {problem}")
+        options.tell(f"left out: {problem}")
     counts = {**conversions, "left out": len(problems), "other files ignored": listing.ignored}
     shape = (1 if gray else 3, side, side)
     return RawImages(
         source=source,
         class_names=listing.class_names,
         image_shape=shape,
-        rows=lambda index: np.memmap(scratch, np.uint8, "r", shape=(len(items), *shape))[index],
+        rows=lambda index: np.memmap(options.scratch, np.uint8, "r", shape=(len(items), *shape))[index],
         labels=labels,
         splits=splits,
         raw_files={f"all {len(items)} files": f"sha256:{digest}"},

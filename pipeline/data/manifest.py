@@ -134,18 +134,13 @@ class DataSummary:
     duplicates: dict[str, int]
 
 
-def _how_to_prepare(folder: Path) -> str:
-    from pipeline.data.sources import NAMED
-
-    named = folder.name in NAMED
-    return f"convstudy prepare {folder.name if named else f'FOLDER --name {folder.name}'}"
-
-
 def load_manifest(folder: Path) -> Manifest:
     """The manifest in `folder`; raises DataError when the data set is not prepared, or the manifest is damaged."""
     path = folder / MANIFEST_FILE
     if not path.exists():
-        raise DataError(f"{folder.name} is not prepared: run `{_how_to_prepare(folder)}`")
+        from pipeline.data.sources import how_to_prepare  # which itself needs the manifest's types
+
+        raise DataError(f"{folder.name} is not prepared: run `{how_to_prepare(folder.name)}`")
     try:
         recorded = (folder / CHECKSUM_FILE).read_bytes()
         found = _checksum_line(path).encode()

@@ -1,8 +1,8 @@
-"""How the four IDX files of Fashion-MNIST, MNIST and KMNIST are obtained: the first way that works, each one told.
+"""How the four IDX files of Fashion-MNIST, MNIST and KMNIST are obtained: the first way that works; each is reported.
 
 Fashion-MNIST is known by the MD5 of its uncompressed files, since Debian compressed them again; the others by
-torchvision's MD5 of the compressed ones. A file found wrong is never removed: it is told, and set aside under another
-name if a right one takes its place. What was obtained is kept in `data/raw/NAME`, so that the next time needs nothing.
+torchvision's MD5 of the compressed ones. A file found wrong is never removed: it is reported, and set aside under
+another name if a right one takes its place. What was obtained is kept in `data/raw/NAME` for the next time.
 """
 
 import gzip
@@ -41,17 +41,21 @@ FASHION_MNIST_MD5 = {  # of the uncompressed files
 
 @dataclass(frozen=True)
 class IdxFiles:
-    """Four IDX files, by name without `.gz`, and the MD5 of their content or else of the `.gz` around it."""
+    """Four IDX files, by name without `.gz`, and the MD5 of their content or else of the `.gz` around it.
+
+    `in_debian`: whether Debian's package holds them.
+    """
 
     name: str
     torchvision_class: str
     md5: dict[str, str]
     md5_of_content: bool
+    in_debian: bool = False
 
 
 def fashion_mnist() -> IdxFiles:
     """The files of Fashion-MNIST."""
-    return IdxFiles("fashion-mnist", "FashionMNIST", FASHION_MNIST_MD5, md5_of_content=True)
+    return IdxFiles("fashion-mnist", "FashionMNIST", FASHION_MNIST_MD5, md5_of_content=True, in_debian=True)
 
 
 def torchvision_idx(name: str, torchvision_class: str) -> IdxFiles:
@@ -76,7 +80,7 @@ def obtain(
         attempts: list[tuple[str, Callable[[], Path]]] = []
         if given_folder is not None:
             attempts.append((f"files in {given_folder}", lambda: given_folder))
-        if files.name == "fashion-mnist":
+        if files.in_debian:
             attempts.append((f"Debian's package in {installed}", lambda: installed))
             attempts.append(("apt-get download and dpkg-deb -x", lambda: _apt_download(scratch / "apt", tell)))
         attempts.append(("torchvision's mirrors", lambda: _torchvision_download(files, scratch / "mirrors", tell)))
@@ -94,7 +98,7 @@ def obtain(
 def _attempt(
     files: IdxFiles, title: str, fetch: Callable[[], Path], faults: list[str], tell: Tell, keep_in: Path | None = None
 ) -> dict[str, bytes] | None:
-    """The contents that one way gave, told and kept; None, with its fault told and added, when it did not work."""
+    """The contents that one way gave, kept; None, with its fault added, when it failed. Both are reported."""
     try:
         folder = fetch()
         contents = _read_all(files, folder)

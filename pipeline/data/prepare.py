@@ -4,7 +4,6 @@ Everything is written into a temporary folder beside the final one and renamed i
 data set is whole or absent, and preparing the same images again writes the same bytes.
 """
 
-import os
 import re
 import shutil
 import unicodedata
@@ -14,14 +13,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipeline.data.folder import FolderOptions, read_listed
-from pipeline.data.listing import list_folder, list_table
 from pipeline.data.manifest import SPLITS, Manifest
 from pipeline.data.near import NEARLY_ALIKE
 from pipeline.data.obtain import Tell
-from pipeline.data.sources import IDX_SOURCES, NAMED, Request
+from pipeline.data.raw import ReadOptions
+from pipeline.data.sources import NAMED, DataSource, NamedSource, resolve_source
 from pipeline.data.writing import write_arrays
-from pipeline.errors import StorageError, UsageError, unknown_name
+from pipeline.errors import StorageError, UsageError
 from pipeline.files import fsync_folder
 
 LARGEST_SIDE = 512
@@ -43,11 +41,11 @@ def prepare(
     """Prepare a data set into `prepared_folder / data_set_name(source, name)`, replacing what was there.
 
     Args:
-        source: one of `NAMED`, a folder of class folders, or a CSV table.
+        source: the name of a published data set, a folder of class folders, or a CSV table.
         raw_folder: where files of named sources are looked for and kept.
-        image_size: side in pixels; None: that of a named source, or as `FolderOptions` says.
+        image_size: side in pixels; None: that of a named source, or as `ReadOptions` says.
         seed: of the split into train, validation and, for a user's own images, test.
-        skip_bad, group_by: for a user's own images, see `FolderOptions`; `group_by` is a regular expression.
+        skip_bad, group_by: for a user's own images, see `ReadOptions`; `group_by` is a regular expression.
         given_folder: a folder in which a named source's files are looked for too.
         tell: receives one line per step.
 
@@ -56,79 +54,60 @@ def prepare(
         DataError: when images cannot be had or used; it lists everything and says what to do.
         StorageError: when the disk refuses.
     """
-    data_name = data_set_name(source, name)
-    options = _options(source, image_size, seed, skip_bad, group_by, given_folder)
-    target = prepared_folder / data_name
-    try:
-        with _locked(prepared_folder, data_name, tell), _whole_or_absent(target) as temporary:
-            scratch = temporary / "scratch"
-            if source in NAMED:
-                raw = NAMED[source](Request(raw_folder, given_folder, seed, tell))
-            elif Path(source).is_dir():
-                raw = read_listed(f"folder {_name_of(source)}", list_folder(Path(source)), options, scratch, tell)
-            else:
-                raw = read_listed(f"table {_name_of(source)}", list_table(Path(source)), options, scratch, tell)
-            manifest = write_arrays(raw, temporary, data_name, image_size, seed)
-            scratch.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(f"{error.filename or target}: {error.strerror or error}") from error
-    _tell_result(manifest, target, tell)
-    return manifest
-
-
-def data_set_name(source: str, name: str | None = None) -> str:
-    """The name under which `source` is prepared: `name`, the source's own, or one made from its folder's or file's.
-
-    Raises UsageError when the source does not exist, or its name is unusable or taken by a named source.
-    """
-    if source not in NAMED and not _is_folder_or_file(source):
-        if Path(source).name == source:
-            raise unknown_name("data source", source, NAMED)
-        raise UsageError(f"there is no folder or CSV file {source!r}")
-    if name is not None:
-        if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) is None:
-            raise UsageError(f"name (={name!r}) must be up to 64 letters, digits, '.', '_' or '-' (not first)")
-        chosen = name
-    elif source in NAMED:
-        return source
-    else:
-        plain = unicodedata.normalize("NFKD", _name_of(source)).encode("ascii", "ignore").decode()
-        chosen = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")[:64]
-        if not chosen:
-            raise UsageError(f"no name can be made from {source!r}: give one with --name")
-    if chosen in NAMED and chosen != source:
-        raise UsageError(f"name (={chosen!r}) is that of a source of its own: give another with --name")
-    return chosen
-
-
-def _is_folder_or_file(source: str) -> bool:
-    return os.path.isdir(source) or os.path.isfile(source)  # noqa: PTH112, PTH113  Path's raise on an overlong name
-
-
-def _name_of(source: str) -> str:
-    """The last part of a folder's path, or a file's name without its ending; undecodable bytes replaced."""
-    path = Path(source).resolve()
-    return os.fsencode(path.name if path.is_dir() else path.stem).decode(errors="replace")
-
-
-def _options(
-    source: str, image_size: int | None, seed: int, skip_bad: bool, group_by: str | None, given_folder: Path | None
-) -> FolderOptions:
+    resolved = resolve_source(source)
+    data_name = data_set_name(resolved, name)
     if seed < 0:
         raise UsageError(f"seed (={seed}) must be at least 0")
     if image_size is not None and not 1 <= image_size <= LARGEST_SIDE:
         raise UsageError(f"image_size (={image_size}) must be between 1 and {LARGEST_SIDE}")
-    if source in NAMED and (skip_bad or group_by is not None):
+    named = resolved if isinstance(resolved, NamedSource) else None
+    if named and (skip_bad or group_by is not None):
         raise UsageError(f"--skip-bad and --group-by are for images of your own, not for {source}")
-    if source not in IDX_SOURCES and given_folder is not None:
-        raise UsageError(f"--from is for the files of {', '.join(IDX_SOURCES)}, not for {source!r}")
+    if given_folder is not None and not (named and named.may_be_given):
+        known = ", ".join(each.name for each in NAMED.values() if each.may_be_given)
+        raise UsageError(f"--from is for the files of {known}, not for {source!r}")
+    pattern = _pattern(group_by)
+    target = prepared_folder / data_name
+    try:
+        with _locked(prepared_folder, data_name, tell), _whole_or_absent(target) as temporary:
+            scratch = temporary / "scratch"
+            options = ReadOptions(raw_folder, given_folder, image_size, seed, skip_bad, pattern, scratch, tell)
+            manifest = write_arrays(resolved.read(options), temporary, data_name, image_size, seed)
+            scratch.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"{error.filename or target}: {error.strerror or error}") from error
+    _tell_result(manifest, named is None, target, tell)
+    return manifest
+
+
+def data_set_name(source: DataSource, name: str | None = None) -> str:
+    """The name under which a source is prepared: `name`, the source's own, or one made from its folder's or file's.
+
+    Raises UsageError when the name is unusable, or taken by a named source.
+    """
+    if name is not None:
+        if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) is None:
+            raise UsageError(f"name (={name!r}) must be up to 64 letters, digits, '.', '_' or '-' (not first)")
+        chosen = name
+    else:
+        plain = unicodedata.normalize("NFKD", source.name).encode("ascii", "ignore").decode()
+        chosen = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")[:64]
+        if not chosen:
+            raise UsageError(f"no name can be made from {source.name!r}: give one with --name")
+    if NAMED.get(chosen, source) != source:
+        raise UsageError(f"name (={chosen!r}) is that of a source of its own: give another with --name")
+    return chosen
+
+
+def _pattern(group_by: str | None) -> re.Pattern[str] | None:
+    """The compiled pattern; raises UsageError unless it is a regular expression with a capture group."""
     try:
         pattern = None if group_by is None else re.compile(group_by)
     except re.error as error:
         raise UsageError(f"group_by (={group_by!r}) is no regular expression: {error}") from error
     if pattern is not None and pattern.groups == 0:
         raise UsageError(f"group_by (={group_by!r}) must have a capture group, the part in parentheses")
-    return FolderOptions(image_size, seed, skip_bad, pattern)
+    return pattern
 
 
 @contextmanager
@@ -172,7 +151,7 @@ def _undo(target: Path, temporary: Path, replaced: Path) -> None:
     shutil.rmtree(replaced, ignore_errors=True)
 
 
-def _tell_result(manifest: Manifest, target: Path, tell: Tell) -> None:
+def _tell_result(manifest: Manifest, is_own: bool, target: Path, tell: Tell) -> None:
     counts = ", ".join(f"{manifest.splits[split].count:,} {split}" for split in SPLITS)
     channels, height, width = manifest.image_shape
     tell(f"{manifest.name}: {counts} images of {channels} x {height} x {width} in {target}")
@@ -180,7 +159,7 @@ def _tell_result(manifest: Manifest, target: Path, tell: Tell) -> None:
         if count:
             tell(f"  {what if what.endswith(NEARLY_ALIKE) else f'exact duplicates, {what}'}: {count:,}")
     alike = any(count for what, count in manifest.duplicates.items() if what.endswith(NEARLY_ALIKE))
-    if alike and manifest.source not in NAMED:
+    if alike and is_own:
         tell("  pictures of one thing belong into one split: say with --group-by which do")
     for what, count in manifest.conversions.items():
         if count:

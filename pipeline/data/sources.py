@@ -1,30 +1,106 @@
-"""Named data sets, each one function that yields all its images in one form, whatever way they came.
+"""Data sources: published data sets by name, a folder of class folders, or a CSV table.
+
+What a user names is resolved once, by `resolve_source`; everything later works on the source it returns. A new
+published data set is one function and one entry of `NAMED`.
 
 A source fixes who trains, selects and tests (published test sets stay test sets; validation is carved from training
 images by the seed), and `prepare` writes what it yields.
 """
 
 import hashlib
+import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.data.folder import read_listed
 from pipeline.data.idx import parse_idx
-from pipeline.data.obtain import (
-    DOWNLOAD_ERRORS,
-    Tell,
-    fashion_mnist,
-    obtain,
-    patience,
-    set_aside,
-    torchvision_idx,
-)
-from pipeline.data.splits import TEST, TRAIN, Codes, Labels, carve_validation
-from pipeline.errors import DataError
+from pipeline.data.listing import list_folder, list_table
+from pipeline.data.obtain import DOWNLOAD_ERRORS, fashion_mnist, obtain, patience, set_aside, torchvision_idx
+from pipeline.data.raw import RawImages, ReadOptions
+from pipeline.data.splits import TEST, TRAIN, carve_validation
+from pipeline.errors import DataError, UsageError, unknown_name
+
+
+@dataclass(frozen=True)
+class NamedSource:
+    """A published data set.
+
+    Attributes:
+        read: yields its images; raises DataError, saying what to do, when they cannot be had.
+        may_be_given: whether its files may also lie in a folder that the user names.
+    """
+
+    name: str
+    read: Callable[[ReadOptions], RawImages]
+    may_be_given: bool = False
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """A user's folder of class folders, with or without split folders above these."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return _decoded(self.path.resolve().name)
+
+    def read(self, options: ReadOptions) -> RawImages:
+        """Its images; raises DataError with every problem."""
+        return read_listed(f"folder {self.name}", list_folder(self.path), options)
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """A user's CSV file with columns path, label and, if wanted, split."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return _decoded(self.path.resolve().stem)
+
+    def read(self, options: ReadOptions) -> RawImages:
+        """The images it lists; raises DataError with every problem."""
+        return read_listed(f"table {self.name}", list_table(self.path), options)
+
+
+DataSource = NamedSource | FolderSource | TableSource
+
+
+def resolve_source(text: str) -> DataSource:
+    """The source that a user names by a published name or a path, in which a leading ~ is the home folder.
+
+    Raises UsageError, naming the nearest published name or the missing path, when there is no such source.
+    """
+    if text in NAMED:
+        return NAMED[text]
+    path = os.path.expanduser(text)  # noqa: PTH111  here and below: Path's raise on an unknown user or an overlong name
+    if os.path.isdir(path):  # noqa: PTH112
+        return FolderSource(Path(path))
+    if os.path.isfile(path):  # noqa: PTH113
+        return TableSource(Path(path))
+    if Path(text).name == text:
+        raise unknown_name("data source", text, NAMED)
+    raise UsageError(f"there is no folder or CSV file {text!r}")
+
+
+def how_to_prepare(name: str) -> str:
+    """The command that prepares a data set of that name."""
+    return f"convstudy prepare {name if name in NAMED else f'FOLDER --name {name}'}"
+
+
+def _decoded(name: str) -> str:
+    """A file's name with undecodable bytes replaced."""
+    return os.fsencode(name).decode(errors="replace")
+
 
 FASHION_MNIST_CLASSES = (
     "T-shirt/top",
@@ -39,68 +115,32 @@ FASHION_MNIST_CLASSES = (
     "Ankle boot",
 )
 
-IDX_SOURCES = ("fashion-mnist", "mnist", "kmnist")
-"""The sources whose four files may also lie in a folder that the user names."""
+
+def _fashion_mnist(options: ReadOptions) -> RawImages:
+    contents = obtain(fashion_mnist(), options.raw_folder, options.given_folder, options.tell)
+    return _from_idx("fashion-mnist", FASHION_MNIST_CLASSES, contents, options.seed, {})
 
 
-@dataclass(frozen=True)
-class RawImages:
-    """All images of a source.
-
-    Attributes:
-        source: what the manifest says of where they came from.
-        image_shape: (C, H, W).
-        rows: the uint8 images (n, C, H, W) of an index array (n,).
-        labels: int64 (N,), indices into `class_names`.
-        splits: int8 (N,), codes of `pipeline.data.splits`.
-    """
-
-    source: str
-    class_names: tuple[str, ...]
-    image_shape: tuple[int, int, int]
-    rows: Callable[[npt.NDArray[np.intp]], npt.NDArray[np.uint8]]
-    labels: Labels
-    splits: Codes
-    raw_files: dict[str, str]
-    versions: dict[str, str]
-    conversions: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a named source is asked with: where raw files are kept, a folder the user names, the seed of the split."""
-
-    raw_folder: Path
-    given_folder: Path | None
-    seed: int
-    tell: Tell
-
-
-def _fashion_mnist(request: Request) -> RawImages:
-    contents = obtain(fashion_mnist(), request.raw_folder, request.given_folder, request.tell)
-    return _from_idx("fashion-mnist", FASHION_MNIST_CLASSES, contents, request.seed, {})
-
-
-def _mnist_kind(source: str, class_name: str, request: Request) -> RawImages:
+def _mnist_kind(source: str, class_name: str, options: ReadOptions) -> RawImages:
     """MNIST or KMNIST: torchvision's mirrors, checksums and class names."""
     import torchvision
 
-    contents = obtain(torchvision_idx(source, class_name), request.raw_folder, request.given_folder, request.tell)
+    contents = obtain(torchvision_idx(source, class_name), options.raw_folder, options.given_folder, options.tell)
     classes = tuple(getattr(torchvision.datasets, class_name).classes)
-    return _from_idx(source, classes, contents, request.seed, {"torchvision": torchvision.__version__})
+    return _from_idx(source, classes, contents, options.seed, {"torchvision": torchvision.__version__})
 
 
-def _cifar(source: str, class_name: str, request: Request) -> RawImages:
+def _cifar(source: str, class_name: str, options: ReadOptions) -> RawImages:
     """CIFAR through torchvision, which checks the MD5 of every batch before it reads one."""
     import torchvision
 
     dataset = getattr(torchvision.datasets, class_name)
-    folder = request.raw_folder / source
+    folder = options.raw_folder / source
     archive = folder / dataset.filename
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if archive.exists() and not torchvision.datasets.utils.check_integrity(archive, dataset.tgz_md5):
-            set_aside(archive, request.tell)
+            set_aside(archive, options.tell)
         with patience():
             train, test = dataset(folder, train=True, download=True), dataset(folder, train=False)
     except DOWNLOAD_ERRORS as error:
@@ -108,25 +148,27 @@ def _cifar(source: str, class_name: str, request: Request) -> RawImages:
             f"{source} could not be obtained: not whole in {folder}, and its download failed ({error}). Put "
             f"{dataset.filename} (MD5 {dataset.tgz_md5}) into {folder} and prepare again."
         ) from error
-    request.tell(f"{source}: files in {folder}: all there, checksums right")
+    options.tell(f"{source}: files in {folder}: all there, checksums right")
     return _published(
         source,
         tuple(train.classes),
         *((part.data.transpose(0, 3, 1, 2), np.array(part.targets)) for part in (train, test)),  # NHWC -> NCHW
-        seed=request.seed,
+        seed=options.seed,
         raw_files={file: f"md5:{md5}" for file, md5 in [*dataset.train_list, *dataset.test_list]},
         versions={"torchvision": torchvision.__version__},
     )
 
 
-NAMED: dict[str, Callable[[Request], RawImages]] = {
-    "fashion-mnist": _fashion_mnist,
-    "mnist": partial(_mnist_kind, "mnist", "MNIST"),
-    "kmnist": partial(_mnist_kind, "kmnist", "KMNIST"),
-    "cifar10": partial(_cifar, "cifar10", "CIFAR10"),
-    "cifar100": partial(_cifar, "cifar100", "CIFAR100"),
+NAMED = {
+    source.name: source
+    for source in (
+        NamedSource("fashion-mnist", _fashion_mnist, may_be_given=True),
+        NamedSource("mnist", partial(_mnist_kind, "mnist", "MNIST"), may_be_given=True),
+        NamedSource("kmnist", partial(_mnist_kind, "kmnist", "KMNIST"), may_be_given=True),
+        NamedSource("cifar10", partial(_cifar, "cifar10", "CIFAR10")),
+        NamedSource("cifar100", partial(_cifar, "cifar100", "CIFAR100")),
+    )
 }
-"""Each raises DataError, saying what to do, when its images cannot be had."""
 
 
 def _from_idx(

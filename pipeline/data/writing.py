@@ -1,7 +1,7 @@
 """Writing what a source yields: one array of images and one of labels for each split, and the manifest over them.
 
-Rows pass through in pieces of a few megabytes, by ordinary writes: a full disk is then an error that can be told, where
-a mapped file would kill the process.
+Rows pass through in pieces of a few megabytes, by ordinary writes: a full disk is then an error with a message, where a
+mapped file would kill the process.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pipeline.data.images import resized
 from pipeline.data.manifest import SPLITS, Manifest, SplitFiles, SplitName, write_manifest
 from pipeline.data.near import FINE, NEARLY_ALIKE, Thumbnails, thumbnails
-from pipeline.data.sources import RawImages
+from pipeline.data.raw import RawImages
 from pipeline.data.splits import Labels
 from pipeline.files import sha256_file
 

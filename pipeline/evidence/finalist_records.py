@@ -29,7 +29,7 @@ class Member:
 
 
 Against = Literal["reference", "random networks", "random search"]
-Verdict = Literal["better", "worse", "undecided"]
+ComparisonVerdict = Literal["better", "worse", "undecided"]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -54,7 +54,7 @@ class FinalistComparison:
     difference: float
     interval: tuple[float, float] | None
     n: int
-    verdict: Verdict
+    verdict: ComparisonVerdict
 
 
 @dataclass(frozen=True, config=STRICT)

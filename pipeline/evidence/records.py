@@ -5,7 +5,7 @@ measurement (seconds, throughput, memory, hardware) is never hashed and never re
 """
 
 from dataclasses import field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic.dataclasses import dataclass
 
@@ -73,7 +73,8 @@ class RunHeader:
 
 RunState = Literal["complete", "failed", "stopped"]
 
-PASSING_REASONS = ("out_of_memory", "worker ended unexpectedly", "worker hung")
+PassingReason = Literal["out_of_memory", "worker ended unexpectedly", "worker hung"]
+PASSING_REASONS: tuple[str, ...] = get_args(PassingReason)
 """Why a run may be lost that would succeed another day; it has no result, and a record that holds one is not final."""
 
 

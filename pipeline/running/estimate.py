@@ -18,8 +18,9 @@ from pipeline.evidence.records import RunSpec
 from pipeline.evidence.store import RunStore
 from pipeline.machine import DeviceKind, cores, default_workers, hardware
 from pipeline.running.inputs import build_network
-from pipeline.running.outcomes import Request, finished_result
+from pipeline.running.outcomes import finished_result
 from pipeline.running.plans import price_of
+from pipeline.running.requests import Request
 from pipeline.training.evaluation import autocast
 from pipeline.training.loss import training_loss
 from pipeline.training.optimisation import make_optimizer

@@ -1,40 +1,21 @@
-"""Where trainings run: workers behind a small protocol.
+"""Where trainings run: executors behind a small protocol, opened by name."""
 
-`submit(job)` gives a `concurrent.futures.Future`, `close()` ends all workers. On one machine these are processes of
-pebble's pool: a worker that is killed costs its own attempt only. On Linux they are forked from a server process that
-has loaded PyTorch once, so that a worker (and the successor of one that was killed) starts at once.
-"""
-
-import contextlib
-import errno
-import fcntl
-import os
-import signal
-import time
-import warnings
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Protocol
 
-import torch
-from pebble import CONSTS, ProcessPool
-
-from pipeline.errors import StorageError
-from pipeline.machine import DeviceKind, cards, default_workers, keep_float32, keep_freed_memory
-from pipeline.process import die_with, die_with_parent
-from pipeline.running.jobs import Job, run_job
-from pipeline.running.workers import worker_context
-
-CONSTS.channel_lock_timeout = 10.0
-"""Seconds until pebble mends its pipe when a worker was killed while it held it (60 by default; jobs are small)."""
-LEASE_SECONDS = 10.0
-"""How long a worker waits for the place of one that has just died."""
+from pipeline.errors import unknown_name
+from pipeline.machine import DeviceKind
+from pipeline.running.jobs import Job
+from pipeline.running.process_executor import ProcessExecutor
 
 
 class Executor(Protocol):
-    """What a driver needs of a pool of workers; a job's future, cancelled, ends the worker that runs it."""
+    """Workers that run jobs, on this machine or on others.
+
+    An executor knows how its workers are started, and how it sees that one was lost. Jobs write into the run store, so
+    workers elsewhere need it and the data under the same paths.
+    """
 
     @property
     def capacity(self) -> int:
@@ -42,101 +23,36 @@ class Executor(Protocol):
         ...
 
     def submit(self, job: Job) -> "Future[None]":
-        """Queue a job; the future ends when it has, and raises what it raised."""
+        """Queue a job.
+
+        The future is `running()` while a worker has the job. It raises Lost where the attempt was lost, else what the
+        job raised.
+        """
+        ...
+
+    def cancel(self, future: "Future[None]") -> None:
+        """Give up a running job: its worker is ended, and its future raises Lost("worker hung")."""
+        ...
+
+    def pause(self) -> None:
+        """Halt the workers on this machine, so that something can be timed here alone; workers elsewhere go on."""
+        ...
+
+    def resume(self) -> None:
+        """Let the workers that were paused go on."""
         ...
 
     def close(self) -> None:
-        """End all workers at once."""
+        """End all workers at once; futures that are not done stay so."""
         ...
 
 
-class ProcessExecutor:
-    """Workers on this machine, one process and one thread each: by default as many as cores on CPU, as cards on CUDA.
-
-    Of more workers than cards, each card gets its equal part; estimate.trainings_at_once says how many it can hold.
-    """
-
-    def __init__(self, device: DeviceKind, workers: int | None = None) -> None:
-        self._workers = workers or default_workers(device)
-        self._cards = cards() if device == "cuda" else []
-        self._leases: TemporaryDirectory[str] | None = None
-        self._pool = self._new_pool()
-
-    @property
-    def capacity(self) -> int:
-        """As `Executor.capacity`."""
-        return self._workers
-
-    def submit(self, job: Job) -> "Future[None]":
-        """As `Executor.submit`; a worker that dies fails the future with ProcessExpired or BrokenProcessPool."""
-        if not self._pool.active:  # pebble gives a pool up when a worker dies while none has a job
-            self.close()
-            self._pool = self._new_pool()
-        future: Any = self._pool.schedule(_work, args=[job])
-        return future  # type: ignore[no-any-return]
-
-    def close(self) -> None:
-        """As `Executor.close`."""
-        self._pool.stop()
-        self._pool.join()
-        if self._leases is not None:
-            self._leases.cleanup()
-
-    def _new_pool(self) -> Any:
-        lease = None
-        if self._cards:
-            self._leases = TemporaryDirectory(prefix="convstudy-cards-")
-            lease = _CardLease(Path(self._leases.name), tuple(self._cards), self._workers)
-        return ProcessPool(
-            max_workers=self._workers,
-            initializer=_start_worker,
-            initargs=[os.getpid(), lease],
-            context=worker_context(),
-        )
+EXECUTORS: dict[str, Callable[[DeviceKind, int | None], Executor]] = {"processes": ProcessExecutor}
+"""By name, what opens workers for a kind of device: as many as given, else as many as fit."""
 
 
-@dataclass(frozen=True)
-class _CardLease:
-    """Places for workers, one file each, by turns on the cards: whoever holds its file has the place.
-
-    A worker that dies gives its place up, whatever killed it, and its successor takes that one.
-    """
-
-    folder: Path
-    cards: tuple[str, ...]
-    places: int
-
-    def take(self) -> str:
-        """The card of a free place, held until this process ends; raises StorageError where none becomes free."""
-        deadline = time.monotonic() + LEASE_SECONDS
-        while time.monotonic() < deadline:
-            for index in range(self.places):
-                file = os.open(self.folder / str(index), os.O_CREAT | os.O_RDWR)
-                with contextlib.suppress(BlockingIOError):
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    return self.cards[index % len(self.cards)]
-                os.close(file)
-            time.sleep(0.05)
-        raise StorageError(f"no place for a worker became free in {self.folder}")
-
-
-def _work(job: Job) -> None:
-    """A job; a worker that has run out of memory ends, since what it holds is in the way of its next try."""
-    try:
-        run_job(job)
-    except MemoryError:
-        os._exit(errno.ENOMEM)
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        torch.cuda.empty_cache()  # others on the card may need it before this worker's next job does
-
-
-def _start_worker(driver: int, lease: _CardLease | None) -> None:
-    if lease is not None:  # CUDA reads it when the worker first uses it
-        os.environ["CUDA_VISIBLE_DEVICES"] = lease.take()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # end at once: what a worker writes is whole or absent at any instant
-    die_with(driver)  # the server that forked it may live as long as its workers
-    die_with_parent()
-    keep_freed_memory()
-    keep_float32()
-    torch.set_num_threads(1)
-    warnings.simplefilter("default")
+def open_executor(name: str, device: DeviceKind, workers: int | None) -> Executor:
+    """The executor of that name with its workers; raises UsageError for an unknown name."""
+    if name not in EXECUTORS:
+        raise unknown_name("executor", name, EXECUTORS)
+    return EXECUTORS[name](device, workers)

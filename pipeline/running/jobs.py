@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 
 from pipeline.errors import StorageError
-from pipeline.evidence.records import Measurement, Result, RunHeader
+from pipeline.evidence.records import Measurement, PassingReason, Result, RunHeader
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.files import write_bytes
 from pipeline.machine import hardware, is_out_of_memory, peak_memory_bytes, reset_peak_memory, versions
@@ -51,11 +51,27 @@ class Job:
     weights: bool = False
 
 
+class Lost(Exception):  # noqa: N818 - the machine failed, not the job
+    """An attempt at a job that was lost to the machine; the same job may succeed when it is tried again.
+
+    Raised by a job that runs out of memory, and through a job's future by an executor whose worker ended or hung.
+    """
+
+    def __init__(self, reason: PassingReason, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.detail})" if self.detail else self.reason
+
+
 def run_job(job: Job) -> None:
     """Train the run unless it is finished, then test and probe it unless that is done or not wanted.
 
-    Raises DataError where the data set is not the one the run was registered for, MemoryError where memory is short:
-    asked again, it goes on from its last checkpoint with batches in twice as many parts, if they can be smaller.
+    Raises DataError where the data set is not the one the run was registered for, Lost("out_of_memory") where memory is
+    short: tried again, it continues from its last checkpoint with batches in twice as many parts, if they can be
+    smaller.
     """
     try:
         _run(job)
@@ -63,7 +79,7 @@ def run_job(job: Job) -> None:
         if not is_out_of_memory(error):
             raise
         split_further(RunStore(job.store).folder(job.run))
-        raise MemoryError((str(error).splitlines() or ["memory is short"])[0]) from error
+        raise Lost("out_of_memory") from error
 
 
 def split_further(folder: RunFolder) -> None:

@@ -10,7 +10,7 @@ from pipeline.evidence.store import RunStore
 from pipeline.machine import DeviceKind
 from pipeline.process import only_one
 from pipeline.running.display import Shows
-from pipeline.running.executors import ProcessExecutor
+from pipeline.running.executors import open_executor
 from pipeline.running.runner import RETRIES, STALL_SECONDS, Runner
 from pipeline.tracking.mirror import Mirror, code_commit
 from pipeline.workspace import Workspace
@@ -29,7 +29,8 @@ class RunnerOptions:
         keep_weights: whether weights stay in the run store.
         checkpoint_seconds: how often a training writes a checkpoint.
         retries, stall_seconds: as the runner's RETRIES and STALL_SECONDS.
-        mirrored: whether MLflow is told.
+        mirrored: whether MLflow is written.
+        executor: where trainings run, by its name in EXECUTORS.
     """
 
     workers: int | None = None
@@ -39,23 +40,24 @@ class RunnerOptions:
     retries: int = RETRIES
     stall_seconds: float = STALL_SECONDS
     mirrored: bool = True
+    executor: str = "processes"
 
 
 @contextmanager
 def open_runner(
     workspace: Workspace, manifest: Manifest, device: DeviceKind, display: Shows, options: RunnerOptions
 ) -> Iterator[Runner]:
-    """Workers on this machine, MLflow's mirror, and the workspace's run store.
+    """Workers, MLflow's mirror, and the workspace's run store.
 
-    Raises StorageError, naming its process, while another driver works in the workspace: headers, MLflow and workers
-    have one master at a time.
+    Raises UsageError for an executor that does not exist, and StorageError, naming its process, while another driver
+    works in the workspace: headers, MLflow and workers have one master at a time.
     """
     with only_one("driver", workspace.locks, PATIENCE_SECONDS):
         runner = Runner(
             store=RunStore(workspace.runs),
             data_folder=options.data_folder or workspace.prepared_data / manifest.name,
             manifest=manifest,
-            executor=ProcessExecutor(device, options.workers),
+            executor=open_executor(options.executor, device, options.workers),
             open_mirror=lambda: _open_mirror(workspace, display) if options.mirrored else Mirror.off(workspace.mlflow),
             display=display,
             keep_weights=options.keep_weights,

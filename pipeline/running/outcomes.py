@@ -1,26 +1,11 @@
-"""What is asked of a run, and how it ended: the words between drivers and whoever carries runs out."""
+"""How a requested run ended."""
 
 from dataclasses import dataclass
 
-from pipeline.evidence.records import PASSING_REASONS, Membership, Result, RunSpec, RunState
+from pipeline.evidence.records import PASSING_REASONS, Result, RunState
 from pipeline.evidence.store import RunFolder
 from pipeline.running.jobs import reaches
-
-
-@dataclass(frozen=True)
-class Request:
-    """A run that is wanted, for whom, and what of it: tested and probed once trained, or only its first epochs.
-
-    `weights`: if they were removed, it is trained again for them.
-    """
-
-    spec: RunSpec
-    name: str
-    member: Membership
-    test: bool = False
-    until: int | None = None
-    probes: tuple[str, ...] = ()
-    weights: bool = False
+from pipeline.running.requests import Request
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from pipeline.evidence.records import Epoch, RateTrial
 from pipeline.evidence.statistics import mean_error_percent
 from pipeline.machine import DeviceKind
 from pipeline.running.halving import Curve, best, going_on, rungs
-from pipeline.running.outcomes import Outcome, Request
+from pipeline.running.outcomes import Outcome
 from pipeline.running.plans import PlannedNetwork
-from pipeline.running.requests import rate_request
+from pipeline.running.requests import Request, rate_request
 
 
 class RateChoice:

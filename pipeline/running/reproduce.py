@@ -19,11 +19,11 @@ from pipeline.evidence.records import (
 )
 from pipeline.evidence.statistics import AT_THE_EDGE, IN_MICRO_BATCHES, NO_RATE_TRAINS, flags_of, mean_interval
 from pipeline.machine import DeviceKind, resolve_precision
-from pipeline.running.outcomes import Outcome, Request
+from pipeline.running.outcomes import Outcome
 from pipeline.running.plans import PlannedNetwork, RunPlan, price_of
 from pipeline.running.published import published_runs
 from pipeline.running.rate_choice import RateChoice
-from pipeline.running.requests import seed_requests
+from pipeline.running.requests import Request, seed_requests
 
 
 class Runs(Protocol):

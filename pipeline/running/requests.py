@@ -1,19 +1,34 @@
-"""What a plan asks for: runs that choose each network's learning rate, and runs that are reported."""
+"""Requests for runs, and those of a plan: runs that choose each learning rate, and runs that are reported."""
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from pipeline.data.manifest import Manifest
-from pipeline.evidence.records import GroupRecord, Membership, Role
+from pipeline.evidence.records import GroupRecord, Membership, Role, RunSpec
 from pipeline.machine import DeviceKind
 from pipeline.running.halving import rungs
-from pipeline.running.outcomes import Request
 from pipeline.running.plans import PlannedNetwork, RunPlan, run_spec
 from pipeline.running.published import published_runs
 from pipeline.tracking.content import GROUP_EXPERIMENT
 from pipeline.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run that is wanted, for whom, and what of it: tested and probed once trained, or only its first epochs.
+
+    `weights`: if they were removed, it is trained again for them.
+    """
+
+    spec: RunSpec
+    name: str
+    member: Membership
+    test: bool = False
+    until: int | None = None
+    probes: tuple[str, ...] = ()
+    weights: bool = False
 
 
 def planned_requests(

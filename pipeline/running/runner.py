@@ -1,31 +1,28 @@
-"""The driver's hands: asks workers for runs, watches them, mirrors them live, and gives each outcome once.
+"""Submits runs to an executor, watches them, mirrors them to MLflow, and yields each outcome once.
 
-Only the process that holds a Runner touches headers, MLflow and the display; workers write inside their run's folder.
-A run that is finished already, whoever asked for it, is not trained again.
+The executor says that an attempt was lost, and why; what follows is decided here: another attempt, smaller batches, or
+the loss of the run. Only the process that holds a Runner writes headers, MLflow and the display; workers write inside
+their run's folder. A run that is finished already, whoever asked for it, is not trained again.
 """
 
-import errno
 import functools
-import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from pebble import ProcessExpired
 
 from pipeline.data.manifest import Manifest
 from pipeline.errors import ConvstudyError
 from pipeline.evidence.records import RunHeader
 from pipeline.evidence.store import RunStore
-from pipeline.machine import kills_for_memory
 from pipeline.process import uninterrupted
 from pipeline.running.display import Active, Shows
 from pipeline.running.executors import Executor
-from pipeline.running.jobs import Job, needs_weights, read_progress, split_further
-from pipeline.running.outcomes import Outcome, Request, describe, finished_result, named, outcome_of
+from pipeline.running.jobs import Job, Lost, needs_weights, read_progress, split_further
+from pipeline.running.outcomes import Outcome, describe, finished_result, named, outcome_of
+from pipeline.running.requests import Request
 from pipeline.tracking.mirror import Mirror
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.history import Progress
@@ -48,9 +45,8 @@ class _InFlight:
     attempt: int = 1
     retries_left: int = RETRIES
     micro_batches: int = 1
-    kills_before: int = 0
-    """How many processes the system had killed for want of memory when the attempt began."""
-    was_killed_for_memory: bool = False
+    ran_out_of_memory: bool = False
+    """Whether an attempt ran out of memory and had no chance to split its batches."""
     progress: Progress | None = None
     mirrored: bool = False
     sign: float | None = None
@@ -103,6 +99,15 @@ class Runner:
             if flight.mirrored:
                 self.mirror.interrupted(flight.header)
         self.mirror.close()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let no training run on this machine during the block, so that something can be timed alone."""
+        try:
+            self.executor.pause()
+            yield
+        finally:
+            self.executor.resume()
 
     def holds(self, request: Request) -> bool:
         """Whether the run is finished, with all that is wanted of it, so that it would not be trained."""
@@ -164,40 +169,41 @@ class Runner:
 
     def _start(self, flight: _InFlight) -> None:
         self.store.folder(flight.job.run).progress.unlink(missing_ok=True)  # of an earlier attempt
-        flight.heard, flight.kills_before = time.monotonic(), kills_for_memory()
+        flight.heard = time.monotonic()
         self._in_flight[self.executor.submit(flight.job)] = flight
 
     def _end(self, future: "Future[None]", flight: _InFlight) -> None:
-        folder = self.store.folder(flight.job.run)
-        error = None if future.cancelled() else future.exception()
-        if error is None and not future.cancelled():
+        folder, error = self.store.folder(flight.job.run), future.exception()
+        if isinstance(error, Lost):
+            self._retry(flight, error)
+        elif isinstance(error, ConvstudyError | OSError):
+            raise error
+        elif error is not None:
+            raise RuntimeError(f"run {folder.run} of {flight.request.name} failed by a fault of ours") from error
+        else:
             result = folder.result()
             assert result is not None, f"worker left no result for run {folder.run}"
             self._finished.append(outcome_of(flight.request, folder, result, attempts=flight.attempt))
-            return
-        reason = _passing_reason(error)
-        if getattr(error, "exitcode", None) == -signal.SIGKILL and kills_for_memory() > flight.kills_before:
-            reason = "out_of_memory"
-            if flight.was_killed_for_memory:  # once, it may have been for what others took
+
+    def _retry(self, flight: _InFlight, lost: Lost) -> None:
+        """Start a lost run again, with smaller batches where memory was short, or give it up after its retries."""
+        folder = self.store.folder(flight.job.run)
+        if lost.reason == "out_of_memory" and folder.micro_batches == flight.micro_batches:
+            if flight.ran_out_of_memory:  # once, it may have been for what others took
                 split_further(folder)
-            flight.was_killed_for_memory = True
-        if reason is None:
-            if isinstance(error, ConvstudyError | OSError):
-                raise error
-            raise RuntimeError(f"run {folder.run} of {flight.request.name} failed by a fault of ours") from error
+            flight.ran_out_of_memory = True
         parts = folder.micro_batches
         if parts == flight.micro_batches:  # nothing is done about it but to try again
             flight.retries_left -= 1
         if flight.retries_left >= 0:
             split = f" with batches in {parts} parts" if parts > 1 else ""
-            why = f" ({error})" if error and reason != "out_of_memory" else ""
-            self.display.line(f"{flight.request.name}: {reason}{why}; going on{split}")
+            self.display.line(f"{flight.request.name}: {lost}; going on{split}")
             flight.attempt, flight.micro_batches = flight.attempt + 1, parts
             self._start(flight)
             return
         folder.split_batches(1)
-        self.mirror.failed(flight.header, reason)
-        self._finished.append(Outcome(flight.request, folder, "failed", reason, attempts=flight.attempt))
+        self.mirror.failed(flight.header, lost.reason)
+        self._finished.append(Outcome(flight.request, folder, "failed", lost.reason, attempts=flight.attempt))
 
     def _watch(self) -> None:
         """Show and mirror how far the runs in flight are."""
@@ -208,7 +214,7 @@ class Runner:
             if sign != flight.sign or not future.running():
                 flight.sign, flight.heard = sign, time.monotonic()
             elif time.monotonic() - flight.heard > self.stall_seconds:
-                future.cancel()  # kills the worker
+                self.executor.cancel(future)
             if progress is None:
                 continue
             if not flight.mirrored:
@@ -220,12 +226,3 @@ class Runner:
             share = (progress.epoch - 1 + progress.step / progress.steps) / progress.epochs
             active.append(Active(flight.request.name, share, progress.images_per_second))
         self.display.update(active)
-
-
-def _passing_reason(error: BaseException | None) -> str | None:
-    """Why an attempt was lost that may succeed when made again, else None; without an error a worker was cancelled."""
-    if error is None:
-        return "worker hung"
-    if isinstance(error, MemoryError) or getattr(error, "exitcode", None) == errno.ENOMEM:  # of a worker that ended
-        return "out_of_memory"
-    return "worker ended unexpectedly" if isinstance(error, ProcessExpired | BrokenProcessPool) else None

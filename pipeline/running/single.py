@@ -9,8 +9,9 @@ from pipeline.evidence.records import Membership
 from pipeline.machine import DeviceKind
 from pipeline.running.display import Display
 from pipeline.running.open_runner import RunnerOptions, open_runner
-from pipeline.running.outcomes import Outcome, Request
+from pipeline.running.outcomes import Outcome
 from pipeline.running.plans import check_batch, check_norms, native_resolution, resolve_network, run_spec
+from pipeline.running.requests import Request
 from pipeline.schema import to_json
 from pipeline.settings import Settings
 from pipeline.workspace import Workspace

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pipeline.evidence.store import RunStore
-from pipeline.running.outcomes import Outcome, Request, finished_result, outcome_of
+from pipeline.running.outcomes import Outcome, finished_result, outcome_of
+from pipeline.running.requests import Request
 
 
 @dataclass

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import search_spaces
 from pipeline.evidence.records import Membership, Result
 from pipeline.evidence.study_records import Budget, Rung, Trial, TrialState
-from pipeline.running.outcomes import Outcome, Request
+from pipeline.running.outcomes import Outcome
+from pipeline.running.requests import Request
 from pipeline.search.asha import Promotion, Standing, to_finish, to_promote
 from pipeline.search.candidates import Candidates, spec_of
 from pipeline.search.gate import MeasuredCosts

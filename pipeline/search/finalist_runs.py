@@ -73,7 +73,8 @@ def compare_finalists(
     display = Display(f"finalists of {name}", 0, quiet=quiet)
     options = replace(options, workers=options.workers or search_workers(plan, references=True))
     with open_runner(workspace, manifest, plan.device, display, options) as runner:
-        return finalists(study, plan, wanted, runner, rivals, measured_costs(plan), display.expect)
+        measure = measured_costs(plan, runner.paused)
+        return finalists(study, plan, wanted, runner, rivals, measure, display.expect)
 
 
 def _random_search(plan: SearchPlan, study: StudyRecord) -> tuple[SearchPlan, Budget]:

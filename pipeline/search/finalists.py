@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline.evidence.finalist_records import FinalistComparison, FinalistsRecord, Member, Verdict
+from pipeline.evidence.finalist_records import ComparisonVerdict, FinalistComparison, FinalistsRecord, Member
 from pipeline.evidence.records import Interval, Membership
 from pipeline.evidence.statistics import chance_error_percent, mean_interval, median_interval
 from pipeline.evidence.study_records import SearchPlan, StudyRecord, TrialRecord
 from pipeline.files import canonical_json
-from pipeline.running.outcomes import Outcome, Request
+from pipeline.running.outcomes import Outcome
+from pipeline.running.requests import Request
 from pipeline.running.runner import Runner
 from pipeline.search.baselines import Rival, rivals_of
 from pipeline.search.candidates import spec_of
@@ -222,7 +223,7 @@ def _difference(one: Interval | None, other: Interval | None) -> Interval | None
     return Interval(one.mean - other.mean, ends, min(one.n, other.n))
 
 
-def verdict(interval: tuple[float, float] | None) -> Verdict:
+def verdict(interval: tuple[float, float] | None) -> ComparisonVerdict:
     """What the interval of a difference in error allows to say."""
     if interval is None or interval[0] <= 0 <= interval[1]:
         return "undecided"

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from pipeline.evidence.study_records import Budget, SearchPlan, Trial
-from pipeline.running.outcomes import Outcome, Request
+from pipeline.running.outcomes import Outcome
+from pipeline.running.requests import Request
 from search_spaces import Space
 
 

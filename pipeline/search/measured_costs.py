@@ -1,20 +1,22 @@
 """Costs that only a built network has; what is timed is measured while the workers stand still."""
 
-import contextlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from pipeline.cost.table import COSTS, Conditions
 from pipeline.evidence.study_records import SearchPlan
 from pipeline.files import canonical_json, sha256_text
-from pipeline.running.workers import workers_paused
 from pipeline.search.gate import MeasuredCosts, described
 from search_spaces import Design
 
+Quiet = Callable[[], AbstractContextManager[object]]
+"""Keeps trainings off this machine for a block (`Runner.paused`)."""
 
-def measured_costs(plan: SearchPlan) -> MeasuredCosts:
+
+def measured_costs(plan: SearchPlan, quiet: Quiet = nullcontext) -> MeasuredCosts:
     """The function that measures what the plan limits or minimises; one that gives nothing where that is nothing.
 
-    What must be timed comes last, and not for a network that is over another limit.
+    What must be timed is timed inside `quiet()`, comes last, and is left out of a network that is over another limit.
     """
     at = Conditions(plan.resolution, plan.channels, plan.classes, plan.recipe.batch_size, plan.device)
     wanted = [cost for cost in COSTS.values() if cost.key in plan.limits.given or cost in plan.costs]
@@ -25,7 +27,7 @@ def measured_costs(plan: SearchPlan) -> MeasuredCosts:
         for cost in wanted:
             if cost.measure is None or (cost.is_timed and any(over > 0 for over in plan.limits.excess(costs).values())):
                 continue
-            with workers_paused() if cost.is_timed else contextlib.nullcontext():
+            with quiet() if cost.is_timed else nullcontext():
                 costs[cost.key] = cost.measure(design, at)
         return costs
 

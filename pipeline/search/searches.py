@@ -57,15 +57,15 @@ def search(
         plan = in_force(studies.open(name).plan, plan, name) if known and not fresh else plan
         warm = warm_trials(workspace, studies, plan, name)
         display = SearchDisplay(name, plan, budget, quiet=quiet)
-        workers = options.workers or search_workers(plan)
-        options = replace(options, workers=workers)
+        options = replace(options, workers=options.workers or search_workers(plan))
         with open_runner(workspace, manifest, plan.device, display, options) as runner:  # refused, if at all, by now
             if known and fresh:
                 studies.remove(name)
             study = studies.open(name) if known and not fresh else studies.create(name, plan)
             with study.driven():
                 try:
-                    driver = Driver(study, budget, runner, workers, measured_costs(plan), display.changed, warm)
+                    measure = measured_costs(plan, runner.paused)
+                    driver = Driver(study, budget, runner, runner.executor.capacity, measure, display.changed, warm)
                     _check_protocol(name, plan, driver.trials.values())
                     if plan.warm_start is not None:
                         display.line(

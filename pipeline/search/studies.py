@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import optuna
 import sqlalchemy
@@ -244,7 +243,7 @@ def _engine(url: str) -> dict[str, Any]:
     if sqlite_file(url) is not None:
         return {"connect_args": {"timeout": 60}}
     waits = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": 1000 * ANSWER_SECONDS, **_ALIVE}
-    given = {name for name, _ in parse_qsl(urlsplit(url).query)}
+    given = sqlalchemy.make_url(url).query
     return {"pool_pre_ping": True, "connect_args": {key: value for key, value in waits.items() if key not in given}}
 
 

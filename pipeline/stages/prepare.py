@@ -1,9 +1,6 @@
 """Stage `prepare`: the study's data set, as params.yaml names it, becomes verified arrays in data/prepared."""
 
-from pathlib import Path
-
 from pipeline.data.prepare import prepare
-from pipeline.data.sources import NAMED
 from pipeline.process import run_stage
 from pipeline.settings import read_settings
 from pipeline.workspace import current_workspace
@@ -14,7 +11,7 @@ def main() -> None:
     workspace = current_workspace()
     data = read_settings(workspace.params_file).data
     prepare(
-        data.source if data.source in NAMED else str(Path(data.source).expanduser()),
+        data.source,
         workspace.raw_data,
         workspace.prepared_data,
         name=data.name,

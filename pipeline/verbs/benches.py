@@ -1,4 +1,4 @@
-"""The verbs that measure convstudy itself: against what one would use instead, and its ways to search."""
+"""The verbs that measure convstudy itself: bench, bench-search."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,47 +6,41 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import UsageError, unknown_name
-from pipeline.verbs.options import Debug, Json, Quiet, data_folder, teller, write
+from pipeline.verbs.options import Output, data_folder, verb
+from pipeline.workspace import current_workspace
 
 
+@verb
 def bench(
+    out: Output,
     names: Annotated[list[str] | None, typer.Argument(help="Benchmarks; default: all (hours).")] = None,
     repeats: Annotated[int, typer.Option(min=2, help="How often each arm is measured.")] = 5,
     data: Annotated[str, typer.Option(help="A prepared data set, by name or folder.")] = "fashion-mnist",
-    json_file: Json = None,
-    debug: Debug = False,
-    quiet: Quiet = False,
 ) -> None:
-    """Measure this project beside what one would use instead, on this machine, in one go."""
+    """Compare this project's speed with other trainers, on this machine, interleaved."""
     from benchmarks import run_benchmarks
-    from pipeline.schema import to_json
-    from pipeline.workspace import current_workspace
 
     workspace = current_workspace()
     folder = data_folder(workspace.prepared_data, data)
-    done = run_benchmarks(names or [], repeats, folder, workspace.results / "benchmarks", teller(quiet, json_file))
-    write(json_file, [to_json(benchmark) for benchmark in done])
+    out.answer(run_benchmarks(names or [], repeats, folder, workspace.results / "benchmarks", out.line))
 
 
+@verb
 def bench_search(
+    out: Output,
     samplers: Annotated[
         str, typer.Option(help="Joined by commas: tpe, nsga2, evolution, random, qmc, gp (hours).")
     ] = "tpe,nsga2,evolution,random,qmc",
     repeats: Annotated[int, typer.Option(min=2, help="Searches of each kind.")] = 30,
     table: Annotated[Path | None, typer.Option(help="A population's table; default: the published one.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Searches at once; default: one per core.")] = None,
-    json_file: Json = None,
-    debug: Debug = False,
-    quiet: Quiet = False,
 ) -> None:
-    """Compare samplers, with and without halving, by searches in a population of trained networks: no training."""
+    """Compare samplers, with and without halving, by simulated searches in a population of trained networks."""
     from benchmarks.search_bench import compare_into
     from benchmarks.search_verdict import findings, tabulate
     from pipeline.evidence.population import TABLE
     from pipeline.evidence.study_records import SAMPLERS
     from pipeline.machine import default_workers
-    from pipeline.schema import to_json
-    from pipeline.workspace import current_workspace
 
     workspace = current_workspace()
     wanted = [name.strip() for name in samplers.split(",")]
@@ -58,9 +52,5 @@ def bench_search(
     if not file.exists():
         raise UsageError(f"{file} does not exist: python -m benchmarks.population trains a population (hours)")
     result = workspace.results / "benchmarks" / "search.json"
-    tell = teller(quiet, json_file)
-    comparison = compare_into(result, file, chosen, repeats, workers or default_workers("cpu"), tell)
-    tell(tabulate(comparison))
-    for finding in findings(comparison):
-        tell(f"- {finding}")
-    write(json_file, to_json(comparison))
+    comparison = compare_into(result, file, chosen, repeats, workers or default_workers("cpu"), out.line)
+    out.answer(comparison, "\n".join([tabulate(comparison), *(f"- {finding}" for finding in findings(comparison))]))

@@ -1,32 +1,28 @@
-"""The verbs about claims: run the experiments that they rest on, and say which of them hold."""
+"""The verbs of claims: experiment, claims."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.errors import UsageError, unknown_name
-from pipeline.verbs.options import Debug, Json, Quiet, Workers, answer, write
+from pipeline.verbs.options import DryRun, Output, Workers, verb
+from pipeline.workspace import Workspace, current_workspace
 
 if TYPE_CHECKING:
     from pipeline.claims.catalogue import Catalogue
-    from pipeline.workspace import Workspace
 
 
-def run(
-    experiment: Annotated[str, typer.Argument(help="An experiment of reports/claims.yaml.")],
+@verb
+def experiment(
+    out: Output,
+    name: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="An experiment or timing of reports/claims.yaml.")],
     seeds: Annotated[int | None, typer.Option(min=2, help="Seeds of each arm; default: the profile's.")] = None,
     profile: Annotated[str | None, typer.Option(help="A profile; default: the one in force.")] = None,
     workers: Workers = None,
-    published: Annotated[
-        bool, typer.Option("--published", help="Take over what is published; train the rest.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, hours and disk.")] = False,
-    json_file: Json = None,
-    debug: Debug = False,
-    quiet: Quiet = False,
+    published: Annotated[bool, typer.Option("--published", help="Take over published runs; train the rest.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
-    """Run one experiment: its arms by one protocol, each at its own best learning rate, with the same seeds.
+    """Run one experiment: its arms under one protocol, each at its own best learning rate, with the same seeds.
 
     Or one timing, whose arms are measured in turn on this machine.
     """
@@ -35,7 +31,7 @@ def run(
     if not dry_run:
         prepare_workers()
     from pipeline.claims.claim_records import EXPERIMENTS, catalogue_of, named, published_record, record_file
-    from pipeline.claims.estimates import Evidence
+    from pipeline.claims.estimates import ClaimRecords
     from pipeline.claims.experiments import plan_experiment
     from pipeline.claims.tables import plan_seeds
     from pipeline.data.manifest import load_manifest
@@ -45,39 +41,29 @@ def run(
     from pipeline.running.reproduce import check_final
     from pipeline.schema import to_json
     from pipeline.settings import read_settings
-    from pipeline.workspace import current_workspace
 
     workspace = current_workspace()
     catalogue, settings = catalogue_of(workspace), read_settings(workspace.params_file)
-    name, profile = named(catalogue, experiment), profile or settings.profile
+    name, profile = named(catalogue, name), profile or settings.profile
     if name in catalogue.timings:
-        _time(workspace, catalogue, name, profile, dry_run, json_file, quiet)
+        _time(out, workspace, catalogue, name, profile, dry_run)
         return
     manifest = load_manifest(workspace.prepared_data / settings.data.name)
     plan = plan_experiment(name, catalogue.experiments[name], profile, settings, manifest, seeds)
     known = published_record(workspace, name, profile) if published else None
     if dry_run:
-        answer(json_file, *estimate_campaign(workspace, plan, workers, known), quiet)
+        text, value = estimate_campaign(workspace, plan, workers, known)
+        out.answer(value, text)
         return
-    record = run_plan(workspace, plan, name, workers=workers, quiet=quiet, published=known, on_record=show_networks)
+    record = run_plan(workspace, plan, name, workers=workers, quiet=out.quiet, published=known, on_record=show_networks)
     check_final(record)
     write_json(record_file(workspace, EXPERIMENTS, name), to_json(record))
-    if json_file is None and not quiet:
-        print(tabulate(record), plan_seeds(catalogue, name, Evidence({name: record})), sep="\n\n")
-    write(json_file, to_json(record))
+    out.answer(record, f"{tabulate(record)}\n\n{plan_seeds(catalogue, name, ClaimRecords({name: record}))}")
 
 
-def _time(
-    workspace: "Workspace",
-    catalogue: "Catalogue",
-    name: str,
-    profile: str,
-    dry_run: bool,
-    json_file: Path | None,
-    quiet: bool,
-) -> None:
+def _time(out: Output, workspace: Workspace, catalogue: "Catalogue", name: str, profile: str, dry_run: bool) -> None:
     from pipeline.claims.claim_records import TIMINGS, record_file
-    from pipeline.claims.estimates import Evidence
+    from pipeline.claims.estimates import ClaimRecords
     from pipeline.claims.tables import plan_seeds
     from pipeline.claims.timings.measuring import take_timing
     from pipeline.claims.timings.plans import plan_timing
@@ -89,29 +75,22 @@ def _time(
     if not plan.rounds:
         raise UsageError(f"timing {name} has no rounds for the profile {profile}: {', '.join(plan.timing.rounds)}")
     if dry_run:
-        text = f"{name}: {len(plan.timing.arms)} arms measured in turn, {plan.rounds} rounds"
-        answer(json_file, text, to_json(plan), quiet)
+        out.answer(plan, f"{name}: {len(plan.timing.arms)} arms measured in turn, {plan.rounds} rounds")
         return
-    talk = json_file is None and not quiet
-    record = take_timing(plan, resolve_device(), lambda line: print(line, flush=True) if talk else None)
+    record = take_timing(plan, resolve_device(), out.line)
     write_json(record_file(workspace, TIMINGS, name), to_json(record))
-    if talk:
-        print(plan_seeds(catalogue, name, Evidence(timings={name: record})))
-    write(json_file, to_json(record))
+    out.answer(record, plan_seeds(catalogue, name, ClaimRecords(timings={name: record})))
 
 
+@verb
 def claims(
+    out: Output,
     identifier: Annotated[str | None, typer.Argument(metavar="[ID]", help="One claim, as V4; default: all.")] = None,
-    json_file: Json = None,
-    debug: Debug = False,
-    quiet: Quiet = False,
 ) -> None:
-    """Say which claims hold, by calculation and by the records of experiments; with ID, one with its evidence."""
+    """Show which claims hold, by calculation and by the records of experiments; with ID, one with its evidence."""
     from pipeline.claims.claim_records import catalogue_of, evidence_of
     from pipeline.claims.judging import judge
     from pipeline.claims.tables import tabulate, tell
-    from pipeline.schema import to_json
-    from pipeline.workspace import current_workspace
 
     workspace = current_workspace()
     catalogue = catalogue_of(workspace)
@@ -120,11 +99,9 @@ def claims(
         raise unknown_name("claim", identifier, catalogue.claims)
     found = evidence_of(workspace, catalogue)
     verdicts = [claim for claim in judge(catalogue, found.evidence) if identifier in (None, claim.id)]
-    if json_file is None and not quiet:
-        print(tabulate(verdicts) if identifier is None else tell(verdicts[0]))
-        used = {source.partition(" ")[2] for claim in verdicts for source in claim.evidence}
-        if elsewhere := [name for name in found.elsewhere if name in used]:
-            print(f"from published records, made elsewhere: {', '.join(elsewhere)}")
-        for reason in [why for name, why in found.left_out.items() if identifier is None or name in used]:
-            print(f"left out: {reason}")
-    write(json_file, to_json(verdicts))
+    used = {source.partition(" ")[2] for claim in verdicts for source in claim.evidence}
+    lines = [tabulate(verdicts) if identifier is None else tell(verdicts[0])]
+    if elsewhere := [name for name in found.elsewhere if name in used]:
+        lines.append(f"from published records, made elsewhere: {', '.join(elsewhere)}")
+    lines += [f"left out: {reason}" for name, reason in found.left_out.items() if identifier is None or name in used]
+    out.answer(verdicts, "\n".join(lines))

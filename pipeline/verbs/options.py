@@ -1,23 +1,102 @@
-"""What the verbs share: options that mean the same everywhere, and where lines and JSON go."""
+"""What the verbs share: the options of all of them, options that several have, and where lines and JSON go."""
 
+import functools
+import inspect
 import json
 import sys
+import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.errors import UsageError
+from pipeline.errors import ConvstudyError, UsageError
+from pipeline.workspace import Workspace, current_workspace
 
-Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for stdout.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress and no answer; --json writes all the same.")]
+if TYPE_CHECKING:
+    from pipeline.data.manifest import Manifest
+    from pipeline.settings import Settings
+
+Data = Annotated[str | None, typer.Option(help="A prepared data set, by name or folder; default: the study's.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be trained, hours and disk.")]
+Network = Annotated[str, typer.Argument(metavar="NAME|CONFIG.json", help="A reference, or a file with a Config.")]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Trainings at once; default: one per core, or as many as fit on the cards.")
 ]
-Network = Annotated[str, typer.Argument(metavar="NAME|CONFIG.json", help="A reference, or a file with a Config.")]
+
+_SHARED: tuple[tuple[str, Any, Any], ...] = (
+    (
+        "json_file",
+        Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for stdout.")],
+        None,
+    ),
+    ("debug", Annotated[bool, typer.Option("--debug", help="Show tracebacks.")], False),
+    ("quiet", Annotated[bool, typer.Option("--quiet", help="Print nothing; --json is still written.")], False),
+)
+"""The options of every verb: parameter, annotation, default."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a verb's lines and its result go, as `--json` and `--quiet` say."""
+
+    json_file: Path | None
+    quiet: bool
+
+    def line(self, text: str) -> None:
+        """Print a line of progress: to standard output, or to standard error when JSON goes to standard output."""
+        if not self.quiet:
+            print(text, file=sys.stderr if self.json_file == Path("-") else sys.stdout, flush=True)
+
+    def answer(self, value: Any, text: str = "") -> None:
+        """Give the verb's result: `value` as JSON where that was asked for, else `text`.
+
+        Args:
+            value: JSON values, or a record.
+            text: the same for a reader; "" where the lines printed before say it all.
+
+        Raises:
+            StorageError: the JSON file cannot be written.
+        """
+        if self.json_file is None:
+            if text:
+                self.line(text)
+            return
+        from pipeline.files import write_json
+        from pipeline.schema import to_json
+
+        if self.json_file == Path("-"):
+            print(json.dumps(to_json(value), indent=2, allow_nan=False), flush=True)
+        else:
+            write_json(self.json_file, to_json(value))
+
+
+def verb(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options `--json`, `--debug` and `--quiet`.
+
+    The verb takes the Output that they make as its first argument. `--debug` prints the traceback of an error, which
+    is then raised as without it.
+    """
+
+    @functools.wraps(function)
+    def call(json_file: Path | None, debug: bool, quiet: bool, **options: Any) -> None:
+        try:
+            function(Output(json_file, quiet), **options)
+        except (ConvstudyError, OSError):
+            if debug:
+                traceback.print_exc()
+            raise
+
+    _, *own = inspect.signature(function).parameters.values()
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+        for name, annotation, default in _SHARED
+    ]
+    call.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # typer reads options off it
+    return call
 
 
 def read_network(text: str) -> tuple[str, dict[str, Any] | None]:
@@ -41,26 +120,15 @@ def data_folder(prepared: Path, data: str) -> Path:
     return Path(data) if (Path(data) / "manifest.json").exists() else prepared / data
 
 
-def teller(quiet: bool, json_file: Path | None) -> Callable[[str], None]:
-    """Where lines for the user go: standard output, unless JSON goes there; nowhere if quiet."""
-    if quiet:
-        return lambda line: None
-    stream = sys.stderr if json_file == Path("-") else sys.stdout
-    return lambda line: print(line, file=stream, flush=True)
+def open_data(data: str | None) -> "tuple[Workspace, Settings, Path, Manifest]":
+    """The workspace, its settings, and folder and manifest of a prepared data set (None: that of the settings).
 
+    Raises DataError where it is not prepared.
+    """
+    from pipeline.data.manifest import load_manifest
+    from pipeline.settings import read_settings
 
-def answer(target: Path | None, text: str, value: Any, quiet: bool) -> None:
-    """What a verb found: as JSON where that is asked for, else as text, unless it is to be quiet."""
-    if target is None and not quiet:
-        print(text)
-    write(target, value)
-
-
-def write(target: Path | None, value: Any) -> None:
-    """The verb's JSON to a file, to standard output for "-", or nowhere."""
-    if target == Path("-"):
-        print(json.dumps(value, indent=2, allow_nan=False))
-    elif target is not None:
-        from pipeline.files import write_json
-
-        write_json(target, value)
+    workspace = current_workspace()
+    settings = read_settings(workspace.params_file)
+    folder = data_folder(workspace.prepared_data, data or settings.data.name)
+    return workspace, settings, folder, load_manifest(folder)

@@ -7,7 +7,8 @@ import typer
 from pipeline.cost.table import objective_names
 from pipeline.errors import RunsFailedError, UsageError
 from pipeline.verbs.limits import limited
-from pipeline.verbs.options import Debug, Device, Json, Quiet, Workers, answer, data_folder, write
+from pipeline.verbs.options import Data, Device, DryRun, Output, Workers, data_folder, open_data, verb
+from pipeline.workspace import current_workspace
 
 
 def _hidden(url: str | None) -> str | None:
@@ -29,12 +30,14 @@ Storage = Annotated[
 ]
 
 
+@verb
 @limited
 def search(
+    out: Output,
     families: Annotated[str, typer.Argument(help="Design spaces, joined by commas: resnet, or vgg,resnet,anynet-e.")],
     limits: dict[str, float | None],
-    trials: Annotated[int | None, typer.Option(min=1, help="Trained networks in all; default: 40.")] = None,
-    hours: Annotated[float | None, typer.Option(help="Or hours of searching in all.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Total number of trained networks; default: 40.")] = None,
+    hours: Annotated[float | None, typer.Option(help="Total hours of searching, instead of trials.")] = None,
     objectives: Annotated[
         str, typer.Option(help=f"What to minimise, joined by commas: {', '.join(objective_names())}.")
     ] = "error,macs",
@@ -42,9 +45,9 @@ def search(
     fidelity: Annotated[
         str, typer.Option(help="full: every network trains to the end; halving: the better ones.")
     ] = "halving",
-    data: Annotated[str | None, typer.Option(help="A prepared data set, by name or folder.")] = None,
-    train_images: Annotated[int | None, typer.Option(min=1, help="A stratified subset of so many.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Of a network that trains in full.")] = None,
+    data: Data = None,
+    train_images: Annotated[int | None, typer.Option(min=1, help="Size of a stratified subset; default: all.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of a network that trains in full.")] = None,
     profile: Annotated[str | None, typer.Option(help="Whose recipe is used; default: the one in force.")] = None,
     workers: Workers = None,
     executor: Annotated[str, typer.Option(help="Where trainings run: processes.")] = "processes",
@@ -52,38 +55,27 @@ def search(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     storage: Storage = None,
     study: Annotated[str | None, typer.Option(help="The study's name; default: made from what is searched.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the study of that name and begin anew.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete the study of that name and start over.")] = False,
     warm_start: Annotated[str | None, typer.Option(metavar="STUDY", help="Let the sampler learn from another.")] = None,
-    retries: Annotated[int, typer.Option(min=0, help="Of a training whose worker is lost.")] = 2,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be searched, hours and disk.")] = False,
-    json_file: Json = None,
-    debug: Debug = False,
-    quiet: Quiet = False,
+    retries: Annotated[int, typer.Option(min=0, help="Retries of a training whose worker was lost.")] = 2,
+    dry_run: DryRun = False,
 ) -> None:
-    """Search design spaces for the best networks within limits; the same command continues."""
+    """Search design spaces for the best networks within limits. Run the same command again to resume."""
     from pipeline.running.workers import prepare_workers
 
     if not dry_run:
         prepare_workers()
     from pipeline.cost.limits import Limits
-    from pipeline.data.manifest import load_manifest
     from pipeline.evidence.records import PASSING_REASONS
     from pipeline.evidence.study_records import Budget
     from pipeline.machine import resolve_device
     from pipeline.running.open_runner import RunnerOptions
-    from pipeline.schema import parse, to_json
+    from pipeline.schema import parse
     from pipeline.search import estimate, plans, searches, tables, warm_starts
-    from pipeline.settings import read_settings
-    from pipeline.workspace import current_workspace
 
-    if executor != "processes":
-        raise UsageError(f"unknown executor {executor!r}: known: processes")
     if fidelity not in ("full", "halving"):
         raise UsageError(f"unknown fidelity {fidelity!r}: known: full, halving")
-    workspace = current_workspace()
-    settings = read_settings(workspace.params_file)
-    folder = data_folder(workspace.prepared_data, data or settings.data.name)
-    manifest = load_manifest(folder)
+    workspace, settings, folder, manifest = open_data(data)
     changes = {"epochs": epochs, "train_images": train_images}
     plan = plans.plan_search(
         [family.strip() for family in families.split(",")],
@@ -99,8 +91,8 @@ def search(
     )
     budget = parse(Budget, {"trials": 40 if trials is None and hours is None else trials, "hours": hours}, "budget")
     if dry_run:
-        found = estimate.estimate_search(workspace, manifest, plan, budget, study, storage, workers, fresh)
-        answer(json_file, *found, quiet)
+        text, value = estimate.estimate_search(workspace, manifest, plan, budget, study, storage, workers, fresh)
+        out.answer(value, text)
         return
     record = searches.search(
         workspace,
@@ -110,53 +102,46 @@ def search(
         name=study,
         url=storage,
         fresh=fresh,
-        options=RunnerOptions(workers, folder, keep_weights=True, retries=retries),
-        quiet=quiet,
+        options=RunnerOptions(workers, folder, keep_weights=True, retries=retries, executor=executor),
+        quiet=out.quiet,
     )
-    if json_file is None and not quiet:
-        print(tables.tabulate(record))
-    write(json_file, to_json(record))
+    out.answer(record, tables.tabulate(record))
     lost = [trial for trial in record.trials if trial.reason in PASSING_REASONS]
     if lost:  # a network that diverged is a result of the search; one that the machine lost is none
         raise RunsFailedError(f"{len(lost)} of {record.counted} trials were lost: {lost[0].reason}")
 
 
-def studies(storage: Storage = None, json_file: Json = None, debug: Debug = False, quiet: Quiet = False) -> None:
+@verb
+def studies(out: Output, storage: Storage = None) -> None:
     """List the studies of a storage."""
     from pipeline.search import searches
-    from pipeline.workspace import current_workspace
 
     rows = searches.list_studies(current_workspace(), storage)
-    if json_file is None and not quiet:
-        if not rows:
-            print("no study yet: `convstudy search` makes one")
-        for row in rows:
-            print(f"{row['study']:<44} {row['state']:<12} {row['counted']:>5} counted  {','.join(row['space'])}")
-    write(json_file, rows)
+    lines = [
+        f"{row['study']:<44} {row['state']:<12} {row['counted']:>5} counted  {','.join(row['space'])}" for row in rows
+    ]
+    out.answer(rows, "\n".join(lines or ["no study yet: `convstudy search` makes one"]))
 
 
+@verb
 def status(
+    out: Output,
     study: Annotated[str, typer.Argument(help="A study's name.")],
     storage: Storage = None,
-    json_file: Json = None,
-    debug: Debug = False,
-    quiet: Quiet = False,
 ) -> None:
-    """Say how far a study is, and show its front."""
-    from pipeline.schema import to_json
+    """Show the progress and the front of a study."""
     from pipeline.search import searches, tables
-    from pipeline.workspace import current_workspace
 
     record = searches.status(current_workspace(), study, storage)
-    if json_file is None and not quiet:
-        print(tables.tabulate(record))
-    write(json_file, to_json(record))
+    out.answer(record, tables.tabulate(record))
 
 
+@verb
 def finalists(
+    out: Output,
     study: Annotated[str, typer.Argument(help="A study's name.")],
     seeds: Annotated[int, typer.Option(min=2, help="Trainings of each network, from scratch.")] = 5,
-    members: Annotated[int, typer.Option(min=1, help="Networks of the front at most.")] = 8,
+    members: Annotated[int, typer.Option(min=1, help="Maximum number of networks taken from the front.")] = 8,
     random_networks: Annotated[
         int, typer.Option(min=0, help="Drawn at the cost of each member; 7 for an interval.")
     ] = 8,
@@ -166,29 +151,22 @@ def finalists(
     data: Annotated[str | None, typer.Option(help="Where the study's data lie, if not in the workspace.")] = None,
     workers: Workers = None,
     storage: Storage = None,
-    json_file: Json = None,
-    debug: Debug = False,
-    quiet: Quiet = False,
 ) -> None:
     """Retrain a study's best with new seeds, test each once, and compare with what needs no search."""
     from pipeline.running.workers import prepare_workers
 
     prepare_workers()
     from pipeline.running.open_runner import RunnerOptions
-    from pipeline.schema import to_json
     from pipeline.search import tables
     from pipeline.search.finalist_runs import run_finalists
     from pipeline.settings import FinalistsSettings
-    from pipeline.workspace import current_workspace
 
     wanted = FinalistsSettings(seeds, members, random_networks, random_search)
     workspace = current_workspace()
     folder = None if data is None else data_folder(workspace.prepared_data, data)
     options = RunnerOptions(workers, folder, keep_weights=True)
-    record = run_finalists(workspace, study, wanted, url=storage, options=options, quiet=quiet)
-    if json_file is None and not quiet:
-        print(tables.tabulate_finalists(record))
-    write(json_file, to_json(record))
+    record = run_finalists(workspace, study, wanted, url=storage, options=options, quiet=out.quiet)
+    out.answer(record, tables.tabulate_finalists(record))
     if record.lost:
         raise RunsFailedError(f"{record.lost} trainings were lost: the same command tries them again")
     failed = [member.trial for member in record.members if member.test_error_percent is None]

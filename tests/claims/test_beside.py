@@ -7,7 +7,7 @@ from evidence_made import LOWER_ERROR, made_record
 
 from pipeline.claims.calculations.registry import figures
 from pipeline.claims.catalogue import Catalogue, Claim
-from pipeline.claims.estimates import Evidence
+from pipeline.claims.estimates import ClaimRecords
 from pipeline.claims.experiments import Arm, Experiment, Size
 from pipeline.claims.judging import judge
 from pipeline.claims.parts import Beside, CalculatedFigure, CostRatio, Ranking, TimedContrast, TrainedContrast
@@ -39,12 +39,12 @@ def claims(*beside: Beside) -> Catalogue:
     return Catalogue({"depth": Experiment("?", {"full": Size(3, 1.0)}, ARMS)}, {"steps": timing}, {"V4": claim})
 
 
-def evidence() -> Evidence:
+def evidence() -> ClaimRecords:
     seconds = {"fast": (0.010, 0.011, 0.010), "slow": (0.020, 0.022, 0.020)}
     timed = {name: TimedArmRecord(28, 1, 1, steps, steps) for name, steps in seconds.items()}
     record = TimingRecord("timing/1", "steps", "full", "cpu", 1, 128, timed, "now", {}, {})
     pairs = [(float(error), error + 3.0 * (error % 2)) for error in range(10)]
-    return Evidence({"depth": RECORD}, {"steps": record}, {("short", "short, another seed"): pairs})
+    return ClaimRecords({"depth": RECORD}, {"steps": record}, {("short", "short, another seed"): pairs})
 
 
 def test_each_kind_is_measured() -> None:
@@ -56,13 +56,13 @@ def test_each_kind_is_measured() -> None:
     assert steps.effect == pytest.approx(2.0) and steps.unit == "times"
     assert layers.effect == figures("alexnet-layers")["layers"] and layers.interval is None
     assert prices.effect == pytest.approx(61_706 / 120_886)  # lenet over lenet-small
-    told = tell(claim)
-    assert "error of the middle one: -0.967 points [" in told and "time: 2 times [" in told
-    assert "layers of AlexNet: 8" in told
+    text = tell(claim)
+    assert "error of the middle one: -0.967 points [" in text and "time: 2 times [" in text
+    assert "layers of AlexNet: 8" in text
 
 
 def test_without_its_record_it_says_so() -> None:
-    (claim,) = judge(claims(MIDDLE, STEPS), Evidence())
+    (claim,) = judge(claims(MIDDLE, STEPS), ClaimRecords())
     assert [aside.effect for aside in claim.beside] == [None, None]
     assert tell(claim).count("no evidence yet") == 3
 

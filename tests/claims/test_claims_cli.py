@@ -1,4 +1,4 @@
-"""`convstudy claims` and `convstudy run` as a user types them, and the stages that DVC calls, with real trainings."""
+"""`convstudy claims` and `convstudy experiment` as a user types them, and DVC's stages, with real trainings."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from conftest import CHECKOUT
 from small_claims import claimed as claimed
-from verbs import called, refused, told
+from verbs import called, json_of, refused
 
 from pipeline.claims.claim_records import catalogue_of, check_record, judged_evidence
 from pipeline.claims.verdicts import ClaimVerdict
@@ -24,13 +24,13 @@ from pipeline.stages import experiment, judge, plan, timing
 from pipeline.workspace import Workspace
 
 
-def test_an_experiment_is_run_judged_and_told(claimed: Workspace) -> None:
-    (before,) = told(claimed, "claims", "B2")
+def test_an_experiment_is_run_judged_and_shown(claimed: Workspace) -> None:
+    (before,) = json_of(claimed, "claims", "B2")
     assert before["verdict"] == "undecided" and before["parts"][0]["effect"] is None
-    record = told(claimed, "run", "lenets", "--quiet")
+    record = json_of(claimed, "experiment", "lenets", "--quiet")
     assert [network["name"] for network in record["networks"]] == ["lenets.plain", "lenets.norm"]
     assert all(run["test_error_percent"] is None for network in record["networks"] for run in network["runs"])
-    verdicts = told(claimed, "claims")
+    verdicts = json_of(claimed, "claims")
     assert [claim["id"] for claim in verdicts] == ["B2", "B9", "P3", "A1"]
     contract = {"id", "theme", "primary", "statement", "source", "verdict", "parts", "evidence"}
     for claim in verdicts:
@@ -43,37 +43,37 @@ def test_an_experiment_is_run_judged_and_told(claimed: Workspace) -> None:
     assert "points" in said and "(n=2, adjusted p" in said and "smoke" in said and "evidence: experiment lenets" in said
     assert called(claimed, "claims", "b2") == said
     assert "A1     holds" in called(claimed, "claims")
-    again = called(claimed, "run", "lenets")
+    again = called(claimed, "experiment", "lenets")
     assert "B2, error: " in again and "seeds would find 1 points" in again and "lenets.norm" in again
     runs = len(list(RunStore(claimed.runs)))
-    more = told(claimed, "run", "lenets", "--seeds", "3", "--quiet")
+    more = json_of(claimed, "experiment", "lenets", "--seeds", "3", "--quiet")
     assert [run["seed"] for run in more["networks"][0]["runs"]] == [1, 2, 3]
     assert len(list(RunStore(claimed.runs))) == runs + 2  # only the new seed of each arm was trained
 
 
 def test_populations_are_trained_and_compared(claimed: Workspace) -> None:
-    record = told(claimed, "run", "spaces", "--quiet")
+    record = json_of(claimed, "experiment", "spaces", "--quiet")
     names = [f"spaces.{space} {number}" for space in ("free", "growing") for number in (1, 2, 3)]
     assert [network["name"] for network in record["networks"]] == names
     assert all(network["macs"] <= 1_000_000 and len(network["runs"]) == 1 for network in record["networks"])
-    (claim,) = told(claimed, "claims", "P3")
+    (claim,) = json_of(claimed, "claims", "P3")
     (part,) = claim["parts"]
     assert part["n"] == 3 and 0 <= part["effect"] <= 1 and part["against"] == 0.5
     assert claim["evidence"] == ["experiment spaces"]
 
 
-def test_a_timing_is_taken_and_told(claimed: Workspace) -> None:
-    assert "3 rounds" in called(claimed, "run", "norms", "--dry-run")
-    said = called(claimed, "run", "norms")
+def test_a_timing_is_taken_and_judged(claimed: Workspace) -> None:
+    assert "3 rounds" in called(claimed, "experiment", "norms", "--dry-run")
+    said = called(claimed, "experiment", "norms")
     assert "norms: round 3 of 3" in said and "B9, seconds: " in said
-    record = told(claimed, "run", "norms", "--quiet")
+    record = json_of(claimed, "experiment", "norms", "--quiet")
     for arm in record["arms"].values():
         assert len(arm["training_step_seconds"]) == len(arm["inference_seconds"]) == 3 and not arm["peak_memory_bytes"]
     assert record["arms"]["framework"]["macs"] == record["arms"]["from scratch"]["macs"]
     assert (record["arms"]["layer"]["params"], record["arms"]["layer"]["macs"]) == (288, 288 * 14**2)
-    (claim,) = told(claimed, "claims", "B9")
+    (claim,) = json_of(claimed, "claims", "B9")
     assert claim["parts"][0]["n"] == 3 and claim["evidence"] == ["timing norms"]
-    assert "has no rounds for the profile smoke: full" in refused(claimed, "run", "later")
+    assert "has no rounds for the profile smoke: full" in refused(claimed, "experiment", "later")
     claims = claimed.root / "reports" / "claims.yaml"
     for what, other, why in (
         ("batch_size: 16", "batch_size: 8", "was taken with batches of 16, not 8"),
@@ -85,21 +85,21 @@ def test_a_timing_is_taken_and_told(claimed: Workspace) -> None:
         text = claims.read_text()
         claims.write_text(text.replace(what, other))
         said = called(claimed, "claims")
-        assert "left out: " in said and why in said and told(claimed, "claims", "B9")[0]["parts"][0]["n"] is None
+        assert "left out: " in said and why in said and json_of(claimed, "claims", "B9")[0]["parts"][0]["n"] is None
         claims.write_text(text)
 
 
 def test_the_peak_of_memory_is_measured_in_fresh_processes(claimed: Workspace) -> None:
-    arms = told(claimed, "run", "memories", "--quiet")["arms"]
+    arms = json_of(claimed, "experiment", "memories", "--quiet")["arms"]
     peaks = {name: arm["peak_memory_bytes"] for name, arm in arms.items()}
     assert [len(found) for found in peaks.values()] == [2, 2]
     assert min(peaks["network"]) > max(peaks["layer"]) > 0
 
 
-def test_unknown_claims_and_experiments_are_told_with_the_nearest(claimed: Workspace) -> None:
+def test_unknown_claims_and_experiments_are_refused_with_the_nearest(claimed: Workspace) -> None:
     assert "did you mean 'B2'" in refused(claimed, "claims", "B22")
-    assert "did you mean 'lenets'" in refused(claimed, "run", "lenet")
-    assert "has no size for the profile smoke: full" in refused(claimed, "run", "elsewhere")
+    assert "did you mean 'lenets'" in refused(claimed, "experiment", "lenet")
+    assert "has no size for the profile smoke: full" in refused(claimed, "experiment", "elsewhere")
 
 
 def test_the_stages_train_judge_and_reword_without_training(claimed: Workspace) -> None:
@@ -132,7 +132,7 @@ def test_a_record_of_something_else_is_named(claimed: Workspace) -> None:
     record = read_record(GroupRecord, path)
     manifest = load_manifest(claimed.prepared_data / "fashion-mnist")
     check_record(wanted, record, manifest)
-    for changed, told_so in (
+    for changed, why in (
         (
             {"recipe": {**to_json(record.networks[0].recipe), "epochs": 2}},
             "lenets.plain was recorded with another recipe",
@@ -142,7 +142,7 @@ def test_a_record_of_something_else_is_named(claimed: Workspace) -> None:
     ):
         value = json.loads(path.read_text())
         value["networks"][0].update(changed)
-        with pytest.raises(UsageError, match=told_so):
+        with pytest.raises(UsageError, match=why):
             check_record(wanted, parse(GroupRecord, value, "record"), manifest)
     with pytest.raises(UsageError, match="of other data"):
         check_record(wanted, replace(record, data=replace(record.data, fingerprint="another")), manifest)
@@ -153,14 +153,14 @@ def test_a_record_of_something_else_is_named(claimed: Workspace) -> None:
         judge.main()
 
 
-def test_the_projects_own_claims_can_be_told(study: Workspace) -> None:
+def test_the_projects_own_claims_can_be_shown(study: Workspace) -> None:
     (study.root / "reports").mkdir()
     shutil.copy(CHECKOUT / "reports" / "claims.yaml", study.root / "reports" / "claims.yaml")
     assert "contradicted" in called(study, "claims", "A2") and "16" in called(study, "claims", "A2")
 
 
 def test_a_run_that_was_lost_is_no_evidence(claimed: Workspace) -> None:
-    told(claimed, "run", "lenets", "--quiet")
+    json_of(claimed, "experiment", "lenets", "--quiet")
     plan.main()
     lenets = read_record(RunPlan, claimed.plans / "experiments" / "lenets.json")
     manifest = load_manifest(claimed.prepared_data / "fashion-mnist")

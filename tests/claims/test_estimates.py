@@ -8,7 +8,7 @@ import pytest
 from evidence_made import DATA, LOWER_ERROR, made_arm, made_record
 
 from pipeline.claims.catalogue import Catalogue
-from pipeline.claims.estimates import Estimate, Evidence, estimate
+from pipeline.claims.estimates import ClaimRecords, Estimate, estimate
 from pipeline.claims.experiments import Arm, Experiment, Population, Size
 from pipeline.claims.judging import Adjusted, judge_estimated
 from pipeline.claims.measures import value_of
@@ -21,7 +21,7 @@ DEPTH = Experiment("?", {"full": Size(5, 1.0)}, {"deep": Arm("vgg-small"), "flat
 
 
 def estimated(part: EstimatedPart, experiment: Experiment, record: GroupRecord) -> Estimate:
-    found = estimate(part, Catalogue({record.group: experiment}), Evidence({record.group: record}))
+    found = estimate(part, Catalogue({record.group: experiment}), ClaimRecords({record.group: record}))
     assert found is not None
     return found
 
@@ -157,11 +157,11 @@ def test_timings_are_compared_within_rounds() -> None:
         smallest=1.1,
     )
     for measured, factor in ((part, 4.0), (replace(part, of="inference"), 4.0)):
-        found = estimate(measured, Catalogue(), Evidence(timings={"speed": record}))
+        found = estimate(measured, Catalogue(), ClaimRecords(timings={"speed": record}))
         assert found is not None and found.contrast is not None
         assert math.exp(found.contrast.mean) == pytest.approx(factor) and found.contrast.n == 2
     left_out = replace(record, arms={})
-    found = estimate(part, Catalogue(), Evidence(timings={"speed": left_out}))
+    found = estimate(part, Catalogue(), ClaimRecords(timings={"speed": left_out}))
     assert found is not None and found.contrast is None
 
 
@@ -169,6 +169,6 @@ def test_rankings_are_correlations_of_ranks() -> None:
     part = RankingPart("ranking", "?", "short", "full", against=0.8)
     pairs = [(float(index), index**3.0) for index in range(20)]
     pairs[3], pairs[4] = (3.0, 64.0), (4.0, 27.0)
-    found = estimate(part, Catalogue(), Evidence(rankings={("short", "full"): pairs}))
+    found = estimate(part, Catalogue(), ClaimRecords(rankings={("short", "full"): pairs}))
     assert found is not None and found.contrast is not None and 0.99 < math.tanh(found.contrast.mean) < 1
-    assert estimate(part, Catalogue(), Evidence()) is None
+    assert estimate(part, Catalogue(), ClaimRecords()) is None

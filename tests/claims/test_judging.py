@@ -9,7 +9,7 @@ from evidence_made import LOWER_ERROR, made_record
 
 import search_spaces
 from pipeline.claims.catalogue import Catalogue, Claim, read_catalogue
-from pipeline.claims.estimates import Evidence
+from pipeline.claims.estimates import ClaimRecords
 from pipeline.claims.experiments import Arm, Experiment, Size
 from pipeline.claims.inference import contrast
 from pipeline.claims.judging import decide, deciding_p_value, judge, p_values_of
@@ -35,7 +35,7 @@ def catalogue(part: EmpiricalPart, primary: bool = True) -> Catalogue:
 
 def test_the_source_claims_get_the_verdicts_that_arithmetic_gives_them() -> None:
     verdicts = {
-        claim.id: claim.verdict for claim in judge(read_catalogue(CHECKOUT / "reports" / "claims.yaml"), Evidence())
+        claim.id: claim.verdict for claim in judge(read_catalogue(CHECKOUT / "reports" / "claims.yaml"), ClaimRecords())
     }
     assert (verdicts["A2"], verdicts["A3"], verdicts["G2"]) == ("contradicted",) * 3
     assert (verdicts["G4"], verdicts["A4"], verdicts["X2"], verdicts["B6"]) == ("holds in part",) * 4
@@ -99,7 +99,7 @@ def test_a_relation_says_one_thing() -> None:
 )
 def test_verdicts_of_a_claim_of_lower_error(deep: tuple[float | None, ...], verdict: Verdict) -> None:
     record = made_record("depth", {"deep": deep, "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
-    (found,) = judge(catalogue(LOWER_ERROR), Evidence({"depth": record}))
+    (found,) = judge(catalogue(LOWER_ERROR), ClaimRecords({"depth": record}))
     assert found.verdict == verdict
     (part,) = found.parts
     assert part.failed == deep.count(None)
@@ -119,7 +119,7 @@ def test_verdicts_of_a_claim_of_lower_error(deep: tuple[float | None, ...], verd
 )
 def test_verdicts_of_a_claim_of_equality(deep: tuple[float, ...], verdict: Verdict) -> None:
     record = made_record("depth", {"deep": deep, "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
-    (found,) = judge(catalogue(replace(LOWER_ERROR, expect="equal")), Evidence({"depth": record}))
+    (found,) = judge(catalogue(replace(LOWER_ERROR, expect="equal")), ClaimRecords({"depth": record}))
     assert found.verdict == verdict
 
 
@@ -135,11 +135,11 @@ def test_verdicts_of_a_claim_of_equality(deep: tuple[float, ...], verdict: Verdi
 )
 def test_verdicts_of_a_claim_that_something_is_not_higher(deep: tuple[float, ...], verdict: Verdict) -> None:
     record = made_record("depth", {"deep": deep, "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
-    (found,) = judge(catalogue(replace(LOWER_ERROR, expect="not higher")), Evidence({"depth": record}))
+    (found,) = judge(catalogue(replace(LOWER_ERROR, expect="not higher")), ClaimRecords({"depth": record}))
     assert found.verdict == verdict
 
 
-def test_the_p_value_that_is_told_is_that_of_the_test_that_decides() -> None:
+def test_the_p_value_that_is_shown_is_that_of_the_test_that_decides() -> None:
     assert deciding_p_value({"equivalence": 0.02, "difference": 0.001}) == 0.02
     assert deciding_p_value({"equivalence": 0.2, "difference": 0.001}) == 0.001
 
@@ -148,7 +148,7 @@ def test_an_effect_that_was_shown_may_still_be_too_small_to_speak_of() -> None:
     flat = (12.0, 12.2, 11.9, 12.0, 12.1)
     for deep, small in (((10.0, 10.2, 9.9, 10.1, 9.8), False), ((11.5, 11.7, 11.3, 11.6, 11.4), True)):
         (found,) = judge(
-            catalogue(LOWER_ERROR), Evidence({"depth": made_record("depth", {"deep": deep, "flat": flat})})
+            catalogue(LOWER_ERROR), ClaimRecords({"depth": made_record("depth", {"deep": deep, "flat": flat})})
         )
         assert (found.verdict, found.parts[0].may_be_small) == ("holds", small)
 
@@ -161,29 +161,29 @@ def test_what_must_be_known_of_the_arms_stands_beside_their_effect() -> None:
         record,
         networks=(replace(deep, flags=(AT_THE_EDGE, "2 of 3 seeds published")), replace(flat, flags=(some,))),
     )
-    (found,) = judge(catalogue(LOWER_ERROR), Evidence({"depth": flagged}))
+    (found,) = judge(catalogue(LOWER_ERROR), ClaimRecords({"depth": flagged}))
     assert found.parts[0].cautions == (f"deep: {AT_THE_EDGE}", f"flat: {some}")
     assert f"deep: {AT_THE_EDGE}" in tell(found)
 
 
-def test_whether_an_arm_trains_is_told_with_a_caution_where_its_rate_is_at_the_edge_but_not_where_it_does_not() -> None:
+def test_whether_an_arm_trains_has_a_caution_where_its_rate_is_at_the_edge_but_not_where_it_does_not() -> None:
     record = made_record("depth", {"deep": (90.0, 90.0, 90.0), "flat": (12.0, 12.2, 11.9)})
     deep, flat = record.networks
     flagged = replace(record, networks=(replace(deep, flags=(AT_THE_EDGE, AT_CHANCE_LEVEL)), flat))
-    (found,) = judge(catalogue(replace(LOWER_ERROR, of="trains")), Evidence({"depth": flagged}))
+    (found,) = judge(catalogue(replace(LOWER_ERROR, of="trains")), ClaimRecords({"depth": flagged}))
     assert found.parts[0].cautions == (f"deep: {AT_THE_EDGE}",)
 
 
 @pytest.mark.parametrize(("against", "verdict"), [(-2.0, "equivalent"), (-1.0, "holds"), (-3.0, "contradicted")])
 def test_an_effect_is_held_against_a_value(against: float, verdict: Verdict) -> None:
     record = made_record("depth", {"deep": (10.0, 10.2, 9.9, 10.1, 9.8), "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
-    (found,) = judge(catalogue(replace(LOWER_ERROR, against=against)), Evidence({"depth": record}))
+    (found,) = judge(catalogue(replace(LOWER_ERROR, against=against)), ClaimRecords({"depth": record}))
     assert found.verdict == verdict
     assert found.parts[0].effect == pytest.approx(-2.04) and found.parts[0].against == against
 
 
 def test_without_evidence_a_claim_is_undecided() -> None:
-    (found,) = judge(catalogue(LOWER_ERROR), Evidence())
+    (found,) = judge(catalogue(LOWER_ERROR), ClaimRecords())
     assert found.verdict == "undecided" and found.parts[0].effect is None
 
 
@@ -194,9 +194,9 @@ def test_what_takes_a_gpu_is_not_testable_without_its_record_and_then_does_not_c
     both = replace(whole.claims["V4"], parts=(LOWER_ERROR, replace(LOWER_ERROR, experiment="large")))
     with_gpu = Catalogue({"depth": DEPTH, "large": large}, claims={"V4": both})
     (alone,), (here,), (there,) = (
-        judge(whole, Evidence({"depth": record})),
-        judge(with_gpu, Evidence({"depth": record})),
-        judge(with_gpu, Evidence({"depth": record, "large": replace(record, group="large")})),
+        judge(whole, ClaimRecords({"depth": record})),
+        judge(with_gpu, ClaimRecords({"depth": record})),
+        judge(with_gpu, ClaimRecords({"depth": record, "large": replace(record, group="large")})),
     )
     assert [part.verdict for part in here.parts] == ["holds", "not testable here"] and here.verdict == "holds"
     assert here.parts[0].p_value == alone.parts[0].p_value
@@ -204,7 +204,7 @@ def test_what_takes_a_gpu_is_not_testable_without_its_record_and_then_does_not_c
 
 
 def test_a_part_whose_arms_a_profile_leaves_out_is_undecided() -> None:
-    (found,) = judge(catalogue(LOWER_ERROR), Evidence({"depth": made_record("depth", {"deep": (1.0, 2.0)})}))
+    (found,) = judge(catalogue(LOWER_ERROR), ClaimRecords({"depth": made_record("depth", {"deep": (1.0, 2.0)})}))
     assert found.verdict == "undecided" and found.parts[0].n is None
 
 
@@ -238,10 +238,10 @@ def test_equal_differences_are_as_sure_as_a_toss_of_coins() -> None:
 
 def test_the_tests_of_all_parts_are_adjusted_together() -> None:
     record = made_record("depth", {"deep": (10.0, 10.2, 9.9, 10.1, 9.8), "flat": (12.0, 12.2, 11.9, 12.0, 12.1)})
-    (alone,) = judge(catalogue(LOWER_ERROR), Evidence({"depth": record}))
+    (alone,) = judge(catalogue(LOWER_ERROR), ClaimRecords({"depth": record}))
     many = catalogue(LOWER_ERROR)
     many = replace(many, claims=dict.fromkeys(("V4", "V5", "V6"), many.claims["V4"]))
-    together_ = judge(many, Evidence({"depth": record}))
+    together_ = judge(many, ClaimRecords({"depth": record}))
     one, three = alone.parts[0].p_value, together_[0].parts[0].p_value
     assert one is not None and three is not None and three == pytest.approx(3 * one)  # Holm: 3 parts in place of 1
 
@@ -252,7 +252,7 @@ def test_a_verdict_is_adjusted_for_what_has_no_evidence_yet() -> None:
     later = replace(whole, experiments={"depth": DEPTH, "later": DEPTH})
     waiting = replace(whole.claims["V4"], parts=(replace(LOWER_ERROR, experiment="later"),))
     (alone,), (first, second) = (
-        judge(found, Evidence({"depth": record}))
+        judge(found, ClaimRecords({"depth": record}))
         for found in (whole, replace(later, claims={"V4": whole.claims["V4"], "V7": waiting}))
     )
     one, beside = alone.parts[0].p_value, first.parts[0].p_value

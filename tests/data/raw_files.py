@@ -35,7 +35,7 @@ def small_raw(raw_fashion_mnist: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="session")
 def small_files(small_raw: Path) -> IdxFiles:
-    return IdxFiles("fashion-mnist", "FashionMNIST", checksums(small_raw), md5_of_content=True)
+    return IdxFiles("fashion-mnist", "FashionMNIST", checksums(small_raw), True, in_debian=True)
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +89,7 @@ def write_apt_get(programs: Path, script: str) -> None:
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    """The MD5 of the uncompressed content of each .gz file in a folder, in the order in which files are told."""
+    """The MD5 of the uncompressed content of each .gz file in a folder, in the order in which files are reported."""
     names = [name for name in FASHION_MNIST_MD5 if (folder / f"{name}.gz").exists()]
     return {name: hashlib.md5(gzip.decompress((folder / f"{name}.gz").read_bytes())).hexdigest() for name in names}
 

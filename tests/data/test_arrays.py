@@ -115,7 +115,7 @@ def test_training_data_open_without_the_test_split(prepared_digits: Path) -> Non
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if not name.startswith("test-")])
-def test_an_absent_file_is_told_in_one_line(prepared_digits: Path, name: str) -> None:
+def test_an_absent_file_is_reported_in_one_line(prepared_digits: Path, name: str) -> None:
     (prepared_digits / name).unlink()
     with pytest.raises(DataError) as caught:
         open_training_data(prepared_digits)
@@ -208,11 +208,11 @@ def test_other_test_images_leave_fingerprint_and_training_data_as_they_are(tmp_p
 
 def test_the_summary_names_the_data_set(prepared_fashion_mnist: Path) -> None:
     manifest = load_manifest(prepared_fashion_mnist)
-    told = summary(manifest)
-    assert (told.name, told.source, told.fingerprint) == ("fashion-mnist", "fashion-mnist", manifest.fingerprint)
-    assert told.counts == {"train": 50_000, "validation": 10_000, "test": 10_000}
-    assert told.image_shape == (1, 28, 28)
-    assert told.class_names[0] == "T-shirt/top"
+    found = summary(manifest)
+    assert (found.name, found.source, found.fingerprint) == ("fashion-mnist", "fashion-mnist", manifest.fingerprint)
+    assert found.counts == {"train": 50_000, "validation": 10_000, "test": 10_000}
+    assert found.image_shape == (1, 28, 28)
+    assert found.class_names[0] == "T-shirt/top"
 
 
 def test_every_failure_of_opening_is_one_of_ours(prepared_digits: Path) -> None:

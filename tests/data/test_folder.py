@@ -151,8 +151,8 @@ def test_pictures_stored_again_or_resized_are_found_across_splits(
     found = manifest.duplicates["train-test nearly alike"]
     assert 0.95 * 400 <= found <= 400 + 0.01 * 500, found  # of 500 others at most 1 % seem so
     assert manifest.duplicates["train-test"] == 0
-    told = capsys.readouterr().out
-    assert f"train-test nearly alike: {found}" in told and "--group-by" in told
+    said = capsys.readouterr().out
+    assert f"train-test nearly alike: {found}" in said and "--group-by" in said
 
 
 def test_the_same_pixels_in_another_file_are_an_exact_duplicate(tmp_path: Path) -> None:
@@ -230,12 +230,12 @@ def test_hostile_class_and_file_names_are_data_and_nothing_else(tmp_path: Path) 
         write_class(tmp_path / "x" / name, images[:6])
         (tmp_path / "x" / name / "00000.png").rename(tmp_path / "x" / name / f"{name[:100]}.png")
     (tmp_path / "x" / "日本" / "00001.png").rename(tmp_path / "x" / "日本" / os.fsdecode(b"\xff\xfe.png"))
-    told: list[str] = []
-    manifest = prepare_folder(tmp_path / "x", tmp_path, tell=told.append)
+    lines: list[str] = []
+    manifest = prepare_folder(tmp_path / "x", tmp_path, tell=lines.append)
     assert set(manifest.class_names) == {unicodedata.normalize("NFC", name) for name in HOSTILE_NAMES}
     assert split_counts(manifest) == {split: (2,) * len(HOSTILE_NAMES) for split in ("train", "validation", "test")}
     assert splits_of(tmp_path, "x")["train"].images.shape == (2 * len(HOSTILE_NAMES), 1, 8, 8)
-    assert not any("\n" in line for line in told)
+    assert not any("\n" in line for line in lines)
 
 
 def test_links_inside_the_folder_are_followed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a user's own folder of images: told in one pass, each with a reason and a fix."""
+"""Everything that can be wrong with a user's folder of images: reported in one pass, each with a reason and a fix."""
 
 import os
 import shutil
@@ -36,10 +36,10 @@ def test_all_problems_are_listed_in_one_pass_with_path_class_reason_and_fix(tmp_
 
 def test_skip_bad_leaves_exactly_these_files_out_and_says_so(tmp_path: Path) -> None:
     expected = hostile_folder(tmp_path / "x")
-    told: list[str] = []
-    manifest = prepare_folder(tmp_path / "x", tmp_path, skip_bad=True, tell=told.append)
+    lines: list[str] = []
+    manifest = prepare_folder(tmp_path / "x", tmp_path, skip_bad=True, tell=lines.append)
     assert manifest.conversions == {"left out": len(expected)}
-    assert sum(line.startswith("left out: ") for line in told) == len(expected)
+    assert sum(line.startswith("left out: ") for line in lines) == len(expected)
     assert split_counts(manifest) == {"train": (6,) * 3, "validation": (2,) * 3, "test": (2,) * 3}
     clean = prepare_folder(write_small_digits(tmp_path / "clean"), tmp_path)
     assert manifest.fingerprint == clean.fingerprint
@@ -156,7 +156,7 @@ def test_one_class_or_none_is_refused(tmp_path: Path) -> None:
     assert "it has 0 classes" in problems_of(tmp_path / "nothing", tmp_path)[0]
 
 
-def test_a_class_missing_from_a_given_split_is_told_with_its_counts(tmp_path: Path) -> None:
+def test_a_class_missing_from_a_given_split_is_named_with_its_counts(tmp_path: Path) -> None:
     write_small_digits(tmp_path / "x" / "train", 10)
     write_small_digits(tmp_path / "x" / "test", 4, classes=2)
     assert problems_of(tmp_path / "x", tmp_path) == [

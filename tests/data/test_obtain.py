@@ -18,28 +18,28 @@ from pipeline.errors import DataError
 
 
 def test_files_already_there_are_used_and_nothing_else_is_tried(raw_fashion_mnist: Path, offline: Path) -> None:
-    told: list[str] = []
-    contents = obtain(fashion_mnist(), raw_fashion_mnist.parent, NOWHERE, told.append, installed=NOWHERE)
+    lines: list[str] = []
+    contents = obtain(fashion_mnist(), raw_fashion_mnist.parent, NOWHERE, lines.append, installed=NOWHERE)
     assert {name: len(content) for name, content in contents.items()} == {
         "train-images-idx3-ubyte": 16 + 60_000 * 784,
         "train-labels-idx1-ubyte": 8 + 60_000,
         "t10k-images-idx3-ubyte": 16 + 10_000 * 784,
         "t10k-labels-idx1-ubyte": 8 + 10_000,
     }
-    assert len(told) == 1
-    assert "checksums right" in told[0]
+    assert len(lines) == 1
+    assert "checksums right" in lines[0]
 
 
 def test_a_folder_the_user_names_comes_second_and_is_kept(
     raw_fashion_mnist: Path, offline: Path, tmp_path: Path
 ) -> None:
-    told: list[str] = []
-    obtain(fashion_mnist(), tmp_path / "raw", raw_fashion_mnist, told.append, installed=raw_fashion_mnist)
-    assert ["no such folder" in told[0], f"files in {raw_fashion_mnist}: all four" in told[1]] == [True, True]
-    assert len(told) == 2
+    lines: list[str] = []
+    obtain(fashion_mnist(), tmp_path / "raw", raw_fashion_mnist, lines.append, installed=raw_fashion_mnist)
+    assert ["no such folder" in lines[0], f"files in {raw_fashion_mnist}: all four" in lines[1]] == [True, True]
+    assert len(lines) == 2
     assert_all_there(fashion_mnist(), tmp_path / "raw" / "fashion-mnist")
-    obtain(fashion_mnist(), tmp_path / "raw", None, told.append, installed=NOWHERE)
-    assert len(told) == 3
+    obtain(fashion_mnist(), tmp_path / "raw", None, lines.append, installed=NOWHERE)
+    assert len(lines) == 3
     assert_nothing_left(tmp_path / "raw")
 
 
@@ -57,10 +57,10 @@ def test_uncompressed_files_are_taken_and_kept_compressed(
 def test_debians_installed_package_comes_third(
     small_raw: Path, small_files: IdxFiles, offline: Path, tmp_path: Path
 ) -> None:
-    told: list[str] = []
-    obtain(small_files, tmp_path / "raw", NOWHERE, told.append, installed=small_raw)
-    assert [("all four" in line) for line in told] == [False, False, True]
-    assert "Debian's package" in told[2]
+    lines: list[str] = []
+    obtain(small_files, tmp_path / "raw", NOWHERE, lines.append, installed=small_raw)
+    assert [("all four" in line) for line in lines] == [False, False, True]
+    assert "Debian's package" in lines[2]
     assert_all_there(small_files, tmp_path / "raw" / "fashion-mnist")
 
 
@@ -68,10 +68,10 @@ def test_apt_get_download_comes_fourth_and_needs_no_root(
     small_files: IdxFiles, debian_package: Path, offline: Path, tmp_path: Path
 ) -> None:
     write_apt_get(offline, f'[ "$*" = "download dataset-fashion-mnist" ] && cp {debian_package} .')
-    told: list[str] = []
-    obtain(small_files, tmp_path / "raw", None, told.append, installed=NOWHERE)
-    assert "downloading Debian's package" in told[2]
-    assert "apt-get download and dpkg-deb -x: all four there" in told[3]
+    lines: list[str] = []
+    obtain(small_files, tmp_path / "raw", None, lines.append, installed=NOWHERE)
+    assert "downloading Debian's package" in lines[2]
+    assert "apt-get download and dpkg-deb -x: all four there" in lines[3]
     assert_all_there(small_files, tmp_path / "raw" / "fashion-mnist")
     assert_nothing_left(tmp_path / "raw")
 
@@ -89,15 +89,15 @@ case "$*" in
 *) echo "E: Unable to locate package" >&2; exit 100 ;;
 esac""",
     )
-    told: list[str] = []
-    obtain(small_files, tmp_path / "raw", None, told.append, installed=NOWHERE)
+    lines: list[str] = []
+    obtain(small_files, tmp_path / "raw", None, lines.append, installed=NOWHERE)
     assert [line.split()[-1] for line in log.read_text().splitlines()] == [
         "dataset-fashion-mnist",
         "update",
         "dataset-fashion-mnist",
     ]
     assert str(tmp_path / "raw") in log.read_text()
-    assert any("Unable to locate package; trying once more with fresh package lists" in line for line in told)
+    assert any("Unable to locate package; trying once more with fresh package lists" in line for line in lines)
     assert_all_there(small_files, tmp_path / "raw" / "fashion-mnist")
     assert_nothing_left(tmp_path / "raw")
 
@@ -112,10 +112,10 @@ def test_torchvisions_mirrors_come_last(
     ]
     monkeypatch.setattr(torchvision.datasets.FashionMNIST, "mirrors", ["http://127.0.0.1:9/", mirror])
     monkeypatch.setattr(torchvision.datasets.FashionMNIST, "resources", resources)
-    told: list[str] = []
-    obtain(small_files, tmp_path / "raw", None, told.append, installed=NOWHERE)
-    assert "torchvision's mirrors: all four there" in told[-1]
-    assert any("apt-get failed: E: no network" in line for line in told)
+    lines: list[str] = []
+    obtain(small_files, tmp_path / "raw", None, lines.append, installed=NOWHERE)
+    assert "torchvision's mirrors: all four there" in lines[-1]
+    assert any("apt-get failed: E: no network" in line for line in lines)
     assert_all_there(small_files, tmp_path / "raw" / "fashion-mnist")
 
 
@@ -136,9 +136,9 @@ def test_when_all_fail_every_attempt_and_what_to_do_are_said(
     small_files: IdxFiles, offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (offline / "apt-get").unlink()
-    told: list[str] = []
+    lines: list[str] = []
     with pytest.raises(DataError) as caught:
-        obtain(small_files, tmp_path / "raw", tmp_path / "given", told.append, installed=NOWHERE)
+        obtain(small_files, tmp_path / "raw", tmp_path / "given", lines.append, installed=NOWHERE)
     message = str(caught.value)
     attempts = message.splitlines()[1:-1]
     assert [line.split(":")[0].strip() for line in attempts] == [
@@ -152,5 +152,5 @@ def test_when_all_fail_every_attempt_and_what_to_do_are_said(
     assert "Connection refused" in attempts[4]
     assert "t10k-labels-idx1-ubyte.gz into" in message.splitlines()[-1]
     assert "--from FOLDER" in message
-    assert sum("fashion-mnist: " in line for line in told) >= 5
+    assert sum("fashion-mnist: " in line for line in lines) >= 5
     assert caught.value.exit_code == 3

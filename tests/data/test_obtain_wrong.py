@@ -44,12 +44,12 @@ def test_a_wrong_file_is_named_kept_and_passed_over(
     shutil.copytree(small_raw, kept)
     damage(kept / f"{TRAIN_LABELS}.gz", way)
     wrong = (kept / f"{TRAIN_LABELS}.gz").read_bytes() if way != "absent" else None
-    told: list[str] = []
-    obtain(small_files, tmp_path / "raw", small_raw, told.append, installed=NOWHERE)
-    assert f"{TRAIN_LABELS}.gz" in told[0]
-    assert said in told[0]
+    lines: list[str] = []
+    obtain(small_files, tmp_path / "raw", small_raw, lines.append, installed=NOWHERE)
+    assert f"{TRAIN_LABELS}.gz" in lines[0]
+    assert said in lines[0]
     if way == "other content":
-        assert f"{small_files.md5[TRAIN_LABELS]}, found" in told[0]
+        assert f"{small_files.md5[TRAIN_LABELS]}, found" in lines[0]
     aside = list(kept.glob("*.wrong-*"))
     assert [path.read_bytes() for path in aside] == ([] if wrong is None else [wrong])
     for path in aside:
@@ -64,8 +64,8 @@ def test_a_wrong_file_in_the_users_own_folder_is_left_as_it_is(
     shutil.copytree(small_raw, given)
     damage(given / f"{TRAIN_LABELS}.gz", "other content")
     before = {path.name: path.read_bytes() for path in given.iterdir()}
-    told: list[str] = []
-    obtain(small_files, tmp_path / "raw", given, told.append, installed=small_raw)
-    assert "wrong checksum" in told[1]
+    lines: list[str] = []
+    obtain(small_files, tmp_path / "raw", given, lines.append, installed=small_raw)
+    assert "wrong checksum" in lines[1]
     assert {path.name: path.read_bytes() for path in given.iterdir()} == before
     assert_all_there(small_files, tmp_path / "raw" / "fashion-mnist")

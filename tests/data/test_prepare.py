@@ -15,6 +15,7 @@ from PIL import Image
 from pipeline.data.arrays import open_training_data, verify
 from pipeline.data.manifest import load_manifest
 from pipeline.data.prepare import data_set_name, prepare
+from pipeline.data.sources import resolve_source
 from pipeline.data.writing import mean_and_std
 from pipeline.errors import StorageError, UsageError
 from pipeline.stages import prepare as prepare_stage
@@ -73,14 +74,14 @@ def test_hash_seed_locale_directory_order_and_place_change_no_byte(tmp_path: Pat
     assert found[0] == found[1] == found[2]
 
 
-def test_every_step_and_the_outcome_are_told(tmp_path: Path) -> None:
-    told: list[str] = []
+def test_every_step_and_the_outcome_are_reported(tmp_path: Path) -> None:
+    lines: list[str] = []
     folder = write_small_digits(tmp_path / "digits", 12)
     prepare(
-        str(folder), tmp_path, tmp_path, seed=5, image_size=16, name="mine", group_by=r"(\d+)\.png", tell=told.append
+        str(folder), tmp_path, tmp_path, seed=5, image_size=16, name="mine", group_by=r"(\d+)\.png", tell=lines.append
     )
-    assert told[0] == f"mine: 24 train, 6 validation, 6 test images of 1 x 16 x 16 in {tmp_path / 'mine'}"
-    assert "  resized: 36" in told
+    assert lines[0] == f"mine: 24 train, 6 validation, 6 test images of 1 x 16 x 16 in {tmp_path / 'mine'}"
+    assert "  resized: 36" in lines
     manifest = load_manifest(tmp_path / "mine")
     assert (manifest.seed, manifest.name, manifest.source) == (5, "mine", "folder digits")
 
@@ -152,7 +153,7 @@ def test_two_at_once_wait_for_each_other(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "prepared").iterdir()) == [".x.lock", "x"]
 
 
-def assert_told_in_one_line(done: subprocess.CompletedProcess[str], prepared: Path) -> None:
+def assert_one_line(done: subprocess.CompletedProcess[str], prepared: Path) -> None:
     """The disk's refusal must be exit code 4 and one line with the path."""
     assert done.returncode == 4, done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -166,13 +167,13 @@ def test_a_disk_that_refuses_is_one_line_with_its_path_and_the_old_arrays_stay(t
     prepare(str(folder), tmp_path, tmp_path / "prepared", tell=lambda _: None)
     before = files_of(tmp_path / "prepared" / "digits")
     done = run(command(str(folder), tmp_path, tmp_path / "prepared", seed=1, largest_file_bytes=limit))
-    assert_told_in_one_line(done, tmp_path / "prepared")
+    assert_one_line(done, tmp_path / "prepared")
     assert files_of(tmp_path / "prepared" / "digits") == before
 
 
 def test_a_disk_full_while_arrays_are_written_leaves_nothing_behind(raw_fashion_mnist: Path, tmp_path: Path) -> None:
     done = run(command("fashion-mnist", raw_fashion_mnist.parent, tmp_path, largest_file_bytes=20_000_000))
-    assert_told_in_one_line(done, tmp_path)
+    assert_one_line(done, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".fashion-mnist.lock"]
 
 
@@ -232,7 +233,7 @@ def test_mean_and_std_of_a_constant_channel_can_be_divided_by() -> None:
 )
 def test_a_folders_name_becomes_a_plain_one(tmp_path: Path, folder: str, name: str | None, expected: str) -> None:
     (tmp_path / folder).mkdir()
-    assert data_set_name(str(tmp_path / folder), name) == expected
+    assert data_set_name(resolve_source(str(tmp_path / folder)), name) == expected
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,21 @@ import torchvision.datasets
 from image_folders import digits
 
 from pipeline.data.arrays import open_test_data, open_training_data
+from pipeline.data.manifest import load_manifest
 from pipeline.data.obtain import FASHION_MNIST_MD5
 from pipeline.data.prepare import prepare
-from pipeline.data.sources import FASHION_MNIST_CLASSES, NAMED
+from pipeline.data.raw import RawImages, ReadOptions
+from pipeline.data.sources import (
+    FASHION_MNIST_CLASSES,
+    NAMED,
+    FolderSource,
+    NamedSource,
+    TableSource,
+    resolve_source,
+)
+from pipeline.data.splits import carve_missing
 from pipeline.errors import DataError, UsageError
+from pipeline.settings import DataSettings
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
@@ -77,6 +88,36 @@ def cifar(
     monkeypatch.setattr(dataset, "meta", {**dataset.meta, "md5": md5(dataset.meta["filename"])})
     monkeypatch.setattr(dataset, "url", "http://127.0.0.1:9/cifar.tar.gz")
     return source, dataset, images
+
+
+def test_a_source_is_a_published_name_a_folder_or_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "photos.old").mkdir()
+    (tmp_path / "labels.csv").write_text("path,label")
+    assert resolve_source("mnist") is NAMED["mnist"]
+    assert resolve_source("~/photos.old") == FolderSource(tmp_path / "photos.old")
+    assert resolve_source(str(tmp_path / "labels.csv")) == TableSource(tmp_path / "labels.csv")
+    assert [resolve_source(f"~/{name}").name for name in ("photos.old", "labels.csv")] == ["photos.old", "labels"]
+
+
+def test_a_new_published_data_set_is_one_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, labels = digits()
+
+    def read(options: ReadOptions) -> RawImages:
+        splits = carve_missing(labels, np.zeros(len(labels), np.int8), (1, 2), options.seed)
+        names = tuple("0123456789")
+        return RawImages("digits", names, (1, 28, 28), lambda index: images[index, None], labels, splits, {}, {})
+
+    with pytest.raises(DataError, match="convstudy prepare FOLDER --name digits"):
+        load_manifest(tmp_path / "digits")
+    monkeypatch.setitem(NAMED, "digits", NamedSource("digits", read))
+    with pytest.raises(DataError, match="run `convstudy prepare digits`"):
+        load_manifest(tmp_path / "digits")
+    with pytest.raises(ValueError, match=r"name \(=mine\) must be that of the source, digits"):
+        DataSettings(source="digits", name="mine")
+    manifest = prepare("digits", tmp_path, tmp_path, seed=3, tell=lambda _: None)
+    assert load_manifest(tmp_path / "digits") == manifest
+    assert sum(manifest.counts.values()) == 5000 and manifest.source == "digits"
 
 
 def test_fashion_mnists_class_names_are_torchvisions() -> None:
@@ -154,10 +195,10 @@ def test_cifars_archive_is_unpacked_and_a_wrong_one_is_set_aside(
 
     (batches / dataset.test_list[0][0]).unlink()  # type: ignore[attr-defined]
     archive.write_bytes(archive.read_bytes()[:-9])
-    told: list[str] = []
+    lines: list[str] = []
     with pytest.raises(DataError, match="download failed"):
-        prepare(source, tmp_path / "raw", tmp_path / "prepared", tell=told.append)
-    assert "was wrong and is now" in told[0]
+        prepare(source, tmp_path / "raw", tmp_path / "prepared", tell=lines.append)
+    assert "was wrong and is now" in lines[0]
     assert [path.name.startswith(f"{archive.name}.wrong-") for path in folder.glob("*.wrong-*")] == [True]
     assert (tmp_path / "prepared" / source / "manifest.json").exists(), "the earlier preparation must stay"
 

@@ -84,9 +84,9 @@ def test_all_rows_that_are_wrong_are_listed_with_their_lines(tmp_path: Path) -> 
     lines = problems_of(table, tmp_path)
     assert len(lines) == len(bad)
     for line_number, (path, _, said) in enumerate(bad, len(rows) + 2):
-        told = [line for line in lines if line.startswith(repr(f"digits.csv:{line_number}: {path}"))]
-        assert len(told) == 1
-        assert any(part in told[0] for part in said.split("|"))
+        matching = [line for line in lines if line.startswith(repr(f"digits.csv:{line_number}: {path}"))]
+        assert len(matching) == 1
+        assert any(part in matching[0] for part in said.split("|"))
 
 
 def test_what_a_row_names_must_be_an_image(tmp_path: Path) -> None:

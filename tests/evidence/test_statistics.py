@@ -94,8 +94,10 @@ def test_a_learning_network_has_no_flags() -> None:
     assert flags_of([8.1, 8.4, 7.9], 10, failed=0) == ()
 
 
-def test_seeds_that_died_are_counted_apart_from_a_network_at_chance() -> None:
+def test_seeds_at_chance_are_counted_apart_from_seeds_that_failed_and_from_a_network_at_chance() -> None:
     assert flags_of([9.0, 90.0, 8.8], 10, failed=0) == ("1 of 3 seeds at chance level",)
+    assert flags_of([9.0, 90.0, 8.8], 10, failed=2) == ("1 of 3 seeds at chance level", "2 of 5 seeds failed")
+    assert flags_of([90.0, 89.0, 90.0], 10, failed=0) == (AT_CHANCE_LEVEL,)
 
 
 def test_failed_seeds_are_named() -> None:

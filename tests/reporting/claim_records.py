@@ -8,7 +8,7 @@ from html import unescape
 from report_records import HARDWARE, VERSIONS, group, history, measurement, network
 
 from pipeline.claims.catalogue import Catalogue, Claim, Theme
-from pipeline.claims.estimates import Evidence
+from pipeline.claims.estimates import ClaimRecords
 from pipeline.claims.experiments import Arm, Equality, Experiment, Population, Size
 from pipeline.claims.judging import judge
 from pipeline.claims.parts import (
@@ -121,7 +121,7 @@ def catalogue(hostile: str = "") -> Catalogue:
     return Catalogue(experiments, {"steps": timing}, claims)
 
 
-def evidence(failed: bool = False) -> Evidence:
+def evidence(failed: bool = False) -> ClaimRecords:
     """Records for these claims, of which one experiment was left out; in one arm one training of five `failed`."""
     kernels = {"two 3x3": (10.0, 10.2, 9.9, None if failed else 9.9, 9.7), "one 5x5": (12.0, 12.2, 11.9, 12.1, 12.1)}
     spaces: dict[str, Sequence[float | None]] = {f"wide {n}": (9.0 + n / 5,) for n in range(1, 9)}
@@ -140,7 +140,7 @@ def evidence(failed: bool = False) -> Evidence:
     }
     timings = {"steps": TimingRecord("timing/1", "steps", "full", "cpu", 1, 128, timed, "now", HARDWARE, VERSIONS)}
     pairs = [(20.0 - n + n % 3, 12.0 - n / 3) for n in range(12)]
-    return Evidence(records, timings, {("short", "full"): pairs})
+    return ClaimRecords(records, timings, {("short", "full"): pairs})
 
 
 SIMULATION = Simulation((Coverage("skewed", 5, 0.941, 0.837, 2000),), 0.043, 0.021, 0.815, 0.421, 600, 8, 20, 8)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from claim_records import catalogue, evidence, judged, words
 
-from pipeline.claims.estimates import Evidence
+from pipeline.claims.estimates import ClaimRecords
 from pipeline.claims.judging import judge
 from pipeline.evidence.population import published_full_trainings, published_table
 from pipeline.reporting.claims.costs import costs_of
@@ -31,7 +31,7 @@ def test_costs_add_up() -> None:
 def test_a_training_that_experiments_share_counts_once() -> None:
     record = evidence().experiments["kernels"]
     experiments = {"kernels": catalogue().experiments["kernels"], "again": catalogue().experiments["kernels"]}
-    costs = costs_of(Evidence({"kernels": record, "again": record}), (), experiments)
+    costs = costs_of(ClaimRecords({"kernels": record, "again": record}), (), experiments)
     assert [cost.trainings for cost in costs.experiments] == [10, 10] and costs.trainings == 10
     assert costs.core_hours == costs.core_hours_of_all == costs.experiments[0].core_hours > costs.card_hours == 0
 

@@ -6,7 +6,7 @@ from claim_records import catalogue, evidence
 from report_records import group, network
 
 from pipeline.claims.catalogue import Catalogue
-from pipeline.claims.estimates import Evidence
+from pipeline.claims.estimates import ClaimRecords
 from pipeline.claims.experiments import Arm, Experiment, Size
 from pipeline.claims.parts import TrainedContrast
 from pipeline.evidence.statistics import mean_interval
@@ -34,7 +34,7 @@ def test_arms_of_different_cost_have_a_pareto_front() -> None:
         contrast={"small": 1, "large": 1, "larger": -2},
         unit="points",
     )
-    (compared,) = compared_by([contrast], Catalogue({"kernels": experiment}), Evidence({"kernels": record}))
+    (compared,) = compared_by([contrast], Catalogue({"kernels": experiment}), ClaimRecords({"kernels": record}))
     assert compared.held["Pareto front"] == "of MACs and mean error: small; large"
 
 

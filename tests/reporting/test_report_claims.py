@@ -95,7 +95,7 @@ def test_a_section_tells_what_was_compared_and_held_equal(page: str) -> None:
         "Seeds 1 to 5, the same for all arms",
         "contradicted if above (adjusted p < 0.05, two-sided)",
         "An effect nearer to 0: the interval ends",
-        "There is no record of it in these results: convstudy run absent",
+        "There is no record of it in these results: convstudy experiment absent",
         "Source: VGG",
     ):
         assert fact in told, fact

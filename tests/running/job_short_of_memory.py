@@ -14,7 +14,7 @@ import torch._dynamo  # an optimizer imports it when it is first made, and it is
 
 from pipeline.data.manifest import load_manifest
 from pipeline.machine import keep_freed_memory
-from pipeline.running.jobs import Job, run_job
+from pipeline.running.jobs import Job, Lost, run_job
 
 store, run, data, mebibytes = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
 torch.set_num_threads(1)
@@ -24,5 +24,5 @@ assert taken is not None
 resource.setrlimit(resource.RLIMIT_AS, (1024 * int(taken[1]) + mebibytes * 2**20,) * 2)
 try:
     run_job(Job(store, run, data, load_manifest(data).test_fingerprint, test=True, checkpoint_seconds=0.0))
-except MemoryError:
+except Lost:
     sys.exit(errno.ENOMEM)

@@ -11,9 +11,10 @@ from pipeline.errors import UsageError
 from pipeline.evidence.records import Epoch, GroupRecord, RateTrial, Result
 from pipeline.evidence.statistics import NO_RATE_TRAINS
 from pipeline.evidence.store import RunStore
-from pipeline.running.outcomes import Outcome, Request, outcome_of
+from pipeline.running.outcomes import Outcome, outcome_of
 from pipeline.running.plans import FURTHER_CHOICE_SEEDS, RunPlan
 from pipeline.running.reproduce import reproduce
+from pipeline.running.requests import Request
 from pipeline.workspace import Workspace
 
 FIRST, SECOND = 0, FURTHER_CHOICE_SEEDS

@@ -2,11 +2,9 @@
 
 import errno
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,20 +12,20 @@ from pathlib import Path
 import pytest
 from conftest import CHECKOUT
 from memory import short_of_memory
-from pebble import ProcessExpired
 from processes import wait_until
 from small_plans import manifest_of, smoke_plan
+from thread_executor import ThreadExecutor
 from torch import nn
 
 import search_spaces
 from pipeline.data.manifest import load_manifest
-from pipeline.evidence.records import GroupRecord, RunSpec
+from pipeline.evidence.records import GroupRecord, PassingReason, RunSpec
 from pipeline.evidence.statistics import IN_MICRO_BATCHES
 from pipeline.evidence.store import RunStore
 from pipeline.running.campaign import run_plan
 from pipeline.running.display import Display
 from pipeline.running.inputs import build_network
-from pipeline.running.jobs import Job, run_job
+from pipeline.running.jobs import Job, Lost
 from pipeline.running.plans import RunPlan
 from pipeline.running.reproduce import reproduce
 from pipeline.running.runner import Runner
@@ -36,25 +34,6 @@ from pipeline.tracking.content import run_ending
 from pipeline.tracking.mirror import Mirror
 from pipeline.training.recipe import Recipe
 from pipeline.workspace import Workspace
-
-
-class InThisProcess:
-    """An executor whose jobs run as they are submitted."""
-
-    capacity = 1
-
-    def submit(self, job: Job) -> "Future[None]":
-        future: Future[None] = Future()
-        try:
-            run_job(job)
-        except MemoryError as error:
-            future.set_exception(error)
-        else:
-            future.set_result(None)
-        return future
-
-    def close(self) -> None:
-        pass
 
 
 @contextmanager
@@ -76,9 +55,8 @@ def reproduce_here(workspace: Workspace, plan: RunPlan) -> GroupRecord:
     """What a plan gives where no attempt is made twice but with smaller batches."""
     manifest, display = manifest_of(workspace), Display("test", 0, quiet=True)
     store, data = RunStore(workspace.runs), workspace.prepared_data / manifest.name
-    with Runner(
-        store, data, manifest, InThisProcess(), lambda: Mirror.off(workspace.mlflow), display, retries=0
-    ) as runner:
+    executor = ThreadExecutor(1)
+    with Runner(store, data, manifest, executor, lambda: Mirror.off(workspace.mlflow), display, retries=0) as runner:
         return reproduce(plan, manifest, runner, "cpu")
 
 
@@ -135,32 +113,24 @@ def test_a_process_whose_memory_runs_out_is_followed_by_one_that_gets_further(
     assert measurement is not None and measurement.micro_batches > 1 and folder.test_score() is not None
 
 
-@pytest.mark.parametrize(("kills", "reason", "parts"), [(1, "out_of_memory", 2), (0, "worker ended unexpectedly", 1)])
+@pytest.mark.parametrize(("reason", "parts"), [("out_of_memory", 2), ("worker ended unexpectedly", 1)])
 def test_only_a_worker_that_the_system_kills_for_memory_twice_gets_smaller_batches(
-    kills: int, reason: str, parts: int, study: Workspace, monkeypatch: pytest.MonkeyPatch
+    reason: PassingReason, parts: int, study: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    killed = 0
     seen: list[int] = []
 
-    class Killed(InThisProcess):
-        def submit(self, job: Job) -> "Future[None]":
-            nonlocal killed
-            seen.append(RunStore(job.store).folder(job.run).micro_batches)
-            if len(seen) > 2:
-                return super().submit(job)
-            future: Future[None] = Future()
-            future.set_exception(ProcessExpired("killed", -signal.SIGKILL))  # type: ignore[no-untyped-call]
-            killed += kills
-            return future
+    def kill(job: Job) -> None:
+        seen.append(RunStore(job.store).folder(job.run).micro_batches)
+        if len(seen) <= 2:
+            raise Lost(reason)
 
-    monkeypatch.setattr("pipeline.running.runner.kills_for_memory", lambda: killed)
     manifest, plan = manifest_of(study), smoke_plan(study, seeds=(1,), keep_weights=False)
     plan = replace(plan, networks=tuple(replace(network, rates=network.rates[:1]) for network in plan.networks))
     display = Display("test", 0, quiet=True)
     lines: list[str] = []
     monkeypatch.setattr(display, "line", lines.append)
     store, data = RunStore(study.runs), study.prepared_data / manifest.name
-    with Runner(store, data, manifest, Killed(), lambda: Mirror.off(study.mlflow), display) as runner:
+    with Runner(store, data, manifest, ThreadExecutor(1, kill), lambda: Mirror.off(study.mlflow), display) as runner:
         (network,) = reproduce(plan, manifest, runner, "cpu").networks
     attempts = [line for line in lines if "going on" in line]
     assert seen == [1, 1, parts] and len(attempts) == 2 and all(reason in line for line in attempts)

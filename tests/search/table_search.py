@@ -10,8 +10,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+
+from thread_executor import ThreadExecutor
 
 import search_spaces
 from pipeline.cost.limits import Limits
@@ -49,25 +50,18 @@ def error_of(config: dict[str, object], epoch: int, epochs: int) -> float:
     return 40 / math.sqrt(1 + macs / 1e6) + 30 * (epochs - epoch) / epochs + 3 * noise
 
 
-class TableExecutor:
-    """Threads in place of workers; `before` is called in them with each job, and may raise or wait."""
+class TableExecutor(ThreadExecutor):
+    """Looks each training up, after up to some `seconds`."""
 
     def __init__(self, workers: int, before: Callable[[Job], object] = lambda job: None, seconds: float = 0.0) -> None:
-        self.capacity, self.before, self.seconds = workers, before, seconds
+        super().__init__(workers, before)
+        self.seconds = seconds
         self.trained: list[tuple[str, int, int]] = []
         """(run, epochs before, epochs after) of every training, in the order of their ends."""
-        self._pool = ThreadPoolExecutor(workers)
         self._random = random.Random(0)
         self._lock = threading.Lock()
 
-    def submit(self, job: Job) -> "Future[None]":
-        return self._pool.submit(self._train, job)
-
-    def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _train(self, job: Job) -> None:
-        self.before(job)
+    def work(self, job: Job) -> None:
         if self.seconds:
             time.sleep(self._random.random() * self.seconds)
         folder = RunStore(job.store).folder(job.run)
@@ -100,22 +94,6 @@ def write_curve(folder: RunFolder, until: int | None) -> None:
     folder.write(Result("result/1", header.run, state, None, history, "0" * 64 if complete else None))  # type: ignore[arg-type]
 
 
-def table_runner(
-    root: Path, manifest: Manifest, executor: TableExecutor, stall_seconds: float = 600.0, retries: int = 2
-) -> Runner:
-    """A runner whose trainings are looked up, without MLflow and display."""
-    return Runner(
-        RunStore(root / "runs"),
-        root,
-        manifest,
-        executor,
-        lambda: Mirror.off(root / "mlruns"),
-        Display("table", 0, quiet=True),
-        stall_seconds=stall_seconds,
-        retries=retries,
-    )
-
-
 def run_table(
     root: Path,
     manifest: Manifest,
@@ -132,7 +110,17 @@ def run_table(
     budget = Budget(trials=budget) if isinstance(budget, int) else budget
     studies = Studies(url or f"sqlite:///{root / 'studies.db'}", root / "locks")
     study = studies.open(name) if name in studies.names() else studies.create(name, plan)
-    with study.driven(), table_runner(root, manifest, executor, stall_seconds, retries) as runner:
+    runner = Runner(
+        RunStore(root / "runs"),
+        root,
+        manifest,
+        executor,
+        lambda: Mirror.off(root / "mlruns"),
+        Display("table", 0, quiet=True),
+        stall_seconds=stall_seconds,
+        retries=retries,
+    )
+    with study.driven(), runner:
         Driver(study, budget, runner, executor.capacity, measure).run()
     return studies
 

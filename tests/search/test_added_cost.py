@@ -5,18 +5,17 @@ import io
 import json
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from typing import Any
 
 import pytest
 import typer
 from conftest import CHECKOUT
-from table_search import TableExecutor, table_runner
+from table_search import TableExecutor
 
 import search_spaces
 from pipeline.cost.limits import NO_LIMITS, Limits
 from pipeline.cost.table import BYTES, COSTS, Conditions, Cost
-from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError
 from pipeline.evidence.study_records import SearchPlan, StudyRecord
 from pipeline.files import read_json
@@ -24,9 +23,10 @@ from pipeline.reporting.charts.searches import front_figure
 from pipeline.reporting.rendering import render_html, sections_of, study_sections
 from pipeline.reporting.report import read_published
 from pipeline.reporting.searches.view import StudyView
-from pipeline.running.runner import Runner
+from pipeline.running.executors import EXECUTORS
 from pipeline.schema import parse, to_json
 from pipeline.search.plans import default_name
+from pipeline.tracking.mirror import Mirror
 from pipeline.verbs import searches
 from pipeline.workspace import Workspace
 from search_spaces import Design, Price
@@ -46,21 +46,19 @@ ROWS = {
     "counted": Cost("weight_bytes", "weights", "bytes of weights", BYTES, count=counted_bytes),
     "measured": Cost("weight_bytes", "weights", "bytes of weights", BYTES, measure=measured_bytes),
 }
-OPTIONS = ("--epochs", "9", "--train-images", "512", "--max-macs", "2M", "--workers", "1", "--seed", "3", "--quiet")
+OPTIONS = (
+    "--epochs", "9", "--train-images", "512", "--max-macs", "2M", "--workers", "1", "--seed", "3",
+    "--executor", "table", "--quiet",
+)  # fmt: skip
 MOST = 300_000
 
 
 @pytest.fixture(params=ROWS)
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The cost is in the table, and the verbs are made as they are when the table is read; trainings are looked up."""
-
-    @contextmanager
-    def open_table_runner(workspace: Workspace, manifest: Manifest, *_: object, **__: object) -> Iterator[Runner]:
-        with table_runner(workspace.root, manifest, TableExecutor(1)) as runner:
-            yield runner
-
+    """The cost is in the table before the verbs are made; trainings are looked up."""
     monkeypatch.setitem(COSTS, "weight_bytes", ROWS[request.param])
-    monkeypatch.setattr("pipeline.search.searches.open_runner", open_table_runner)
+    monkeypatch.setitem(EXECUTORS, "table", lambda device, workers: TableExecutor(workers or 1))
+    monkeypatch.setattr("pipeline.running.open_runner._open_mirror", lambda workspace, _: Mirror.off(workspace.mlflow))
     importlib.reload(searches)
     yield request.param
     monkeypatch.undo()

@@ -17,7 +17,8 @@ from pipeline.errors import StorageError, UsageError
 from pipeline.evidence.study_records import SAMPLERS, Budget
 from pipeline.files import canonical_json, read_json
 from pipeline.running.jobs import Job
-from pipeline.running.outcomes import Outcome, Request
+from pipeline.running.outcomes import Outcome
+from pipeline.running.requests import Request
 from pipeline.search.candidates import Candidates
 from pipeline.search.driver import Driver, Tally
 from pipeline.search.gate import described

@@ -5,15 +5,13 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
 import pytest
 from driver_to_kill import BOUNDARIES, TRIALS, search_until_killed
 from optuna.storages import RDBStorage
-from pebble import ProcessExpired
 from processes import exit_codes, fresh_processes
 from table_search import TableExecutor, check_trials, record_of, run_table, searched, table_plan
 
@@ -23,7 +21,7 @@ from pipeline.evidence.records import Result
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.files import write_json
 from pipeline.process import Interrupted
-from pipeline.running.jobs import Job
+from pipeline.running.jobs import Job, Lost
 from pipeline.running.runner import WATCH_SECONDS
 from pipeline.schema import to_json
 from pipeline.search.studies import StoredStudy, Studies
@@ -126,14 +124,15 @@ def test_a_lost_worker_costs_its_attempt_only_and_then_the_trial(tmp_path: Path,
         first = int(job.run[:2], 16)
         if losses[job.run] < (9 if first < 40 else 1 if first < 120 else 0):
             losses[job.run] += 1
-            raise MemoryError("no more") if first % 2 else ProcessExpired("killed")  # type: ignore[no-untyped-call]
+            raise Lost("out_of_memory" if first % 2 else "worker ended unexpectedly")
 
     trials, _ = searched(tmp_path, manifest, plan, 20, TableExecutor(2, lose))
     assert [trial.number for trial in trials] == list(range(20))
     for trial in trials:
         first = int(trial.run[:2], 16)
         assert trial.state == ("failed" if first < 40 else "complete")
-        assert trial.attempts == (3 if first < 40 else 2 if first < 120 else 1)
+        halvings = 5 if first % 2 else 0  # where memory is short, batches of 64 images are halved down to 2
+        assert trial.attempts == (3 + halvings if first < 40 else 2 if first < 120 else 1)
         if trial.state == "failed":
             assert trial.reason == ("out_of_memory" if first % 2 else "worker ended unexpectedly")
             assert trial.epochs_seen == 0
@@ -147,7 +146,7 @@ def test_a_trial_lost_at_a_later_rung_has_seen_what_it_had_and_one_that_comes_af
 
     def lose(job: Job) -> None:
         if job.until != 1:
-            raise ProcessExpired("killed")  # type: ignore[no-untyped-call]
+            raise Lost("worker ended unexpectedly")
 
     def cut(self: RDBStorage, *arguments: object) -> None:
         raise Cut("between what is told of a lost trial and its end")
@@ -164,45 +163,6 @@ def test_a_trial_lost_at_a_later_rung_has_seen_what_it_had_and_one_that_comes_af
     assert lost.epochs_seen == lost.rungs[-1].epochs == 1
     trials, _ = searched(tmp_path, manifest, plan, 9, TableExecutor(1))
     assert trials[lost.number].state != "failed" and {trial.reason for trial in trials} == {None}
-
-
-class CancellableFuture(Future[None]):
-    """A future that can be cancelled while it runs."""
-
-    def cancel(self) -> bool:
-        with self._condition:
-            self._state = "CANCELLED_AND_NOTIFIED"
-            self._condition.notify_all()
-            for waiter in self._waiters:
-                waiter.add_cancelled(self)
-        return True
-
-
-class HangingExecutor(TableExecutor):
-    """Its jobs can be cancelled while they run, as pebble's can; the thread goes on and ends late."""
-
-    def __init__(self, workers: int, before: Callable[[Job], object]) -> None:
-        super().__init__(workers, before)
-        self.threads: list[threading.Thread] = []
-
-    def submit(self, job: Job) -> "CancellableFuture":
-        future = CancellableFuture()
-        future.set_running_or_notify_cancel()
-
-        def run() -> None:
-            self._train(job)
-            if not future.cancelled():
-                future.set_result(None)
-
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        self.threads.append(thread)
-        return future
-
-    def join(self) -> None:
-        """Wait for the late ones."""
-        for thread in self.threads:
-            thread.join(30)
 
 
 @pytest.mark.parametrize("after_training", [False, True])
@@ -222,10 +182,10 @@ def test_a_hung_worker_is_given_up_and_its_late_result_is_not_counted(
                 folder.progress.unlink()
             release.wait(30)
 
-    executor = HangingExecutor(2, hang)
     threading.Timer(8.0, release.set).start()
+    executor = TableExecutor(2, hang)
     studies = run_table(tmp_path, manifest, plan, 6, executor, stall_seconds=2.0 if after_training else 0.5)
-    executor.join()
+    assert executor.calls["cancel"] >= 1
     trials = studies.open("study").trials()
     studies.close()
     assert [trial.state for trial in trials] == ["complete"] * 6

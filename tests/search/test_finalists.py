@@ -14,7 +14,8 @@ from pipeline.evidence.finalist_records import FinalistComparison, FinalistsReco
 from pipeline.evidence.records import Epoch, Result, RunSpec, TestScore
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.study_records import TrialRecord
-from pipeline.running.outcomes import Outcome, Request
+from pipeline.running.outcomes import Outcome
+from pipeline.running.requests import Request
 from pipeline.running.runner import Runner
 from pipeline.search.baselines import rivals_of
 from pipeline.search.finalists import finalists

@@ -31,10 +31,10 @@ def test_trainings_are_not_held_up_by_measurements_without_end(tmp_path: Path, m
         return {"latency_seconds": 0.1 if len(measured) in (1, 100, 150) else 1.0}
 
     class Watched(TableExecutor):
-        def _train(self, job: Job) -> None:
+        def work(self, job: Job) -> None:
             time.sleep(0.3)
             measured_by_then.append(len(measured))
-            super()._train(job)
+            super().work(job)
 
     studies = run_table(tmp_path, manifest, plan, 3, Watched(2), measure=measure)
     trials = studies.open("study").trials()

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 from conftest import make_study
-from verbs import SMALL, called, refused, told, typed
+from verbs import SMALL, called, json_of, refused, typed
 
 from pipeline.errors import StorageError
 from pipeline.evidence.store import RunStore
@@ -62,10 +62,10 @@ def test_a_search_tells_what_the_contract_promises(searched: tuple[Workspace, An
 
 def test_the_same_search_again_trains_nothing_and_more_trials_only_the_new(searched: tuple[Workspace, Any]) -> None:
     workspace, record = searched
-    assert told(workspace, "search", "lenet", "--trials", "8", *SMALL, "--study", "first", "--quiet") == record
-    assert told(workspace, "status", "first") == record
+    assert json_of(workspace, "search", "lenet", "--trials", "8", *SMALL, "--study", "first", "--quiet") == record
+    assert json_of(workspace, "status", "first") == record
     runs = len(list(RunStore(workspace.runs)))
-    more = told(workspace, "search", "lenet", "--trials", "10", *SMALL, "--study", "more", "--quiet")
+    more = json_of(workspace, "search", "lenet", "--trials", "10", *SMALL, "--study", "more", "--quiet")
     assert more["counted"] == 10
     first, second = ({t["number"]: t["config"] for t in r["trials"]} for r in (record, more))
     assert [first[n] for n in (0, 1)] == [second[n] for n in (0, 1)]
@@ -77,7 +77,9 @@ def test_one_worker_and_one_seed_search_alike_wherever_they_do(
 ) -> None:
     found = []
     for workspace in (make_study(tmp_path / part, prepared_fashion_mnist, monkeypatch) for part in ("a", "b")):
-        record = told(workspace, "search", "lenet", "--trials", "4", *SMALL, "--seed", "0", "--workers", "1", "--quiet")
+        record = json_of(
+            workspace, "search", "lenet", "--trials", "4", *SMALL, "--seed", "0", "--workers", "1", "--quiet"
+        )
         for trial in record["trials"]:
             assert trial.pop("train_seconds") > 0
         found.append({key: record[key] for key in ("study", "trials", "front", "hypervolume", "refused", "duplicates")})
@@ -94,7 +96,7 @@ def test_a_study_of_another_version_is_not_mixed_with_this_one(
     searched: tuple[Workspace, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace, _ = searched
-    (then,) = [trial["run"] for trial in told(workspace, "status", "first")["trials"] if trial["number"] == 0]
+    (then,) = [trial["run"] for trial in json_of(workspace, "status", "first")["trials"] if trial["number"] == 0]
     newer = Mock(side_effect=lambda plan, config: replace(spec_of(plan, config), protocol=99))
     monkeypatch.setattr("pipeline.search.searches.spec_of", newer)
     said = refused(workspace, "search", "lenet", "--trials", "9", *SMALL, "--study", "first")
@@ -148,7 +150,7 @@ def test_mlflow_shows_a_study_its_trials_and_the_fronts_weights(searched: tuple[
         if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id
     }
     assert set(children) == {trial["run"] for trial in record["trials"]}
-    studies = [told(workspace, "status", row["study"]) for row in told(workspace, "studies")]
+    studies = [json_of(workspace, "status", row["study"]) for row in json_of(workspace, "studies")]
     fronts = {trial["run"] for study in studies for trial in study["trials"] if trial["number"] in study["front"]}
     for trial in record["trials"]:
         child = children[trial["run"]]
@@ -162,15 +164,15 @@ def test_mlflow_shows_a_study_its_trials_and_the_fronts_weights(searched: tuple[
 def test_a_front_has_its_weights_though_another_study_removed_them(searched: tuple[Workspace, Any]) -> None:
     workspace, _ = searched
     again = ("search", "lenet", *SMALL, "--seed", "7", "--sampler", "random", "--fidelity", "full", "--study")
-    one = told(workspace, *again, "of-error", "--trials", "4", "--objectives", "error")
+    one = json_of(workspace, *again, "of-error", "--trials", "4", "--objectives", "error")
     store = RunStore(workspace.runs)
     (best,) = (trial for trial in one["trials"] if trial["number"] in one["front"])
     weights = store.folder(best["run"]).weights
     digest = sha256_file(weights)
     weights.unlink()
-    told(workspace, *again, "of-error", "--trials", "4", "--objectives", "error")
+    json_of(workspace, *again, "of-error", "--trials", "4", "--objectives", "error")
     assert sha256_file(weights) == digest
-    other = told(workspace, *again, "of-macs", "--trials", "4", "--objectives", "error,macs")
+    other = json_of(workspace, *again, "of-macs", "--trials", "4", "--objectives", "error,macs")
     assert best["run"] in {trial["run"] for trial in other["trials"]} and weights.exists()
     for trial in other["trials"]:
         assert trial["number"] not in other["front"] or store.folder(trial["run"]).weights.exists()
@@ -196,7 +198,7 @@ def test_mlflow_is_rebuilt_with_the_studies_of_the_storage(searched: tuple[Works
 
 def test_finalists_are_retrained_tested_once_and_compared(searched: tuple[Workspace, Any]) -> None:
     workspace, record = searched
-    found = told(workspace, "finalists", "first", "--seeds", "2", "--members", "1", "--random-networks", "2")
+    found = json_of(workspace, "finalists", "first", "--seeds", "2", "--members", "1", "--random-networks", "2")
     (member,) = found["members"]
     assert member["trial"] in record["front"] and member["test_error_percent"]["n"] == 2
     assert {item["against"] for item in found["comparisons"]} == {"reference", "random networks", "random search"}
@@ -206,33 +208,33 @@ def test_finalists_are_retrained_tested_once_and_compared(searched: tuple[Worksp
         assert store.folder(trial["run"]).test_score() is None  # the search never saw a test image
     for run in member["runs"]:
         assert store.folder(run).test_score() is not None
-    assert len([row for row in told(workspace, "studies") if row["study"].startswith("first-random-")]) == 1
+    assert len([row for row in json_of(workspace, "studies") if row["study"].startswith("first-random-")]) == 1
 
 
 def test_a_search_can_learn_from_another(searched: tuple[Workspace, Any], capsys: pytest.CaptureFixture[str]) -> None:
     workspace, _ = searched
-    teacher = told(workspace, "search", "lenet", *SMALL, "--study", "teacher", "--trials", "4")
+    teacher = json_of(workspace, "search", "lenet", *SMALL, "--study", "teacher", "--trials", "4")
     learning = ("search", "lenet", *SMALL, "--warm-start", "teacher", "--study", "warm", "--seed", "5")
-    assert told(workspace, *learning, "--trials", "2")["counted"] == 2
+    assert json_of(workspace, *learning, "--trials", "2")["counted"] == 2
     complete = sum(trial["state"] == "complete" for trial in teacher["trials"])
     assert f"the sampler begins with {complete} of {complete} complete trials" in capsys.readouterr().err
-    told(workspace, "search", "lenet", *SMALL, "--study", "teacher", "--trials", "5")
-    assert told(workspace, *learning, "--trials", "3")["counted"] == 3  # it goes on with what it began with
+    json_of(workspace, "search", "lenet", *SMALL, "--study", "teacher", "--trials", "5")
+    assert json_of(workspace, *learning, "--trials", "3")["counted"] == 3  # it goes on with what it began with
     assert f"the sampler begins with {complete} of {complete} complete trials" in capsys.readouterr().err
-    told(workspace, "search", "lenet", *SMALL, "--study", "teacher", "--trials", "3", "--seed", "9", "--fresh")
+    json_of(workspace, "search", "lenet", *SMALL, "--study", "teacher", "--trials", "3", "--seed", "9", "--fresh")
     for dry_run in ((), ("--dry-run",)):
         assert "teacher was begun anew since warm began" in refused(workspace, *learning, "--trials", "4", *dry_run)
     itself = ("--study", "teacher", "--warm-start", "teacher", "--trials", "4", "--fresh")
     assert "is the study itself" in refused(workspace, "search", "lenet", *SMALL, *itself)
-    assert told(workspace, "status", "teacher")["counted"] == 3
+    assert json_of(workspace, "status", "teacher")["counted"] == 3
 
 
 def test_fresh_begins_anew_with_other_settings(searched: tuple[Workspace, Any]) -> None:
     workspace, _ = searched
     again = ("search", "lenet", *SMALL[:4], "--study", "renewed", "--trials")
-    before = told(workspace, *again, "2", "--max-macs", "1M")
+    before = json_of(workspace, *again, "2", "--max-macs", "1M")
     assert "limits.macs" in refused(workspace, *again, "3", "--max-macs", "2M")
-    after = told(workspace, *again, "3", "--max-macs", "2M", "--fresh")
+    after = json_of(workspace, *again, "3", "--max-macs", "2M", "--fresh")
     assert (before["counted"], after["counted"], after["limits"]) == (2, 3, {"macs": 2_000_000})
     assert [trial["number"] for trial in after["trials"]] == [0, 1, 2]
 
@@ -242,17 +244,17 @@ def test_a_search_that_is_refused_leaves_the_study_that_it_would_begin_anew(sear
     again = ("search", "lenet", "--trials", "2", *SMALL, "--study", "first", "--fresh")
     with only_one("driver", workspace.locks, 0.0), pytest.raises(StorageError, match="already running"):
         called(workspace, *again)
-    assert told(workspace, "status", "first") == record
+    assert json_of(workspace, "status", "first") == record
 
 
 def test_hours_are_a_budget_that_is_spent_and_can_be_raised(searched: tuple[Workspace, Any]) -> None:
     workspace, _ = searched
     timed = ("search", "lenet", *SMALL, "--study", "timed", "--hours")
-    first = told(workspace, *timed, "0.001")  # 3.6 s
+    first = json_of(workspace, *timed, "0.001")  # 3.6 s
     assert first["state"] == "complete" and first["counted"] >= 1 and first["budget"] == {"hours": 0.001}
-    assert told(workspace, *timed, "0.001")["counted"] == first["counted"]
-    assert told(workspace, *timed, "0.001", "--dry-run")["trials"] == 0
-    more = told(workspace, *timed, "0.0018")
+    assert json_of(workspace, *timed, "0.001")["counted"] == first["counted"]
+    assert json_of(workspace, *timed, "0.001", "--dry-run")["trials"] == 0
+    more = json_of(workspace, *timed, "0.0018")
     assert more["state"] == "complete" and more["counted"] > first["counted"]
 
 
@@ -272,7 +274,7 @@ def test_numbers_that_are_no_budget_or_limit_are_refused(
 
 def test_latency_can_be_limited_and_minimised(searched: tuple[Workspace, Any]) -> None:
     workspace, _ = searched
-    found = told(
+    found = json_of(
         workspace, "search", "lenet", "--trials", "3", *SMALL, "--max-latency", "100ms", "--max-train-memory", "200M",
         "--objectives", "error,latency", "--study", "quick",
     )  # fmt: skip
@@ -294,7 +296,7 @@ def test_a_dry_run_trains_nothing(searched: tuple[Workspace, Any]) -> None:
 def test_a_dry_run_says_what_the_search_would_do_to_a_study_that_is_there(searched: tuple[Workspace, Any]) -> None:
     workspace, _ = searched
     again = ("search", "lenet", "--trials", "8", *SMALL, "--study", "first", "--dry-run")
-    assert (told(workspace, *again)["counted"], told(workspace, *again)["trials"]) == (8, 0)
-    assert (told(workspace, *again, "--fresh")["counted"], told(workspace, *again, "--fresh")["trials"]) == (0, 8)
+    assert (json_of(workspace, *again)["counted"], json_of(workspace, *again)["trials"]) == (8, 0)
+    assert (json_of(workspace, *again, "--fresh")["counted"], json_of(workspace, *again, "--fresh")["trials"]) == (0, 8)
     assert "seed: 0 in the study, 1 now" in refused(workspace, *again, "--seed", "1")
-    assert told(workspace, *again, "--seed", "1", "--fresh")["counted"] == 0
+    assert json_of(workspace, *again, "--seed", "1", "--fresh")["counted"] == 0

@@ -12,7 +12,7 @@ import time
 import psutil
 import pytest
 from processes import processes_in, wait_until, workers_of
-from verbs import SMALL, started, told, training_since
+from verbs import SMALL, json_of, started, training_since
 
 from pipeline.workspace import Workspace
 
@@ -40,10 +40,10 @@ def test_a_search_killed_at_random_counts_exactly_its_budget(
         time.sleep(chance.random())
         process.kill()
         process.communicate()
-        counted.append(told(study, "status", "chaos")["counted"])
+        counted.append(json_of(study, "status", "chaos")["counted"])
     assert counted[1] < trials, "it was over before anything was killed"
     wait_until(lambda: not processes_in(study))
-    record = told(study, *command)
+    record = json_of(study, *command)
     assert counted == sorted(counted)
     assert (record["state"], record["counted"]) == ("complete", trials)
     assert sorted(trial["number"] for trial in record["trials"]) == list(range(trials))
@@ -99,7 +99,7 @@ def test_a_worker_stopped_past_its_deadline_is_replaced_and_counts_for_nothing(
     assert process.returncode == 0 and len(stopped) == stops, output
     assert output.count("worker hung") >= 1
     assert not any(worker.is_running() for worker in stopped), "a worker that was given up may come back"
-    record = told(study, "status", "zombie")
+    record = json_of(study, "status", "zombie")
     assert (record["state"], record["counted"]) == ("complete", trials)
     assert sorted(trial["number"] for trial in record["trials"]) == list(range(trials))
     assert sum(trial["attempts"] - 1 for trial in record["trials"]) >= 1
@@ -119,6 +119,6 @@ def test_an_interrupted_search_ends_soon_and_continues(study: Workspace, number:
     assert process.returncode == code, errors.decode()
     assert time.monotonic() - began < 10
     assert not processes_in(study)
-    status = told(study, "status", "cut")
+    status = json_of(study, "status", "cut")
     assert status["state"] == "interrupted" and status["counted"] < 6
-    assert told(study, *command, "--quiet")["counted"] == 6
+    assert json_of(study, *command, "--quiet")["counted"] == 6

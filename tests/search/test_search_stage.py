@@ -1,14 +1,13 @@
 """The stage `search` where every trial was lost to the machine."""
 
 import pytest
-from pebble import ProcessExpired
 from table_search import TableExecutor, run_table, table_plan
 
 from pipeline.data.manifest import Manifest
 from pipeline.errors import RunsFailedError
 from pipeline.evidence.study_records import StudyRecord
 from pipeline.files import write_json
-from pipeline.running.jobs import Job
+from pipeline.running.jobs import Job, Lost
 from pipeline.schema import to_json
 from pipeline.search.plans import PlannedSearch
 from pipeline.search.searches import list_studies, status
@@ -26,7 +25,7 @@ def test_a_stage_whose_trials_were_all_lost_begins_anew(
     study.studies.parent.mkdir()
 
     def lose(job: Job) -> None:
-        raise ProcessExpired("killed")  # type: ignore[no-untyped-call]
+        raise Lost("worker ended unexpectedly")
 
     def search(*_: object, **__: object) -> StudyRecord:
         run_table(study.root, manifest, plan, 3, TableExecutor(1, lose), f"sqlite:///{study.studies}", "lost").close()

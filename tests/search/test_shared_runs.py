@@ -11,7 +11,8 @@ from pipeline.evidence.records import Membership
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.study_records import Trial
 from pipeline.running.jobs import Job
-from pipeline.running.outcomes import Outcome, Request, describe
+from pipeline.running.outcomes import Outcome, describe
+from pipeline.running.requests import Request
 from pipeline.search.candidates import spec_of
 from pipeline.search.summary import images_of, images_seen
 
@@ -21,8 +22,8 @@ LAST_EPOCH = 4
 class Diverging(TableExecutor):
     """Half of the networks diverge in their fifth epoch."""
 
-    def _train(self, job: Job) -> None:
-        super()._train(job)
+    def work(self, job: Job) -> None:
+        super().work(job)
         folder = RunStore(job.store).folder(job.run)
         result = folder.result()
         assert result is not None

@@ -165,6 +165,21 @@ def test_storages_that_are_well_formed_are_taken_as_they_are(tmp_path: Path, url
     assert storage_url(Workspace(tmp_path), url) == url
 
 
+def test_a_workspace_may_lie_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "50%20 of a?b#c")
+    with Studies(storage_url(workspace, None), workspace.locks) as studies:
+        assert studies.names() == []
+    assert workspace.studies.exists()
+
+
+@pytest.mark.parametrize(
+    "rest", ["me@host:+80/db", "me@host: 80/db", "me@host:99999/db", "me@[host]/db", "me@[::1]x/db"]
+)
+def test_what_sqlalchemy_alone_would_take_is_refused(tmp_path: Path, rest: str) -> None:
+    with pytest.raises(UsageError, match="must be percent-encoded"):
+        storage_url(Workspace(tmp_path), f"postgresql://{rest}")
+
+
 def open_studies(url: str, folder: Path, start: Barrier) -> None:
     start.wait(LONGEST_SECONDS)
     Studies(url, folder).names()

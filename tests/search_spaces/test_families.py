@@ -142,15 +142,15 @@ IMPOSSIBLE = [
 ]
 
 
-@pytest.mark.parametrize(("name", "fields", "told"), IMPOSSIBLE)
+@pytest.mark.parametrize(("name", "fields", "message"), IMPOSSIBLE)
 def test_impossible_configs_are_refused_naming_parameter_value_and_rule(
-    name: str, fields: dict[str, Any], told: str
+    name: str, fields: dict[str, Any], message: str
 ) -> None:
     family = search_spaces.family(name)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         parse(family.config, fields, "config")
     as_tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         family.config(**as_tuples)
 
 

@@ -88,7 +88,7 @@ def test_inactive_parameters_do_not_change_a_network() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "message"),
     [
         (["resnex"], "unknown design space 'resnex': did you mean 'resnext'"),
         (["anynet"], "did you mean 'anynet-"),
@@ -96,6 +96,6 @@ def test_inactive_parameters_do_not_change_a_network() -> None:
         ([], "at least one"),
     ],
 )
-def test_unknown_or_repeated_spaces_are_refused(names: list[str], told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_unknown_or_repeated_spaces_are_refused(names: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         search_spaces.space(names)

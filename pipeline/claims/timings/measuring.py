@@ -16,8 +16,8 @@ SHORTEST_SECONDS = 0.05
 """A measurement repeats what it measures until it has taken so long."""
 
 
-def take_timing(plan: PlannedTiming, device: DeviceKind, told: Callable[[str], None]) -> TimingRecord:
-    """Measure all arms of a timing, on one thread of a CPU or on a GPU; `told` is called once a round."""
+def take_timing(plan: PlannedTiming, device: DeviceKind, on_round: Callable[[str], None]) -> TimingRecord:
+    """Measure all arms of a timing, on one thread of a CPU or on a GPU; `on_round` is called after each round."""
     torch.set_num_threads(1)
     timing, rounds = plan.timing, plan.rounds
     arms = {title: build(arm, timing, device) for title, arm in timing.arms.items()}
@@ -34,7 +34,7 @@ def take_timing(plan: PlannedTiming, device: DeviceKind, told: Callable[[str], N
             inferences[title].append(_seconds(arms[title].infer, device))
             if timing.memory:
                 peaks[title].append(peak_of_step(timing.arms[title], timing, device))
-        told(f"{plan.name}: round {done + 1} of {rounds}")
+        on_round(f"{plan.name}: round {done + 1} of {rounds}")
     return TimingRecord(
         schema="timing/1",
         timing=plan.name,

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import altair as alt
 import vl_convert
 
-from pipeline.reporting.charts.layout import Scale
+from pipeline.reporting.charts.layout import AxisScale
 
 FAMILY_ORDER = ("lenet", "alexnet", "vgg", "nin", "googlenet", "resnet", "resnext", "densenet", "regnet")
 """By year of publication; a family keeps its colour whatever else is drawn. Others follow, in order of name."""
@@ -118,12 +118,12 @@ def specification(chart: alt.LayerChart | alt.FacetChart, height: int) -> dict[s
     return written
 
 
-def vega_scale(scale: Scale) -> alt.Scale:
+def vega_scale(scale: AxisScale) -> alt.Scale:
     """A scale worked out here, as Vega-Lite has it."""
     return alt.Scale(type=scale.kind, domain=list(scale.domain), nice=False)
 
 
-def vega_axis(scale: Scale, number_format: str | None = None) -> alt.Axis:
+def vega_axis(scale: AxisScale, number_format: str | None = None) -> alt.Axis:
     """An axis with plain numbers, unless told otherwise (d3's "g" would write 80 as 8e+1 on a linear axis)."""
     plain = "~g" if scale.kind == "log" else "~f"
     return alt.Axis(values=list(scale.ticks), format=number_format or plain, labelOverlap="greedy")

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import altair as alt
 
 from pipeline.claims.catalogue import Catalogue
-from pipeline.claims.estimates import Evidence, arms_of, timed_values
+from pipeline.claims.estimates import ClaimRecords, arms_of, timed_values
 from pipeline.claims.experiments import Experiment
 from pipeline.claims.measures import MeasureName, taken, value_of
 from pipeline.claims.parts import AnalyticPart, EmpiricalPart, Part, PopulationPart, RankingPart, TimedPart
@@ -58,7 +58,7 @@ def key_of(part: Part) -> str | None:
     return slug(f"experiment {part.experiment} {part.of} {probe} {target} {'' if part.take == 'mean' else part.take}")
 
 
-def figures_of_claims(catalogue: Catalogue, evidence: Evidence) -> dict[str, Figure]:
+def figures_of_claims(catalogue: Catalogue, evidence: ClaimRecords) -> dict[str, Figure]:
     """Charts by their keys, in the order in which claims ask for them; none where there is nothing to draw."""
     wanted: dict[str, list[Part]] = {}
     for claim in catalogue.claims.values():
@@ -70,7 +70,7 @@ def figures_of_claims(catalogue: Catalogue, evidence: Evidence) -> dict[str, Fig
     return {key: figure for key, figure in drawn.items() if figure is not None}
 
 
-def _figure(key: str, parts: Sequence[Part], catalogue: Catalogue, evidence: Evidence) -> Figure | None:
+def _figure(key: str, parts: Sequence[Part], catalogue: Catalogue, evidence: ClaimRecords) -> Figure | None:
     first = parts[0]
     if isinstance(first, TimedPart):
         timing = evidence.timings.get(first.timing)

@@ -25,7 +25,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
 @dataclass(frozen=True)
-class Scale:
+class AxisScale:
     """An axis: linear or logarithmic, its domain, and where its ticks stand."""
 
     kind: Literal["linear", "log"]
@@ -40,7 +40,7 @@ class Scale:
         return (value - low) / (high - low)
 
 
-def scale_of(values: Iterable[float], log: bool | None = None, ticks: int = 6, margin: float = 0.07) -> Scale:
+def scale_of(values: Iterable[float], log: bool | None = None, ticks: int = 6, margin: float = 0.07) -> AxisScale:
     """A scale that holds all `values` with some margin.
 
     Args:
@@ -55,10 +55,10 @@ def scale_of(values: Iterable[float], log: bool | None = None, ticks: int = 6, m
     if low > 0 and (high / low > 4 if log is None else log):
         factor = (high / low) ** margin if high > low else 1.5
         domain = (low / factor, high * factor)
-        return Scale("log", domain, _log_ticks(domain, ticks))
+        return AxisScale("log", domain, _log_ticks(domain, ticks))
     room = (high - low) * margin if high > low else max(abs(high) * 0.1, 0.5)
     domain = (low - room if low - room > 0 or low < 0 else 0.0, high + room)
-    return Scale("linear", domain, _linear_ticks(domain, ticks))
+    return AxisScale("linear", domain, _linear_ticks(domain, ticks))
 
 
 @dataclass(frozen=True)

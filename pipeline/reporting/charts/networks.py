@@ -13,7 +13,7 @@ import altair as alt
 from pipeline.evidence.records import Interval
 from pipeline.evidence.statistics import AT_CHANCE_LEVEL
 from pipeline.reporting.charts.chart import Figure, family_domain, specification, vega_axis, vega_scale
-from pipeline.reporting.charts.layout import Box, Scale, place_labels, scale_of
+from pipeline.reporting.charts.layout import AxisScale, Box, place_labels, scale_of
 from pipeline.reporting.comparison import Comparison, CostAxis, Network
 from pipeline.reporting.formatting import decimals, duration, memory, quantity, shorten, spread
 
@@ -89,7 +89,7 @@ def learning_curves(comparison: Comparison, measure: CurveMeasure, prefix: str =
     indices = sorted({row["panel"] for row in rows})
     drawn = {index: comparison.networks[index] for index in indices}
     last = max(row["epoch"] for row in rows)
-    x_scale = Scale("linear", (min(1, last - 1), last), tuple(sorted({1, (1 + last) // 2, last})))
+    x_scale = AxisScale("linear", (min(1, last - 1), last), tuple(sorted({1, (1 + last) // 2, last})))
     y_scale = scale_of([row[key] for row in rows for key in ("low", "high")], ticks=4)
     error = measure == "validation_error_percent"
     told = "validation error (%)" if error else "training loss (nats)"
@@ -166,7 +166,7 @@ def _unit(axis: CostAxis, largest: float) -> tuple[float, str]:
     return next((size, f" ({name})") for size, name in _TIME_UNITS if largest >= 2 * size or size == 1)
 
 
-def _places(points: Sequence[_Point], x_scale: Scale, y_scale: Scale, unit: float) -> list[dict[str, Any]]:
+def _places(points: Sequence[_Point], x_scale: AxisScale, y_scale: AxisScale, unit: float) -> list[dict[str, Any]]:
     """For each point the place of its name in every layout: keys such as "narrow_dx"."""
 
     def y(value: float) -> float:

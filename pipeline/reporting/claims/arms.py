@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.claims.catalogue import Catalogue
-from pipeline.claims.estimates import Evidence, arms_of, population_errors
+from pipeline.claims.estimates import ClaimRecords, arms_of, population_errors
 from pipeline.claims.experiments import Experiment
 from pipeline.claims.parts import Beside, Part, PopulationPart, TimedContrast, TrainedContrast
 from pipeline.claims.timings.plans import Timing, TimingRecord
@@ -57,7 +57,7 @@ class Compared:
     held: dict[str, str]
 
 
-def compared_by(parts: Sequence[Part | Beside], catalogue: Catalogue, evidence: Evidence) -> tuple[Compared, ...]:
+def compared_by(parts: Sequence[Part | Beside], catalogue: Catalogue, evidence: ClaimRecords) -> tuple[Compared, ...]:
     """One for each experiment and timing on which the parts rest; without arms where there is no record."""
     compared: dict[str, list[str]] = {}
     for part in parts:

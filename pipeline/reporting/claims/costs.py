@@ -7,7 +7,7 @@ share the card each takes longer than alone, so they are neither hours of the ca
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.claims.estimates import Evidence
+from pipeline.claims.estimates import ClaimRecords
 from pipeline.claims.experiments import Experiment, Size
 from pipeline.evidence.population import FullTrainings, PopulationTable
 from pipeline.evidence.records import Measurement, NetworkRecord, SeedRun
@@ -134,7 +134,7 @@ class Costs:
 
 
 def costs_of(
-    evidence: Evidence,
+    evidence: ClaimRecords,
     comparisons: Sequence[Comparison],
     experiments: Mapping[str, Experiment],
     population: tuple[PopulationTable, FullTrainings | None] | None = None,

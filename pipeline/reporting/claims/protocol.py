@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.claims.claim_records import ON_A_GPU
-from pipeline.claims.estimates import Evidence, arms_of
+from pipeline.claims.estimates import ClaimRecords, arms_of
 from pipeline.claims.experiments import Experiment
 from pipeline.cost.table import COSTS
 from pipeline.data.manifest import DataSummary
@@ -102,7 +102,7 @@ class Setting:
     images: str
 
 
-def settings_of(evidence: Evidence) -> tuple[Setting, ...]:
+def settings_of(evidence: ClaimRecords) -> tuple[Setting, ...]:
     """The setting of all experiments that were run on CPUs, and that of all on a GPU; less where none was."""
     trained: dict[bool, list[tuple[DataSummary, NetworkRecord]]] = {False: [], True: []}
     for record in evidence.experiments.values():

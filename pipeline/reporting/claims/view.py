@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from pipeline.claims.catalogue import Catalogue, Claim, Theme
-from pipeline.claims.estimates import Evidence, margin_of, null_of, scaled
+from pipeline.claims.estimates import ClaimRecords, margin_of, null_of, scaled
 from pipeline.claims.parts import AnalyticPart, Part
 from pipeline.claims.simulation import Simulation
 from pipeline.claims.verdicts import Aside, ClaimVerdict, FigureVerdict, PartVerdict, Verdict
@@ -253,7 +253,7 @@ def anchor_of(identifier: str) -> str:
 def claims_view(
     catalogue: Catalogue,
     verdicts: Sequence[ClaimVerdict],
-    evidence: Evidence,
+    evidence: ClaimRecords,
     comparisons: Sequence[Comparison],
     simulation: Simulation | None,
     files: str,

@@ -180,11 +180,11 @@ def _other_figures(verdict: PartVerdict) -> str:
 def _source(part: EstimatedPart) -> str:
     match part:
         case TimedPart():
-            return f"convstudy run {part.timing}"
+            return f"convstudy experiment {part.timing}"
         case RankingPart():
             return "python -m benchmarks.full_trainings"
         case EmpiricalPart() | PopulationPart():
-            return f"convstudy run {part.experiment}"
+            return f"convstudy experiment {part.experiment}"
 
 
 def _repeats(part: Part) -> str:

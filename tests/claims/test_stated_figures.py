@@ -37,36 +37,36 @@ def numbers(text: str) -> list[float]:
 
 def test_right_figures_are_given_for_wrong_ones(claims: Catalogue) -> None:
     channels, hidden = figures("channels-of-alexnet-and-lenet"), figures("hidden-dense-layers-of-alexnet")
-    told = claims.claims["A2"].remark
-    assert f"{channels['AlexNet summed']:,} channels in all against {channels['LeNet summed']}" in told
-    told, moments = claims.claims["A3"].remark, hidden["MiB with gradients and Adam's moments"]
-    assert f"{hidden['MiB of float32']:.0f} MiB" in told and f"{moments:.0f} MiB" in told
-    assert f"{hidden['GB of the original with output, gradients and moments']:.2f} GB" in told
-    told, macs = claims.claims["A4"].remark, hidden["MMACs"]
-    assert f"({hidden['MB of float32']:.0f} MB)" in told and f"{1e6 * macs:,.0f} multiply-accumulates" in told
-    assert f"{hidden['MFLOPs']:.1f} MFLOPs" in told and f"{macs:.1f} M where" in told
+    stated = claims.claims["A2"].remark
+    assert f"{channels['AlexNet summed']:,} channels in all against {channels['LeNet summed']}" in stated
+    stated, moments = claims.claims["A3"].remark, hidden["MiB with gradients and Adam's moments"]
+    assert f"{hidden['MiB of float32']:.0f} MiB" in stated and f"{moments:.0f} MiB" in stated
+    assert f"{hidden['GB of the original with output, gradients and moments']:.2f} GB" in stated
+    stated, macs = claims.claims["A4"].remark, hidden["MMACs"]
+    assert f"({hidden['MB of float32']:.0f} MB)" in stated and f"{1e6 * macs:,.0f} multiply-accumulates" in stated
+    assert f"{hidden['MFLOPs']:.1f} MFLOPs" in stated and f"{macs:.1f} M where" in stated
     matrix = figures("first-dense-layer-of-vgg11")
-    told = claims.claims["N1"].remark
-    assert numbers(told) == [round(matrix["MB of float32"]), round(matrix["MiB of float32"])]
+    stated = claims.claims["N1"].remark
+    assert numbers(stated) == [round(matrix["MB of float32"]), round(matrix["MiB of float32"])]
     block = figures("inception-3a")
     exact = ("parameters", "parameters of a 3x3", "parameters of a 5x5", "MACs", "MACs of a 3x3", "MACs of a 5x5")
     factors = [round(block[f"a {kernel} over the block"], 1) for kernel in ("3x3", "5x5")]
     assert numbers(claims.claims["G4"].remark) == [*(block[name] for name in exact), *factors]
 
 
-def test_the_cut_of_a_grouped_block_is_as_told(claims: Catalogue) -> None:
-    found, told = figures("grouping"), claims.claims["X2"].remark
+def test_the_cut_of_a_grouped_block_is_as_stated(claims: Catalogue) -> None:
+    found, stated = figures("grouping"), claims.claims["X2"].remark
     listed = [round(found[f"block, {groups} groups: MMACs"]) for groups in (1, 2, 4, 8, 16, 32, 64)]
     pointwise = 2 * 256 * 128 * 28**2  # what grouping leaves
     limit = found["block, 1 groups: MMACs"] * 1e6 / pointwise
-    assert numbers(told)[2:9] == listed  # behind the two of "1x1"
-    assert f"a cut of {found['largest cut of the block']:.2f} at 64" in told and f"than {limit:.2f}" in told
+    assert numbers(stated)[2:9] == listed  # behind the two of "1x1"
+    assert f"a cut of {found['largest cut of the block']:.2f} at 64" in stated and f"than {limit:.2f}" in stated
 
 
-def test_a_quarter_of_the_width_cuts_what_is_told(claims: Catalogue) -> None:
+def test_a_quarter_of_the_width_cuts_what_is_stated(claims: Catalogue) -> None:
     full, narrow = reference_price("vgg11", 224), reference_price("vgg11-narrow", 224)
-    told = numbers(claims.claims["V7"].remark)
-    assert told == [round(full.macs / narrow.macs, 1), 11, round(full.params / narrow.params, 1)]
+    stated = numbers(claims.claims["V7"].remark)
+    assert stated == [round(full.macs / narrow.macs, 1), 11, round(full.params / narrow.params, 1)]
 
 
 def test_costs_in_the_measures_are_those_of_the_arms(claims: Catalogue) -> None:
@@ -76,22 +76,24 @@ def test_costs_in_the_measures_are_those_of_the_arms(claims: Catalogue) -> None:
             if part.kind != "empirical" or part.experiment.startswith("source-"):
                 continue
             one, other = (arm_price(claims, part.experiment, arm) for arm in part.contrast)
-            told = numbers(part.measure)[-1]
+            stated = numbers(part.measure)[-1]
             if "times the MACs" in part.measure:
-                assert told == round(one.macs / other.macs, 1), part.measure
+                assert stated == round(one.macs / other.macs, 1), part.measure
             elif "MACs" in part.measure:
-                assert told == round((one.macs + other.macs) / 2e6, 1), part.measure
+                assert stated == round((one.macs + other.macs) / 2e6, 1), part.measure
             else:
-                assert told == round((one.params + other.params) / 2, -3), part.measure
+                assert stated == round((one.params + other.params) / 2, -3), part.measure
             compared += 1
     assert compared == 7
     dense, residual = reference_price("densenet", 96), reference_price("resnet18", 96)
     assert f"{residual.params / dense.params:.1f} times the parameters" in claims.claims["D6"].parts[-1].measure
 
 
-def test_the_network_found_by_search_costs_what_is_told(claims: Catalogue) -> None:
+def test_the_network_found_by_search_costs_what_is_stated(claims: Catalogue) -> None:
     by_hand, searched = (arm_price(claims, "searched-inception", arm) for arm in ("by hand", "searched"))
     study = read_json(CHECKOUT / "reports" / "published" / "claims" / "studies" / "inception-under-googlenet.json")
-    told = claims.claims["G8"].remark
-    assert f"takes {by_hand.macs / 1e6:.2f}M MACs; {study['counted']} trials" in told
-    assert f"of {searched.macs / 1e6:.2f}M, with {searched.params:,} parameters in place of {by_hand.params:,}" in told
+    remark = claims.claims["G8"].remark
+    assert f"takes {by_hand.macs / 1e6:.2f}M MACs; {study['counted']} trials" in remark
+    assert (
+        f"of {searched.macs / 1e6:.2f}M, with {searched.params:,} parameters in place of {by_hand.params:,}" in remark
+    )

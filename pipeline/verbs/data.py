@@ -1,0 +1,62 @@
+"""The verbs of data: prepare, contact-sheet."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import UsageError
+from pipeline.verbs.options import Data, Output, open_data, verb
+from pipeline.workspace import current_workspace
+
+
+@verb
+def prepare(
+    out: Output,
+    source: Annotated[
+        str, typer.Argument(help="A named source, a folder of class folders, or a CSV.")
+    ] = "fashion-mnist",
+    name: Annotated[str | None, typer.Option(help="The data set's name; default: the source's.")] = None,
+    image_size: Annotated[str, typer.Option(help="Side in pixels, or auto: the images' own, or 32.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable files out.")] = False,
+    group_by: Annotated[str | None, typer.Option(metavar="REGEX", help="Its first group stays in one split.")] = None,
+    given: Annotated[Path | None, typer.Option("--from", help="A folder with a named source's files.")] = None,
+) -> None:
+    """Obtain, check and split images into data/prepared."""
+    from pipeline.data.prepare import prepare as prepare_data
+    from pipeline.schema import to_json
+
+    if image_size != "auto" and not image_size.isdecimal():
+        raise UsageError(f"--image-size (={image_size}) must be a number of pixels, or auto")
+    workspace = current_workspace()
+    manifest = prepare_data(
+        source,
+        workspace.raw_data,
+        workspace.prepared_data,
+        name=name,
+        image_size=None if image_size == "auto" else int(image_size),
+        seed=seed,
+        skip_bad=skip_bad,
+        group_by=group_by,
+        given_folder=given,
+        tell=out.line,
+    )
+    out.answer({**to_json(manifest), "fingerprint": manifest.fingerprint})
+
+
+@verb
+def contact_sheet(
+    out: Output,
+    recipe: Annotated[str, typer.Argument(help="A recipe of params.yaml with augmentations.")] = "augmented",
+    output: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("contact-sheet.png"),
+    data: Data = None,
+    seed: Annotated[int, typer.Option(help="Seed of the augmentations.")] = 0,
+) -> None:
+    """Draw what a recipe's augmentations do to real training images."""
+    from pipeline.reporting.charts.contact_sheet import write_contact_sheet
+
+    _, settings, folder, _ = open_data(data)
+    write_contact_sheet(folder, settings.recipe_named(recipe), seed, output)
+    out.line(f"{output}: one image a row, the original first, then as training may see it")
+    out.answer({"recipe": recipe, "data": str(folder), "output": str(output)})

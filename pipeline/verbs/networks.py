@@ -1,0 +1,139 @@
+"""The verbs of single networks and of their comparison: architectures, profile, train, reproduce."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import RunsFailedError
+from pipeline.verbs.options import Data, Device, DryRun, Network, Output, Workers, open_data, read_network, verb
+from pipeline.workspace import Workspace, current_workspace
+
+
+@verb
+def architectures(out: Output) -> None:
+    """List the reference networks: name, family, resolution, parameters, MACs."""
+    import search_spaces
+
+    rows = [
+        {
+            "name": name,
+            "family": family.name,
+            "resolution": reference.resolution,
+            "params": reference.params,
+            "macs": reference.macs,
+            "source": reference.source,
+        }
+        for name, (family, reference) in search_spaces.references().items()
+    ]
+    lines = [f"{'name':<24} {'family':<10} {'pixels':>6} {'params':>13} {'MACs':>16}  source"]
+    lines += [
+        f"{row['name']:<24} {row['family']:<10} {row['resolution']:>6} {row['params']:>13,} "
+        f"{row['macs']:>16,}  {row['source']}"
+        for row in rows
+    ]
+    out.answer(rows, "\n".join(lines))
+
+
+@verb
+def profile(
+    out: Output,
+    network: Network,
+    resolution: Annotated[int | None, typer.Option(min=1, help="In pixels; default: the reference's, or 28.")] = None,
+    channels: Annotated[int, typer.Option(min=1)] = 1,
+    classes: Annotated[int, typer.Option(min=1)] = 10,
+    device: Device = "auto",
+    no_latency: Annotated[bool, typer.Option("--no-latency", help="Count only; time nothing.")] = False,
+) -> None:
+    """Price one network: parameters, MACs, activations, memory, latency, layer by layer."""
+    from pipeline.cost.profile import describe, profile_network
+    from pipeline.machine import resolve_device
+    from pipeline.running.plans import resolve_network
+
+    name, given = read_network(network)
+    family, config, reference = resolve_network(name, given)
+    priced = profile_network(
+        name,
+        family,
+        config,
+        resolution or (reference.resolution if reference else 28),
+        channels,
+        classes,
+        resolve_device(device),
+        latency=not no_latency,
+    )
+    out.answer(priced, describe(priced))
+
+
+@verb
+def train(
+    out: Output,
+    network: Network,
+    data: Data = None,
+    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+    train_images: Annotated[int | None, typer.Option(min=1, help="Size of a stratified subset; default: all.")] = None,
+    recipe: Annotated[str, typer.Option(help="A recipe of params.yaml.")] = "common",
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate; default: the recipe's.")] = None,
+    seed: Annotated[int, typer.Option()] = 1,
+    device: Device = "auto",
+    workdir: Annotated[Path | None, typer.Option(help="Where runs/ and mlruns/ are kept; default: here.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="Score the test split once, after training.")] = False,
+) -> None:
+    """Train one network once. The same command resumes an interrupted run, and finds a finished one."""
+    from pipeline.running.workers import prepare_workers
+
+    prepare_workers()
+    from pipeline.machine import resolve_device
+    from pipeline.running.single import single_request, train_single
+
+    home, settings, folder, manifest = open_data(data)
+    changes = {"epochs": epochs, "train_images": train_images, "learning_rate": lr}
+    name, given = read_network(network)
+    request = single_request(
+        name,
+        given,
+        settings,
+        recipe,
+        {key: value for key, value in changes.items() if value is not None},
+        manifest,
+        seed,
+        resolve_device(device),
+        test,
+    )
+    workspace = Workspace(workdir.resolve()) if workdir else home
+    trained = train_single(workspace, folder, manifest, request, out.quiet)
+    out.answer(trained)
+    if trained["state"] == "failed":
+        raise RunsFailedError(f"{name}: {trained['reason']}")
+
+
+@verb
+def reproduce(
+    out: Output,
+    names: Annotated[list[str] | None, typer.Argument(help="References; default: the profile's.")] = None,
+    profile: Annotated[str | None, typer.Option(help="A profile of params.yaml; default: the one in force.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds per network; default: the profile's.")] = None,
+    workers: Workers = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Train networks under one protocol: learning rate chosen on validation data, n seeds, one test each."""
+    from pipeline.running.workers import prepare_workers
+
+    if not dry_run:
+        prepare_workers()
+    from pipeline.reporting.mlflow_pages import show_networks
+    from pipeline.running.campaign import estimate_campaign, plan_campaign, run_plan, tabulate
+    from pipeline.settings import read_settings
+
+    workspace = current_workspace()
+    plan = plan_campaign(workspace, read_settings(workspace.params_file), names or [], profile, seeds)
+    if dry_run:
+        text, value = estimate_campaign(workspace, plan, workers)
+        out.answer(value, text)
+        return
+    record = run_plan(workspace, plan, "reproduce", workers=workers, quiet=out.quiet, on_record=show_networks)
+    out.answer(record, tabulate(record))
+    failed = [f"{network.name} seed {run.seed}" for network in record.networks for run in network.runs if run.reason]
+    failed += [f"{network.name} (no run)" for network in record.networks if not network.runs]
+    if failed:
+        raise RunsFailedError(f"{len(failed)} runs failed: {', '.join(failed)}")
