@@ -9,7 +9,7 @@ import datetime
 import functools
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,7 +23,7 @@ from benchmarks.simulated import Answers, StudyInMemory
 from benchmarks.surrogate import Surrogate
 from pipeline.errors import UsageError
 from pipeline.evidence.population import PopulationTable
-from pipeline.evidence.study_records import Budget, Objective, SamplerName, Trial
+from pipeline.evidence.study_records import Budget, SamplerName, Trial
 from pipeline.files import sha256_file, write_json
 from pipeline.machine import hardware, versions
 from pipeline.running.halving import rungs
@@ -40,7 +40,7 @@ BUDGETS = tuple(range(5, 46, 5))
 """In trainings: a budget is so many times the images that one network sees when it is trained in full."""
 MOST_OF_GP = {False: 20, True: 10}
 """The largest budget of a Gaussian process, in full and with halving: at some 40 trials a draw takes seconds."""
-OBJECTIVES: dict[str, tuple[Objective, ...]] = {"error and MACs": ("error", "macs"), "error alone": ("error",)}
+OBJECTIVES: dict[str, tuple[str, ...]] = {"error and MACs": ("error", "macs"), "error alone": ("error",)}
 FIRST_SEED = 100
 """Those below served while the rule of `search_verdict` was made."""
 ENOUGH = Budget(trials=100_000)
@@ -212,7 +212,7 @@ def arms(samplers: Sequence[SamplerName]) -> list[Arm]:
     return found
 
 
-def simulate(arm: Arm, surrogate: Surrogate, repeat: int, objectives: tuple[Objective, ...]) -> Course:
+def simulate(arm: Arm, surrogate: Surrogate, repeat: int, objectives: tuple[str, ...]) -> Course:
     """Search with one worker until the largest of the arm's budgets is spent."""
     base = surrogate.table.plan
     epochs = base.recipe.epochs
@@ -235,9 +235,9 @@ def simulate(arm: Arm, surrogate: Surrogate, repeat: int, objectives: tuple[Obje
 
 
 class UninformedView(SamplerView):
-    """A sampler's view in which trials that were stopped have told nothing."""
+    """A sampler's view to which trials that were stopped say nothing."""
 
-    def learn(self, trials: Sequence[Trial]) -> None:
+    def learn(self, trials: Collection[Trial]) -> None:
         """Take in the complete trials alone."""
         super().learn([trial if trial.state == "complete" else replace(trial, rungs=()) for trial in trials])
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from pipeline.cost.limits import Limits
 from pipeline.data.manifest import load_manifest
 from pipeline.evidence.records import Measurement
 from pipeline.evidence.store import RunStore
-from pipeline.evidence.study_records import Budget, Rung, SamplerName, SearchPlan, Trial
+from pipeline.evidence.study_records import Budget, Rung, SamplerName, SearchPlan, StudyRecord, Trial
 from pipeline.machine import hardware, peak_memory_bytes, versions
 from pipeline.reporting.rendering import render_html, sections_of, study_sections
 from pipeline.reporting.report import FEATURED, read_published
@@ -132,7 +131,7 @@ def findings(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _report(record: dict[str, Any]) -> float:
+def _report(record: StudyRecord) -> float:
     """Seconds to the HTML page of a study, beside the published networks, whose figures are not counted."""
     networks = sections_of([read_published(current_workspace().published / FEATURED)])
     render_html(networks, study_sections([record], {}))  # the first one of a process loads fonts and templates

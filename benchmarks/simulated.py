@@ -11,7 +11,6 @@ import numpy as np
 
 import search_spaces
 from benchmarks.surrogate import Surrogate
-from pipeline.cost.limits import Cost
 from pipeline.evidence.records import Measurement, Result, RunSpec
 from pipeline.evidence.store import RunFolder
 from pipeline.evidence.study_records import Budget, SearchPlan, Trial
@@ -30,15 +29,15 @@ class StudyInMemory:
 
     def __init__(self, plan: SearchPlan) -> None:
         self.name, self.plan = "simulated", plan
-        self._trials: list[Trial] = []
+        self._trials: dict[int, Trial] = {}
 
     def trials(self) -> list[Trial]:
         """Every trial, in order."""
-        return list(self._trials)
+        return list(self._trials.values())
 
     def add(self, trial: Trial, space: Space) -> None:
         """Keep a new trial."""
-        self._trials.append(trial)
+        self._trials[trial.number] = trial
 
     def update(self, trial: Trial) -> None:
         """Keep a trial as it now is."""
@@ -50,11 +49,11 @@ class StudyInMemory:
     def note_exhausted(self, exhausted: bool, tail: tuple[int, int] = (0, 0)) -> None:
         """Nothing is resumed."""
 
-    def measured(self) -> dict[str, dict[Cost, float]]:
+    def measured(self) -> dict[str, dict[str, float]]:
         """Nothing was measured."""
         return {}
 
-    def note_measured(self, network: str, costs: dict[Cost, float]) -> None:
+    def note_measured(self, network: str, costs: dict[str, float]) -> None:
         """Nothing is resumed."""
 
 

@@ -15,7 +15,6 @@ from scipy.stats import spearmanr
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.model_selection import KFold
 
-from pipeline.cost.limits import Cost
 from pipeline.evidence.population import PopulationTable, TableNetwork
 from pipeline.training.seeding import derive_seed
 
@@ -40,7 +39,7 @@ class Surrogate:
         self._trees = _regression().fit(self._features, self._curves)
         self._finals, self._residuals = residuals(table.networks)
 
-    def curve(self, config: Mapping[str, Any], costs: Mapping[Cost, float]) -> np.ndarray:
+    def curve(self, config: Mapping[str, Any], costs: Mapping[str, float]) -> np.ndarray:
         """The expected errors in percent, (epochs,), of a network {"family": …, "config": {…}}."""
         described = np.array([self._describe(config, costs)], dtype=np.float32)
         trees = [tree.tree_.predict(described) for tree in self._trees.estimators_]  # sklearn's own loop takes 10 ms
@@ -65,7 +64,7 @@ class Surrogate:
             predicted[left] = trees.predict(self._features[left])[:, -1]
         return float(spearmanr(predicted, self._curves[:, -1]).statistic)
 
-    def _describe(self, config: Mapping[str, Any], costs: Mapping[Cost, float]) -> list[float]:
+    def _describe(self, config: Mapping[str, Any], costs: Mapping[str, float]) -> list[float]:
         """Logarithms of the costs, and every field of the Config by its value; -1 where there is none."""
         fields = dict(_fields(config))
         values = [math.log10(costs[cost]) for cost in ("macs", "params", "activations")]

@@ -42,6 +42,11 @@ def read_record(kind: type[T], path: Path) -> T:
         raise StorageError(f"unreadable record: {error}") from error
 
 
+def read_optional(kind: type[T], path: Path) -> T | None:
+    """The same, or None where the file holds an empty object: its entry asks for nothing, or found nothing."""
+    return read_record(kind, path) if read_json(path) else None
+
+
 def to_json(value: Any) -> Any:
     """A parsed dataclass (or a container of them) as plain JSON values: dictionaries, lists, strings, numbers."""
     return _adapter(type(value)).dump_python(value, mode="json")

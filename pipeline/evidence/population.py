@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pydantic.dataclasses import dataclass
 
-from pipeline.cost.limits import Cost
 from pipeline.evidence.study_records import SearchPlan
 from pipeline.schema import STRICT, read_record
 from pipeline.training.recipe import Precision, Recipe
@@ -32,7 +31,7 @@ class TableNetwork:
     number: int
     config: dict[str, object]
     values: dict[str, object]
-    costs: dict[Cost, float]
+    costs: dict[str, float]
     errors: dict[str, tuple[float, ...]]
     train_seconds: float
 

@@ -4,18 +4,18 @@ A record of a study is a function of what its storage holds, and can be written 
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import field
 from typing import Any, Literal, get_args
 
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from pipeline.cost.limits import Cost, Limits
-from pipeline.evidence.records import Interval
+from pipeline.cost.limits import Limits
+from pipeline.cost.table import COSTS, Cost, costs_among, objective_names
+from pipeline.errors import unknown_name
 from pipeline.schema import STRICT
 from pipeline.training.recipe import Recipe
 
-Objective = Literal["error", "macs", "params", "activations", "latency"]
 SamplerName = Literal["tpe", "nsga2", "evolution", "gp", "random", "qmc"]
 SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
 TrialState = Literal["complete", "stopped", "failed"]
@@ -23,19 +23,6 @@ StudyState = Literal["running", "complete", "exhausted", "interrupted"]
 
 DIVERGED = "diverged"
 """How the reason of a training begins whose loss ceased to be a number."""
-
-COST_OF: dict[Objective, Cost] = {
-    "macs": "macs",
-    "params": "params",
-    "activations": "activations",
-    "latency": "latency_seconds",
-}
-"""The cost that an objective other than the error is."""
-
-
-def main_cost(objectives: Sequence[Objective]) -> Cost:
-    """The cost by which networks are called equally dear: the first one among the objectives, else MACs."""
-    return next((COST_OF[objective] for objective in objectives if objective != "error"), "macs")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -49,8 +36,9 @@ class SearchPlan:
         seed: of the sampler, and of every training.
         rungs: epochs at which trials are compared; the last is the recipe's.
         reduction: of the trials at a rung, the best 1 / reduction go on; None: all train in full.
-        warm_start: the study whose trials the sampler knows from the start, complete by its so many rungs that had
-            been told, and their digest, as "name:12:0a1b2c3d".
+        objectives: "error" first, then costs by name.
+        warm_start: the study whose trials the sampler knows from the start, how many rungs it had reached by then, and
+            the digest of its complete trials, as "name:12:0a1b2c3d".
     """
 
     schema: Literal["search-plan/1"]
@@ -62,7 +50,7 @@ class SearchPlan:
     channels: int
     classes: int
     recipe: Recipe
-    objectives: tuple[Objective, ...]
+    objectives: tuple[str, ...]
     limits: Limits
     sampler: SamplerName
     seed: int
@@ -74,6 +62,14 @@ class SearchPlan:
     def __post_init__(self) -> None:
         if self.objectives[:1] != ("error",):
             raise ValueError(f"objectives (={self.objectives}) must begin with error")
+        for name in self.objectives:
+            if name not in objective_names():
+                raise ValueError(str(unknown_name("objective", name, objective_names())))
+
+    @property
+    def costs(self) -> list[Cost]:
+        """The costs among the objectives."""
+        return costs_among(self.objectives)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -92,11 +88,14 @@ class Budget:
 
 @dataclass(frozen=True, config=STRICT)
 class Rung:
-    """A trial's error after so many epochs; `arrival` counts the rungs of the whole study as they were told."""
+    """A trial's error after so many epochs.
+
+    `arrival` counts the rungs of the whole study, from 1, in the order in which they were reached; 0: not recorded.
+    """
 
     epochs: int
     validation_error_percent: float
-    arrival: int
+    arrival: int = 0
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -106,7 +105,7 @@ class Trial:
     Attributes:
         config: {"family": …, "config": {…}}.
         values: the point of the space, by parameter, inactive parameters included.
-        costs: what it costs, as far as known; `latency_seconds` only where it is limited or an objective.
+        costs: by key, as far as known; those that are measured only where they are limited or an objective.
         run: the training's address in the run store.
         state: None while it may still train.
         refused, duplicates: candidates that were drawn and put aside since the trial before.
@@ -123,7 +122,7 @@ class Trial:
     number: int
     config: dict[str, Any]
     values: dict[str, Any]
-    costs: dict[Cost, float]
+    costs: dict[str, float]
     run: str
     refused: int = 0
     duplicates: int = 0
@@ -149,72 +148,112 @@ class Trial:
         return self.state == "failed" and (self.reason or "").startswith(DIVERGED)
 
 
-@dataclass(frozen=True, config=STRICT)
-class Member:
-    """A member of a study's front, retrained from scratch at the full budget with n seeds, tested once each.
-
-    `search_error_percent` is the score for which it was chosen; that the mean of `validation_error_percent` is higher
-    is the winner's curse. Both intervals are over seeds; None where all of its runs failed.
-    """
-
-    trial: int
-    config: dict[str, Any]
-    params: int
-    macs: int
-    search_error_percent: float
-    validation_error_percent: Interval | None
-    test_error_percent: Interval | None
-    runs: tuple[str, ...] = ()
-
-
-Against = Literal["reference", "random networks", "random search"]
-ComparisonVerdict = Literal["better", "worse", "undecided"]
-
-
-@dataclass(frozen=True, config=STRICT)
-class FinalistComparison:
-    """A member's test error less that of what it is compared with; "better" where the whole interval is below zero.
+class TrialRecord(BaseModel):
+    """A counted trial in the record of its study; fields as in Trial, its costs among them, by key.
 
     Attributes:
-        against: the family's reference at or above its cost; the median of networks drawn at random at its cost; the
-            best network at or below its cost of a random search of the same compute.
-        name: which reference, or how many networks.
-        macs: of the rival; the median where it is several networks.
-        validation_error_percent: of the rival, over seeds; of several networks the median.
-        interval: 95 %: of paired differences over seeds (Student's t), or, where seeds are not paired, from the two
-            ends of two intervals of 97.5 %, which is conservative.
+        validation_error_percent: at its last rung; None where it reached none.
+        train_images_seen: training images that went through the network, repeats included.
+        epochs_seen: 0 where it was not recorded.
     """
 
-    trial: int
-    against: Against
-    name: str
-    macs: int
-    validation_error_percent: Interval | None
-    difference: float
-    interval: tuple[float, float] | None
-    n: int
-    verdict: ComparisonVerdict
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    __pydantic_extra__: dict[str, int | float] = Field(init=False)
+
+    number: int
+    state: TrialState
+    config: dict[str, Any]
+    values: dict[str, Any]
+    validation_error_percent: float | None
+    rungs: tuple[Rung, ...]
+    attempts: int
+    reason: str | None
+    train_images_seen: int
+    epochs_seen: int = 0
+    train_seconds: float
+    micro_batches: int = 1
+    run: str
+    drawn_by: str
+
+    @model_validator(mode="after")
+    def _check_costs(self) -> "TrialRecord":
+        for key in self.costs:
+            if key not in COSTS:
+                raise ValueError(str(unknown_name("cost", key, COSTS)))
+        return self
+
+    @property
+    def costs(self) -> dict[str, int | float]:
+        """What it costs, by key, as far as known."""
+        return self.__pydantic_extra__
+
+    @property
+    def errors(self) -> tuple[float, ...]:
+        """Its validation error at each rung, in percent."""
+        return tuple(rung.validation_error_percent for rung in self.rungs)
 
 
 @dataclass(frozen=True, config=STRICT)
-class FinalistsRecord:
-    """What `convstudy finalists` finds.
+class Compute:
+    """What all trials of a study took, those that do not count included."""
 
-    `told` says, a sentence each, what is not compared as it was wanted, and why; `random_course` is, of the random
-    search, the lowest error after so many training images. `lost` trainings failed for a passing reason: asked for
-    again, they are tried again, and until then the record is not final. `train_seconds` are those of all trainings that
-    it rests on, the random search's among them; None where they were not recorded.
+    train_images_seen: int
+    train_seconds: float
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class StudyRecord:
+    """A study as `convstudy search --json` and `status --json` write it.
+
+    Attributes:
+        limits: those that there are, by key of the cost.
+        budget: the last one, {"trials": …} or {"hours": …}; empty where no driver has worked yet.
+        rungs: epochs.
+        plan: None where it was not recorded.
+        machines: hardware and versions with which trials were trained, each once; empty where they were not recorded.
+        refused, duplicates: candidates that were put aside before any training.
+        trials: those that count, in the order in which they came to.
+        front: numbers of the complete trials that no other dominates.
+        hypervolume: after each counted trial.
     """
 
-    schema: Literal["finalists/1"]
     study: str
+    state: StudyState
+    space: tuple[str, ...]
     data: str
-    recipe: Recipe
-    seeds: tuple[int, ...]
-    members: tuple[Member, ...]
-    winners_curse_points: Interval | None
-    comparisons: tuple[FinalistComparison, ...]
-    told: tuple[str, ...] = ()
-    random_course: tuple[tuple[int, float], ...] = ()
-    lost: int = 0
-    train_seconds: float | None = None
+    objectives: tuple[str, ...]
+    limits: dict[str, int | float]
+    budget: dict[str, int | float]
+    seed: int
+    sampler: SamplerName
+    rungs: tuple[int, ...]
+    plan: SearchPlan | None = None
+    counted: int
+    refused: int
+    duplicates: int
+    trials: tuple[TrialRecord, ...]
+    front: tuple[int, ...]
+    hypervolume: tuple[float, ...]
+    compute: Compute
+    machines: tuple[dict[str, dict[str, str]], ...] = ()
+
+    @property
+    def costs(self) -> list[Cost]:
+        """The costs among the objectives."""
+        return costs_among(self.objectives)
+
+    @property
+    def by_number(self) -> dict[int, TrialRecord]:
+        """The trials, by number."""
+        return {trial.number: trial for trial in self.trials}
+
+    @property
+    def complete(self) -> list[TrialRecord]:
+        """The trials that were trained in full."""
+        return [trial for trial in self.trials if trial.state == "complete"]
+
+    @property
+    def front_trials(self) -> list[TrialRecord]:
+        """The members of the front, the lowest error first."""
+        members = map(self.by_number.__getitem__, self.front)
+        return sorted(members, key=lambda trial: (trial.errors[-1], trial.number))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.cost.records import CostProfile
+from pipeline.cost.table import COSTS
 from pipeline.data.manifest import DataSummary
 from pipeline.evidence.records import GroupRecord, Interval, NetworkRecord, SeedRun
 from pipeline.evidence.statistics import AT_CHANCE_LEVEL
@@ -60,8 +61,8 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Cost:
-    """A price that error is set against."""
+class CostAxis:
+    """A cost that error is drawn against."""
 
     key: Literal["macs", "params", "train_seconds"]
     noun: str
@@ -69,10 +70,10 @@ class Cost:
     value: Callable[[Network], float | None]
 
 
-COSTS = (
-    Cost("macs", "MACs", "MACs", lambda network: network.macs),
-    Cost("params", "parameters", "params", lambda network: network.params),
-    Cost(
+COST_AXES = (
+    CostAxis("macs", COSTS["macs"].noun, "MACs", lambda network: network.macs),
+    CostAxis("params", COSTS["params"].noun, "params", lambda network: network.params),
+    CostAxis(
         "train_seconds",
         "training time",
         "time",
@@ -109,27 +110,27 @@ class Comparison:
         return network.record.test_error_percent if test else network.record.validation_error_percent
 
     @property
-    def costs(self) -> tuple[Cost, ...]:
+    def axes(self) -> tuple[CostAxis, ...]:
         """Costs to compare errors with; training times only where one kind of machine took all of them."""
         runs = [run for network in self.networks for run in network.runs]
         machines = [run.measurement.hardware for run in runs if run.measurement]
         several = any(machine != machines[0] for machine in machines)
-        return tuple(cost for cost in COSTS if not (several and cost.key == "train_seconds"))
+        return tuple(axis for axis in COST_AXES if not (several and axis.key == "train_seconds"))
 
     @property
     def scored(self) -> tuple[Network, ...]:
         """Networks that have the compared error."""
         return tuple(network for network in self.networks if self.error(network))
 
-    def front(self, cost: Cost) -> tuple[Network, ...]:
-        """The Pareto front of mean error and `cost`, cheapest first.
+    def front(self, axis: CostAxis) -> tuple[Network, ...]:
+        """The Pareto front of mean error and a cost, cheapest first.
 
         A network is on it when none has both a lower or equal error and a lower or equal cost, and is better in one.
         Networks at chance level take no part: the cheapest would always be on the front, having learnt nothing.
         """
         points = []
         for network in self.scored:
-            error, price = self.error(network), cost.value(network)
+            error, price = self.error(network), axis.value(network)
             if error is not None and price is not None and AT_CHANCE_LEVEL not in network.flags:
                 points.append((price, error.mean, network))
         kept = [points[index] for index in front([point[:2] for point in points])]

@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from pipeline.errors import ConvstudyError
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
-from pipeline.files import read_json, write_json
+from pipeline.evidence.study_records import StudyRecord
+from pipeline.files import write_json
 from pipeline.reporting.charts.learning_curves import draw_learning_curves
 from pipeline.reporting.mlflow_pages import show_report
-from pipeline.schema import read_record
+from pipeline.schema import read_optional, read_record, to_json
 from pipeline.search.searches import stored_records
 from pipeline.tracking.content import study_summary
 from pipeline.tracking.replay import replay
@@ -25,16 +25,17 @@ def rebuild_mlflow(workspace: Workspace, tell: Callable[[str], None]) -> dict[st
     records = [read_record(GroupRecord, path) for path in groups]
     with TemporaryDirectory() as folder:
         figures = draw_learning_curves(records, Path(folder))
-        searched = [(path, read_json(path)) for path in sorted((workspace.results / "studies").glob("*.json"))]
+        written = sorted((workspace.results / "studies").glob("*.json"))
+        searched = [(path, read_optional(StudyRecord, path)) for path in written]
         searched += list(_stored(workspace, Path(folder), tell))
-        studies = {record["study"]: study_summary(record, {"": [path]}) for path, record in searched if record}
+        studies = {record.study: study_summary(record, {"": [path]}) for path, record in searched if record}
         done = replay(RunStore(workspace.runs), workspace.mlflow, records, tell, figures, studies)
     show_report(workspace, tell)
     return asdict(done)
 
 
-def _stored(workspace: Workspace, folder: Path, tell: Callable[[str], None]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The records of the storage's studies, written into `folder`; one that cannot be read is told of."""
+def _stored(workspace: Workspace, folder: Path, tell: Callable[[str], None]) -> Iterator[tuple[Path, StudyRecord]]:
+    """The records of the storage's studies, written into `folder`; says so where the storage cannot be read."""
     try:
         records = list(stored_records(workspace, None))
     except ConvstudyError as error:
@@ -42,5 +43,5 @@ def _stored(workspace: Workspace, folder: Path, tell: Callable[[str], None]) -> 
         return
     for number, record in enumerate(records):
         path = folder / f"{number}" / "study.json"
-        write_json(path, record)
+        write_json(path, to_json(record))
         yield path, record

@@ -18,9 +18,10 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.cost.limits import COST_NAMES, show_cost
+from pipeline.cost.table import COSTS
+from pipeline.evidence.finalist_records import FinalistsRecord
 from pipeline.evidence.statistics import AT_CHANCE_LEVEL
-from pipeline.evidence.study_records import FinalistsRecord
+from pipeline.evidence.study_records import StudyRecord
 from pipeline.reporting import formatting
 from pipeline.reporting.charts.chart import Figure, theme
 from pipeline.reporting.charts.networks import figures_of
@@ -65,7 +66,7 @@ class Section:
 
     def fronts(self, network: Network) -> list[str]:
         """The costs on whose Pareto front a network lies."""
-        return [cost.short for cost in self.comparison.costs if network in self.comparison.front(cost)]
+        return [axis.short for axis in self.comparison.axes if network in self.comparison.front(axis)]
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,12 @@ class StudySection:
 
 
 def study_sections(
-    records: Sequence[dict[str, Any]], finalists: Mapping[str, FinalistsRecord]
+    records: Sequence[StudyRecord], finalists: Mapping[str, FinalistsRecord]
 ) -> tuple[StudySection, ...]:
     """Studies that have a trial, with their finalists by study, and what is worked out of them."""
     sections = []
-    for number, record in enumerate((r for r in records if r and r["trials"]), start=1):
-        view = StudyView(f"search-{number}", record, finalists.get(record["study"]))
+    for number, record in enumerate((record for record in records if record.trials), start=1):
+        view = StudyView(f"search-{number}", record, finalists.get(record.study))
         sections.append(StudySection(view, study_figures(view), view.importances(), view.traits()))
     return tuple(sections)
 
@@ -202,9 +203,9 @@ def _environment(html: bool) -> Environment:
         "slug",
     )
     environment.filters.update({name: getattr(formatting, name) for name in named})
-    environment.filters["shown_cost"] = lambda value, cost: show_cost(cost, value)
+    environment.filters["shown_cost"] = lambda value, cost: COSTS[cost].unit.show(value)
     environment.filters["rate_score"] = rate_score
-    environment.filters["cost_name"] = lambda cost: COST_NAMES[cost]
+    environment.filters["cost_name"] = lambda cost: COSTS[cost].noun
     return environment
 
 

@@ -11,7 +11,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pipeline.claims.claim_records import catalogues_of, judged_evidence
 from pipeline.claims.judging import judge_all
@@ -19,15 +18,16 @@ from pipeline.claims.simulation import Simulation
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.cost.records import CostProfile
 from pipeline.errors import UsageError
+from pipeline.evidence.finalist_records import FinalistsRecord
 from pipeline.evidence.population import published_full_trainings, published_table
 from pipeline.evidence.records import GroupRecord
-from pipeline.evidence.study_records import FinalistsRecord
-from pipeline.files import read_json, write_bytes, write_json, write_text
+from pipeline.evidence.study_records import StudyRecord
+from pipeline.files import write_bytes, write_json, write_text
 from pipeline.reporting.claims.view import ClaimsView, claims_view
 from pipeline.reporting.comparison import Comparison, compare
 from pipeline.reporting.rendering import figures_in, render_html, render_markdown, sections_of, study_sections
 from pipeline.reporting.tables import curves_csv, metrics, networks_csv
-from pipeline.schema import read_record, to_json
+from pipeline.schema import read_optional, read_record, to_json
 from pipeline.workspace import Workspace, current_workspace
 
 FEATURED = "quick"
@@ -91,11 +91,11 @@ def _networks(folders: Sequence[Path]) -> tuple[list[GroupRecord], list[CostProf
     return groups, [profile for profiles in lists for profile in profiles]
 
 
-def _searches(folders: Sequence[Path]) -> tuple[list[dict[str, Any]], dict[str, FinalistsRecord]]:
-    """Records of studies, and of finalists by study; entries that searched nothing are empty."""
-    studies = [read_json(path) for path in _found(folders, "studies")]
-    written = [path for path in _found(folders, "finalists") if read_json(path)]
-    return studies, {record.study: record for record in (read_record(FinalistsRecord, path) for path in written)}
+def _searches(folders: Sequence[Path]) -> tuple[list[StudyRecord], dict[str, FinalistsRecord]]:
+    """Records of studies, and of finalists by study; entries that searched nothing have none."""
+    studies = [read_optional(StudyRecord, path) for path in _found(folders, "studies")]
+    finalists = [read_optional(FinalistsRecord, path) for path in _found(folders, "finalists")]
+    return [record for record in studies if record], {record.study: record for record in finalists if record}
 
 
 def _claims(results: Path, workspace: Workspace, comparisons: Sequence[Comparison]) -> ClaimsView | None:

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 import search_spaces
-from pipeline.cost.limits import Limits
-from pipeline.evidence.study_records import Against, SearchPlan, Trial, main_cost
+from pipeline.cost.limits import NO_LIMITS
+from pipeline.cost.table import main_cost
+from pipeline.evidence.finalist_records import Against
+from pipeline.evidence.study_records import SearchPlan, StudyRecord, TrialRecord
 from pipeline.files import canonical_json
 from pipeline.search.gate import MeasuredCosts, costs_of, described, over
 from pipeline.search.measured_costs import measured_costs
@@ -39,25 +41,25 @@ class Rival:
 
 def rivals_of(
     plan: SearchPlan,
-    members: Sequence[Trial],
+    members: Sequence[TrialRecord],
     wanted: FinalistsSettings,
     seeds: tuple[int, ...],
-    random_search: Sequence[Trial] | None,
+    random_search: StudyRecord | None,
     measure: MeasuredCosts,
 ) -> tuple[list[Rival], list[str]]:
     """The rivals of each member, and in a sentence each what is not compared as it was wanted."""
     rivals: list[Rival] = []
-    told: list[str] = []
+    notes: list[str] = []
     for member in members:
         who = f"trial {member.number}"
         reference = _reference(plan, member)
         if reference is None:
-            told.append(f"{who} is compared with no reference: none of its family costs as much or more")
+            notes.append(f"{who} is compared with no reference: none of its family costs as much or more")
         else:
             rivals.append(Rival(member.number, "reference", *reference, seeds))
         drawn = _random_networks(plan, member, wanted.random_networks, measure)
         if len(drawn) < wanted.random_networks:
-            told.append(
+            notes.append(
                 f"{who} is compared with only {len(drawn)} of {wanted.random_networks} random networks: no more were "
                 "met at its cost and within the limits"
             )
@@ -68,26 +70,26 @@ def rivals_of(
         if random_search is not None:
             best = _best_within(plan, random_search, member)
             if best is None:
-                told.append(f"{who} is not compared with a random search, which found no network at or below its cost")
+                notes.append(f"{who} is not compared with a random search, which found no network at or below its cost")
             else:
                 macs = int(best.costs["macs"])
                 rivals.append(
                     Rival(member.number, "random search", f"trial {best.number}", macs, (best.config,), seeds)
                 )
     if wanted.random_networks == 0:
-        told.append("no random networks at the same cost were asked for")
+        notes.append("no random networks at the same cost were asked for")
     if random_search is None:
-        told.append("no random search of the same compute was asked for")
-    return rivals, told
+        notes.append("no random search of the same compute was asked for")
+    return rivals, notes
 
 
-def _reference(plan: SearchPlan, member: Trial) -> tuple[str, int, tuple[dict[str, Any], ...]] | None:
+def _reference(plan: SearchPlan, member: TrialRecord) -> tuple[str, int, tuple[dict[str, Any], ...]] | None:
     """The cheapest reference of the member's family that costs as much or more: name, MACs, Config.
 
     The search's limits do not hold for references.
     """
-    cost = main_cost(plan.objectives)
-    measure = measured_costs(replace(plan, limits=Limits()))
+    cost = main_cost(plan.objectives).key
+    measure = measured_costs(replace(plan, limits=NO_LIMITS))
     family = search_spaces.family(member.config["family"])
     dearer: list[tuple[float, str, Design, int]] = []
     for name, reference in family.references.items():
@@ -106,10 +108,10 @@ def _reference(plan: SearchPlan, member: Trial) -> tuple[str, int, tuple[dict[st
 
 
 def _random_networks(
-    plan: SearchPlan, member: Trial, count: int, measure: MeasuredCosts
+    plan: SearchPlan, member: TrialRecord, count: int, measure: MeasuredCosts
 ) -> list[tuple[dict[str, Any], float]]:
     """Up to `count` networks of the space at the member's cost and within the limits, each with its MACs."""
-    cost = main_cost(plan.objectives)
+    cost = main_cost(plan.objectives).key
     space = search_spaces.space(plan.space)
     generator = np.random.default_rng(derive_seed(plan.seed, "finalists", member.number))
     found: dict[str, tuple[dict[str, Any], float]] = {}
@@ -136,8 +138,8 @@ def _is_similar(cost: float | None, wanted: float) -> bool:
     return cost is None or SIMILAR_COST <= cost / wanted <= 1
 
 
-def _best_within(plan: SearchPlan, trials: Sequence[Trial], member: Trial) -> Trial | None:
+def _best_within(plan: SearchPlan, study: StudyRecord, member: TrialRecord) -> TrialRecord | None:
     """The lowest error of a random search among complete trials that cost no more than the member."""
-    cost = main_cost(plan.objectives)
-    within = [t for t in trials if t.state == "complete" and t.costs[cost] <= member.costs[cost]]
-    return min(within, key=lambda trial: (trial.rungs[-1].validation_error_percent, trial.number), default=None)
+    cost = main_cost(plan.objectives).key
+    within = [trial for trial in study.complete if trial.costs[cost] <= member.costs[cost]]
+    return min(within, key=lambda trial: (trial.errors[-1], trial.number), default=None)

@@ -12,8 +12,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cost.limits import show_cost
-from pipeline.evidence.study_records import COST_OF, Budget, SearchPlan
+from pipeline.evidence.study_records import Budget, SearchPlan
 from pipeline.running.display import Active, Screen, show_duration
 from pipeline.search.driver import Tally
 from pipeline.search.summary import front_of
@@ -30,7 +29,7 @@ class SearchDisplay:
         self, name: str, plan: SearchPlan, budget: Budget, stream: TextIO | None = None, quiet: bool = False
     ) -> None:
         self.name, self.plan, self.budget = name, plan, budget
-        self._tally = Tally([], budget)
+        self._tally = Tally({}, budget)
         self._active: Sequence[Active] = ()
         self._started = time.monotonic()
         self._screen = Screen(self.summary, self.table, stream, quiet)
@@ -59,7 +58,7 @@ class SearchDisplay:
             f"{tally.refused} refused ({self._refused_percent(counts['counted']):.0f} %)",
             f"{tally.duplicates} duplicates",
             f"{counts['failed']} failed",
-            f"front {len(front_of(self.plan, tally.trials))}",
+            f"front {len(front_of(self.plan, tally.trials.values()))}",
             "no error yet" if best is None else f"lowest error {best:.2f} %",
             f"{3600 * self._counted_here() / max(1e-9, self._seconds()):.0f} trials/hour",
             f"{show_duration(self._seconds_left())} left",
@@ -68,22 +67,19 @@ class SearchDisplay:
 
     def table(self) -> Group:
         """The same with the front and the course of the lowest error."""
-        front = Table("trial", "error %", *self.plan.objectives[1:])
-        members = sorted(
-            front_of(self.plan, self._tally.trials),
-            key=lambda n: self._tally.trials[n].rungs[-1].validation_error_percent,
-        )
+        trials, costs = self._tally.trials, self.plan.costs
+        front = Table("trial", "error %", *(cost.name for cost in costs))
+        members = sorted(front_of(self.plan, trials.values()), key=lambda number: trials[number].errors[-1])
         for number in members[:SHOWN_MEMBERS]:
-            trial = self._tally.trials[number]
-            costs = [show_cost(COST_OF[o], trial.costs[COST_OF[o]]) for o in self.plan.objectives[1:]]
-            front.add_row(str(number), f"{trial.rungs[-1].validation_error_percent:.2f}", *costs)
+            shown = [cost.unit.show(trials[number].costs[cost.key]) for cost in costs]
+            front.add_row(str(number), f"{trials[number].errors[-1]:.2f}", *shown)
         running = ", ".join(f"{run.name} {100 * run.share:.0f} %" for run in self._active)
         return Group(
             Text(self.summary()), front, Text(f"lowest error {curve(self._errors())}"), Text(f"running: {running}")
         )
 
     def _counts(self) -> dict[str, int]:
-        trials = self._tally.trials
+        trials = self._tally.trials.values()
         return {
             "counted": sum(trial.counted_at is not None for trial in trials),
             "failed": sum(trial.state == "failed" for trial in trials),
@@ -92,7 +88,7 @@ class SearchDisplay:
     def _errors(self) -> list[float]:
         """Errors of the complete trials, in the order in which they came to their end."""
         last = sorted(
-            (trial.rungs[-1] for trial in self._tally.trials if trial.state == "complete"),
+            (trial.rungs[-1] for trial in self._tally.trials.values() if trial.state == "complete"),
             key=lambda rung: rung.arrival,
         )
         return [rung.validation_error_percent for rung in last]

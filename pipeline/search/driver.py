@@ -7,11 +7,10 @@ for NSGA-II with halving, since Optuna keeps a generation's parents by the error
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import search_spaces
-from pipeline.cost.limits import Cost
 from pipeline.evidence.records import Membership, Result
 from pipeline.evidence.study_records import Budget, Rung, Trial, TrialState
 from pipeline.running.outcomes import Outcome
@@ -31,12 +30,12 @@ MEASURED_AT_ONCE = 25
 
 @dataclass
 class Tally:
-    """What a display needs: the trials as they stand, and how many candidates were put aside.
+    """What a display needs: the trials as they stand, by number, and how many candidates were put aside.
 
     `found` counts the trials and `spent_seconds` the time of drivers before this one.
     """
 
-    trials: list[Trial]
+    trials: Mapping[int, Trial]
     budget: Budget
     found: int = 0
     spent_seconds: float = 0.0
@@ -46,7 +45,10 @@ class Tally:
 
 
 class Driver:
-    """Carries a study to its budget. `told` hears of every change; the sampler learns from the trials `warm`, too."""
+    """Runs a study until its budget is spent.
+
+    Calls `on_change` after every change. The sampler also learns from the trials in `warm`.
+    """
 
     def __init__(
         self,
@@ -55,7 +57,7 @@ class Driver:
         runner: Trains,
         capacity: int,
         measure: MeasuredCosts = lambda design: {},
-        told: Callable[[Tally], object] = lambda tally: None,
+        on_change: Callable[[Tally], object] = lambda tally: None,
         warm: Sequence[Trial] = (),
         promotion: Promotion = to_promote,
     ) -> None:
@@ -64,15 +66,15 @@ class Driver:
         self.space = search_spaces.space(self.plan.space)
         once = measured_once(measure, study.measured(), self._note_measured)
         self.candidates = Candidates(self.plan, self.space, once, warm)
-        self.trials = study.trials()
-        self._counted = sum(trial.counted_at is not None for trial in self.trials)
-        self._arrived = sum(len(trial.rungs) for trial in self.trials)
+        self.trials = {trial.number: trial for trial in study.trials()}
+        self._counted = sum(trial.counted_at is not None for trial in self.trials.values())
+        self._arrived = sum(len(trial.rungs) for trial in self.trials.values())
         self.tally = Tally(self.trials, budget, self._counted, study.spent_seconds)
-        self._told, self._promotion = told, promotion
+        self._on_change, self._promotion = on_change, promotion
         self._training: set[int] = set()
         self._measured = 0
-        self._standings = [self._standing(trial) for trial in self.trials]
-        self._by_run = {trial.run: trial.number for trial in self.trials}
+        self._standings = {number: self._standing(trial) for number, trial in self.trials.items()}
+        self._by_run = {trial.run: number for number, trial in self.trials.items()}
         self._began = time.monotonic()
         self._spent = study.spent_seconds
 
@@ -80,12 +82,12 @@ class Driver:
         """Search until the budget is spent or the space is exhausted; ends all trials that wait at a rung."""
         self.study.note(budget=self.budget)
         self.study.note_exhausted(False)
-        self._told(self.tally)
-        for trial in self.trials:
+        self._on_change(self.tally)
+        for trial in self.trials.values():
             self.candidates.know(trial)
             self.candidates.view.begin(trial)
             self._count_aside(trial.refused, trial.duplicates)
-        for trial in [t for t in self.trials if t.state is None]:  # left by a driver that was interrupted
+        for trial in [t for t in self.trials.values() if t.state is None]:  # left by a driver that was interrupted
             if not trial.rungs:
                 self._submit(trial)
             elif len(trial.rungs) == len(self.plan.rungs):
@@ -95,7 +97,7 @@ class Driver:
             self._take(outcome)
             self._fill()
             self.study.note(spent_seconds=self.spent_seconds)
-        for trial in [t for t in self.trials if t.state is None and t.rungs]:
+        for trial in [t for t in self.trials.values() if t.state is None and t.rungs]:
             self._end(trial, "stopped")
         self.study.note(spent_seconds=self.spent_seconds)
 
@@ -113,7 +115,7 @@ class Driver:
             if not self._time_is_up():
                 trial = self._promoted() or self._new() or self._last()
             else:
-                trial = None if any(known.state == "complete" for known in self.trials) else self._last()
+                trial = None if any(known.state == "complete" for known in self.trials.values()) else self._last()
             if trial is None:
                 return
             self._submit(trial)
@@ -125,14 +127,14 @@ class Driver:
         """The trial that goes on to its next rung."""
         if self.plan.reduction is None:
             return None
-        number = self._promotion(self._standings, len(self.plan.rungs), self.plan.reduction)
+        number = self._promotion(list(self._standings.values()), len(self.plan.rungs), self.plan.reduction)
         return None if number is None else self.trials[number]
 
     def _last(self) -> Trial | None:
         """The trial that goes on although its rung is not full, since nothing else will."""
         if self._training:
             return None
-        number = to_finish(self._standings, len(self.plan.rungs))
+        number = to_finish(list(self._standings.values()), len(self.plan.rungs))
         return None if number is None else self.trials[number]
 
     def _standing(self, trial: Trial) -> Standing:
@@ -149,7 +151,7 @@ class Driver:
         """A new network, entered in the storage."""
         if self.tally.exhausted or (self.budget.trials is not None and len(self.trials) >= self.budget.trials):
             return None
-        self.candidates.view.learn(self.trials)
+        self.candidates.view.learn(self.trials.values())
         self._measured = 0
         trial = self.candidates.next(len(self.trials), self._is_put_off)
         if trial is None:
@@ -157,8 +159,8 @@ class Driver:
                 self._exhaust()
             return None
         self.study.add(trial, self.space)
-        self.trials.append(trial)
-        self._standings.append(self._standing(trial))
+        self.trials[trial.number] = trial
+        self._standings[trial.number] = self._standing(trial)
         self._by_run[trial.run] = trial.number
         self.candidates.know(trial)
         self.candidates.view.begin(trial)
@@ -172,7 +174,7 @@ class Driver:
         """
         return self._time_is_up() or (bool(self._training) and self._measured >= MEASURED_AT_ONCE)
 
-    def _note_measured(self, network: str, costs: dict[Cost, float]) -> None:
+    def _note_measured(self, network: str, costs: dict[str, float]) -> None:
         self._measured += 1
         self.study.note_measured(network, costs)
 
@@ -194,7 +196,7 @@ class Driver:
 
     def front_requests(self) -> list[Request]:
         """The members of the front, with their weights."""
-        members = [self.trials[number] for number in front_of(self.plan, self.trials)]
+        members = [self.trials[number] for number in front_of(self.plan, self.trials.values())]
         return [replace(self._request(trial), weights=True) for trial in members]
 
     def _request(self, trial: Trial) -> Request:
@@ -207,7 +209,7 @@ class Driver:
         )
 
     def _take(self, outcome: Outcome) -> None:
-        """Enter what a worker has told."""
+        """Enter what came of a run."""
         trial = self.trials[self._by_run[outcome.folder.run]]
         self._training.discard(trial.number)
         result, measurement = outcome.folder.result(), outcome.folder.measurement()
@@ -258,4 +260,4 @@ class Driver:
         self.trials[trial.number] = trial
         self._standings[trial.number] = self._standing(trial)
         self.study.update(trial)
-        self._told(self.tally)
+        self._on_change(self.tally)

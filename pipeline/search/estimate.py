@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import search_spaces
-from pipeline.cost.limits import Cost
 from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError
 from pipeline.evidence.records import RunSpec
@@ -90,16 +89,15 @@ def search_workers(plan: SearchPlan, references: bool = False) -> int:
         known = [Design(family, one.config) for family in families.values() for one in family.references.values()]
         designs += [design for design in known if costs_of(design, plan) is not None]
     largest: list[RunSpec] = []
-    costs: tuple[Cost, ...] = ("activations", "params")
-    for cost in costs:
-        designs.sort(key=partial(_cost_of, plan, cost), reverse=True)
+    for key in ("activations", "params"):
+        designs.sort(key=partial(_cost_of, plan, key), reverse=True)
         largest += [spec_of(plan, described(design)) for design in designs[:LARGEST]]
     return trainings_at_once(largest, plan.device)
 
 
-def _cost_of(plan: SearchPlan, cost: Cost, design: Design) -> float:
+def _cost_of(plan: SearchPlan, key: str, design: Design) -> float:
     costs = costs_of(design, plan)
-    return costs[cost] if costs else 0.0
+    return costs[key] if costs else 0.0
 
 
 def trained_alike(plan: SearchPlan, store: RunStore) -> int:

@@ -1,21 +1,22 @@
 """Finalists as a user asks for them: of which study, on which data, against which random search."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.data.manifest import load_manifest
 from pipeline.errors import UsageError, unknown_name
-from pipeline.evidence.study_records import Budget, FinalistsRecord, SearchPlan, Trial
+from pipeline.evidence.finalist_records import FinalistsRecord
+from pipeline.evidence.store import RunStore
+from pipeline.evidence.study_records import Budget, SearchPlan, StudyRecord
 from pipeline.running.display import Display
 from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.search.estimate import search_workers
 from pipeline.search.finalists import finalists
 from pipeline.search.measured_costs import measured_costs
 from pipeline.search.plans import default_name
-from pipeline.search.searches import KEEPING_WEIGHTS, search
+from pipeline.search.searches import KEEPING_WEIGHTS, read_study, search
 from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import Studies
-from pipeline.search.summary import images_of, images_seen, trials_of
+from pipeline.search.summary import images_of
 from pipeline.settings import FinalistsSettings
 from pipeline.workspace import Workspace
 
@@ -37,26 +38,28 @@ def run_finalists(
         study = studies.open(name)
         if study.is_driven():
             raise UsageError(f"study {name} is still being searched")
-        plan, trials = study.plan, study.trials()
-        return compare_finalists(workspace, name, plan, trials, wanted, url=url, options=options, quiet=quiet)
+        record = read_study(study, RunStore(workspace.runs), driven=False)
+        return compare_finalists(workspace, record, study.plan, wanted, url=url, options=options, quiet=quiet)
 
 
 def compare_finalists(
     workspace: Workspace,
-    name: str,
+    study: StudyRecord,
     plan: SearchPlan,
-    trials: Sequence[Trial],
     wanted: FinalistsSettings,
     *,
     url: str | None = None,
     options: RunnerOptions = KEEPING_WEIGHTS,
     quiet: bool = False,
 ) -> FinalistsRecord:
-    """Train finalists and what they are compared with, a random search of the same compute first if it is wanted.
+    """Train finalists of a study and what they are compared with.
+
+    A random search of the same compute comes first, if it is wanted.
 
     Raises UsageError where no trial is complete, or the data are not those of the study.
     """
-    if not any(trial.state == "complete" for trial in trials):
+    name = study.study
+    if not study.complete:
         raise UsageError(f"study {name} has no complete trial yet")
     folder = options.data_folder or workspace.prepared_data / plan.data
     manifest = load_manifest(folder)
@@ -64,20 +67,18 @@ def compare_finalists(
         raise UsageError(f"study {name} searched on other data than {folder} now holds: prepare the former data")
     rivals = None
     if wanted.random_search:
-        uniform, budget = _random_search(plan, trials)
+        uniform, budget = _random_search(plan, study)
         called = f"{name}-random-{default_name(uniform)[-8:]}"  # of another plan it is another search
-        record = search(workspace, manifest, uniform, budget, name=called, url=url, options=options, quiet=quiet)
-        rivals = trials_of(record)
+        rivals = search(workspace, manifest, uniform, budget, name=called, url=url, options=options, quiet=quiet)
     display = Display(f"finalists of {name}", 0, quiet=quiet)
     options = replace(options, workers=options.workers or search_workers(plan, references=True))
     with open_runner(workspace, manifest, plan.device, display, options) as runner:
         measure = measured_costs(plan, runner.paused)
-        return finalists(name, plan, trials, wanted, runner, rivals, measure, display.expect)
+        return finalists(study, plan, wanted, runner, rivals, measure, display.expect)
 
 
-def _random_search(plan: SearchPlan, trials: Sequence[Trial]) -> tuple[SearchPlan, Budget]:
+def _random_search(plan: SearchPlan, study: StudyRecord) -> tuple[SearchPlan, Budget]:
     """Networks drawn at random and trained in full, for as many training images as the search saw."""
     epochs = plan.recipe.epochs
     uniform = replace(plan, sampler="random", rungs=(epochs,), reduction=None, warm_start=None)
-    seen = sum(images_seen(trial, plan) for trial in trials)
-    return uniform, Budget(trials=max(1, seen // images_of(plan, epochs)))
+    return uniform, Budget(trials=max(1, study.compute.train_images_seen // images_of(plan, epochs)))

@@ -10,16 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pipeline.evidence.finalist_records import ComparisonVerdict, FinalistComparison, FinalistsRecord, Member
 from pipeline.evidence.records import Interval, Membership
 from pipeline.evidence.statistics import chance_error_percent, mean_interval, median_interval
-from pipeline.evidence.study_records import (
-    ComparisonVerdict,
-    FinalistComparison,
-    FinalistsRecord,
-    Member,
-    SearchPlan,
-    Trial,
-)
+from pipeline.evidence.study_records import SearchPlan, StudyRecord, TrialRecord
 from pipeline.files import canonical_json
 from pipeline.running.outcomes import Outcome
 from pipeline.running.requests import Request
@@ -29,7 +23,6 @@ from pipeline.search.candidates import spec_of
 from pipeline.search.gate import MeasuredCosts
 from pipeline.search.pareto import ranked
 from pipeline.search.studies import objective_values
-from pipeline.search.summary import counted, front_of, images_seen
 from pipeline.settings import FinalistsSettings
 from pipeline.tracking.content import SEARCH_EXPERIMENT
 
@@ -38,12 +31,11 @@ HALVES = 0.975
 
 
 def finalists(
-    study: str,
+    study: StudyRecord,
     plan: SearchPlan,
-    trials: Sequence[Trial],
     wanted: FinalistsSettings,
     runner: Runner,
-    random_search: Sequence[Trial] | None = None,
+    random_search: StudyRecord | None = None,
     measure: MeasuredCosts = lambda design: {},
     expect: Callable[[int], object] = lambda count: None,
 ) -> FinalistsRecord:
@@ -52,36 +44,36 @@ def finalists(
     `measure` gives costs that a built network has, where they are limited or minimised; `expect` hears how many runs
     all this takes.
     """
-    complete = {number: trials[number] for number in front_of(plan, trials)}
-    values = [objective_values(trial, plan) for trial in complete.values()]
-    members = [list(complete.values())[index] for index in ranked(values, wanted.members)]
+    by_number = study.by_number
+    front = [by_number[number] for number in study.front]
+    members = [front[index] for index in ranked([objective_values(trial, plan) for trial in front], wanted.members)]
     seeds = tuple(plan.seed + 1 + index for index in range(wanted.seeds))  # the search's own took part in the choice
-    rivals, told = rivals_of(plan, members, wanted, seeds, random_search, measure)
-    left = sorted(set(complete) - {member.number for member in members})
+    rivals, notes = rivals_of(plan, members, wanted, seeds, random_search, measure)
+    left = sorted(set(study.front) - {member.number for member in members})
     if left:
-        told.append(f"{len(left)} of the {len(complete)} members of the front were not retrained: trials {_list(left)}")
-    outcomes = _train(study, plan, runner, [(t.config, seeds) for t in members], rivals, expect)
-    told += dict.fromkeys(_failures(members, rivals, seeds, outcomes))  # members may share a reference
+        notes.append(f"{len(left)} of the {len(front)} members of the front were not retrained: trials {_list(left)}")
+    outcomes = _train(study.study, plan, runner, [(t.config, seeds) for t in members], rivals, expect)
+    notes += dict.fromkeys(_failures(members, rivals, seeds, outcomes))  # members may share a reference
     records = tuple(_member(trial, seeds, outcomes) for trial in members)
     gaps = [
         record.validation_error_percent.mean - record.search_error_percent
         for record in records
         if record.validation_error_percent is not None
     ]
-    compared = (_compare(trials[rival.trial], rival, seeds, outcomes, plan.classes) for rival in rivals)
+    compared = (_compare(by_number[rival.trial], rival, seeds, outcomes, plan.classes) for rival in rivals)
     return FinalistsRecord(
         schema="finalists/1",
-        study=study,
+        study=study.study,
         data=plan.data,
         recipe=plan.recipe,
         seeds=seeds,
         members=records,
         winners_curse_points=mean_interval(gaps),
         comparisons=tuple(comparison for comparison in compared if comparison is not None),
-        told=tuple(told),
-        random_course=tuple(_course(plan, random_search or ())),
+        notes=tuple(notes),
+        random_course=tuple(_course(random_search)) if random_search else (),
         lost=sum(outcome.lost for outcome in outcomes.values()),
-        train_seconds=_seconds(outcomes.values()) + sum(trial.train_seconds for trial in random_search or ()),
+        train_seconds=_seconds(outcomes.values()) + (random_search.compute.train_seconds if random_search else 0.0),
     )
 
 
@@ -90,13 +82,13 @@ def _seconds(outcomes: Iterable[Outcome]) -> float:
     return sum(measurement.train_seconds for measurement in measured if measurement is not None)
 
 
-def _course(plan: SearchPlan, trials: Sequence[Trial]) -> Iterator[tuple[int, float]]:
-    """(training images seen, lowest error so far) of trials that train in full."""
+def _course(study: StudyRecord) -> Iterator[tuple[int, float]]:
+    """(training images seen, lowest error so far) of a study whose trials train in full."""
     seen, lowest = 0, math.inf
-    for trial in counted(trials):
-        seen += images_seen(trial, plan)
+    for trial in study.trials:
+        seen += trial.train_images_seen
         if trial.state == "complete":
-            lowest = min(lowest, trial.rungs[-1].validation_error_percent)
+            lowest = min(lowest, trial.errors[-1])
             yield seen, lowest
 
 
@@ -144,14 +136,14 @@ def _validated(ended: Iterable[Outcome]) -> list[float]:
     ]
 
 
-def _member(trial: Trial, seeds: Sequence[int], outcomes: Outcomes) -> Member:
+def _member(trial: TrialRecord, seeds: Sequence[int], outcomes: Outcomes) -> Member:
     ended = [outcomes[canonical_json(trial.config), seed] for seed in seeds]
     return Member(
         trial=trial.number,
         config=trial.config,
         params=int(trial.costs["params"]),
         macs=int(trial.costs["macs"]),
-        search_error_percent=trial.rungs[-1].validation_error_percent,
+        search_error_percent=trial.errors[-1],
         validation_error_percent=mean_interval(_validated(ended)),
         test_error_percent=mean_interval(list(_tested(ended).values())),
         runs=tuple(outcome.folder.run for outcome in ended),
@@ -168,7 +160,7 @@ def _tested(ended: Iterable[Outcome]) -> dict[int, float]:
 
 
 def _failures(
-    members: Iterable[Trial], rivals: Iterable[Rival], seeds: Sequence[int], outcomes: Outcomes
+    members: Iterable[TrialRecord], rivals: Iterable[Rival], seeds: Sequence[int], outcomes: Outcomes
 ) -> Iterator[str]:
     """A sentence for each network, or population of them, of which trainings failed."""
     named = [(f"trial {trial.number}", [trial.config], seeds) for trial in members]
@@ -194,7 +186,7 @@ def _scored(ended: Iterable[Outcome], classes: int) -> dict[int, float]:
 
 
 def _compare(
-    member: Trial, rival: Rival, seeds: Sequence[int], outcomes: Outcomes, classes: int
+    member: TrialRecord, rival: Rival, seeds: Sequence[int], outcomes: Outcomes, classes: int
 ) -> FinalistComparison | None:
     own = _scored((outcomes[canonical_json(member.config), seed] for seed in seeds), classes)
     ended = [outcomes[canonical_json(config), seed] for config in rival.configs for seed in rival.seeds]

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 import search_spaces
-from pipeline.cost.limits import COSTS, Cost, show_cost
+from pipeline.cost.table import COSTS, count_costs, shown
 from pipeline.errors import UsageError
 from pipeline.evidence.study_records import SearchPlan
 from pipeline.files import canonical_json
@@ -17,7 +17,7 @@ from pipeline.schema import to_json
 from search_spaces import Design, Space, TooSmallError
 
 SAMPLE_DRAWS, MOST_MEASURED = 20_000, 12
-MeasuredCosts = Callable[[Design], dict[Cost, float]]
+MeasuredCosts = Callable[[Design], dict[str, float]]
 """Gives the costs that only a built network has; nothing where they are neither limited nor minimised."""
 
 
@@ -26,18 +26,17 @@ def described(design: Design) -> dict[str, Any]:
     return {"family": design.family.name, "config": to_json(design.config)}
 
 
-def costs_of(design: Design, plan: SearchPlan) -> dict[Cost, float] | None:
+def costs_of(design: Design, plan: SearchPlan) -> dict[str, float] | None:
     """The costs known from the Config alone; None where the images are too small for the network."""
     ledger = search_spaces.Ledger(plan.channels, plan.resolution)
     try:
         design.family.walk(design.config, ledger, plan.classes)
     except TooSmallError:
         return None
-    price = ledger.price()
-    return {"macs": price.macs, "params": price.params, "activations": price.activations}
+    return count_costs(ledger.price())
 
 
-def over(costs: Mapping[Cost, float], plan: SearchPlan) -> bool:
+def over(costs: Mapping[str, float], plan: SearchPlan) -> bool:
     """Whether a cost is over its limit."""
     return any(excess > 0 for excess in plan.limits.excess(costs).values())
 
@@ -54,37 +53,36 @@ def excess(plan: SearchPlan, design: Design) -> float:
 def check_limits(plan: SearchPlan, space: Space, measure: MeasuredCosts = lambda design: {}) -> None:
     """Raise UsageError, with the cheapest network and its costs, where no network of the space is within the limits.
 
-    What is measured on a built network is measured on the one farthest within the other limits, on the cheapest ones
-    (fewest MACs, activations, parameters), and on some of those drawn at random.
+    What is measured on a built network is measured on the one farthest within the other limits, on the cheapest one by
+    each counted cost, and on some of those drawn at random.
     """
     least = [space.least(partial(excess, plan))]
     if least[0][1] == math.inf:
         raise UsageError(f"no network of {space.name} works on images of {plan.resolution} pixels")
     if least[0][1] <= 0:
-        least += [space.least(partial(_cost, cost, plan)) for cost in COSTS[:3]]
-    known = [(design, cast(dict[Cost, float], costs_of(design, plan))) for design, _ in least]
+        counted = [key for key, cost in COSTS.items() if cost.count is not None]
+        least += [space.least(partial(_count, key, plan)) for key in counted]
+    known = [(design, cast(dict[str, float], costs_of(design, plan))) for design, _ in least]
     tried = [(design, costs | measure(design)) for design, costs in known]
     if any(not over(costs, plan) for _, costs in tried):
         return
     for design in sampled_within(plan, space, SAMPLE_DRAWS):
-        tried.append((design, cast(dict[Cost, float], costs_of(design, plan)) | measure(design)))
+        tried.append((design, cast(dict[str, float], costs_of(design, plan)) | measure(design)))
         if not over(tried[-1][1], plan) or len(tried) > MOST_MEASURED:
             break
     if any(not over(costs, plan) for _, costs in tried):
         return
     design, costs = min(tried, key=lambda pair: max(plan.limits.excess(pair[1]).values()))
-    broken = [cost for cost, value in plan.limits.excess(costs).items() if value > 0]
-    told = ", ".join(f"{cost} {show_cost(cost, costs[cost])}" for cost in COSTS if cost in costs)
-    wanted = ", ".join(f"{cost} {show_cost(cost, plan.limits.given[cost])}" for cost in broken)
+    broken = {key: plan.limits.given[key] for key, value in plan.limits.excess(costs).items() if value > 0}
     raise UsageError(
-        f"no network of {space.name} was found within the limits ({wanted}); the cheapest has {told}: "
+        f"no network of {space.name} was found within the limits ({shown(broken)}); the cheapest has {shown(costs)}: "
         f"{canonical_json(described(design))}"
     )
 
 
-def _cost(cost: Cost, plan: SearchPlan, design: Design) -> float:
+def _count(key: str, plan: SearchPlan, design: Design) -> float:
     costs = costs_of(design, plan)
-    return math.inf if costs is None else costs[cost]
+    return math.inf if costs is None else costs[key]
 
 
 def sample_within(plan: SearchPlan, space: Space, count: int) -> list[dict[str, Any]]:

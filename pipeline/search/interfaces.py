@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from pipeline.cost.limits import Cost
 from pipeline.evidence.study_records import Budget, SearchPlan, Trial
 from pipeline.running.outcomes import Outcome
 from pipeline.running.requests import Request
@@ -40,15 +39,15 @@ class StudyBook(Protocol):
     def note_exhausted(self, exhausted: bool, tail: tuple[int, int] = (0, 0)) -> None:
         """Keep that nothing new was found after so many refused and duplicate candidates, or that it is tried again."""
 
-    def measured(self) -> dict[str, dict[Cost, float]]:
+    def measured(self) -> dict[str, dict[str, float]]:
         """Costs that were measured on networks, refused ones too, by network."""
 
-    def note_measured(self, network: str, costs: dict[Cost, float]) -> None:
+    def note_measured(self, network: str, costs: dict[str, float]) -> None:
         """Keep the measured costs of one more network."""
 
 
 class Trains(Protocol):
-    """What a driver asks for trainings: a Runner, or a table of what they would have told."""
+    """What a driver asks for trainings: a Runner, or a table of their results."""
 
     def submit(self, request: Request) -> None:
         """Ask for a run; its outcome comes out of `outcomes`."""

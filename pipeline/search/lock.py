@@ -27,10 +27,12 @@ AND (classid::bigint << 32 | objid::bigint) = hashtextextended(%s, 0)
 
 
 class StudyLock:
-    """The lock of the study `name` in the storage at `url`; `told` makes one line of what a database raises."""
+    """The lock of the study `name` in the storage at `url`; `errors` makes one line of what a database raises."""
 
-    def __init__(self, name: str, url: str, engine: "Engine", told: Callable[[], AbstractContextManager[None]]) -> None:
-        self.name, self._engine, self._told = name, engine, told
+    def __init__(
+        self, name: str, url: str, engine: "Engine", errors: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self.name, self._engine, self._errors = name, engine, errors
         file = sqlite_file(url)
         self._folder: Path | None = None if file is None else file.resolve().parent / f".{file.name}.locks"
         self._connection: Connection | None = None
@@ -71,7 +73,7 @@ class StudyLock:
 
     @contextmanager
     def _connected(self) -> Iterator["Connection"]:
-        with self._told():
+        with self._errors():
             connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")  # holds no transaction
         try:
             yield connection
@@ -80,5 +82,5 @@ class StudyLock:
             connection.close()
 
     def _asked(self, connection: "Connection", query: str) -> "Row[Any]":
-        with self._told():
+        with self._errors():
             return connection.exec_driver_sql(query, (f"convstudy {self.name}",)).one()

@@ -1,20 +1,13 @@
-"""Costs that only a built network has: latency, timed while the workers stand still, and memory of a training step."""
+"""Costs that only a built network has; what is timed is measured while the workers stand still."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
-import search_spaces
-from pipeline.cost.latency import latency_seconds
-from pipeline.cost.limits import Cost
-from pipeline.cost.memory import training_memory
+from pipeline.cost.table import COSTS, Conditions
 from pipeline.evidence.study_records import SearchPlan
 from pipeline.files import canonical_json, sha256_text
 from pipeline.search.gate import MeasuredCosts, described
 from search_spaces import Design
-
-TIMED_SECONDS = 0.2
-THREADS = 1
-
 
 Quiet = Callable[[], AbstractContextManager[object]]
 """Keeps trainings off this machine for a block (`Runner.paused`)."""
@@ -23,30 +16,19 @@ Quiet = Callable[[], AbstractContextManager[object]]
 def measured_costs(plan: SearchPlan, quiet: Quiet = nullcontext) -> MeasuredCosts:
     """The function that measures what the plan limits or minimises; one that gives nothing where that is nothing.
 
-    Latency: seconds of one image in eval mode, float32, one thread, median, timed inside `quiet()`. Memory: of one
-    training step at the recipe's batch, as `pipeline.cost.memory` has it for a CPU (saved tensors, weights, gradients,
-    momentum).
+    What must be timed is timed inside `quiet()`, comes last, and is left out of a network that is over another limit.
     """
-    timed = plan.limits.latency_seconds is not None or "latency" in plan.objectives
-    weighed = plan.limits.train_memory_bytes is not None
+    at = Conditions(plan.resolution, plan.channels, plan.classes, plan.recipe.batch_size, plan.device)
+    wanted = [cost for cost in COSTS.values() if cost.key in plan.limits.given or cost in plan.costs]
+    wanted.sort(key=lambda cost: cost.is_timed)
 
-    def measure(design: Design) -> dict[Cost, float]:
-        costs: dict[Cost, float] = {}
-        if weighed:
-            shapes = search_spaces.instantiate(
-                design.family, design.config, plan.resolution, plan.channels, plan.classes, "meta"
-            )
-            costs["train_memory_bytes"] = training_memory(
-                shapes, plan.channels, plan.resolution, plan.recipe.batch_size, "cpu"
-            )[0]
-        if timed and not any(excess > 0 for excess in plan.limits.excess(costs).values()):
-            network = search_spaces.instantiate(
-                design.family, design.config, plan.resolution, plan.channels, plan.classes
-            )
-            with quiet():
-                costs["latency_seconds"] = latency_seconds(
-                    network, plan.channels, plan.resolution, 1, plan.device, TIMED_SECONDS, THREADS
-                )
+    def measure(design: Design) -> dict[str, float]:
+        costs: dict[str, float] = {}
+        for cost in wanted:
+            if cost.measure is None or (cost.is_timed and any(over > 0 for over in plan.limits.excess(costs).values())):
+                continue
+            with quiet() if cost.is_timed else nullcontext():
+                costs[cost.key] = cost.measure(design, at)
         return costs
 
     return measure
@@ -54,15 +36,15 @@ def measured_costs(plan: SearchPlan, quiet: Quiet = nullcontext) -> MeasuredCost
 
 def measured_once(
     measure: MeasuredCosts,
-    known: dict[str, dict[Cost, float]],
-    keep: Callable[[str, dict[Cost, float]], object] = lambda network, costs: None,
+    known: dict[str, dict[str, float]],
+    keep: Callable[[str, dict[str, float]], object] = lambda network, costs: None,
 ) -> MeasuredCosts:
     """Measures each network of a study once: none over a limit passes by another, luckier measurement.
 
     `known` are the costs that the study's drivers have measured so far, by network; `keep` hears of further ones.
     """
 
-    def recall(design: Design) -> dict[Cost, float]:
+    def recall(design: Design) -> dict[str, float]:
         network = sha256_text(canonical_json(described(design)))[:20]
         if network in known:
             return known[network]

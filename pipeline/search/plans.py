@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple, cast, get_args
+from typing import Any, Literal, NamedTuple, cast
 
 from pydantic.dataclasses import dataclass
 
 import search_spaces
 from pipeline.cost.limits import NO_LIMITS, Limits
+from pipeline.cost.table import objective_names
 from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError, unknown_name
-from pipeline.evidence.study_records import SAMPLERS, Objective, SamplerName, SearchPlan
+from pipeline.evidence.study_records import SAMPLERS, SamplerName, SearchPlan
 from pipeline.files import canonical_json, sha256_text
 from pipeline.machine import DeviceKind, resolve_precision
 from pipeline.running.halving import rungs
@@ -90,7 +91,7 @@ def plan_search(
     manifest: Manifest,
     device: DeviceKind,
     *,
-    objectives: Sequence[Objective] = ("error", "macs"),
+    objectives: Sequence[str] = ("error", "macs"),
     limits: Limits = NO_LIMITS,
     sampler: str = "auto",
     halving: bool = True,
@@ -177,11 +178,11 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     return {k: v for key, inner in value.items() for k, v in _flat(inner, f"{prefix}.{key}".lstrip(".")).items()}
 
 
-def read_objectives(text: str) -> list[Objective]:
+def read_objectives(text: str) -> list[str]:
     """Objectives as a user types them, joined by commas; raises UsageError naming the nearest known objective."""
-    known = get_args(Objective)
+    known = objective_names()
     wanted = [name.strip() for name in text.split(",")]
     for name in wanted:
         if name not in known:
             raise unknown_name("objective", name, known)
-    return cast(list[Objective], wanted)
+    return wanted

@@ -4,7 +4,7 @@ Refused and duplicate candidates are drawn again within the same draw, and enter
 """
 
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -12,8 +12,7 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 import search_spaces
-from pipeline.cost.limits import Cost
-from pipeline.evidence.study_records import COST_OF, SearchPlan, Trial
+from pipeline.evidence.study_records import SearchPlan, Trial
 from pipeline.search.asha import changes_to_end, expected_error
 from pipeline.search.gate import costs_of, described
 from pipeline.search.samplers import distributions, make_sampler, silence
@@ -111,11 +110,11 @@ class SamplerView:
                 params=trial.values,
                 distributions=self.distributions,
                 system_attrs=trial.sampler_attributes,
-                constraints=self.plan.limits.constraints(trial.costs),
+                constraints=self.plan.limits.excess(trial.costs),
             )
         )
 
-    def learn(self, trials: Sequence[Trial]) -> None:
+    def learn(self, trials: Collection[Trial]) -> None:
         """Take in how far the trials have come; those that stand as they stood are passed over."""
         changes = changes_to_end([trial.errors for trial in trials if trial.state == "complete"], len(self.plan.rungs))
         if changes != self._changes:
@@ -146,7 +145,7 @@ class SamplerView:
             if trial.state != "complete" or values is None:
                 continue
             costs = costs_of(space.design(values), self.plan)
-            if costs is None or not {COST_OF[o] for o in self.plan.objectives[1:]} <= set(costs | trial.costs):
+            if costs is None or not {cost.key for cost in self.plan.costs} <= set(costs | trial.costs):
                 continue
             error = trial.rungs[-1].validation_error_percent
             self.study.add_trial(
@@ -154,18 +153,15 @@ class SamplerView:
                     values=self.values(error, trial.costs | costs),
                     params=values,
                     distributions=self.distributions,
-                    constraints=self.plan.limits.constraints(trial.costs | costs),
+                    constraints=self.plan.limits.excess(trial.costs | costs),
                 )
             )
             recalled += 1
         return recalled
 
-    def values(self, error_percent: float, costs: Mapping[Cost, float]) -> list[float]:
+    def values(self, error_percent: float, costs: Mapping[str, float]) -> list[float]:
         """Objectives as the sampler sees them."""
-        return [
-            error_percent if objective == "error" else math.log10(costs[COST_OF[objective]])
-            for objective in self.plan.objectives
-        ]
+        return [error_percent, *(math.log10(costs[cost.key]) for cost in self.plan.costs)]
 
 
 def adapted(trial: Trial, space: Space) -> dict[str, Any] | None:

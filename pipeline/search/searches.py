@@ -1,7 +1,8 @@
-"""A search as a user asks for it: resolved into a plan, told what it would cost, carried out, and written down."""
+"""A search as a user asks for it: opened or begun, carried out, and written down."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,10 +11,11 @@ from typing import Any
 from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.store import RunFolder, RunStore
-from pipeline.evidence.study_records import Budget, SearchPlan, StudyState, Trial
+from pipeline.evidence.study_records import Budget, SearchPlan, StudyRecord, StudyState, Trial
 from pipeline.files import write_json
 from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.running.runner import Runner
+from pipeline.schema import to_json
 from pipeline.search.candidates import spec_of
 from pipeline.search.display import SearchDisplay
 from pipeline.search.driver import Driver
@@ -22,7 +24,7 @@ from pipeline.search.measured_costs import measured_costs
 from pipeline.search.plans import default_name, in_force
 from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import StoredStudy, Studies
-from pipeline.search.summary import study_json
+from pipeline.search.summary import study_record
 from pipeline.search.warm_starts import warm_trials
 from pipeline.tracking.content import SEARCH_EXPERIMENT, study_summary
 from pipeline.workspace import Workspace
@@ -41,7 +43,7 @@ def search(
     fresh: bool = False,
     options: RunnerOptions = KEEPING_WEIGHTS,
     quiet: bool = False,
-) -> dict[str, Any]:
+) -> StudyRecord:
     """Carry a study to its budget (a new one, or one that is there) and return its record.
 
     Of weights, if any are kept, those of the front stay.
@@ -63,7 +65,7 @@ def search(
             with study.driven():
                 measure = measured_costs(plan, runner.paused)
                 driver = Driver(study, budget, runner, runner.executor.capacity, measure, display.on_change, warm)
-                _check_protocol(name, plan, driver.trials)
+                _check_protocol(name, plan, driver.trials.values())
                 if plan.warm_start is not None:
                     display.line(f"the sampler begins with {driver.candidates.recalled} of {len(warm)} complete trials")
                 driver.run()
@@ -74,9 +76,9 @@ def search(
         return record
 
 
-def _check_protocol(name: str, plan: SearchPlan, trials: Sequence[Trial]) -> None:
-    """Raise UsageError where today's version would train the study's networks otherwise, by their runs' addresses."""
-    for trial in trials[:1]:
+def _check_protocol(name: str, plan: SearchPlan, trials: Iterable[Trial]) -> None:
+    """Raise UsageError where today's version would train the study's networks otherwise, by the address of a run."""
+    for trial in itertools.islice(trials, 1):
         now = spec_of(plan, trial.config)
         if now.hash != trial.run:
             raise UsageError(
@@ -94,21 +96,21 @@ def _complete_front(driver: Driver, runner: Runner) -> None:
         continue
 
 
-def _show_in_mlflow(runner: Runner, record: dict[str, Any]) -> None:
+def _show_in_mlflow(runner: Runner, record: StudyRecord) -> None:
     """Give the study's parent run its summary, and the front's trials their weights; others' weights are removed.
 
     Those of runs that another study has asked for, too, stay: they may lie on its front.
     """
-    for trial in record["trials"]:
-        folder = runner.store.folder(trial["run"])
-        if trial["number"] in record["front"]:
+    for trial in record.trials:
+        folder = runner.store.folder(trial.run)
+        if trial.number in record.front:
             runner.mirror.finished(folder, on_front=True)
-        elif _is_only_of(record["study"], folder):
+        elif _is_only_of(record.study, folder):
             folder.weights.unlink(missing_ok=True)
     with TemporaryDirectory() as temporary:
         file = Path(temporary) / "study.json"
-        write_json(file, record)
-        runner.mirror.parent(SEARCH_EXPERIMENT, record["study"], study_summary(record, {"": [file]}))
+        write_json(file, to_json(record))
+        runner.mirror.parent(SEARCH_EXPERIMENT, record.study, study_summary(record, {"": [file]}))
 
 
 def _machines(store: RunStore, trials: Sequence[Trial]) -> list[dict[str, dict[str, str]]]:
@@ -128,7 +130,7 @@ def _is_only_of(study: str, folder: RunFolder) -> bool:
     return header is not None and {(member.role, member.parent) for member in header.members} == {("trial", study)}
 
 
-def read_study(study: StoredStudy, store: RunStore, driven: bool | None = None) -> dict[str, Any]:
+def read_study(study: StoredStudy, store: RunStore, driven: bool | None = None) -> StudyRecord:
     """The record of a study as it stands; `driven` says, where it is known, whether a driver is at work.
 
     The machines are those of its trials that lie in `store`.
@@ -136,7 +138,7 @@ def read_study(study: StoredStudy, store: RunStore, driven: bool | None = None) 
     trials = study.trials()
     state = state_of(study, trials, study.is_driven() if driven is None else driven)
     machines = _machines(store, trials)
-    return study_json(study.name, study.plan, study.budget, state, trials, study.tail) | {"machines": machines}
+    return study_record(study.name, study.plan, study.budget, state, trials, study.tail, machines)
 
 
 def state_of(study: StoredStudy, trials: Sequence[Trial], driven: bool) -> StudyState:
@@ -155,7 +157,7 @@ def state_of(study: StoredStudy, trials: Sequence[Trial], driven: bool) -> Study
     return "complete"
 
 
-def stored_records(workspace: Workspace, url: str | None) -> Iterator[dict[str, Any]]:
+def stored_records(workspace: Workspace, url: str | None) -> Iterator[StudyRecord]:
     """The record of every study of a storage; none where its file does not exist yet."""
     for study in _stored(workspace, url):
         yield read_study(study, RunStore(workspace.runs))
@@ -183,7 +185,7 @@ def list_studies(workspace: Workspace, url: str | None) -> list[dict[str, Any]]:
     return rows
 
 
-def status(workspace: Workspace, name: str, url: str | None) -> dict[str, Any]:
+def status(workspace: Workspace, name: str, url: str | None) -> StudyRecord:
     """The record of a study as it stands, whether a driver is at work or not."""
     url = storage_url(workspace, url)
     if not is_there(url):

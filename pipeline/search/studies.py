@@ -21,9 +21,8 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 
-from pipeline.cost.limits import Cost
 from pipeline.errors import StorageError, UsageError, unknown_name
-from pipeline.evidence.study_records import COST_OF, Budget, Rung, SearchPlan, Trial
+from pipeline.evidence.study_records import Budget, Rung, SearchPlan, Trial, TrialRecord
 from pipeline.process import only_one, uninterrupted
 from pipeline.schema import parse, to_json
 from pipeline.search.lock import StudyLock
@@ -51,7 +50,7 @@ class Studies:
         file = sqlite_file(url)
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-        with only_one("create-studies", locks, 60.0), self._told():  # two creators of tables would clash
+        with only_one("create-studies", locks, 60.0), self.storage_errors():  # two creators of tables would clash
             self._storage = RDBStorage(url, engine_kwargs=_engine(url))
             if file is not None:
                 self._storage.engine.dispose()
@@ -60,12 +59,12 @@ class Studies:
 
     def names(self) -> list[str]:
         """All studies, by name."""
-        with self._told():
+        with self.storage_errors():
             return sorted(optuna.get_all_study_names(self._storage))
 
     def create(self, name: str, plan: SearchPlan) -> "StoredStudy":
         """A new study; its plan is there from its first instant on."""
-        with self._told():
+        with self.storage_errors():
             study = optuna.create_study(
                 storage=self._storage, study_name=name, directions=["minimize"] * len(plan.objectives)
             )
@@ -84,12 +83,12 @@ class Studies:
 
     def remove(self, name: str) -> None:
         """Forget a study; trainings stay in the run store. Raises StorageError while it is searched."""
-        with self.lock(name).held(), self._told():
+        with self.lock(name).held(), self.storage_errors():
             optuna.delete_study(study_name=name, storage=self._storage)
 
     def lock(self, name: str) -> StudyLock:
         """The lock of the study of that name."""
-        return StudyLock(name, self.url, self._storage.engine, self._told)
+        return StudyLock(name, self.url, self._storage.engine, self.storage_errors)
 
     def __enter__(self) -> "Studies":
         return self
@@ -103,7 +102,7 @@ class Studies:
         self._storage.engine.dispose()
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def storage_errors(self) -> Iterator[None]:
         """Let no signal end a transaction, and turn whatever a database raises into one line that holds no password."""
         try:
             with uninterrupted():
@@ -120,7 +119,7 @@ class StoredStudy:
 
     def __init__(self, studies: Studies, name: str) -> None:
         self.name, self._studies, self._storage = name, studies, studies._storage
-        with studies._told():
+        with studies.storage_errors():
             self._study = optuna.load_study(study_name=name, storage=self._storage)
             attributes = self._study.user_attrs
         if _PLAN not in attributes:
@@ -166,18 +165,18 @@ class StoredStudy:
             self._set(_TAIL, list(tail))
             self._set(_EXHAUSTED, exhausted)
 
-    def measured(self) -> dict[str, dict[Cost, float]]:
+    def measured(self) -> dict[str, dict[str, float]]:
         """Costs that were measured on networks, refused ones too, by network."""
         found = {key: costs for key, costs in self._attributes().items() if key.startswith(_MEASURED)}
         return {key.removeprefix(_MEASURED): costs for key, costs in found.items()}
 
-    def note_measured(self, network: str, costs: dict[Cost, float]) -> None:
+    def note_measured(self, network: str, costs: dict[str, float]) -> None:
         """Keep the measured costs of one more network."""
         self._set(_MEASURED + network, costs)
 
     def trials(self) -> list[Trial]:
         """Every trial, in order."""
-        with self._studies._told():
+        with self._studies.storage_errors():
             stored = self._study.get_trials(deepcopy=False)
         self._ids = {trial.number: trial._trial_id for trial in stored}
         return [_read(trial) for trial in stored]
@@ -190,16 +189,16 @@ class StoredStudy:
             params=params,
             distributions={name: known[name] for name in params},
             user_attrs={"candidate": _candidate(trial), "progress": _progress(trial)},
-            constraints=self.plan.limits.constraints(trial.costs),
+            constraints=self.plan.limits.excess(trial.costs),
         )
         self._lock.check()
-        with self._studies._told():
+        with self._studies.storage_errors():
             self._ids[trial.number] = self._storage.create_new_trial(self._study._study_id, template)
 
     def update(self, trial: Trial) -> None:
         """Keep how far a trial has come, or how it ended; an ended trial's state follows in a second transaction."""
         self._lock.check()
-        with self._studies._told():
+        with self._studies.storage_errors():
             self._storage.set_trial_user_attr(self._ids[trial.number], "progress", _progress(trial))
             if trial.state is not None:
                 state = next(state for state, name in _ENDED.items() if name == trial.state)
@@ -218,20 +217,17 @@ class StoredStudy:
         return self._lock.is_held()
 
     def _attributes(self) -> dict[str, Any]:
-        with self._studies._told():
+        with self._studies.storage_errors():
             return dict(self._study.user_attrs)
 
     def _set(self, key: str, value: Any) -> None:
-        with self._studies._told():
+        with self._studies.storage_errors():
             self._study.set_user_attr(key, value)
 
 
-def objective_values(trial: Trial, plan: SearchPlan) -> list[float]:
+def objective_values(trial: Trial | TrialRecord, plan: SearchPlan) -> list[float]:
     """A complete trial's objectives, in the plan's order: error in percent, costs in their units."""
-    return [
-        trial.rungs[-1].validation_error_percent if objective == "error" else trial.costs[COST_OF[objective]]
-        for objective in plan.objectives
-    ]
+    return [trial.errors[-1], *(trial.costs[cost.key] for cost in plan.costs)]
 
 
 def _log_ahead(connection: Any, _: object) -> None:

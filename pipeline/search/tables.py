@@ -1,38 +1,37 @@
 """Studies and finalists as a terminal shows them."""
 
-from typing import Any
-
-from pipeline.cost.limits import show_cost
+from pipeline.cost.table import COSTS
+from pipeline.evidence.finalist_records import FinalistsRecord
 from pipeline.evidence.records import Interval
-from pipeline.evidence.study_records import COST_OF, FinalistsRecord
+from pipeline.evidence.study_records import StudyRecord
 from pipeline.files import canonical_json
 
 
-def tabulate(record: dict[str, Any]) -> str:
+def tabulate(record: StudyRecord) -> str:
     """A study in a few lines: its counts, then its front, one member a line."""
-    costs = [COST_OF[objective] for objective in record["objectives"] if objective != "error"]
-    volume = f", hypervolume {record['hypervolume'][-1]:.4f}" if record["hypervolume"] else ""
+    costs = record.costs
+    volume = f", hypervolume {record.hypervolume[-1]:.4f}" if record.hypervolume else ""
     lines = [
-        f"study {record['study']}: {record['state']}, {record['counted']} counted, {record['refused']} refused, "
-        f"{record['duplicates']} duplicates{volume}",
-        f"{'trial':>5}  {'error %':>8}  " + "  ".join(f"{cost:>16}" for cost in costs) + "  network",
+        f"study {record.study}: {record.state}, {record.counted} counted, {record.refused} refused, "
+        f"{record.duplicates} duplicates{volume}",
+        f"{'trial':>5}  {'error %':>8}  " + "  ".join(f"{cost.key:>16}" for cost in costs) + "  network",
     ]
-    members = [trial for trial in record["trials"] if trial["number"] in record["front"]]
-    for trial in sorted(members, key=lambda member: member["validation_error_percent"]):
-        shown = "  ".join(f"{show_cost(cost, trial[cost]):>16}" for cost in costs)
-        network = f"{trial['config']['family']} {canonical_json(trial['config']['config'])}"
-        lines.append(f"{trial['number']:>5}  {trial['validation_error_percent']:>8.2f}  {shown}  {network}")
+    for trial in record.front_trials:
+        shown = "  ".join(f"{cost.unit.show(trial.costs[cost.key]):>16}" for cost in costs)
+        network = f"{trial.config['family']} {canonical_json(trial.config['config'])}"
+        lines.append(f"{trial.number:>5}  {trial.errors[-1]:>8.2f}  {shown}  {network}")
     return "\n".join(lines)
 
 
 def tabulate_finalists(record: FinalistsRecord) -> str:
     """The members with their errors, then what each was compared with."""
+    macs = COSTS["macs"].unit
     lines = [
         f"{'trial':>5}  {'MACs':>8}  {'search error %':>14}  {'validation error %':<24}  {'test error %':<24}  network"
     ]
     for member in record.members:
         lines.append(
-            f"{member.trial:>5}  {show_cost('macs', member.macs):>8}  {member.search_error_percent:>14.2f}  "
+            f"{member.trial:>5}  {macs.show(member.macs):>8}  {member.search_error_percent:>14.2f}  "
             f"{_interval(member.validation_error_percent):<24}  {_interval(member.test_error_percent):<24}  "
             f"{member.config['family']} {canonical_json(member.config['config'])}"
         )
@@ -41,10 +40,10 @@ def tabulate_finalists(record: FinalistsRecord) -> str:
     for item in record.comparisons:
         ends = f" [{item.interval[0]:+.2f}, {item.interval[1]:+.2f}]" if item.interval else ""
         lines.append(
-            f"trial {item.trial} against {item.against} {item.name} ({show_cost('macs', item.macs)} MACs): "
+            f"trial {item.trial} against {item.against} {item.name} ({macs.show(item.macs)} MACs): "
             f"{item.difference:+.2f}{ends} points (n={item.n}): {item.verdict}"
         )
-    return "\n".join([*lines, *(f"note: {sentence}" for sentence in record.told)])
+    return "\n".join([*lines, *(f"note: {sentence}" for sentence in record.notes)])
 
 
 def _interval(summary: Interval | None) -> str:

@@ -4,26 +4,26 @@ import sys
 from typing import Any
 
 from pipeline.errors import RunsFailedError
-from pipeline.files import read_json, write_json
+from pipeline.evidence.study_records import StudyRecord
+from pipeline.files import write_json
 from pipeline.process import run_stage
 from pipeline.running.workers import prepare_workers
-from pipeline.schema import read_record, to_json
+from pipeline.schema import read_optional, read_record, to_json
 from pipeline.workspace import current_workspace
 
 
 def main(entry: str) -> None:
     """Write reports/results/finalists/<entry>.json, a FinalistsRecord; empty where nothing was searched, or found."""
     workspace = current_workspace()
-    study = read_json(workspace.results / "studies" / f"{entry}.json")
+    study = read_optional(StudyRecord, workspace.results / "studies" / f"{entry}.json")
     record: Any = {}
-    if study and study["front"]:
-        prepare_workers()
+    if study is not None and study.front:
+        prepare_workers()  # PyTorch loads there while it loads here
         from pipeline.search.finalist_runs import compare_finalists
         from pipeline.search.plans import PlannedSearch
-        from pipeline.search.summary import trials_of
 
         planned = read_record(PlannedSearch, workspace.plans / "search" / f"{entry}.json")
-        found = compare_finalists(workspace, planned.study, planned.plan, trials_of(study), planned.finalists)
+        found = compare_finalists(workspace, study, planned.plan, planned.finalists)
         if found.lost:
             raise RunsFailedError(f"{found.lost} trainings of the finalists of {entry} were lost; run it again")
         record = to_json(found)

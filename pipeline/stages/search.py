@@ -7,7 +7,7 @@ from pipeline.errors import RunsFailedError
 from pipeline.files import read_json, write_json
 from pipeline.process import run_stage
 from pipeline.running.workers import prepare_workers
-from pipeline.schema import read_record
+from pipeline.schema import read_record, to_json
 from pipeline.workspace import current_workspace
 
 
@@ -19,7 +19,7 @@ def main(entry: str) -> None:
     """
     workspace = current_workspace()
     plan_file = workspace.plans / "search" / f"{entry}.json"
-    record: dict[str, Any] = {}
+    record: Any = {}
     if read_json(plan_file):
         prepare_workers()  # PyTorch loads there while it loads here
         from pipeline.data.manifest import load_manifest
@@ -32,12 +32,13 @@ def main(entry: str) -> None:
 
         planned = read_record(PlannedSearch, plan_file)
         manifest = load_manifest(workspace.prepared_data / planned.plan.data)
-        record = search(workspace, manifest, planned.plan, Budget(trials=planned.trials), name=planned.study)
-        if record["trials"] and all(trial["reason"] in PASSING_REASONS for trial in record["trials"]):
-            reason = record["trials"][0]["reason"]
+        study = search(workspace, manifest, planned.plan, Budget(trials=planned.trials), name=planned.study)
+        if study.trials and all(trial.reason in PASSING_REASONS for trial in study.trials):
+            reason = study.trials[0].reason
             with Studies(storage_url(workspace, None), workspace.locks) as studies:
                 studies.remove(planned.study)
             raise RunsFailedError(f"all trials of study {planned.study} were lost ({reason}): run it again")
+        record = to_json(study)
     write_json(workspace.results / "studies" / f"{entry}.json", record)
 
 

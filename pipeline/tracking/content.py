@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.evidence.records import Epoch, Measurement, Membership, NetworkRecord, Result, RunHeader, TestScore
+from pipeline.evidence.study_records import StudyRecord
 from pipeline.files import canonical_json, sha256_text
 from pipeline.schema import to_json
 
@@ -204,15 +205,14 @@ def network_summary(record: NetworkRecord, data: str, figures: Sequence[Path] = 
     return Summary(finite(points), _cut(tags), {"figures": figures} if figures else {})
 
 
-def study_summary(record: Mapping[str, Any], files: Mapping[str, Sequence[Path]]) -> Summary:
-    """A study's counts, hypervolume and lowest error, from what `convstudy search --json` writes."""
-    complete = [trial["validation_error_percent"] for trial in record["trials"] if trial["state"] == "complete"]
-    points: dict[str, float] = {name: record[name] for name in ("counted", "refused", "duplicates")}
-    points |= {"front": len(record["front"]), **record["compute"]}
-    points |= {"hypervolume": record["hypervolume"][-1]} if record["hypervolume"] else {}
-    points |= {"validation_error_percent": min(complete)} if complete else {}
-    told = ("state", "space", "data", "objectives", "limits", "budget", "seed", "sampler", "front")
-    return Summary(finite(points), _cut({f"convstudy.{name}": _text(record[name]) for name in told}), files)
+def study_summary(record: StudyRecord, files: Mapping[str, Sequence[Path]]) -> Summary:
+    """A study's counts, hypervolume and lowest error."""
+    points: dict[str, float] = {name: getattr(record, name) for name in ("counted", "refused", "duplicates")}
+    points |= {"front": len(record.front), **to_json(record.compute)}
+    points |= {"hypervolume": record.hypervolume[-1]} if record.hypervolume else {}
+    points |= {"validation_error_percent": min(trial.errors[-1] for trial in record.complete)} if record.front else {}
+    shown = ("state", "space", "data", "objectives", "limits", "budget", "seed", "sampler", "front")
+    return Summary(finite(points), _cut({f"convstudy.{name}": _text(getattr(record, name)) for name in shown}), files)
 
 
 def finite(points: Mapping[str, float]) -> dict[str, float]:

@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cost.table import objective_names
 from pipeline.errors import RunsFailedError, UsageError
+from pipeline.verbs.limits import limited
 from pipeline.verbs.options import Data, Device, DryRun, Output, Workers, data_folder, open_data, verb
 from pipeline.workspace import current_workspace
 
@@ -26,22 +28,18 @@ Storage = Annotated[
         callback=_hidden,
     ),
 ]
-Limit = Annotated[str | None, typer.Option(metavar="N", help="A limit that is never broken: 500k, 40M, 1G.")]
 
 
 @verb
+@limited
 def search(
     out: Output,
     families: Annotated[str, typer.Argument(help="Design spaces, joined by commas: resnet, or vgg,resnet,anynet-e.")],
+    limits: dict[str, float | None],
     trials: Annotated[int | None, typer.Option(min=1, help="Total number of trained networks; default: 40.")] = None,
     hours: Annotated[float | None, typer.Option(help="Total hours of searching, instead of trials.")] = None,
-    max_macs: Limit = None,
-    max_params: Limit = None,
-    max_activations: Limit = None,
-    max_latency: Annotated[str | None, typer.Option(metavar="TIME", help="Of one image, one thread: 5ms.")] = None,
-    max_train_memory: Annotated[str | None, typer.Option(metavar="N", help="Bytes of a training step: 500M.")] = None,
     objectives: Annotated[
-        str, typer.Option(help="error and any of macs, params, activations, latency.")
+        str, typer.Option(help=f"What to minimise, joined by commas: {', '.join(objective_names())}.")
     ] = "error,macs",
     sampler: Annotated[str, typer.Option(help="auto, tpe, nsga2, evolution, gp, random or qmc.")] = "auto",
     fidelity: Annotated[
@@ -67,7 +65,7 @@ def search(
 
     if not dry_run:
         prepare_workers()
-    from pipeline.cost.limits import Limits, read_count, read_seconds
+    from pipeline.cost.limits import Limits
     from pipeline.evidence.records import PASSING_REASONS
     from pipeline.evidence.study_records import Budget
     from pipeline.machine import resolve_device
@@ -79,20 +77,13 @@ def search(
         raise UsageError(f"unknown fidelity {fidelity!r}: known: full, halving")
     workspace, settings, folder, manifest = open_data(data)
     changes = {"epochs": epochs, "train_images": train_images}
-    limits = Limits(
-        macs=None if max_macs is None else read_count(max_macs, "--max-macs"),
-        params=None if max_params is None else read_count(max_params, "--max-params"),
-        activations=None if max_activations is None else read_count(max_activations, "--max-activations"),
-        latency_seconds=None if max_latency is None else read_seconds(max_latency, "--max-latency"),
-        train_memory_bytes=None if max_train_memory is None else read_count(max_train_memory, "--max-train-memory"),
-    )
     plan = plans.plan_search(
         [family.strip() for family in families.split(",")],
         settings.search_recipe(profile, {key: value for key, value in changes.items() if value is not None}),
         manifest,
         resolve_device(device),
         objectives=plans.read_objectives(objectives),
-        limits=limits,
+        limits=Limits(limits),
         sampler=sampler,
         halving=fidelity == "halving",
         seed=seed,
@@ -115,9 +106,9 @@ def search(
         quiet=out.quiet,
     )
     out.answer(record, tables.tabulate(record))
-    lost = [trial for trial in record["trials"] if trial["reason"] in PASSING_REASONS]
+    lost = [trial for trial in record.trials if trial.reason in PASSING_REASONS]
     if lost:  # a network that diverged is a result of the search; one that the machine lost is none
-        raise RunsFailedError(f"{len(lost)} of {record['counted']} trials were lost: {lost[0]['reason']}")
+        raise RunsFailedError(f"{len(lost)} of {record.counted} trials were lost: {lost[0].reason}")
 
 
 @verb

@@ -18,13 +18,14 @@ from pipeline.claims.timings.plans import TimingRecord
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.cost.records import CostProfile
 from pipeline.data.manifest import DataSummary
+from pipeline.evidence.finalist_records import FinalistsRecord
 from pipeline.evidence.population import FullTrainings, PopulationTable
 from pipeline.evidence.records import GroupRecord, NetworkRecord, RunSpec
-from pipeline.evidence.study_records import FinalistsRecord, SearchPlan
+from pipeline.evidence.study_records import StudyRecord
 from pipeline.files import read_json
 from pipeline.machine import DeviceKind
 from pipeline.running.plans import PlannedNetwork, plan_group, price_of, run_spec
-from pipeline.schema import parse, read_record
+from pipeline.schema import read_record
 from pipeline.settings import Settings, read_settings
 from pipeline.training.recipe import Recipe
 from pipeline.workspace import Workspace
@@ -32,28 +33,11 @@ from pipeline.workspace import Workspace
 PUBLISHED = CHECKOUT / "reports" / "published"
 FILES = sorted(PUBLISHED.rglob("*.json"))
 
-STUDY_KEYS = {
-    "study", "state", "space", "data", "objectives", "limits", "budget", "seed", "sampler", "counted", "refused",
-    "duplicates", "trials", "front", "hypervolume", "compute",
-}  # fmt: skip
-TRIAL_KEYS = {
-    "number", "state", "config", "params", "macs", "activations", "validation_error_percent", "rungs", "attempts",
-    "reason", "train_images_seen", "run",
-}  # fmt: skip
-
 BY_HAND = Recipe(
     epochs=9, batch_size=64, train_images=6000, validation_images=2000, train_loss_images=1000, resolution=28,
     learning_rate=0.1, precision="float32",
 )  # fmt: skip
 """Of the study whose command stands in claims.yaml (searched-inception); its record is older than plans in records."""
-
-
-def study(path: Path) -> dict[str, Any]:
-    """A study's record, by the keys that are promised."""
-    record: dict[str, Any] = read_json(path)
-    assert set(record) >= STUDY_KEYS and len(record["trials"]) == record["counted"] > 0
-    assert all(set(trial) >= TRIAL_KEYS for trial in record["trials"])
-    return record
 
 
 KINDS: dict[str, Callable[[Path], Any]] = {
@@ -63,7 +47,7 @@ KINDS: dict[str, Callable[[Path], Any]] = {
     "*/profiles": lambda path: read_record(list[CostProfile], path),
     "*/timings": lambda path: read_record(TimingRecord, path),
     "*/finalists": lambda path: read_record(FinalistsRecord, path),
-    "*/studies": study,
+    "*/studies": lambda path: read_record(StudyRecord, path),
     "claims/claims.json": lambda path: read_record(list[ClaimVerdict], path),
     "claims/simulation.json": lambda path: read_record(Simulation, path),
     "benchmarks/search.json": lambda path: read_record(SearchComparison, path),
@@ -151,14 +135,14 @@ def addresses_of_searches(data: DataSummary) -> dict[str, str]:
         return spec.hash
 
     found = {}
-    for path, record in records_of("*/studies"):
+    for _, record in records_of("*/studies"):
         recipe = BY_HAND
-        if "plan" in record:
-            plan = parse(SearchPlan, record["plan"], str(path))
+        if record.plan is not None:
+            plan = record.plan
             assert (plan.data_fingerprint, plan.resolution, plan.device) == (data.fingerprint, 28, "cpu")
             recipe = plan.recipe
-        for trial in record["trials"]:
-            found[trial["run"]] = computed(trial["config"], recipe, record["seed"])
+        for trial in record.trials:
+            found[trial.run] = computed(trial.config, recipe, record.seed)
     for _, record in records_of("*/finalists"):
         for member in record.members:
             for run, seed in zip(member.runs, record.seeds, strict=True):

@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cost.limits import Limits
+from pipeline.evidence.finalist_records import FinalistComparison, FinalistsRecord, Member
 from pipeline.evidence.records import Interval
-from pipeline.evidence.study_records import Budget, FinalistComparison, FinalistsRecord, Member, Rung, SearchPlan, Trial
+from pipeline.evidence.study_records import Budget, Rung, SearchPlan, StudyRecord, Trial
+from pipeline.files import write_json
+from pipeline.schema import parse, to_json
+from pipeline.search import summary
 from pipeline.search.candidates import Candidates
 from pipeline.search.plans import space_digest
-from pipeline.search.summary import study_json
 from pipeline.training.recipe import Recipe
 from search_spaces import space
 
@@ -23,7 +26,7 @@ def plan(parts: tuple[str, ...] = ("resnet",)) -> SearchPlan:
     )  # fmt: skip
 
 
-def study_record(name: str = "resnet-study", count: int = 40) -> dict[str, Any]:
+def study_record(name: str = "resnet-study", count: int = 40) -> StudyRecord:
     """A finished study: every third trial complete, the rest stopped, one failed."""
     searched = plan()
     candidates = Candidates(searched, space(searched.space))
@@ -34,7 +37,7 @@ def study_record(name: str = "resnet-study", count: int = 40) -> dict[str, Any]:
         candidates.know(trial)
         reached = 3 if number % 3 == 0 else 1
         errors = [60.0, 30.0, 30 / (1 + trial.costs["macs"] / 1e6) + number % 5]
-        rungs = tuple(Rung(e, errors[k], number) for k, e in enumerate(searched.rungs[:reached]))
+        rungs = tuple(Rung(e, errors[k], number + 1) for k, e in enumerate(searched.rungs[:reached]))
         failed = number == count - 1
         trials.append(
             Trial(
@@ -43,36 +46,50 @@ def study_record(name: str = "resnet-study", count: int = 40) -> dict[str, Any]:
                 "diverged: loss is nan" if failed else None, 1, 0, 10.0, counted_at=number + 1,
             )
         )  # fmt: skip
-    return study_json(name, searched, Budget(trials=count), "complete", trials, (3, 1))
+    return summary.study_record(name, searched, Budget(trials=count), "complete", trials, (3, 1))
 
 
-def finalists_record(record: dict[str, Any]) -> FinalistsRecord:
+def edited(record: StudyRecord, **changes: Any) -> StudyRecord:
+    """The record with other values of its fields, given as JSON."""
+    return parse(StudyRecord, {**to_json(record), **changes}, "record")
+
+
+def trials_json(record: StudyRecord) -> list[dict[str, Any]]:
+    """Its trials as JSON, to be changed."""
+    trials: list[dict[str, Any]] = to_json(record)["trials"]
+    return trials
+
+
+def ended(trial: dict[str, Any], error: float) -> dict[str, Any]:
+    """A trial, as JSON, that was trained in full to an error in percent."""
+    rung = {"epochs": 9, "validation_error_percent": error, "arrival": trial["number"] + 1}
+    return {**trial, "state": "complete", "reason": None, "rungs": [rung], "validation_error_percent": error}
+
+
+def finalists_record(record: StudyRecord) -> FinalistsRecord:
     """Its two best, retrained; better than the reference, undecided against the rest."""
-    best = sorted(record["front"], key=lambda n: record["trials"][n]["validation_error_percent"])[:2]
+    best = record.front_trials[:2]
     members = tuple(
         Member(
-            number, record["trials"][number]["config"], 10_000, record["trials"][number]["macs"], 12.0,
+            trial.number, trial.config, 10_000, int(trial.costs["macs"]), 12.0,
             Interval(12.5, (12.1, 12.9), 4), Interval(13.0, (12.4, 13.6), 4), ("run",),
         )
-        for number in best
+        for trial in best
     )  # fmt: skip
     rivals = (
         ("reference", "resnet-small", 2_636_672, Interval(14.0, (13.5, 14.5), 4), -1.2, (-1.9, -0.5), 4, "better"),
         ("random networks", "8", 2_400_000, Interval(15.0, (13.0, 18.0), 8), -1.0, None, 8, "undecided"),
         ("random search", f"trial {HOSTILE}", 2_400_000, Interval(13.1, None, 1), 0.1, (-0.4, 0.6), 4, "undecided"),
     )
-    compared = tuple(FinalistComparison(best[0], *rival) for rival in rivals)
+    compared = tuple(FinalistComparison(best[0].number, *rival) for rival in rivals)
     return FinalistsRecord(
-        "finalists/1", record["study"], record["data"], plan().recipe, (1, 2, 3, 4), members,
+        "finalists/1", record.study, record.data, plan().recipe, (1, 2, 3, 4), members,
         Interval(0.5, (0.1, 0.9), 2), compared, ("a reason",), ((9000, 30.0), (18000, 20.0), (90000, 14.0)),
     )  # fmt: skip
 
 
-def write_study(results: Path, record: dict[str, Any]) -> None:
+def write_study(results: Path, record: StudyRecord) -> None:
     """The files that the stages `search` and `finalists` leave, an empty entry beside each."""
-    from pipeline.files import write_json
-    from pipeline.schema import to_json
-
-    for folder, value in (("studies", record), ("finalists", to_json(finalists_record(record)))):
-        write_json(results / folder / "resnet.json", value)
+    for folder, value in (("studies", record), ("finalists", finalists_record(record))):
+        write_json(results / folder / "resnet.json", to_json(value))
         write_json(results / folder / "vgg.json", {})

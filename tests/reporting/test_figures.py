@@ -13,9 +13,9 @@ from report_records import HOSTILE_NAMES, group, hostile_group, network, nine_ne
 from pipeline.reporting.charts.chart import BACKGROUNDS, FAMILY_ORDER, PALETTES, Figure, family_domain
 from pipeline.reporting.charts.layout import place_labels, scale_of
 from pipeline.reporting.charts.networks import error_against, figures_of, learning_curves
-from pipeline.reporting.comparison import COSTS, Comparison, compare
+from pipeline.reporting.comparison import COST_AXES, Comparison, compare
 
-MACS, PARAMS, SECONDS = COSTS
+MACS, PARAMS, SECONDS = COST_AXES
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@ from dataclasses import replace
 import pytest
 from report_records import DATA, group, network, nine_networks, nine_profiles, profile
 
-from pipeline.reporting.comparison import COSTS, compare
+from pipeline.reporting.comparison import COST_AXES, compare
 from pipeline.reporting.provenance import Failure, RateScore, learning_rates, provenance_of, rate_score
 
-MACS, PARAMS, SECONDS = COSTS
+MACS, PARAMS, SECONDS = COST_AXES
 
 
 def test_networks_stand_in_order_of_test_error() -> None:
@@ -33,7 +33,7 @@ def test_equal_networks_share_the_front() -> None:
 
 def test_a_network_at_chance_is_on_no_front_however_cheap() -> None:
     (comparison,) = compare([group((network("idle", macs=1, params=1, seconds=1, error=90), network("real")))], [])
-    assert all([member.label for member in comparison.front(cost)] == ["real"] for cost in COSTS)
+    assert all([member.label for member in comparison.front(axis)] == ["real"] for axis in COST_AXES)
     assert comparison.best is not None
     assert comparison.best.label == "real"
 

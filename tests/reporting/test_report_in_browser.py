@@ -73,7 +73,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     record = study_record()
-    sections = study_sections([record], {record["study"]: finalists_record(record)})
+    sections = study_sections([record], {record.study: finalists_record(record)})
     page = tmp_path_factory.mktemp("searched") / "report.html"
     page.write_text(render_html(sections_of(compare([nine_networks()], nine_profiles())), sections))
     return page

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from thread_executor import ThreadExecutor
 
@@ -20,7 +19,7 @@ from pipeline.cost.limits import Limits
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import Epoch, Measurement, Result
 from pipeline.evidence.store import RunFolder, RunStore
-from pipeline.evidence.study_records import Budget, SearchPlan, Trial
+from pipeline.evidence.study_records import Budget, SearchPlan, StudyRecord, Trial
 from pipeline.files import canonical_json, sha256_text
 from pipeline.machine import hardware
 from pipeline.running.display import Display
@@ -138,7 +137,7 @@ def searched(
         studies.close()
 
 
-def record_of(root: Path) -> dict[str, Any]:
+def record_of(root: Path) -> StudyRecord:
     """The record of the study that was searched in a folder."""
     studies = Studies(f"sqlite:///{root / 'studies.db'}", root / "locks")
     try:

@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import make_study
@@ -12,9 +11,11 @@ from verbs import SMALL, called, refused
 
 from pipeline.errors import RunsFailedError
 from pipeline.evidence.records import PassingReason
+from pipeline.evidence.study_records import StudyRecord
 from pipeline.machine import DeviceKind
 from pipeline.running.executors import EXECUTORS
 from pipeline.running.jobs import Job, Lost
+from pipeline.schema import parse
 from pipeline.workspace import Workspace
 
 TRIALS = 6
@@ -26,9 +27,8 @@ HOPELESS = 2
 """The run that loses every attempt."""
 
 
-def read(workspace: Workspace) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(called(workspace, "status", "study", "--json", "-"))
-    return found
+def read(workspace: Workspace) -> StudyRecord:
+    return parse(StudyRecord, json.loads(called(workspace, "status", "study", "--json", "-")), "study")
 
 
 def test_a_search_whose_executor_loses_attempts_ends_with_exactly_its_budget(
@@ -54,13 +54,12 @@ def test_a_search_whose_executor_loses_attempts_ends_with_exactly_its_budget(
     with pytest.raises(RunsFailedError, match=f"1 of {TRIALS} trials were lost: worker ended unexpectedly"):
         called(study, *SEARCH, "threads")
     record = read(study)
-    assert (record["state"], record["counted"]) == ("complete", TRIALS)
-    trials = record["trials"]
-    assert sorted(trial["number"] for trial in trials) == list(range(TRIALS))
+    assert (record.state, record.counted) == ("complete", TRIALS)
+    assert sorted(record.by_number) == list(range(TRIALS))
     hopeless, *lost_once = (list(attempts)[order] for order in (HOPELESS, *LOSSES))
-    failed = {trial["run"]: (trial["reason"], trial["attempts"]) for trial in trials if trial["state"] == "failed"}
+    failed = {trial.run: (trial.reason, trial.attempts) for trial in record.trials if trial.state == "failed"}
     assert failed == {hopeless: ("worker ended unexpectedly", 3)}
-    assert all(trial["attempts"] == 2 for trial in trials if trial["run"] in lost_once)
+    assert all(trial.attempts == 2 for trial in record.trials if trial.run in lost_once)
     (executor,) = opened
     assert executor.calls["pause"] == executor.calls["resume"] >= TRIALS  # each latency was timed alone
     assert executor.calls["submit"] == attempts.total() and executor.calls["close"] == 1
@@ -68,8 +67,7 @@ def test_a_search_whose_executor_loses_attempts_ends_with_exactly_its_budget(
     undisturbed = make_study(tmp_path / "processes", prepared_fashion_mnist, monkeypatch)
     called(undisturbed, *SEARCH, "processes")
     first_errors = [
-        {trial["run"]: trial["rungs"][0]["validation_error_percent"] for trial in found["trials"] if trial["rungs"]}
-        for found in (record, read(undisturbed))
+        {trial.run: trial.errors[0] for trial in found.trials if trial.rungs} for found in (record, read(undisturbed))
     ]
     assert first_errors[1].pop(hopeless) is not None and first_errors[0] == first_errors[1]
 

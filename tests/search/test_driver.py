@@ -129,7 +129,7 @@ def test_a_space_with_too_few_networks_is_walked_to_its_end(
     trials, _ = searched(tmp_path, manifest, plan, feasible + 20)
     assert len(trials) == feasible
     record = record_of(tmp_path)
-    assert record["state"] == "exhausted" and record["counted"] == feasible and record["refused"] > 1000
+    assert record.state == "exhausted" and record.counted == feasible and record.refused > 1000
 
 
 def test_a_large_space_in_which_draws_find_nothing_gives_its_networks_all_the_same(
@@ -153,7 +153,7 @@ def test_limits_that_no_network_can_meet_are_refused_with_the_cheapest(manifest:
 def test_limits_that_only_a_network_dear_in_nothing_meets_are_accepted(manifest: Manifest) -> None:
     """Neither the cheapest VGG in MACs nor the one in parameters or activations is within all three."""
     plan = table_plan(manifest, "vgg", limits=Limits(macs=198_288, params=2_026, activations=8_232))
-    assert plan.limits.params == 2_026
+    assert plan.limits.given["params"] == 2_026
     rare = Limits(macs=198_288, params=1_978, activations=8_232)  # which 20,000 draws of a mixed space do not meet
     for seed in (0, 1):
         assert table_plan(manifest, "vgg", "resnet", "resnext", "densenet", limits=rare, seed=seed).limits == rare
@@ -164,10 +164,10 @@ def test_where_a_study_stands_is_told_before_anything_new_happens(tmp_path: Path
     studies = run_table(tmp_path, manifest, plan, 6, TableExecutor(1))
     heard: list[int] = []
 
-    def told(tally: Tally) -> None:
-        heard.append(sum(trial.counted_at is not None for trial in tally.trials))
+    def hear(tally: Tally) -> None:
+        heard.append(sum(trial.counted_at is not None for trial in tally.trials.values()))
 
-    Driver(studies.open("study"), Budget(trials=6), NoWork(), 1, told=told).run()
+    Driver(studies.open("study"), Budget(trials=6), NoWork(), 1, on_change=hear).run()
     studies.close()
     assert heard[:1] == [6]
 
@@ -186,7 +186,7 @@ def test_hours_that_end_before_any_network_was_trained_in_full_leave_one_that_wa
     (trial,) = studies.open("study").trials()
     studies.close()
     assert (trial.state, len(trial.rungs)) == ("complete", len(plan.rungs))
-    assert record_of(tmp_path)["front"] == [0] and record_of(tmp_path)["state"] == "complete"
+    assert record_of(tmp_path).front == (0,) and record_of(tmp_path).state == "complete"
 
 
 def test_drawing_ends_when_the_time_is_up(manifest: Manifest) -> None:

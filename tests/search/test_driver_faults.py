@@ -215,7 +215,7 @@ def test_a_network_that_diverges_is_a_failed_trial_and_is_not_tried_again(
     names = {"complete": "COMPLETE", "stopped": "PRUNED", "failed": "FAIL"}
     assert [trial.state.name for trial in stored] == [names[str(trial.state)] for trial in trials]
     assert all(trial.values is None or trial.values[0] < 100 for trial in stored)
-    assert not {trial.number for trial in failed} & set(record_of(tmp_path)["front"])
+    assert not {trial.number for trial in failed} & set(record_of(tmp_path).front)
 
 
 def test_interrupts_are_not_mistaken_for_failed_trials(tmp_path: Path, manifest: Manifest) -> None:

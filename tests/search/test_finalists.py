@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from table_search import TableExecutor, searched, table_plan
+from table_search import TableExecutor, record_of, searched, table_plan
 
 from pipeline.cost.limits import Limits
 from pipeline.data.manifest import Manifest
+from pipeline.evidence.finalist_records import FinalistComparison, FinalistsRecord
 from pipeline.evidence.records import Epoch, Result, RunSpec, TestScore
 from pipeline.evidence.store import RunStore
-from pipeline.evidence.study_records import FinalistComparison, FinalistsRecord, Trial
+from pipeline.evidence.study_records import TrialRecord
 from pipeline.running.outcomes import Outcome
 from pipeline.running.requests import Request
 from pipeline.running.runner import Runner
@@ -49,7 +50,11 @@ class FatedRunner:
 def test_a_reference_beyond_the_limits_is_timed_all_the_same(manifest: Manifest) -> None:
     limits = Limits(macs=5_000_000, train_memory_bytes=1)
     plan = table_plan(manifest, "lenet", objectives=("error", "latency"), limits=Limits(macs=5_000_000))
-    member = Trial(0, {"family": "lenet", "config": {}}, {}, {"latency_seconds": 1e-9, "macs": 1}, "run")
+    member = TrialRecord(
+        number=0, state="complete", config={"family": "lenet", "config": {}}, values={}, validation_error_percent=None,
+        rungs=(), attempts=1, reason=None, train_images_seen=0, train_seconds=0.0, run="run", drawn_by="random",
+        latency_seconds=1e-9, macs=1,
+    )  # fmt: skip
     wanted = FinalistsSettings(seeds=2, members=1, random_networks=0, random_search=False)
     limited = replace(plan, limits=limits)
     rivals, _ = rivals_of(limited, [member], wanted, (1, 2), None, measured_costs(limited))
@@ -58,14 +63,17 @@ def test_a_reference_beyond_the_limits_is_timed_all_the_same(manifest: Manifest)
 
 def test_trainings_that_fail_are_told_and_cannot_make_a_member_better(tmp_path: Path, manifest: Manifest) -> None:
     plan = table_plan(manifest, halving=False)
-    trials, _ = searched(tmp_path / "study", manifest, plan, 6, TableExecutor(1))
+    searched(tmp_path / "study", manifest, plan, 6, TableExecutor(1))
+    record = record_of(tmp_path / "study")
 
     def compared(name: str, fate: Fate) -> FinalistsRecord:
         wanted = FinalistsSettings(seeds=3, members=1, random_networks=2, random_search=False)
-        return finalists("study", plan, trials, wanted, cast(Runner, FatedRunner(RunStore(tmp_path / name), fate)))
+        return finalists(record, plan, wanted, cast(Runner, FatedRunner(RunStore(tmp_path / name), fate)))
 
     whole = compared("whole", lambda spec: None)
     ours = whole.members[0]
+    record = replace(record, trials=record.trials[::-1])  # trials are looked up by number
+    assert compared("again", lambda spec: None) == whole
     assert whole.train_seconds == 0  # nothing was measured of these
     assert whole.lost == 0 and _against_reference(whole).difference == 0 and _against_reference(whole).n == 3
 
@@ -74,14 +82,14 @@ def test_trainings_that_fail_are_told_and_cannot_make_a_member_better(tmp_path: 
 
     diverged = compared("diverged", lambda spec: "diverged: loss is nan at step 3" if fails(spec) else None)
     assert diverged.lost == 0
-    assert f"1 of 3 trainings of trial {ours.trial} diverged: compared, they err as guessing" in diverged.told
+    assert f"1 of 3 trainings of trial {ours.trial} diverged: compared, they err as guessing" in diverged.notes
     assert _against_reference(diverged).n == 3
     assert _against_reference(diverged).difference == pytest.approx((90 - 10.2) / 3)
     lost = compared("lost", lambda spec: "worker hung" if fails(spec) else None)
     assert lost.lost == 1 and _against_reference(lost).n == 2
-    assert f"1 of 3 trainings of trial {ours.trial} were lost (worker hung) and are not compared" in lost.told
-    for record in (diverged, lost):
-        assert record.members[0].test_error_percent is not None and record.members[0].test_error_percent.n == 2
+    assert f"1 of 3 trainings of trial {ours.trial} were lost (worker hung) and are not compared" in lost.notes
+    for found in (diverged, lost):
+        assert found.members[0].test_error_percent is not None and found.members[0].test_error_percent.n == 2
 
 
 def _against_reference(record: FinalistsRecord) -> FinalistComparison:

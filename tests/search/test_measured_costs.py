@@ -8,7 +8,7 @@ import pytest
 from table_search import TableExecutor, run_table, table_plan
 
 import search_spaces
-from pipeline.cost.limits import Cost, Limits
+from pipeline.cost.limits import Limits
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.study_records import Rung
 from pipeline.files import canonical_json
@@ -26,7 +26,7 @@ def test_trainings_are_not_held_up_by_measurements_without_end(tmp_path: Path, m
     measured: list[str] = []
     measured_by_then: list[int] = []
 
-    def measure(design: search_spaces.Design) -> dict[Cost, float]:
+    def measure(design: search_spaces.Design) -> dict[str, float]:
         measured.append(canonical_json(described(design)))
         return {"latency_seconds": 0.1 if len(measured) in (1, 100, 150) else 1.0}
 
@@ -50,7 +50,7 @@ def test_a_network_is_measured_once_and_stays_over_its_limit(manifest: Manifest)
     plan = replace(table_plan(manifest, "lenet", limits=Limits(macs=2_000_000), sampler="random"), limits=limits)
     measured: list[str] = []
 
-    def measure(design: search_spaces.Design) -> dict[Cost, float]:
+    def measure(design: search_spaces.Design) -> dict[str, float]:
         measured.append(canonical_json(described(design)))
         return {"latency_seconds": 1.0 if len(measured) < 300 else 0.1}
 
@@ -65,7 +65,7 @@ def test_a_driver_that_goes_on_keeps_to_what_was_measured_before(tmp_path: Path,
     plan = replace(table_plan(manifest, "lenet", limits=Limits(macs=2_000_000), sampler="random"), limits=limits)
     refused: list[str] = []
 
-    def measure_slow(design: search_spaces.Design) -> dict[Cost, float]:
+    def measure_slow(design: search_spaces.Design) -> dict[str, float]:
         if len(refused) == 20:
             raise RuntimeError("cut off")
         refused.append(canonical_json(described(design)))
@@ -75,7 +75,7 @@ def test_a_driver_that_goes_on_keeps_to_what_was_measured_before(tmp_path: Path,
         run_table(tmp_path, manifest, plan, 2, TableExecutor(1), measure=measure_slow)
     measured: list[str] = []
 
-    def measure_fast(design: search_spaces.Design) -> dict[Cost, float]:
+    def measure_fast(design: search_spaces.Design) -> dict[str, float]:
         measured.append(canonical_json(described(design)))
         return {"latency_seconds": 0.1}
 
@@ -93,6 +93,6 @@ def test_a_trial_of_another_study_over_a_measured_limit_is_no_example(manifest: 
     slow = replace(
         teacher, costs={**teacher.costs, "latency_seconds": 1.0}, rungs=(Rung(9, 20.0, 1),), state="complete"
     )
-    limited = replace(plan, limits=replace(plan.limits, latency_seconds=0.001))
+    limited = replace(plan, limits=Limits({**plan.limits.root, "latency_seconds": 0.001}))
     (known,) = Candidates(limited, search_spaces.space(plan.space), warm=[slow]).view.study.get_trials()
     assert known.constraints["latency_seconds"] > 0 > known.constraints["macs"]

@@ -33,7 +33,9 @@ def shown(manifest: Manifest, budget: Budget, found: int = 10) -> SearchDisplay:
     display = SearchDisplay("mine", table_plan(manifest), budget, io.StringIO())
     trials = [trial(n, "complete", 50.0, 40.0, 30.0 - n) for n in range(4)]
     trials += [trial(n, None, 60.0) for n in range(4, 29)] + [trial(29, "failed"), trial(30, None)]
-    display.on_change(Tally(trials, budget, found=found, spent_seconds=3000.0, refused=60, duplicates=10))
+    display.on_change(
+        Tally(dict(enumerate(trials)), budget, found=found, spent_seconds=3000.0, refused=60, duplicates=10)
+    )
     return display
 
 
@@ -77,7 +79,7 @@ def test_the_course_is_that_of_the_ends_and_not_of_the_beginnings(manifest: Mani
         replace(trial(1, "complete", 30.0), rungs=(Rung(9, 30.0, 5),)),
     )
     display = SearchDisplay("mine", table_plan(manifest), Budget(trials=2), io.StringIO())
-    display.on_change(Tally([late, soon], Budget(trials=2)))
+    display.on_change(Tally({0: late, 1: soon}, Budget(trials=2)))
     stream = io.StringIO()
     Console(file=stream, width=160).print(display.table())
     assert "30.00 to 20.00 %" in stream.getvalue()

@@ -5,6 +5,7 @@ from table_search import TableExecutor, run_table, table_plan
 
 from pipeline.data.manifest import Manifest
 from pipeline.errors import RunsFailedError
+from pipeline.evidence.study_records import StudyRecord
 from pipeline.files import write_json
 from pipeline.running.jobs import Job, Lost
 from pipeline.schema import to_json
@@ -26,7 +27,7 @@ def test_a_stage_whose_trials_were_all_lost_begins_anew(
     def lose(job: Job) -> None:
         raise Lost("worker ended unexpectedly")
 
-    def search(*_: object, **__: object) -> dict[str, object]:
+    def search(*_: object, **__: object) -> StudyRecord:
         run_table(study.root, manifest, plan, 3, TableExecutor(1, lose), f"sqlite:///{study.studies}", "lost").close()
         return status(study, "lost", None)
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
@@ -19,6 +18,7 @@ import search_spaces
 from pipeline.data.manifest import Manifest
 from pipeline.errors import StorageError, UsageError
 from pipeline.evidence.store import RunStore
+from pipeline.evidence.study_records import StudyRecord
 from pipeline.search.finalist_runs import run_finalists
 from pipeline.search.searches import list_studies, read_study, status
 from pipeline.search.storage import hidden, shown, storage_url
@@ -38,16 +38,15 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @needs_postgres
 def test_a_study_in_postgresql_is_that_in_a_file(tmp_path: Path, manifest: Manifest, postgres: str) -> None:
     plan = table_plan(manifest)
-    records: list[dict[str, Any]] = []
+    records: list[StudyRecord] = []
     for url in (with_user(postgres), with_query(postgres), None):
         folder = tmp_path / str(len(records))
         studies = run_table(folder, manifest, plan, 12, TableExecutor(1), url, name=f"same-{len(records)}")
-        records.append(read_study(studies.open(f"same-{len(records)}"), RunStore(tmp_path / "runs")))
+        record = read_study(studies.open(f"same-{len(records)}"), RunStore(tmp_path / "runs"))
+        records.append(replace(record, study="same"))
         studies.close()
-    for record in records:
-        record.pop("study")
     assert records[0] == records[1] == records[2]
-    assert records[0]["counted"] == 12
+    assert records[0].counted == 12
 
 
 @needs_postgres

@@ -14,7 +14,7 @@ from pipeline.evidence.records import Interval
 from pipeline.evidence.statistics import AT_CHANCE_LEVEL
 from pipeline.reporting.charts.chart import Figure, family_domain, specification, vega_axis, vega_scale
 from pipeline.reporting.charts.layout import AxisScale, Box, place_labels, scale_of
-from pipeline.reporting.comparison import Comparison, Cost, Network
+from pipeline.reporting.comparison import Comparison, CostAxis, Network
 from pipeline.reporting.formatting import decimals, duration, memory, quantity, shorten, spread
 
 CurveMeasure = Literal["validation_error_percent", "train_loss"]
@@ -27,18 +27,18 @@ _TIME_UNITS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 
 def figures_of(comparison: Comparison, prefix: str = "") -> tuple[Figure, ...]:
     """All figures of a comparison that have something to show; `prefix` keeps the identifiers of several apart."""
-    figures = [error_against(comparison, cost, prefix) for cost in comparison.costs]
+    figures = [error_against(comparison, axis, prefix) for axis in comparison.axes]
     figures += [learning_curves(comparison, "validation_error_percent", prefix)]
     figures += [learning_curves(comparison, "train_loss", prefix)]
     return tuple(figure for figure in figures if figure is not None)
 
 
-def error_against(comparison: Comparison, cost: Cost, prefix: str = "") -> Figure | None:
+def error_against(comparison: Comparison, axis: CostAxis, prefix: str = "") -> Figure | None:
     """Error against a cost on a logarithmic axis: intervals, names, the Pareto front. None if there is no point."""
-    points = _points(comparison, cost)
+    points = _points(comparison, axis)
     if not points:
         return None
-    unit, unit_name = _unit(cost, max(point.price for point in points))
+    unit, unit_name = _unit(axis, max(point.price for point in points))
     x_scale = scale_of([point.price / unit for point in points], log=True)
     y_scale = scale_of([value for point in points for value in (point.error.mean, *(point.bar or ()))])
     places = _places(points, x_scale, y_scale, unit)
@@ -55,25 +55,25 @@ def error_against(comparison: Comparison, cost: Cost, prefix: str = "") -> Figur
         for point, position in zip(points, places, strict=True)
     ]
     drawn = [point.network for point in points]
-    title = f"{comparison.measure} error against {cost.noun}".capitalize().replace("macs", "MACs")
+    title = f"{comparison.measure} error against {axis.noun}".capitalize().replace("macs", "MACs")
     told = [f"{row['name']} {row['error']}{', on the front' if row['front'] else ''}" for row in rows]
     error_axis = alt.Y(
         "y:Q", title=f"{comparison.measure} error (%)", scale=vega_scale(y_scale), axis=vega_axis(y_scale)
     )
     cost_axis = alt.X(
         "x:Q",
-        title=f"{cost.noun}{unit_name}",
+        title=f"{axis.noun}{unit_name}",
         scale=vega_scale(x_scale),
         axis=vega_axis(x_scale, None if unit_name else "~s"),
     )
     return Figure(
         kind="scatter",
-        identifier=f"{prefix}error-against-{cost.key.replace('_', '-')}",
+        identifier=f"{prefix}error-against-{axis.key.replace('_', '-')}",
         title=title,
         specifications=(_scatter(cost_axis, error_axis, drawn, f"{comparison.measure} error"),),
         rows=tuple(rows),
         omitted=tuple(
-            f"{network.label} ({_reason(comparison, network, cost)})"
+            f"{network.label} ({_reason(comparison, network, axis)})"
             for network in comparison.networks
             if network not in drawn
         ),
@@ -134,17 +134,17 @@ class _Point:
     on_front: bool
 
 
-def _points(comparison: Comparison, cost: Cost) -> list[_Point]:
+def _points(comparison: Comparison, axis: CostAxis) -> list[_Point]:
     """Networks that have both numbers, those on the front first (they choose the places of their names first).
 
     Networks at chance level are left out: they would stretch the axis until the others cannot be told apart.
     """
     learnt = [network for network in comparison.scored if AT_CHANCE_LEVEL not in network.flags]
     means = [error.mean for error in map(comparison.error, learnt) if error]
-    front = comparison.front(cost)
+    front = comparison.front(axis)
     points = []
     for network in learnt:
-        price, error = cost.value(network), comparison.error(network)
+        price, error = axis.value(network), comparison.error(network)
         if price and error:
             # Two seeds can give an interval from below 0 to above 100 %, where a logarithmic axis has no place.
             bar = error.interval and (max(error.interval[0], min(means) / 2), min(error.interval[1], 100.0))
@@ -152,16 +152,16 @@ def _points(comparison: Comparison, cost: Cost) -> list[_Point]:
     return sorted(points, key=lambda point: not point.on_front)
 
 
-def _reason(comparison: Comparison, network: Network, cost: Cost) -> str:
+def _reason(comparison: Comparison, network: Network, axis: CostAxis) -> str:
     """Why a network is in no scatter plot."""
     if not comparison.error(network):
         return f"no {comparison.measure} error"
-    return AT_CHANCE_LEVEL if AT_CHANCE_LEVEL in network.flags else f"no {cost.noun}"
+    return AT_CHANCE_LEVEL if AT_CHANCE_LEVEL in network.flags else f"no {axis.noun}"
 
 
-def _unit(cost: Cost, largest: float) -> tuple[float, str]:
+def _unit(axis: CostAxis, largest: float) -> tuple[float, str]:
     """What prices are divided by, and how the axis says so."""
-    if cost.key != "train_seconds":
+    if axis.key != "train_seconds":
         return 1.0, ""
     return next((size, f" ({name})") for size, name in _TIME_UNITS if largest >= 2 * size or size == 1)
 

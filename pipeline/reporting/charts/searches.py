@@ -7,7 +7,7 @@ import altair as alt
 import numpy as np
 
 import search_spaces
-from pipeline.cost.limits import COST_NAMES, Cost, show_cost
+from pipeline.cost.table import Cost
 from pipeline.evidence.records import Interval
 from pipeline.evidence.statistics import edf_half_width
 from pipeline.reporting.charts.chart import Figure, specification, vega_axis, vega_scale
@@ -18,7 +18,7 @@ from pipeline.reporting.searches.view import StudyView
 HEIGHT, LOW_HEIGHT = 300, 220
 FEWEST_FOR_EDF = 8
 ROOM_AT_LEFT = 0.6
-TOLD_SHARES = (0.1, 0.5, 0.9)
+NOTED_SHARES = (0.1, 0.5, 0.9)
 _KINDS = ("trained in the search", "front of the search", "front, retrained", "reference", "random search")
 _SHAPES = ("circle", "diamond", "square", "triangle-up", "cross")
 
@@ -34,17 +34,20 @@ def front_figure(view: StudyView) -> Figure | None:
 
     The cost is the one that was minimised; of what the front was compared with MACs are known alone.
     """
-    cost, title = view.cost, COST_NAMES[view.cost]
-    rows = [_row(0, f"trial {t['number']}", t[cost], t["validation_error_percent"], cost) for t in view.complete]
+    record, cost, title = view.record, view.cost, view.cost.noun
+    rows = [
+        _row(order, f"trial {trial.number}", trial.costs[cost.key], trial.errors[-1], cost)
+        for order, trials in enumerate((record.complete, record.front_trials))
+        for trial in trials
+    ]
     if not rows:
         return None
-    rows += [_row(1, f"trial {t['number']}", t[cost], t["validation_error_percent"], cost) for t in view.front]
-    costs = {trial["number"]: trial[cost] for trial in view.complete}
+    by_number = record.by_number
     for member in view.members:
         if member.validation_error_percent is not None:
-            told = f"trial {member.trial}, retrained"
-            rows.append(_measured(2, told, costs[member.trial], member.validation_error_percent, cost))
-    named = {"reference": 3, "random search": 4} if cost == "macs" else {}
+            value, name = by_number[member.trial].costs[cost.key], f"trial {member.trial}, retrained"
+            rows.append(_measured(2, name, value, member.validation_error_percent, cost))
+    named = {"reference": 3, "random search": 4} if cost.key == "macs" else {}
     drawn: set[str] = set()
     for member in view.members:
         for item in view.comparisons(member.trial):
@@ -81,10 +84,10 @@ def front_figure(view: StudyView) -> Figure | None:
         ),
         _pointed(base, "error:N", "validation error", title),
     )
-    said = {1: ", on the front", 3: ", a reference"}
-    seen = [f"{r['name']}{said.get(r['order'], '')}: {r['error']} at {r['cost']}" for r in rows if r["order"]]
+    standing = {1: ", on the front", 3: ", a reference"}
+    notes = [f"{r['name']}{standing.get(r['order'], '')}: {r['error']} at {r['cost']}" for r in rows if r["order"]]
     return _figure(
-        view, "front", f"Error against {title}: the front and what it is compared with", layers, rows, HEIGHT, seen
+        view, "front", f"Error against {title}: the front and what it is compared with", layers, rows, HEIGHT, notes
     )
 
 
@@ -111,12 +114,12 @@ def course_figure(view: StudyView) -> Figure | None:
         base.mark_line(interpolate="step-after", strokeWidth=2, aria=False).encode(colour),
         _pointed(base, "error:N", "lowest error so far", "training images seen"),
     )
-    told = [
+    notes = [
         f"{kind}: from {decimals(course[0][1])} % to {decimals(course[-1][1])} % after {quantity(course[-1][0])} images"
         for kind, course in courses
         if course
     ]
-    return _figure(view, "course", "Lowest validation error against compute", layers, rows, LOW_HEIGHT, told)
+    return _figure(view, "course", "Lowest validation error against compute", layers, rows, LOW_HEIGHT, notes)
 
 
 def edf_figure(view: StudyView) -> Figure | None:
@@ -126,8 +129,8 @@ def edf_figure(view: StudyView) -> Figure | None:
     than any other.
     Source of the EDF as a picture of a design space: Radosavovic et al. (2019, 2020).
     """
-    begun = [trial["rungs"][0] for trial in view.uniform if trial["rungs"]]
-    errors, count = sorted(rung["validation_error_percent"] for rung in begun), len(view.uniform)
+    begun = [trial.rungs[0] for trial in view.uniform if trial.rungs]
+    errors, count = sorted(rung.validation_error_percent for rung in begun), len(view.uniform)
     if len(errors) < FEWEST_FOR_EDF:
         return None
     half = edf_half_width(count)
@@ -154,37 +157,37 @@ def edf_figure(view: StudyView) -> Figure | None:
         base.mark_line(interpolate="step-after", strokeWidth=2, aria=False),
         _pointed(base, "error:N", "error", ""),
     )
-    epochs = begun[0]["epochs"]
+    epochs = begun[0].epochs
     after = f"after {epochs} {'epoch' if epochs == 1 else 'epochs'}"
     diverged = f", {count - len(errors)} of which diverged" if count > len(errors) else ""
     title = f"Errors {after} of {count} networks drawn at random within the limits{diverged}"
-    told = [f"{share:.0%} err at most {decimals(np.quantile(errors, share))} %" for share in TOLD_SHARES]
-    return _figure(view, "edf", title, layers, rows, LOW_HEIGHT, told if count == len(errors) else ())
+    notes = [f"{share:.0%} err at most {decimals(np.quantile(errors, share))} %" for share in NOTED_SHARES]
+    return _figure(view, "edf", title, layers, rows, LOW_HEIGHT, notes if count == len(errors) else ())
 
 
 def parallel_figure(view: StudyView) -> Figure | None:
     """Each network trained in full as a line through the parameters that it has; the best quarter in colour."""
-    complete = view.complete
+    complete = view.record.complete
     if len(complete) < FEWEST_FOR_EDF or not view.has_its_space:
         return None
-    space, mixed = search_spaces.space(view.record["space"]), len(view.record["space"]) > 1
+    space, mixed = search_spaces.space(view.record.space), len(view.record.space) > 1
     parameters = [p for p in space.parameters if len(p.values) > 1]
-    ranked = sorted(complete, key=lambda trial: trial["validation_error_percent"])
-    best = {trial["number"] for trial in ranked[: max(1, len(ranked) // 4)]}
+    ranked = sorted(complete, key=lambda trial: trial.errors[-1])
+    best = {trial.number for trial in ranked[: max(1, len(ranked) // 4)]}
     rows = [
         {
             "x": parameter.name if mixed else parameter.name.partition(".")[2] or parameter.name,
             "place": index,
-            "y": parameter.values.index(trial["values"][parameter.name]) / (len(parameter.values) - 1),
-            "trial": trial["number"],
-            "kind": "best quarter" if trial["number"] in best else "others",
-            "name": f"trial {trial['number']}",
-            "error": f"{decimals(trial['validation_error_percent'])} %",
-            "cost": shorten(str(trial["values"][parameter.name]), 40),
+            "y": parameter.values.index(trial.values[parameter.name]) / (len(parameter.values) - 1),
+            "trial": trial.number,
+            "kind": "best quarter" if trial.number in best else "others",
+            "name": f"trial {trial.number}",
+            "error": f"{decimals(trial.errors[-1])} %",
+            "cost": shorten(str(trial.values[parameter.name]), 40),
         }
         for trial in complete
         for index, parameter in enumerate(parameters)
-        if parameter.name in space.asked(trial["values"])
+        if parameter.name in space.asked(trial.values)
     ]
     base = alt.Chart(alt.NamedData(name="rows")).encode(
         alt.X("x:N", title=None, sort=alt.SortField("place"), axis=alt.Axis(labelAngle=-35)),
@@ -199,8 +202,8 @@ def parallel_figure(view: StudyView) -> Figure | None:
         base.transform_filter("datum.kind !== 'others'").mark_line(strokeWidth=1.6, aria=False).encode(colour),
         _pointed(base, "error:N", "validation error", "value"),
     )
-    told = [f"{len(best)} lines of the best quarter among {len(complete)}; what they share is told below"]
-    return _figure(view, "parallel", "Parameters of the networks trained in full", layers, rows, LOW_HEIGHT, told)
+    notes = [f"{len(best)} lines of the best quarter among {len(complete)}; what they share is told below"]
+    return _figure(view, "parallel", "Parameters of the networks trained in full", layers, rows, LOW_HEIGHT, notes)
 
 
 def _row(order: int, name: str, value: float, error: float, cost: Cost) -> dict[str, Any]:
@@ -213,7 +216,7 @@ def _row(order: int, name: str, value: float, error: float, cost: Cost) -> dict[
         "low": None,
         "high": None,
         "error": f"{decimals(error)} %",
-        "cost": show_cost(cost, value),
+        "cost": cost.unit.show(value),
     }
 
 
@@ -227,11 +230,11 @@ def _measured(order: int, name: str, value: float, error: Interval, cost: Cost) 
     }
 
 
-def _pointed(base: alt.Chart, error: str, told: str, cost: str) -> alt.Chart:
+def _pointed(base: alt.Chart, error: str, title: str, cost: str) -> alt.Chart:
     """What a reader sees when pointing at the chart."""
     tooltip = [
         alt.Tooltip("name:N", title="title"),
-        alt.Tooltip(error, title=told),
+        alt.Tooltip(error, title=title),
         alt.Tooltip("cost:N", title=cost),
     ]
     pointed: alt.Chart = base.mark_point(shape="circle", size=300, filled=True, opacity=0).encode(
@@ -247,9 +250,9 @@ def _figure(
     layers: Sequence[alt.Chart],
     rows: Sequence[dict[str, Any]],
     height: int,
-    told: Sequence[str],
+    notes: Sequence[str],
 ) -> Figure:
-    """A chart of a study; `told` are the things to be seen, in words."""
+    """A chart of a study; `notes` are the things to be seen, in words."""
     return Figure(
         kind="scatter",
         identifier=f"{view.anchor}-{what}",
@@ -258,5 +261,5 @@ def _figure(
         rows=tuple(
             {**row, "told": f"{row['name']}: {', '.join(filter(None, (row['error'], row['cost'])))}"} for row in rows
         ),
-        description=". ".join(filter(None, (title, "; ".join(told)))),
+        description=". ".join(filter(None, (title, "; ".join(notes)))),
     )

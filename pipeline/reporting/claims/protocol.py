@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pipeline.claims.claim_records import ON_A_GPU
 from pipeline.claims.estimates import ClaimRecords, arms_of
 from pipeline.claims.experiments import Experiment
-from pipeline.cost.limits import COST_NAMES
+from pipeline.cost.table import COSTS
 from pipeline.data.manifest import DataSummary
 from pipeline.evidence.records import GroupRecord, NetworkRecord
 from pipeline.reporting.formatting import listing, number, quantity
@@ -70,7 +70,7 @@ def _equal(experiment: Experiment, record: GroupRecord) -> list[str]:
         of = f" of {listing(list(held.arms))}" if held.arms else ""
         costs = [getattr(arms[arm], held.cost) for arm in held.arms or arms if arm in arms]
         told.append(
-            f"{COST_NAMES[held.cost]}{of} within {number(100 * held.within)} % of their mean ({range_of(costs)})"
+            f"{COSTS[held.cost].noun}{of} within {number(100 * held.within)} % of their mean ({range_of(costs)})"
         )
     return told
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,10 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
 import search_spaces
-from pipeline.cost.limits import Cost
+from pipeline.cost.table import Cost, main_cost
 from pipeline.errors import UsageError
-from pipeline.evidence.study_records import COST_OF, DIVERGED, FinalistComparison, FinalistsRecord, Member, main_cost
+from pipeline.evidence.finalist_records import FinalistComparison, FinalistsRecord, Member
+from pipeline.evidence.study_records import DIVERGED, StudyRecord, TrialRecord
 from pipeline.search.samplers import distributions, silence
 
 BEST_SHARE = 0.25
@@ -35,75 +36,53 @@ class Trait:
 
 @dataclass(frozen=True)
 class StudyView:
-    """One search: `record` as `convstudy search --json` writes it, `finalists` what its winners did when retrained."""
+    """One search: its record, and `finalists`, what its winners did when retrained."""
 
     anchor: str
-    record: Mapping[str, Any]
+    record: StudyRecord
     finalists: FinalistsRecord | None = None
-
-    @property
-    def name(self) -> str:
-        """The study's name."""
-        return str(self.record["study"])
-
-    @property
-    def trials(self) -> list[dict[str, Any]]:
-        """The trials that count, in the order in which they came to."""
-        return list(self.record["trials"])
-
-    @property
-    def complete(self) -> list[dict[str, Any]]:
-        """Trials that were trained in full."""
-        return [trial for trial in self.trials if trial["state"] == "complete"]
-
-    @property
-    def front(self) -> list[dict[str, Any]]:
-        """The members of the front, the lowest error first."""
-        members = [trial for trial in self.complete if trial["number"] in self.record["front"]]
-        return sorted(members, key=lambda trial: (trial["validation_error_percent"], trial["number"]))
 
     @property
     def has_its_space(self) -> bool:
         """Whether the space that was searched is still there, with all the values that were drawn."""
         try:
-            parameters = search_spaces.space(self.record["space"]).parameters
+            parameters = search_spaces.space(self.record.space).parameters
         except UsageError:
             return False
         return all(
-            parameter.name in trial["values"] and trial["values"][parameter.name] in parameter.values
-            for trial in self.complete
+            parameter.name in trial.values and trial.values[parameter.name] in parameter.values
+            for trial in self.record.complete
             for parameter in parameters
         )
 
     @property
     def cost(self) -> Cost:
         """The cost against which errors are drawn."""
-        return main_cost(self.record["objectives"])
+        return main_cost(self.record.objectives)
 
     @property
     def further_costs(self) -> list[Cost]:
         """Costs among the objectives that stand in no table otherwise."""
-        costs = [COST_OF[objective] for objective in self.record["objectives"] if objective != "error"]
-        return [cost for cost in costs if cost not in ("macs", "params")]
+        return [cost for cost in self.record.costs if cost.key not in ("macs", "params")]
 
     @property
     def states(self) -> Counter[str]:
         """How many trials ended how."""
-        return Counter(trial["state"] for trial in self.trials)
+        return Counter(trial.state for trial in self.record.trials)
 
     @property
     def split(self) -> list[int]:
         """Trials of whose batches memory held only parts, by number: batch norm and dropout were others for them."""
-        return [trial["number"] for trial in self.trials if trial.get("micro_batches", 1) > 1]
+        return [trial.number for trial in self.record.trials if trial.micro_batches > 1]
 
     @property
-    def uniform(self) -> list[dict[str, Any]]:
+    def uniform(self) -> list[TrialRecord]:
         """Trials drawn at random, each parameter uniformly, within the limits: trained to the first rung, or diverged.
 
         A population; those of them that were trained in full are not, if the others were stopped.
         """
-        drawn = [trial for trial in self.trials if trial["drawn_by"] == "random"]
-        return [trial for trial in drawn if trial["rungs"] or (trial["reason"] or "").startswith(DIVERGED)]
+        drawn = [trial for trial in self.record.trials if trial.drawn_by == "random"]
+        return [trial for trial in drawn if trial.rungs or (trial.reason or "").startswith(DIVERGED)]
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -117,37 +96,36 @@ class StudyView:
     def course(self) -> list[tuple[int, float]]:
         """(training images seen so far, lowest error so far of a network trained in full), each time that one ended.
 
-        In the order in which rungs were told, so that a trial that was promoted late counts when it came to its end.
+        In the order in which rungs were reached, so that a trial that was promoted late counts when it came to its end.
         Empty of a record that does not hold this order.
         """
-        if not all("arrival" in rung for trial in self.trials for rung in trial["rungs"]):
+        if not all(rung.arrival for trial in self.record.trials for rung in trial.rungs):
             return []
         seen, lowest, points = 0.0, math.inf, list[tuple[int, float]]()
         for _, _, epochs, ends, trial in sorted(self._stretches(), key=lambda stretch: stretch[:3]):
-            of_all = trial.get("epochs_seen") or trial["rungs"][-1]["epochs"]
-            seen += trial["train_images_seen"] * epochs / of_all
+            seen += trial.train_images_seen * epochs / (trial.epochs_seen or trial.rungs[-1].epochs)
             if ends:
-                lowest = min(lowest, trial["validation_error_percent"])
+                lowest = min(lowest, trial.errors[-1])
                 points.append((round(seen), lowest))
         return points
 
-    def _stretches(self) -> Iterator[tuple[int, int, int, bool, dict[str, Any]]]:
-        """What trials were trained for: (when it was told, trial, epochs, whether it ended in full, the trial itself).
+    def _stretches(self) -> Iterator[tuple[int, int, int, bool, TrialRecord]]:
+        """What trials were trained for: (arrival of the rung, trial, epochs, whether it ended in full, the trial).
 
-        A trial that failed tells nothing of its last epochs; they count with its last rung, or where it has none with
+        The last epochs of a trial that failed reach no rung; they count with its last rung, or where it has none with
         the trial that came to count before it.
         """
         before = 0
-        for trial in self.trials:
+        for trial in self.record.trials:
             epochs = 0
-            for rung in trial["rungs"]:
-                ends = trial["state"] == "complete" and rung is trial["rungs"][-1]
-                yield rung["arrival"], trial["number"], rung["epochs"] - epochs, ends, trial
-                epochs = rung["epochs"]
-            rest = (trial.get("epochs_seen") or epochs) - epochs
+            for rung in trial.rungs:
+                ends = trial.state == "complete" and rung is trial.rungs[-1]
+                yield rung.arrival, trial.number, rung.epochs - epochs, ends, trial
+                epochs = rung.epochs
+            rest = (trial.epochs_seen or epochs) - epochs
             if rest > 0:
-                yield trial["rungs"][-1]["arrival"] if epochs else before, trial["number"], rest, False, trial
-            before = max(before, trial["rungs"][0]["arrival"] if epochs else 0)
+                yield trial.rungs[-1].arrival if epochs else before, trial.number, rest, False, trial
+            before = max(before, trial.rungs[0].arrival if epochs else 0)
 
     def importances(self) -> dict[str, float]:
         """Share of the variance of the error that each parameter explains alone (fANOVA), largest first.
@@ -156,23 +134,24 @@ class StudyView:
         assessing hyperparameter importance". Empty below FEWEST_FOR_IMPORTANCE complete trials, where all err alike,
         and where the space is not what it was.
         """
-        errors = {trial["validation_error_percent"] for trial in self.complete}
-        if len(self.complete) < FEWEST_FOR_IMPORTANCE or len(errors) == 1 or not self.has_its_space:
+        complete = self.record.complete
+        errors = {trial.errors[-1] for trial in complete}
+        if len(complete) < FEWEST_FOR_IMPORTANCE or len(errors) == 1 or not self.has_its_space:
             return {}
-        space = search_spaces.space(self.record["space"])
+        space = search_spaces.space(self.record.space)
         boxes = distributions(space)
         silence()
         study = optuna.create_study(direction="minimize")
-        for trial in self.complete:
-            has = space.asked(trial["values"])
+        for trial in complete:
+            has = space.asked(trial.values)
             of_it = {name: boxes[name] for name in has}
-            study.add_trial(create_trial(params=has, distributions=of_it, value=trial["validation_error_percent"]))
+            study.add_trial(create_trial(params=has, distributions=of_it, value=trial.errors[-1]))
         found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
         return {name: float(value) for name, value in found.items() if np.isfinite(value) and value >= SHOWN_IMPORTANCE}
 
     def traits(self, most: int = 8) -> list[Trait]:
         """Values that the best quarter of the complete networks have more often than all, the largest excess first."""
-        ranked = sorted(self.complete, key=lambda trial: trial["validation_error_percent"])
+        ranked = sorted(self.record.complete, key=lambda trial: trial.errors[-1])
         best = ranked[: max(1, round(BEST_SHARE * len(ranked)))]
         if len(ranked) < FEWEST_FOR_IMPORTANCE:
             return []
@@ -188,9 +167,9 @@ class StudyView:
         return sorted(found, key=lambda trait: trait.share - trait.best_share)[:most]
 
 
-def _fields(trial: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(trial: TrialRecord) -> dict[str, Any]:
     """The fields of a trial's Config, and its depth, by which networks can be told apart in words."""
-    config = trial["config"]["config"]
+    config = trial.config["config"]
     fields = {key: value for key, value in config.items() if not isinstance(value, list)}
     depths = config.get("depths")
     return {**fields, "stages": len(depths), "blocks": sum(depths)} if depths else fields

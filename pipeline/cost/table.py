@@ -1,0 +1,168 @@
+"""The table of costs: what a network costs in a search, one row a cost.
+
+Options, limits, objectives, the gate, records, tables and hypervolume follow from the rows. To add a cost, add a row
+and its function. Nothing here loads PyTorch before a cost is measured.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from pipeline.machine import DeviceKind
+    from search_spaces import Design, Price
+
+_MULTIPLES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How values of a unit are typed and shown.
+
+    Attributes:
+        is_whole: whether values are whole numbers.
+        rule, example: what a user must type.
+        suffixes: what follows the number, with its factor.
+        show: a value as a reader wants it.
+    """
+
+    is_whole: bool
+    rule: str
+    example: str
+    suffixes: Mapping[str, float]
+    show: Callable[[float], str]
+
+    def read(self, text: str, option: str) -> float:
+        """The value a user typed: "40M" is 40,000,000, "5ms" is 0.005; raises UsageError naming the option."""
+        match = re.fullmatch(r"(\d+(?:\.\d+)?) *([A-Za-z]*)", text.strip())
+        factors = {suffix.lower(): factor for suffix, factor in self.suffixes.items()}
+        if match is None or match[2].lower() not in factors:
+            raise UsageError(f"{option} (={text}) must be {self.rule}, as in {self.example}")
+        value = float(match[1]) * factors[match[2].lower()]
+        if value == math.inf or self.exact(value) <= 0:
+            raise UsageError(f"{option} (={text}) must be {'at least 1' if self.is_whole else 'positive'} and finite")
+        return self.exact(value)
+
+    def exact(self, value: float) -> float:
+        """The value as records hold it: an int where values are whole."""
+        return round(value) if self.is_whole else float(value)
+
+
+def _show_count(value: float) -> str:
+    suffix, factor = next(((s, f) for s, f in reversed(_MULTIPLES.items()) if value >= f), ("", 1))
+    return f"{value / factor:.4g}{suffix}"
+
+
+COUNT = Unit(True, "a number, with k, M or G for thousands, millions or billions", "40M", _MULTIPLES, _show_count)
+BYTES = replace(COUNT, example="500M", show=lambda value: f"{value / 2**20:.3g} MiB")
+SECONDS = Unit(False, "a time with its unit", "5ms", {"ms": 1e-3, "s": 1.0}, lambda value: f"{1e3 * value:.3g} ms")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a measured cost depends on, apart from the network: its images, the batch it trains with, the device."""
+
+    resolution: int
+    channels: int
+    classes: int
+    batch_size: int
+    device: "DeviceKind"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One row of the table; either `count` or `measure` gives the cost.
+
+    Attributes:
+        key: in records and limits.
+        name: among objectives, and in the option of its limit.
+        noun: in words, plural.
+        count: its value, from the counts of a Config in closed form.
+        measure: its value, of a network that is built for it.
+        is_timed: whether other trainings must pause while it is measured.
+        is_objective: whether a search can minimise it.
+        null_in_plans: whether a plan without such a limit writes it as null. The names of studies depend on it, so that
+            it stays as it is for the first five costs, and is False for all others.
+    """
+
+    key: str
+    name: str
+    noun: str
+    unit: Unit
+    count: "Callable[[Price], int] | None" = None
+    measure: "Callable[[Design, Conditions], float] | None" = None
+    is_timed: bool = False
+    is_objective: bool = True
+    null_in_plans: bool = False
+
+    @property
+    def option(self) -> str:
+        """The option of `convstudy search` that limits it."""
+        return f"--max-{self.name.replace('_', '-')}"
+
+
+def _latency_seconds(design: "Design", at: Conditions) -> float:
+    """Seconds of one image in eval mode, float32, one thread, median."""
+    import search_spaces
+    from pipeline.cost.latency import latency_seconds
+
+    network = search_spaces.instantiate(design.family, design.config, at.resolution, at.channels, at.classes)
+    return latency_seconds(network, at.channels, at.resolution, 1, at.device, run_seconds=0.2, threads=1)
+
+
+def _train_memory_bytes(design: "Design", at: Conditions) -> float:
+    """Of one training step at the recipe's batch, as for a CPU: saved tensors, weights, gradients, momentum."""
+    import search_spaces
+    from pipeline.cost.memory import training_memory
+
+    shapes = search_spaces.instantiate(design.family, design.config, at.resolution, at.channels, at.classes, "meta")
+    return training_memory(shapes, at.channels, at.resolution, at.batch_size, "cpu")[0]
+
+
+COSTS: dict[str, Cost] = {
+    cost.key: cost
+    for cost in (
+        Cost("macs", "macs", "MACs", COUNT, count=lambda price: price.macs, null_in_plans=True),
+        Cost("params", "params", "parameters", COUNT, count=lambda price: price.params, null_in_plans=True),
+        Cost("activations", "activations", "activations", COUNT, count=lambda p: p.activations, null_in_plans=True),
+        Cost(
+            "latency_seconds", "latency", "seconds an image", SECONDS,
+            measure=_latency_seconds, is_timed=True, null_in_plans=True,
+        ),
+        Cost(
+            "train_memory_bytes", "train_memory", "bytes in training", BYTES,
+            measure=_train_memory_bytes, is_objective=False, null_in_plans=True,
+        ),
+    )
+}  # fmt: skip
+"""All costs by key, in the order in which they are shown."""
+
+
+def count_costs(price: "Price") -> dict[str, float]:
+    """The costs that are counted, by key."""
+    return {key: cost.count(price) for key, cost in COSTS.items() if cost.count is not None}
+
+
+def shown(costs: Mapping[str, float]) -> str:
+    """Costs by key, in words: "macs 323.3k, params 1k"."""
+    return ", ".join(f"{key} {cost.unit.show(costs[key])}" for key, cost in COSTS.items() if key in costs)
+
+
+def objective_names() -> list[str]:
+    """All that a search can minimise: the error, and costs by name."""
+    return ["error", *(cost.name for cost in COSTS.values() if cost.is_objective)]
+
+
+def costs_among(objectives: Sequence[str]) -> list[Cost]:
+    """The costs among objectives, in their order."""
+    by_name = {cost.name: cost for cost in COSTS.values()}
+    return [by_name[name] for name in objectives if name != "error"]
+
+
+def main_cost(objectives: Sequence[str]) -> Cost:
+    """The cost that says which networks are equally dear: the first one among the objectives, else MACs."""
+    return next(iter(costs_among(objectives)), COSTS["macs"])

@@ -1,0 +1,82 @@
+"""The schemas of finalists: a study's best networks retrained, and what each was compared with."""
+
+from typing import Any, Literal
+
+from pydantic import AliasChoices, Field
+from pydantic.dataclasses import dataclass
+
+from pipeline.evidence.records import Interval
+from pipeline.schema import STRICT
+from pipeline.training.recipe import Recipe
+
+
+@dataclass(frozen=True, config=STRICT)
+class Member:
+    """A member of a study's front, retrained from scratch at the full budget with n seeds, tested once each.
+
+    `search_error_percent` is the score for which it was chosen; that the mean of `validation_error_percent` is higher
+    is the winner's curse. Both intervals are over seeds; None where all of its runs failed.
+    """
+
+    trial: int
+    config: dict[str, Any]
+    params: int
+    macs: int
+    search_error_percent: float
+    validation_error_percent: Interval | None
+    test_error_percent: Interval | None
+    runs: tuple[str, ...] = ()
+
+
+Against = Literal["reference", "random networks", "random search"]
+ComparisonVerdict = Literal["better", "worse", "undecided"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class FinalistComparison:
+    """A member's test error less that of what it is compared with; "better" where the whole interval is below zero.
+
+    Attributes:
+        against: the family's reference at or above its cost; the median of networks drawn at random at its cost; the
+            best network at or below its cost of a random search of the same compute.
+        name: which reference, or how many networks.
+        macs: of the rival; the median where it is several networks.
+        validation_error_percent: of the rival, over seeds; of several networks the median.
+        interval: 95 %: of paired differences over seeds (Student's t), or, where seeds are not paired, from the two
+            ends of two intervals of 97.5 %, which is conservative.
+    """
+
+    trial: int
+    against: Against
+    name: str
+    macs: int
+    validation_error_percent: Interval | None
+    difference: float
+    interval: tuple[float, float] | None
+    n: int
+    verdict: ComparisonVerdict
+
+
+@dataclass(frozen=True, config=STRICT)
+class FinalistsRecord:
+    """What `convstudy finalists` finds.
+
+    `notes` say, a sentence each, what is not compared as it was wanted, and why; `random_course` is, of the random
+    search, the lowest error after so many training images. `lost` trainings failed for a passing reason: asked for
+    again, they are tried again, and until then the record is not final. `train_seconds` are those of all trainings that
+    it rests on, the random search's among them; None where they were not recorded.
+    """
+
+    schema: Literal["finalists/1"]
+    study: str
+    data: str
+    recipe: Recipe
+    seeds: tuple[int, ...]
+    members: tuple[Member, ...]
+    winners_curse_points: Interval | None
+    comparisons: tuple[FinalistComparison, ...]
+    notes: tuple[str, ...] = Field(default=(), validation_alias=AliasChoices("notes", "told"))
+    """Records of earlier versions call them "told"."""
+    random_course: tuple[tuple[int, float], ...] = ()
+    lost: int = 0
+    train_seconds: float | None = None

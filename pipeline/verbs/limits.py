@@ -1,0 +1,35 @@
+"""The options that limit costs, `--max-macs` and so on: one for each row of the table of costs."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.cost.table import COSTS, Cost
+
+
+def limited(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb these options; it takes the limits that were typed, by key of the cost, as `limits`.
+
+    Raises UsageError, naming the option, for a limit that cannot be read.
+    """
+    costs = {f"max_{cost.name}": cost for cost in COSTS.values()}
+
+    @functools.wraps(verb)
+    def call(*arguments: Any, **options: Any) -> None:
+        typed = [(cost, options.pop(name)) for name, cost in costs.items()]
+        limits = {cost.key: cost.unit.read(text, cost.option) for cost, text in typed if text is not None}
+        verb(*arguments, limits=limits, **options)
+
+    own = [parameter for name, parameter in inspect.signature(verb).parameters.items() if name != "limits"]
+    of_limits = [_option(name, cost) for name, cost in costs.items()]
+    call.__signature__ = inspect.Signature([*own, *of_limits])  # type: ignore[attr-defined]  # typer reads it
+    return call
+
+
+def _option(name: str, cost: Cost) -> inspect.Parameter:
+    option = typer.Option(cost.option, metavar=cost.unit.example, help=f"Most {cost.noun}; never exceeded.")
+    annotation = Annotated[str | None, option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
