@@ -20,7 +20,6 @@ from pipeline.schema import parse
 from pipeline.settings import read_settings
 from pipeline.training.images import ImageData, load_images
 from pipeline.training.loop import train
-from pipeline.training.recipe import Recipe
 from pipeline.workspace import current_workspace
 from search_spaces import family, instantiate
 
@@ -44,7 +43,7 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
             tell(f"rates {len(curves)}/{len(networks) * repeats}: {name} seed {seed} rate {rate:g}")
     rows, regrets, agreements, saved = [], list[float](), list[bool](), list[float]()
     for network in networks:
-        epochs = network.choice_recipe.epochs
+        epochs = network.choice_epochs
         series: dict[str, list[float]] = {"halving": [], "full grid": []}
         for seed in range(repeats):
             full, halved = curves[network.name, seed], {rate: Curve() for rate in network.rates}
@@ -75,12 +74,8 @@ def curve_of(network: PlannedNetwork, seed: int, rate: float, data: Path) -> Cur
     import torch
 
     torch.set_num_threads(1)
-    recipe: Recipe = replace(
-        network.choice_recipe,
-        learning_rate=rate,
-        resolution=network.resolution,
-        precision=resolve_precision(network.choice_recipe.precision, "cpu"),
-    )
+    recipe = network.choice_recipe_at(rate)
+    recipe = replace(recipe, resolution=network.resolution, precision=resolve_precision(recipe.precision, "cpu"))
     opened = open_training_data(data)
     images = ImageData(
         load_images(opened.train.images, opened.train.labels, recipe.train_images, "cpu"),

@@ -14,7 +14,8 @@ from pipeline.data.sources import NAMED
 from pipeline.errors import UsageError, unknown_name
 from pipeline.files import write_text
 from pipeline.process import run_and_exit
-from pipeline.schema import STRICT, parse, to_json
+from pipeline.schema import STRICT, parse
+from pipeline.training.protocol import TrainingProtocol, check_rates
 from pipeline.training.recipe import Recipe
 from pipeline.workspace import current_workspace
 
@@ -43,7 +44,7 @@ class DataSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Entry:
+class NetworkEntry:
     """One network of a profile: a reference by its name, or any Config, with its own changes.
 
     Attributes:
@@ -57,10 +58,7 @@ class Entry:
     rates: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.rates is not None:
-            _check_rates(self.rates)
-            if not self.rates:
-                raise ValueError("rates (=()) of an entry must not be empty; leave them out for the profile's")
+        check_rates(self.rates or ())
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -118,21 +116,14 @@ class Profile:
     """What one size of the study trains, and how.
 
     Attributes:
-        recipe: the name of a recipe, changed by `changes`.
-        rates: learning rates tried per network on validation data; a single rate is used as it is, and with an empty
-            grid the recipe's own.
-        choice_seeds: trainings of each rate that is tried, with seeds of their own; rates are compared by their mean.
-        choice: fields in which the rate-choosing runs differ (shorter, on fewer images).
-        reduction: of those runs, the best 1 / reduction go on at epoch 1, reduction, reduction^2, ... (successive
-            halving); null: all train in full, which chooses better rates when runs are short (benchmarks/NOTES.md).
-        seeds: how many seeds each network is then trained with, from 1 on.
         networks: family -> network name -> entry.
         searches: family -> search.
+        recipe, changes, rates, choice_seeds, choice, reduction, seeds: of its `protocol`.
         latency_seconds: time spent on each latency; 0: none is measured.
         keep_weights: whether final weights stay in the run store after the test.
     """
 
-    networks: dict[str, dict[str, Entry]]
+    networks: dict[str, dict[str, NetworkEntry]]
     searches: dict[str, SearchEntry] = field(default_factory=dict)
     recipe: str = "common"
     changes: dict[str, Any] = field(default_factory=dict)
@@ -146,15 +137,13 @@ class Profile:
     checkpoint_seconds: float = 30.0
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise ValueError(f"seeds (={self.seeds}) must be at least 1")
-        if self.choice_seeds < 1:
-            raise ValueError(f"choice_seeds (={self.choice_seeds}) must be at least 1")
-        if self.reduction is not None and self.reduction < 2:
-            raise ValueError(f"reduction (={self.reduction}) must be at least 2, or null")
-        if "resolution" in self.choice:
-            raise ValueError("choice must not change the resolution: a rate is chosen for the network as it is trained")
-        _check_rates(self.rates)
+        _ = self.protocol  # whose rules are checked here
+
+    @property
+    def protocol(self) -> TrainingProtocol:
+        """How the profile trains its networks, seeds numbered from 1 on."""
+        given = self.recipe, self.changes, self.rates, self.choice, self.choice_seeds, self.seeds
+        return TrainingProtocol(*given, reduction=self.reduction)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -190,9 +179,9 @@ class Settings:
         return parse(Recipe, fields, f"recipe {name}")
 
     def search_recipe(self, profile_name: str | None, changes: dict[str, Any]) -> Recipe:
-        """The recipe of a search under a profile, with some fields changed."""
-        profile = self.profile_named(profile_name)
-        return self.recipe_named(profile.recipe, None, profile.changes, changes)
+        """The recipe of a search by the protocol of a profile, with some fields changed, at the rate that it names."""
+        protocol = self.profile_named(profile_name).protocol.changed(changes)
+        return self.recipe_named(protocol.recipe, None, protocol.changes)
 
 
 def read_settings(path: Path) -> Settings:
@@ -217,18 +206,6 @@ def _by_network(recipe: str, networks: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(networks, dict) or not all(isinstance(fields, dict) for fields in networks.values()):
         raise UsageError(f"recipe {recipe}: networks must map names of networks to fields of a recipe")
     return networks
-
-
-def _check_rates(rates: tuple[float, ...]) -> None:
-    if not all(0 < rate < float("inf") for rate in rates):
-        raise ValueError(f"rates (={rates}) must be positive and finite")
-    if len(set(rates)) != len(rates):
-        raise ValueError(f"rates (={rates}) must differ from one another")
-
-
-def changed(recipe: Recipe, changes: dict[str, Any], where: str) -> Recipe:
-    """A recipe with some fields changed; raises UsageError naming a wrong one."""
-    return parse(Recipe, {**to_json(recipe), **changes}, where)
 
 
 def choose_profile(path: Path, name: str | None) -> None:

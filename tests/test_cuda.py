@@ -28,7 +28,7 @@ from pipeline.running.process_executor import ProcessExecutor
 from pipeline.running.reproduce import check_final, reproduce
 from pipeline.running.requests import planned_requests
 from pipeline.schema import to_json
-from pipeline.settings import Entry, read_settings
+from pipeline.settings import NetworkEntry, read_settings
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.images import ImageData
 from pipeline.training.loop import CUDA_CHECK_STEPS, train
@@ -132,7 +132,7 @@ def test_a_card_without_room_gets_smaller_batches_until_they_fit(prepared_fashio
 def test_trainings_share_a_card_within_what_was_estimated(prepared_fashion_mnist: Path, tmp_path: Path) -> None:
     workspace, manifest = Workspace(tmp_path), load_manifest(prepared_fashion_mnist)
     settings = read_settings(CHECKOUT / "params.yaml")
-    entries = {name: Entry() for name in ("lenet-small", "resnet-small")}
+    entries = {name: NetworkEntry() for name in ("lenet-small", "resnet-small")}
     plan = plan_group("cards", entries, settings, "smoke", manifest)
     specs = [request.spec for request in planned_requests(plan, manifest, "cuda")]
     at_once = trainings_at_once(specs, "cuda")

@@ -4,12 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import CHECKOUT
 
-from pipeline.data.manifest import load_manifest
+from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.errors import UsageError
-from pipeline.running.plans import plan_network
+from pipeline.running.plans import RunPlan, plan_network, plan_runs
 from pipeline.running.single import single_request
-from pipeline.settings import Entry, read_settings
+from pipeline.schema import parse, to_json
+from pipeline.settings import NetworkEntry, read_settings
 from pipeline.workspace import Workspace, current_workspace
 
 OWN = {"family": "lenet", "config": {"widths": [6, 16]}}
@@ -22,10 +24,56 @@ def test_text_that_is_not_utf8_is_told_with_its_byte(tmp_path: Path) -> None:
         read_settings(path)
 
 
-def test_a_rate_is_not_chosen_at_another_resolution(tmp_path: Path) -> None:
-    profile = read_settings(current_workspace().params_file).profiles["smoke"]
-    with pytest.raises(ValueError, match="choice must not change the resolution"):
-        replace(profile, choice={"epochs": 1, "resolution": 96})
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("seeds: 0", r"params\.yaml\.profiles\.smoke: seeds \(=0\) must be at least 1$"),
+        ("choice: {resolution: 96}", r"params\.yaml\.profiles\.smoke: choice must not change the resolution"),
+        ("rates: [0.1, -1.0]", r"params\.yaml\.profiles\.smoke: rates \(=\(0.1, -1.0\)\) must be positive"),
+        ("networks: {lenet: {lenet: {rates: [0.1, 0.1]}}}", r"smoke\.networks\.lenet\.lenet: rates .* must differ"),
+    ],
+)
+def test_an_impossible_protocol_is_refused_at_its_place(tmp_path: Path, given: str, said: str) -> None:
+    path = tmp_path / "params.yaml"
+    networks = "" if given.startswith("networks") else "networks: {}, "
+    path.write_text(f"""
+profile: smoke
+data: {{}}
+recipes: {{common: {{epochs: 1}}}}
+profiles: {{smoke: {{{networks}{given}}}}}
+""")
+    with pytest.raises(UsageError, match=said):
+        read_settings(path)
+
+
+def test_a_plan_names_no_rate_but_those_to_choose_from(manifest: Manifest) -> None:
+    settings = read_settings(CHECKOUT / "params.yaml")
+    plan = plan_runs(settings, "quick", manifest)["resnet"]
+    stored = to_json(plan)
+    assert "learning_rate" not in str(stored) and stored["networks"][0]["rates"] == [0.01, 0.04, 0.16, 0.64]
+    assert parse(RunPlan, stored, "plan") == plan
+    (network,) = plan.networks
+    reported, choosing = network.recipe_at(0.3), network.choice_recipe_at(0.3)
+    assert (reported.learning_rate, reported.epochs, reported.train_images) == (0.3, 3, 6000)
+    assert (choosing.learning_rate, choosing.epochs, choosing.train_images) == (0.3, 2, 3000)
+    with pytest.raises(ValueError, match="must not name a learning_rate: it is one of rates"):
+        replace(network, recipe=to_json(reported))
+
+
+def test_a_network_stands_under_its_own_family(manifest: Manifest) -> None:
+    settings = read_settings(CHECKOUT / "params.yaml")
+    profile = replace(settings.profiles["smoke"], networks={"lenet": {"resnet-small": NetworkEntry()}})
+    with pytest.raises(UsageError, match="'resnet-small' belongs to the family resnet, not lenet"):
+        plan_runs(replace(settings, profiles={"smoke": profile}), "smoke", manifest)
+
+
+def test_without_a_grid_the_recipes_own_rate_is_used(manifest: Manifest) -> None:
+    settings = read_settings(CHECKOUT / "params.yaml")
+    protocol = replace(settings.profiles["smoke"].protocol, recipe="d2l", changes={}, rates=())
+    assert plan_network("nin", None, protocol, settings, manifest).rates == (0.05,)
+    assert plan_network("lenet", None, protocol, settings, manifest).rates == (0.1,)
+    tuned = protocol.changed({"learning_rate": 0.02}, None)
+    assert plan_network("nin", None, tuned, settings, manifest).rates == (0.02,)
 
 
 def test_a_network_of_ones_own_does_not_take_the_recipe_of_a_reference_by_its_name(study: Workspace) -> None:
@@ -37,8 +85,8 @@ def test_a_network_of_ones_own_does_not_take_the_recipe_of_a_reference_by_its_na
     assert [spec.recipe.resolution for spec in specs] == [224, 28, 28]
     assert specs[1] == specs[2]
     profile = replace(settings.profiles["smoke"], recipe="d2l")
-    planned = plan_network("nin", Entry(config=OWN), None, profile, settings, manifest)
-    assert planned.resolution == 28 and planned.recipe.resolution is None
+    planned = plan_network("nin", OWN, profile.protocol, settings, manifest)
+    assert planned.resolution == 28 and planned.recipe["resolution"] is None
 
 
 def test_a_batch_of_one_image_is_refused_where_batch_norm_would_normalise_by_it(study: Workspace) -> None:

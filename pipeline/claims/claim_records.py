@@ -231,13 +231,14 @@ def check_record(plan: RunPlan, record: GroupRecord, data: DataShape) -> None:
         network = recorded.get(planned.name)
         if network is None:
             raise UsageError(f"the record of {plan.group} lacks {planned.name}: run the experiment again")
-        rate, precision = network.recipe.learning_rate, planned.recipe.precision
-        if precision == "auto":
-            precision = network.recipe.precision
+        rate = network.recipe.learning_rate
+        recipe = planned.recipe_at(rate)
+        if recipe.precision == "auto":
+            recipe = replace(recipe, precision=network.recipe.precision)
         for what, found, wanted in (
             ("Config", (network.family, network.config), (planned.family, planned.config)),
             ("resolution", network.resolution, planned.resolution),
-            ("recipe", network.recipe, replace(planned.recipe, learning_rate=rate, precision=precision)),
+            ("recipe", network.recipe, recipe),
         ):
             if found != wanted:
                 raise UsageError(f"{planned.name} was recorded with another {what}: {found}, not {wanted}")

@@ -16,10 +16,11 @@ from pydantic.dataclasses import dataclass
 import search_spaces
 from pipeline.data.manifest import DataShape
 from pipeline.errors import UsageError
-from pipeline.running.plans import FURTHER_CHOICE_SEEDS, PlannedNetwork, RunPlan, as_reference, plan_network, price_of
+from pipeline.running.plans import PlannedNetwork, RunPlan, as_reference, plan_network, price_of
 from pipeline.schema import STRICT, to_json
-from pipeline.settings import Entry, Profile, Settings
+from pipeline.settings import Settings
 from pipeline.training.probes import PROBES
+from pipeline.training.protocol import TrainingProtocol, check_rates
 from search_spaces import Price
 
 Held = Literal["params", "macs", "activations"]
@@ -45,14 +46,6 @@ class Size:
     networks: int | None = None
     first_seed: int = 1
 
-    def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise ValueError(f"seeds (={self.seeds}) must be at least 1")
-        if self.first_seed < 1 or self.first_seed + self.seeds > FURTHER_CHOICE_SEEDS:
-            raise ValueError(
-                f"seeds from first_seed (={self.first_seed}) on must lie from 1 to {FURTHER_CHOICE_SEEDS - 1:,}"
-            )
-
 
 @dataclass(frozen=True, config=STRICT)
 class Arm:
@@ -61,6 +54,9 @@ class Arm:
     network: str | dict[str, Any]
     recipe: dict[str, Any] = field(default_factory=dict)
     rates: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_rates(self.rates or ())
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -98,8 +94,7 @@ class Experiment:
         arms: by name, as claims and figures name them.
         populations: by name; their networks are further arms, "name 1", "name 2", …
         rates: the grid over which each arm's learning rate is chosen; a single rate is used as it is.
-        choice: fields in which the rate-choosing runs differ.
-        choice_seeds: rate-choosing runs of each rate, whose mean error is compared.
+        choice, choice_seeds: how they are chosen, as in `TrainingProtocol`.
         recipe: fields in which all arms differ from the recipe "common".
         equal: what the arms, or some of them, are said to hold equal.
         groups: name -> arms that are summed up to one, as the rates of one network are.
@@ -126,8 +121,6 @@ class Experiment:
             raise ValueError("an experiment needs arms or populations")
         if set(self.probes) - set(PROBES):
             raise ValueError(f"probes (={self.probes}) must be among {', '.join(PROBES)}")
-        if self.choice_seeds < 1:
-            raise ValueError(f"choice_seeds (={self.choice_seeds}) must be at least 1")
         for name, members in self.groups.items():
             if name in known or not members or set(members) - set(self.arms):
                 raise ValueError(f"group {name!r} (={members}) must name arms, and bear the name of none")
@@ -135,10 +128,16 @@ class Experiment:
             if set(held.arms) - set(self.arms):
                 raise ValueError(f"arms (={held.arms}) of equal {held.cost} must be arms of the experiment")
         for profile, size in self.sizes.items():
+            _ = self.protocol(size)  # whose rules are checked here
             if set(size.arms) - set(self.arms):
                 raise ValueError(f"arms (={size.arms}) of the profile {profile} must be arms of the experiment")
             if self.arms and size.seeds < 2:
                 raise ValueError(f"seeds (={size.seeds}) of the profile {profile} must be at least 2 where arms differ")
+
+    def protocol(self, size: Size) -> TrainingProtocol:
+        """How all arms are trained at one size."""
+        changes, seeds = self.recipe | size.recipe, (size.seeds, size.first_seed)
+        return TrainingProtocol("common", changes, self.rates, self.choice, self.choice_seeds, *seeds)
 
 
 def is_stated_for(data: DataShape) -> bool:
@@ -157,15 +156,10 @@ def plan_experiment(
     if profile not in experiment.sizes:
         raise UsageError(f"experiment {name} has no size for the profile {profile}: {', '.join(experiment.sizes)}")
     size = experiment.sizes[profile]
-    protocol = Profile(
-        networks={},
-        recipe="common",
-        changes=experiment.recipe | size.recipe,
-        rates=experiment.rates,
-        choice=experiment.choice,
-        choice_seeds=experiment.choice_seeds,
-        seeds=seeds or size.seeds,
-    )
+    try:
+        protocol = experiment.protocol(replace(size, seeds=seeds) if seeds else size)
+    except ValueError as error:
+        raise UsageError(f"experiment {name}: {error}") from error
     arms = {arm: experiment.arms[arm] for arm in size.arms or experiment.arms}
     for title, population in experiment.populations.items():
         arms |= _drawn(title, population, size.networks, data)
@@ -179,16 +173,15 @@ def plan_experiment(
     }
     check_equal(name, experiment.equal, prices)
     return RunPlan(
-        schema="run-plan/1",
+        schema="run-plan/2",
         group=name,
         profile=profile,
         data=data.name,
         channels=channels,
         classes=classes,
         networks=networks,
-        seeds=tuple(range(size.first_seed, size.first_seed + protocol.seeds)),
+        seeds=protocol.reported_seeds,
         keep_weights=False,
-        checkpoint_seconds=protocol.checkpoint_seconds,
         test=experiment.test,
         probes=experiment.probes,
     )
@@ -234,6 +227,5 @@ def check_equal(name: str, equal: Sequence[Equality], prices: Mapping[str, Price
             )
 
 
-def _plan_arm(name: str, arm: Arm, protocol: Profile, settings: Settings, data: DataShape) -> PlannedNetwork:
-    reference, config = as_reference(arm.network, name)
-    return plan_network(reference, Entry(config, arm.recipe, arm.rates), None, protocol, settings, data)
+def _plan_arm(name: str, arm: Arm, protocol: TrainingProtocol, settings: Settings, data: DataShape) -> PlannedNetwork:
+    return plan_network(*as_reference(arm.network, name), protocol.changed(arm.recipe, arm.rates), settings, data)

@@ -193,7 +193,10 @@ class SeedRun:
 
 @dataclass(frozen=True, config=STRICT)
 class NetworkRecord:
-    """Everything the study learnt about one network. `flags` name what a reader must know ("at chance level", …)."""
+    """Everything the study learnt about one network. `flags` name what a reader must know ("at chance level", …).
+
+    `recipe` is at the chosen learning rate. Where no rate was chosen there are no runs, and it is at the first tried.
+    """
 
     name: str
     family: str

@@ -15,7 +15,7 @@ from pipeline.running.plans import RunPlan, plan_group
 from pipeline.running.reproduce import reproduce
 from pipeline.running.requests import planned_requests
 from pipeline.running.stored_runs import StoredRuns
-from pipeline.settings import Entry, Settings
+from pipeline.settings import NetworkEntry, Settings
 from pipeline.tracking.mirror import Mirror
 from pipeline.workspace import Workspace
 
@@ -27,7 +27,7 @@ def plan_campaign(
     profile_name = profile_name or settings.profile
     profile = settings.profile_named(profile_name)
     entries = {name: entry for group in profile.networks.values() for name, entry in group.items()}
-    wanted = {name: entries.get(name, Entry()) for name in names} if names else entries
+    wanted = {name: entries.get(name, NetworkEntry()) for name in names} if names else entries
     manifest = load_manifest(workspace.prepared_data / settings.data.name)
     plan = plan_group("reproduce", wanted, settings, profile_name, manifest)
     return replace(plan, seeds=tuple(range(1, seeds + 1))) if seeds else plan

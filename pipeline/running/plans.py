@@ -16,31 +16,57 @@ from pipeline.errors import UsageError
 from pipeline.evidence.records import RunSpec
 from pipeline.machine import DeviceKind, resolve_precision
 from pipeline.schema import STRICT, parse, to_json
-from pipeline.settings import Entry, Profile, Settings, changed
+from pipeline.settings import NetworkEntry, Settings
 from pipeline.training.gradients import smallest_micro_batch
+from pipeline.training.protocol import TrainingProtocol
 from pipeline.training.recipe import Recipe
 from search_spaces import Design, Family, Price, Reference
-
-FURTHER_CHOICE_SEEDS = 10_001
-"""Rates are chosen with seed 0 and, where more are wanted, with those from here on; reported seeds start at 1."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class PlannedNetwork:
-    """One network to train. `recipe` has the first rate of the grid until a rate is chosen; precision may be "auto".
+    """One network to train, at a learning rate that is chosen from `rates` unless there is only one.
 
-    `choice_seeds` are those of the trainings by which each rate of the grid is judged; none of them is reported.
+    Attributes:
+        recipe: the fields of its Recipe but for the learning rate; precision may be "auto".
+        choice: fields in which the rate-choosing trainings differ.
+        reduction: of the successive halving of those trainings; None: all train in full.
+        choice_seeds: with which each rate is tried; none of them is reported.
     """
 
     name: str
     family: str
     config: dict[str, Any]
     resolution: int
-    recipe: Recipe
-    choice_recipe: Recipe
+    recipe: dict[str, Any]
+    choice: dict[str, Any]
     rates: tuple[float, ...]
     reduction: int | None
     choice_seeds: tuple[int, ...] = (0,)
+
+    def __post_init__(self) -> None:
+        if "learning_rate" in self.recipe | self.choice:
+            raise ValueError("recipe and choice must not name a learning_rate: it is one of rates")
+        for rate in self.rates:
+            self.recipe_at(rate)
+            self.choice_recipe_at(rate)
+
+    def recipe_at(self, rate: float) -> Recipe:
+        """The recipe of the reported trainings, once this rate is chosen."""
+        return parse(Recipe, {**self.recipe, "learning_rate": rate}, f"recipe of {self.name}")
+
+    def choice_recipe_at(self, rate: float) -> Recipe:
+        """The recipe of the trainings by which this rate is judged."""
+        return parse(Recipe, {**self.recipe, **self.choice, "learning_rate": rate}, f"choice of {self.name}")
+
+    @property
+    def choice_epochs(self) -> int:
+        """Epochs of the trainings by which rates are judged."""
+        return self.choice_recipe_at(self.rates[0]).epochs
+
+    def spec(self, recipe: Recipe, seed: int, data: DataShape, device: DeviceKind) -> RunSpec:
+        """The address of one training of the network."""
+        return run_spec(self.family, self.config, self.resolution, recipe, seed, data, device)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -50,7 +76,7 @@ class RunPlan:
     `test`: whether the trained seeds are scored on test images; `probes`: what else is measured of them.
     """
 
-    schema: Literal["run-plan/1"]
+    schema: Literal["run-plan/2"]
     group: str
     profile: str
     data: str
@@ -59,7 +85,7 @@ class RunPlan:
     networks: tuple[PlannedNetwork, ...]
     seeds: tuple[int, ...]
     keep_weights: bool
-    checkpoint_seconds: float
+    checkpoint_seconds: float = 30.0
     test: bool = True
     probes: tuple[str, ...] = ()
 
@@ -94,31 +120,34 @@ def plan_runs(settings: Settings, profile_name: str, data: DataShape) -> dict[st
     for recipe in settings.recipes.values():
         for network in recipe.get("networks", {}):
             search_spaces.reference(network)
-    return {
-        family: plan_group(family, profile.networks.get(family, {}), settings, profile_name, data, family)
+    plans = {
+        family: plan_group(family, profile.networks.get(family, {}), settings, profile_name, data)
         for family in search_spaces.names()
     }
+    for family, plan in plans.items():
+        if stranger := next((network for network in plan.networks if network.family != family), None):
+            raise UsageError(f"network {stranger.name!r} belongs to the family {stranger.family}, not {family}")
+    return plans
 
 
 def plan_group(
-    group: str,
-    entries: Mapping[str, Entry],
-    settings: Settings,
-    profile_name: str,
-    data: DataShape,
-    family: str | None = None,
+    group: str, entries: Mapping[str, NetworkEntry], settings: Settings, profile_name: str, data: DataShape
 ) -> RunPlan:
-    """The plan of some networks under a profile; `family`, if given, is the one that all must belong to."""
+    """The plan of some networks under a profile; raises UsageError for any impossible entry."""
     profile = settings.profile_named(profile_name)
+    protocol = profile.protocol
     return RunPlan(
-        schema="run-plan/1",
+        schema="run-plan/2",
         group=group,
         profile=profile_name,
         data=data.name,
         channels=data.image_shape[0],
         classes=len(data.class_names),
-        networks=tuple(plan_network(name, entry, family, profile, settings, data) for name, entry in entries.items()),
-        seeds=tuple(range(1, profile.seeds + 1)),
+        networks=tuple(
+            plan_network(name, entry.config, protocol.changed(entry.recipe, entry.rates), settings, data)
+            for name, entry in entries.items()
+        ),
+        seeds=protocol.reported_seeds,
         keep_weights=profile.keep_weights,
         checkpoint_seconds=profile.checkpoint_seconds,
     )
@@ -137,32 +166,41 @@ def plan_profile(plan: RunPlan, latency_seconds: float) -> ProfilePlan:
 
 
 def plan_network(
-    name: str, entry: Entry, expected_family: str | None, profile: Profile, settings: Settings, data: DataShape
+    name: str, given: dict[str, Any] | None, protocol: TrainingProtocol, settings: Settings, data: DataShape
 ) -> PlannedNetwork:
-    """Resolve one entry: its Config, its recipe, the rates to try; raises UsageError for anything impossible."""
-    family, config, reference = resolve_network(name, entry.config)
-    if expected_family is not None and family.name != expected_family:
-        raise UsageError(f"network {name!r} belongs to the family {family.name}, not {expected_family}")
-    recipe = settings.recipe_named(profile.recipe, name if reference else None, profile.changes, entry.recipe)
-    rates = entry.rates if entry.rates is not None else profile.rates or (recipe.learning_rate,)
-    recipe = replace(recipe, learning_rate=rates[0])
-    resolution = recipe.resolution or native_resolution(reference, data.image_shape[-1])
-    search_spaces.price(family, config, resolution, data.image_shape[0], len(data.class_names))
-    choice_recipe = changed(recipe, profile.choice, f"choice of {name}")
-    for planned in (recipe, choice_recipe):
-        check_batch(planned, data, name)
-        check_norms(planned, Design(family, config), resolution, data, name)
-    return PlannedNetwork(
+    """One network under a protocol that has its own changes; other arguments and errors as those of `plan_training`."""
+    design, resolution, recipe = plan_training(name, given, settings, protocol.recipe, protocol.changes, data)
+    fields = to_json(recipe)
+    own_rate = fields.pop("learning_rate")
+    network = PlannedNetwork(
         name=name,
-        family=family.name,
-        config=to_json(config),
+        family=design.family.name,
+        config=to_json(design.config),
         resolution=resolution,
-        recipe=recipe,
-        choice_recipe=choice_recipe,
-        rates=rates,
-        reduction=profile.reduction,
-        choice_seeds=(0, *range(FURTHER_CHOICE_SEEDS, FURTHER_CHOICE_SEEDS + profile.choice_seeds - 1)),
+        recipe=fields,
+        choice=protocol.choice,
+        rates=protocol.rates or (own_rate,),
+        reduction=protocol.reduction,
+        choice_seeds=protocol.choosing_seeds,
     )
+    _check_batches(network.choice_recipe_at(network.rates[0]), design, resolution, data, name)
+    return network
+
+
+def plan_training(
+    name: str, given: dict[str, Any] | None, settings: Settings, recipe: str, changes: dict[str, Any], data: DataShape
+) -> tuple[Design, int, Recipe]:
+    """A network, its resolution in pixels, and its recipe at the learning rate that the recipe names itself.
+
+    `name` is that of a reference, or of the network that is `given` as {"family": …, "config": {…}}; `changes` are
+    fields that differ from the `recipe` of that name. Raises UsageError for what is impossible.
+    """
+    family, config, reference = resolve_network(name, given)
+    changed = settings.recipe_named(recipe, name if reference else None, changes)
+    resolution = changed.resolution or native_resolution(reference, data.image_shape[-1])
+    search_spaces.price(family, config, resolution, data.image_shape[0], len(data.class_names))
+    _check_batches(changed, Design(family, config), resolution, data, name)
+    return Design(family, config), resolution, changed
 
 
 def check_batch(recipe: Recipe, data: DataShape, name: str) -> None:
@@ -173,8 +211,9 @@ def check_batch(recipe: Recipe, data: DataShape, name: str) -> None:
         raise UsageError(f"{name}: batch_size (={recipe.batch_size}) must be at most the training images (={images})")
 
 
-def check_norms(recipe: Recipe, design: Design, resolution: int, data: DataShape, name: str) -> None:
-    """Raise UsageError where batch norm would have one image to normalise by."""
+def _check_batches(recipe: Recipe, design: Design, resolution: int, data: DataShape, name: str) -> None:
+    """Raise UsageError as `check_batch`, and where batch norm would have one image to normalise by."""
+    check_batch(recipe, data, name)
     if recipe.batch_size > 1:
         return
     channels, classes = data.image_shape[0], len(data.class_names)

@@ -4,13 +4,13 @@ A published record is read, never written, and what is taken from it is said in 
 measurements name the hardware they were made on.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import PASSING_REASONS, GroupRecord, RateTrial, SeedRun
 from pipeline.evidence.statistics import NO_RATE_TRAINS
 from pipeline.machine import DeviceKind
-from pipeline.running.plans import PlannedNetwork, RunPlan, run_spec
+from pipeline.running.plans import PlannedNetwork, RunPlan
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,9 @@ def published_runs(
     if found is None:
         return PublishedRuns()
     runs = {run.run: run for run in found.runs if _is_whole(run, plan)}
-    recipes = [replace(network.choice_recipe, learning_rate=rate) for rate in network.rates]
-    specs = [
-        run_spec(network.family, network.config, network.resolution, recipe, seed, manifest, device)
-        for recipe in recipes
-        for seed in network.choice_seeds
-    ]
-    chosen_alike = bool(found.rates) and {trial.run for trial in found.rates} == {spec.hash for spec in specs}
+    recipes = [network.choice_recipe_at(rate) for rate in network.rates]
+    wanted = {network.spec(r, seed, manifest, device).hash for r in recipes for seed in network.choice_seeds}
+    chosen_alike = bool(found.rates) and {trial.run for trial in found.rates} == wanted
     if not chosen_alike or NO_RATE_TRAINS in found.flags:
         return PublishedRuns(runs=runs)
     return PublishedRuns(found.recipe.learning_rate, found.rates, runs)

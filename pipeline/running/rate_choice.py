@@ -20,11 +20,11 @@ from pipeline.running.requests import Request, rate_request
 
 
 class RateChoice:
-    """Which runs the choice of a network's rate needs next, and what they have told."""
+    """Which runs the choice of a network's rate needs next, and what came of them."""
 
     def __init__(self, network: PlannedNetwork, manifest: Manifest, device: DeviceKind) -> None:
         self._request = partial(rate_request, network, manifest=manifest, device=device)
-        self._reduction, self._epochs = network.reduction, network.choice_recipe.epochs
+        self._reduction, self._epochs = network.reduction, network.choice_epochs
         self._rungs = rungs(self._epochs, network.reduction)
         self._classes = len(manifest.class_names)
         self._rates, self._seeds = network.rates if len(network.rates) > 1 else (), network.choice_seeds

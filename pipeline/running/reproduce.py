@@ -159,7 +159,7 @@ def _record(
         flags = (*flags, f"{split} of {len(parts)} {IN_MICRO_BATCHES}, for want of memory")
     if taken_over:
         flags = (*flags, f"{taken_over} of {len(runs)} seeds published, made elsewhere")
-    recipe = replace(network.recipe, precision=resolve_precision(network.recipe.precision, device))
+    recipe = network.recipe_at(network.rates[0] if rate is None else rate)  # one that was tried, if none was chosen
     return NetworkRecord(
         name=network.name,
         family=network.family,
@@ -169,7 +169,7 @@ def _record(
         macs=price.macs,
         activations=price.activations,
         rates=tuple(trials),
-        recipe=recipe if rate is None else replace(recipe, learning_rate=rate),
+        recipe=replace(recipe, precision=resolve_precision(recipe.precision, device)),
         runs=tuple(runs),
         validation_error_percent=mean_interval(validation),
         test_error_percent=mean_interval([r.test_error_percent for r in complete if r.test_error_percent is not None]),

@@ -9,7 +9,7 @@ from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import GroupRecord, Membership, Role, RunSpec
 from pipeline.machine import DeviceKind
 from pipeline.running.halving import rungs
-from pipeline.running.plans import PlannedNetwork, RunPlan, run_spec
+from pipeline.running.plans import PlannedNetwork, RunPlan
 from pipeline.running.published import published_runs
 from pipeline.tracking.content import GROUP_EXPERIMENT
 from pipeline.training.recipe import Recipe
@@ -60,7 +60,7 @@ def rate_requests(network: PlannedNetwork, manifest: Manifest, device: DeviceKin
     if len(network.rates) == 1:
         return []
     until = dict.fromkeys(network.rates, 0)
-    for index, rung in enumerate(rungs(network.choice_recipe.epochs, network.reduction)):
+    for index, rung in enumerate(rungs(network.choice_epochs, network.reduction)):
         kept = math.ceil(len(network.rates) / (network.reduction or 1) ** index)
         until |= dict.fromkeys(network.rates[:kept], rung)
     return [
@@ -74,7 +74,7 @@ def seed_requests(
     network: PlannedNetwork, rate: float, plan: RunPlan, manifest: Manifest, device: DeviceKind
 ) -> list[Request]:
     """One run a seed at the chosen rate, to be tested and probed as the plan says."""
-    recipe = replace(network.recipe, learning_rate=rate)
+    recipe = network.recipe_at(rate)
     requests = [_request(network, recipe, seed, manifest, device, "seed") for seed in plan.seeds]
     return [replace(request, test=plan.test, probes=plan.probes) for request in requests]
 
@@ -83,7 +83,7 @@ def rate_request(
     network: PlannedNetwork, rate: float, seed: int, manifest: Manifest, device: DeviceKind, until: int
 ) -> Request:
     """A run by which a rate is judged, up to so many epochs."""
-    recipe = replace(network.choice_recipe, learning_rate=rate)
+    recipe = network.choice_recipe_at(rate)
     request = _request(network, recipe, seed, manifest, device, "learning-rate")
     return replace(request, until=until) if until < recipe.epochs else request
 
@@ -92,7 +92,7 @@ def _request(
     network: PlannedNetwork, recipe: Recipe, seed: int, manifest: Manifest, device: DeviceKind, role: Role
 ) -> Request:
     return Request(
-        spec=run_spec(network.family, network.config, network.resolution, recipe, seed, manifest, device),
+        spec=network.spec(recipe, seed, manifest, device),
         name=network.name,
         member=Membership(GROUP_EXPERIMENT, network.name, role),
     )

@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import search_spaces
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.records import Membership
 from pipeline.machine import DeviceKind
 from pipeline.running.display import Display
 from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.running.outcomes import Outcome
-from pipeline.running.plans import check_batch, check_norms, native_resolution, resolve_network, run_spec
+from pipeline.running.plans import plan_training, run_spec
 from pipeline.running.requests import Request
 from pipeline.schema import to_json
 from pipeline.settings import Settings
@@ -29,14 +28,9 @@ def single_request(
     test: bool,
 ) -> Request:
     """The request for one network under a recipe with some fields changed; raises UsageError for what is impossible."""
-    family, config, reference = resolve_network(name, given)
-    recipe = settings.recipe_named(recipe_name, name if reference else None, changes)
-    resolution = recipe.resolution or native_resolution(reference, manifest.image_shape[-1])
-    search_spaces.price(family, config, resolution, manifest.image_shape[0], len(manifest.class_names))
-    check_batch(recipe, manifest, name)
-    check_norms(recipe, search_spaces.Design(family, config), resolution, manifest, name)
+    design, resolution, recipe = plan_training(name, given, settings, recipe_name, changes, manifest)
     return Request(
-        spec=run_spec(family.name, to_json(config), resolution, recipe, seed, manifest, device),
+        spec=run_spec(design.family.name, to_json(design.config), resolution, recipe, seed, manifest, device),
         name=name,
         member=Membership("train", name, "single"),
         test=test,

@@ -38,7 +38,7 @@ def test_arms_become_networks_of_one_protocol(settings: Settings, manifest: Mani
     assert [network.name for network in plan.networks] == ["depth.deep", "depth.flat"]
     assert plan.seeds == (1, 2, 3) and not plan.test
     one, other = plan.networks
-    assert one.recipe == other.recipe and one.recipe.train_images == 2000 and one.recipe.epochs == 2
+    assert one.recipe == other.recipe and one.recipe["train_images"] == 2000 and one.recipe["epochs"] == 2
     assert one.rates == other.rates == (0.1, 0.3)
     assert plan_experiment("depth", experiment(), "quick", settings, manifest, seeds=7).seeds[-1] == 7
     pilot = replace(experiment(), sizes={"pilot": Size(2, 0.1, first_seed=101)})
@@ -53,7 +53,9 @@ def test_rates_are_chosen_by_seeds_of_their_own(settings: Settings, manifest: Ma
         experiment(choice_seeds=0)
     for first, seeds in ((0, 2), (9_999, 3)):
         with pytest.raises(ValueError, match="must lie from 1 to 10,000"):
-            Size(seeds, 0.1, first_seed=first)
+            replace(experiment(), sizes={"quick": Size(seeds, 0.1, first_seed=first)})
+    with pytest.raises(UsageError, match=r"experiment depth: seeds \(=10001\) .*must lie from 1 to 10,000"):
+        plan_experiment("depth", experiment(), "quick", settings, manifest, seeds=10_001)
 
 
 def test_unequal_arms_are_refused_with_the_figures(settings: Settings, manifest: Manifest) -> None:

@@ -116,11 +116,8 @@ def addresses_of_groups() -> dict[str, str]:
             for run in network.runs:
                 found[run.run] = address(network, network.recipe, run.seed, record.data, device)
             for trial in network.rates:
-                recipe = replace(
-                    plan[network.name].choice_recipe,
-                    learning_rate=trial.learning_rate,
-                    precision=network.recipe.precision,
-                )
+                choice = plan[network.name].choice_recipe_at(trial.learning_rate)
+                recipe = replace(choice, precision=network.recipe.precision)
                 assert recipe.epochs == trial.horizon
                 found[trial.run] = address(network, recipe, trial.seed, record.data, device)
     return found

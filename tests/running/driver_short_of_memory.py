@@ -21,18 +21,15 @@ if __name__ == "__main__":
     from pipeline.running.open_runner import RunnerOptions, open_runner
     from pipeline.running.plans import plan_group
     from pipeline.running.reproduce import reproduce
-    from pipeline.settings import Entry, read_settings
+    from pipeline.settings import NetworkEntry, read_settings
     from pipeline.workspace import Workspace
 
     manifest = load_manifest(data)
     settings = read_settings(Path(__file__).parents[2] / "params.yaml")
-    plan = plan_group("memory", {"resnet-small": Entry()}, settings, "smoke", manifest)
+    plan = plan_group("memory", {"resnet-small": NetworkEntry()}, settings, "smoke", manifest)
     (network,) = plan.networks
-    recipe = replace(
-        network.recipe, batch_size=4096, train_images=8192, validation_images=1000, train_loss_images=500,
-        precision="float32",
-    )  # fmt: skip
-    network = replace(network, recipe=recipe, rates=(0.02,))
+    sizes = {"batch_size": 4096, "train_images": 8192, "validation_images": 1000, "train_loss_images": 500}
+    network = replace(network, recipe={**network.recipe, **sizes, "precision": "float32"}, rates=(0.02,))
     plan = replace(plan, networks=(network,), seeds=(1,))
     options = RunnerOptions(1, data_folder=data, checkpoint_seconds=0.0, mirrored=False)
     with open_runner(Workspace(home), manifest, "cpu", Display("memory", 1), options) as runner:

@@ -12,9 +12,10 @@ from pipeline.evidence.records import Epoch, GroupRecord, RateTrial, Result
 from pipeline.evidence.statistics import NO_RATE_TRAINS
 from pipeline.evidence.store import RunStore
 from pipeline.running.outcomes import Outcome, outcome_of
-from pipeline.running.plans import FURTHER_CHOICE_SEEDS, RunPlan
+from pipeline.running.plans import RunPlan
 from pipeline.running.reproduce import reproduce
 from pipeline.running.requests import Request
+from pipeline.training.protocol import FURTHER_CHOICE_SEEDS
 from pipeline.workspace import Workspace
 
 FIRST, SECOND = 0, FURTHER_CHOICE_SEEDS
@@ -70,8 +71,8 @@ def planned(plan: RunPlan, epochs: int = 2, **changes: object) -> RunPlan:
     networks = [
         replace(
             network,
-            recipe=replace(network.recipe, epochs=epochs),
-            choice_recipe=replace(network.choice_recipe, epochs=epochs),
+            recipe={**network.recipe, "epochs": epochs},
+            choice={},
             **changes,  # type: ignore[arg-type]
         )
         for network in plan.networks
@@ -86,14 +87,14 @@ def made(
     return reproduce(plan, manifest_of(workspace), runs, "cpu", published), runs
 
 
-def told(trials: tuple[RateTrial, ...]) -> dict[tuple[float, int], tuple[str, int]]:
+def states_of(trials: tuple[RateTrial, ...]) -> dict[tuple[float, int], tuple[str, int]]:
     return {(trial.learning_rate, trial.seed): (trial.state, trial.epochs) for trial in trials}
 
 
 def test_the_mean_of_all_seeds_decides_and_not_the_first(study: Workspace, plan: RunPlan) -> None:
     both, _ = made(study, plan, DISAGREEING)
     assert both.networks[0].recipe.learning_rate == 0.02
-    assert told(both.networks[0].rates) == dict.fromkeys(DISAGREEING, ("complete", 2))
+    assert states_of(both.networks[0].rates) == dict.fromkeys(DISAGREEING, ("complete", 2))
     first, _ = made(study, planned(plan, choice_seeds=(FIRST,)), DISAGREEING)
     assert first.networks[0].recipe.learning_rate == 0.06
 
@@ -101,7 +102,7 @@ def test_the_mean_of_all_seeds_decides_and_not_the_first(study: Workspace, plan:
 def test_a_rate_that_begins_badly_on_the_mean_is_stopped_with_all_its_seeds(study: Workspace, plan: RunPlan) -> None:
     record, _ = made(study, planned(plan, reduction=2), DISAGREEING)
     assert record.networks[0].recipe.learning_rate == 0.02
-    assert told(record.networks[0].rates) == {
+    assert states_of(record.networks[0].rates) == {
         (0.02, FIRST): ("complete", 2),
         (0.06, FIRST): ("stopped", 1),
         (0.02, SECOND): ("complete", 2),

@@ -122,7 +122,7 @@ def test_rates_that_begin_badly_are_stopped_and_a_larger_grid_trains_them_on(stu
     halved = dataclasses.replace(
         network,
         rates=(0.001, 0.02, 0.06, 0.1),
-        choice_recipe=dataclasses.replace(network.choice_recipe, epochs=2),
+        choice={**network.choice, "epochs": 2},
         reduction=2,
     )
     (record,) = run_plan(study, dataclasses.replace(plan, networks=(halved,)), "test", quiet=True).networks
@@ -276,6 +276,6 @@ def test_a_network_that_no_rate_trains_is_a_result_and_ends_no_study(study: Work
     (network,) = record.networks
     assert NO_RATE_TRAINS in network.flags and network.runs == () and not record.lost
     assert {trial.state for trial in network.rates} == {"failed"}
-    assert network.recipe.precision == resolve_precision("auto", "cpu")
+    assert network.recipe.precision == resolve_precision("auto", "cpu") and network.recipe.learning_rate == 1e12
     write_report(study.results, study)
     assert "No network learnt anything yet" in (study.results / "REPORT.md").read_text()

@@ -62,7 +62,7 @@ def test_a_worker_killed_before_it_has_a_job_costs_an_attempt_only(study: Worksp
 def _longer(plan: RunPlan, epochs: int) -> RunPlan:
     """The plan with one learning rate, and trainings long enough to be interrupted."""
     networks = (
-        dataclasses.replace(network, rates=(0.02,), recipe=dataclasses.replace(network.recipe, epochs=epochs))
+        dataclasses.replace(network, rates=(0.02,), recipe={**network.recipe, "epochs": epochs})
         for network in plan.networks
     )
     return dataclasses.replace(plan, networks=tuple(networks))
@@ -80,7 +80,7 @@ from small_plans import smoke_plan
 def main():
     plan = smoke_plan(current_workspace(), seeds=(1, 2), checkpoint_seconds=0.0)
     networks = tuple(
-        dataclasses.replace(n, rates=(0.02,), recipe=dataclasses.replace(n.recipe, epochs=4000)) for n in plan.networks
+        dataclasses.replace(n, rates=(0.02,), recipe={**n.recipe, "epochs": 4000}) for n in plan.networks
     )
     run_plan(current_workspace(), dataclasses.replace(plan, networks=networks), "test")
 
