@@ -14,7 +14,8 @@ from pipeline.running.workers import prepare_workers
 if __name__ == "__main__":
     prepare_workers()
 
-from pipeline.claims.claim_records import EXPERIMENTS, TIMINGS, catalogue_of, check_record, published_record
+from pipeline.claims.catalogue import catalogue_of
+from pipeline.claims.claim_records import EXPERIMENTS, TIMINGS, check_record, published_record
 from pipeline.claims.experiments import plan_experiment
 from pipeline.claims.timings.costs import check_timing
 from pipeline.claims.timings.measuring import take_timing

@@ -10,7 +10,7 @@ import torch
 
 import search_spaces
 from benchmarks.cards import least_free
-from pipeline.claims.claim_records import catalogue_of
+from pipeline.claims.catalogue import catalogue_of
 from pipeline.claims.timings.measuring import take_timing
 from pipeline.claims.timings.plans import plan_timing
 from pipeline.cost.latency import latency_seconds

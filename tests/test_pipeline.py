@@ -14,9 +14,6 @@ import pytest
 import yaml
 from processes import wait_until, wait_until_ended
 
-import search_spaces
-from pipeline.claims.catalogue import read_catalogue
-from pipeline.claims.parts import EmpiricalPart
 from pipeline.evidence.records import GroupRecord
 from pipeline.schema import read_record
 from pipeline.workspace import Workspace
@@ -28,24 +25,6 @@ ENTRIES = {
     "experiment": ["lenet-rates", "vgg-kernels"],
     "timing": ["activations", "groups"],
 }
-
-
-def test_the_stages_loop_over_exactly_the_families() -> None:
-    stages = yaml.safe_load((CHECKOUT / "dvc.yaml").read_text())["stages"]
-    for stage in ("profile", "reproduce", "search", "finalists"):
-        assert tuple(stages[stage]["foreach"]) == search_spaces.names()
-    claims = yaml.safe_load((CHECKOUT / "reports" / "claims.yaml").read_text())
-    assert sorted(stages["experiment"]["foreach"]) == sorted(claims["experiments"])
-    assert sorted(stages["timing"]["foreach"]) == sorted(claims["timings"])
-
-
-def test_experiments_of_primary_claims_come_first() -> None:
-    order = yaml.safe_load((CHECKOUT / "dvc.yaml").read_text())["stages"]["experiment"]["foreach"]
-    claims = read_catalogue(CHECKOUT / "reports" / "claims.yaml").claims.values()
-    primary = {
-        part.experiment for claim in claims if claim.primary for part in claim.parts if isinstance(part, EmpiricalPart)
-    } - {"source-predecessors"}  # for a GPU alone
-    assert primary <= set(order[: len(primary) + 1])  # densenet-params, of the same networks as D2, is among them
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +78,24 @@ def test_a_fresh_clone_with_the_committed_lock_file_trains_and_reports(clone: Wo
 
 def test_nothing_runs_again_when_nothing_changed(clone: Workspace) -> None:
     assert _stages_run(_repro(clone)) == set()
+
+
+def test_code_makes_those_stages_stale_whose_output_it_can_change(clone: Workspace) -> None:
+    def edited(*names: str) -> set[str]:
+        texts = {clone.root / name: (clone.root / name).read_text() for name in names}
+        for path, text in texts.items():
+            path.write_text(f"{text}\n# Another version.\n")
+        stale = json.loads(_dvc(clone, "status", "--json").stdout)
+        for path, text in texts.items():
+            path.write_text(text)
+        return set(stale)
+
+    assert edited("pipeline/errors.py", "pipeline/running/display.py", "pipeline/tracking/mirror.py") == set()
+    assert edited("pipeline/reporting/charts/chart.py") == {"report"}
+    assert edited("pipeline/claims/timings/measuring.py") >= {"timing@activations", "timing@groups"}  # imported late
+    lenets = {f"{stage}@lenet" for stage in ("profile", "reproduce", "search", "finalists")}
+    stale = edited("search_spaces/lenet.py")
+    assert stale >= lenets and not stale & {"profile@resnet", "reproduce@resnet", "prepare", "simulation"}
 
 
 def test_changing_one_networks_entry_and_a_searchs_finalists_runs_these_and_the_report(clone: Workspace) -> None:

@@ -19,6 +19,7 @@ from pipeline.claims.parts import Beside, CostRatio, Part, PopulationPart, Timed
 from pipeline.claims.timings.plans import Timing
 from pipeline.errors import UsageError
 from pipeline.schema import STRICT, parse, to_json
+from pipeline.workspace import Workspace
 
 Theme = Literal["depth", "width", "cost", "normalisation", "connections", "design spaces"]
 Known = Literal["holds", "false", "depends", "contested", "expected"]
@@ -100,6 +101,17 @@ def _check_all(wanted: Iterable[str], known: Iterable[str], message: str) -> Non
     missing = [name for name in wanted if name not in set(known)]
     if missing:
         raise ValueError(f"{message} {missing[0]!r}")
+
+
+def catalogue_of(workspace: Workspace) -> Catalogue:
+    """The source's claims; raises UsageError with every fault in them."""
+    return read_catalogue(workspace.root / "reports" / "claims.yaml")
+
+
+def catalogues_of(workspace: Workspace) -> tuple[Catalogue, Catalogue]:
+    """The source's claims, and the user's own with the experiments and timings of both; raises UsageError as above."""
+    source = catalogue_of(workspace)
+    return source, read_own_catalogue(workspace.root / "reports" / "my-claims.yaml", source)
 
 
 def read_catalogue(path: Path) -> Catalogue:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.claims.catalogue import Catalogue, read_catalogue, read_own_catalogue
+from pipeline.claims.catalogue import Catalogue
 from pipeline.claims.estimates import ClaimRecords
 from pipeline.claims.experiments import plan_experiment
 from pipeline.claims.timings.costs import check_timing
@@ -33,17 +33,6 @@ EXPERIMENTS, TIMINGS, UNFINISHED = "experiments", "timings", "unfinished"
 """Folders of records below reports/results and below reports/published/claims, unfinished ones only there."""
 
 Record = TypeVar("Record", GroupRecord, TimingRecord)
-
-
-def catalogue_of(workspace: Workspace) -> Catalogue:
-    """The source's claims; raises UsageError with every fault in them."""
-    return read_catalogue(workspace.root / "reports" / "claims.yaml")
-
-
-def catalogues_of(workspace: Workspace) -> tuple[Catalogue, Catalogue]:
-    """The source's claims, and the user's own with the experiments and timings of both; raises UsageError as above."""
-    source = catalogue_of(workspace)
-    return source, read_own_catalogue(workspace.root / "reports" / "my-claims.yaml", source)
 
 
 def record_file(workspace: Workspace, kind: str, name: str) -> Path:

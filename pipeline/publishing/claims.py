@@ -10,13 +10,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.claims.catalogue import Catalogue
+from pipeline.claims.catalogue import Catalogue, catalogue_of
 from pipeline.claims.claim_records import (
     EXPERIMENTS,
     FULL_PROFILES,
     TIMINGS,
     UNFINISHED,
-    catalogue_of,
     evidence_in,
     judged_evidence,
     published_file,

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.claims.claim_records import catalogues_of, judged_evidence
+from pipeline.claims.catalogue import catalogues_of
+from pipeline.claims.claim_records import judged_evidence
 from pipeline.claims.judging import judge_all
 from pipeline.claims.simulation import Simulation
 from pipeline.claims.verdicts import ClaimVerdict

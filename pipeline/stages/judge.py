@@ -1,6 +1,7 @@
 """Stage `judge`: claims and the records of their experiments become verdicts; nothing is trained."""
 
-from pipeline.claims.claim_records import catalogues_of, judged_evidence
+from pipeline.claims.catalogue import catalogues_of
+from pipeline.claims.claim_records import judged_evidence
 from pipeline.claims.judging import judge_all
 from pipeline.claims.tables import count
 from pipeline.files import write_json

@@ -1,6 +1,6 @@
 """Stage `plan`: params.yaml, claims.yaml and the data's manifest become one plan a family, an experiment, a timing."""
 
-from pipeline.claims.claim_records import catalogue_of
+from pipeline.claims.catalogue import catalogue_of
 from pipeline.claims.experiments import is_stated_for, plan_experiment
 from pipeline.claims.timings.plans import plan_timing
 from pipeline.data.manifest import load_manifest

@@ -1,6 +1,6 @@
 """Stage `simulation`: what the statistics of the verdicts do where the truth is known, for the claims as they stand."""
 
-from pipeline.claims.claim_records import catalogue_of
+from pipeline.claims.catalogue import catalogue_of
 from pipeline.claims.parts import AnalyticPart
 from pipeline.claims.simulation import STUDIES, simulate
 from pipeline.files import write_json

@@ -30,7 +30,8 @@ def experiment(
 
     if not dry_run:
         prepare_workers()
-    from pipeline.claims.claim_records import EXPERIMENTS, catalogues_of, named, published_record, record_file
+    from pipeline.claims.catalogue import catalogues_of
+    from pipeline.claims.claim_records import EXPERIMENTS, named, published_record, record_file
     from pipeline.claims.estimates import ClaimRecords
     from pipeline.claims.experiments import plan_experiment
     from pipeline.claims.tables import plan_seeds
@@ -91,7 +92,8 @@ def claims(
     identifier: Annotated[str | None, typer.Argument(metavar="[ID]", help="One claim, as V4; default: all.")] = None,
 ) -> None:
     """Show which claims hold, by calculation and by the records of experiments; with ID, one with its evidence."""
-    from pipeline.claims.claim_records import catalogues_of, evidence_of
+    from pipeline.claims.catalogue import catalogues_of
+    from pipeline.claims.claim_records import evidence_of
     from pipeline.claims.judging import judge_all
     from pipeline.claims.tables import tabulate, tell
 

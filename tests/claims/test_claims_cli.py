@@ -9,7 +9,8 @@ from conftest import CHECKOUT
 from small_claims import claimed as claimed
 from verbs import called, json_of, refused
 
-from pipeline.claims.claim_records import catalogue_of, check_record, judged_evidence
+from pipeline.claims.catalogue import catalogue_of
+from pipeline.claims.claim_records import check_record, judged_evidence
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.data.manifest import load_manifest
 from pipeline.errors import RunsFailedError, UsageError

@@ -10,8 +10,7 @@ from small_claims import SMOKE
 from small_claims import claimed as claimed
 from verbs import called, json_of, refused
 
-from pipeline.claims.catalogue import Catalogue, Claim
-from pipeline.claims.claim_records import catalogue_of, catalogues_of
+from pipeline.claims.catalogue import Catalogue, Claim, catalogue_of, catalogues_of
 from pipeline.claims.estimates import ClaimRecords
 from pipeline.claims.experiments import Arm, Experiment, Size
 from pipeline.claims.judging import judge, judge_all

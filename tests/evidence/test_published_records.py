@@ -11,7 +11,7 @@ from conftest import CHECKOUT
 
 from benchmarks.records import Benchmark
 from benchmarks.search_bench import SearchComparison
-from pipeline.claims.claim_records import catalogue_of
+from pipeline.claims.catalogue import catalogue_of
 from pipeline.claims.experiments import Experiment, plan_experiment
 from pipeline.claims.simulation import Simulation
 from pipeline.claims.timings.plans import TimingRecord

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,10 @@ def sampled(name: str, count: int, seed: int = 0) -> Iterator[tuple[Family, Any,
         yield design.family, design.config, values
 
 
-def test_the_nine_families_are_found() -> None:
-    assert FAMILIES == ("alexnet", "densenet", "googlenet", "lenet", "nin", "regnet", "resnet", "resnext", "vgg")
+def test_each_file_without_an_underscore_is_a_family_of_its_name() -> None:
+    folder = Path(search_spaces.__path__[0])
+    assert tuple(sorted(path.stem for path in folder.glob("*.py") if not path.name.startswith("_"))) == FAMILIES
+    assert [search_spaces.family(name).name for name in FAMILIES] == list(FAMILIES)
 
 
 @pytest.mark.parametrize("name", SPACES)

@@ -1,0 +1,173 @@
+"""dvc.yaml against the code: every stage depends on what it imports, and loops over what there is."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import grimp
+import pytest
+import yaml
+
+import search_spaces
+from pipeline.claims.catalogue import Catalogue, read_catalogue
+from pipeline.claims.parts import EmpiricalPart
+from pipeline.stages.families import with_families
+
+CHECKOUT = Path(__file__).parents[1]
+STAGES: dict[str, Any] = yaml.safe_load((CHECKOUT / "dvc.yaml").read_text())["stages"]
+GRAPH = grimp.build_graph("pipeline", "search_spaces", exclude_type_checking_imports=True, cache_dir=None)
+FOUND_BY_NAME = {
+    "search_spaces": {f"search_spaces.{name}" for name in search_spaces.names()},
+    "pipeline.claims.calculations.registry": GRAPH.find_children("pipeline.claims.calculations"),
+}
+"""Modules that are imported by the names of their files, by the module that does so."""
+
+FAMILY_STAGES = ("profile", "reproduce", "search", "finalists")
+TRAINING = ("reproduce", "experiment", "search", "finalists")
+JUDGING = ("judge", "report")
+ONLY_FOR = {
+    "pipeline.reporting": ("report",),  # elsewhere: charts for MLflow's pages
+    "pipeline.settings": ("plan", "judge"),  # others read plans, or values that are DVC's params
+    "pipeline.data.sources": ("prepare",),  # others know prepared data by their name
+    "pipeline.claims.experiments": ("plan", *JUDGING),  # the simulation counts parts of claims
+    "pipeline.claims.asides": JUDGING,
+    "pipeline.claims.calculations": JUDGING,
+    "pipeline.evidence": ("plan", *TRAINING, *JUDGING),  # elsewhere: for types
+}
+"""Code that changes what these stages write, and not what others write that import it: for a type, or a name."""
+IMPORTS_ONLY_FOR = {
+    "pipeline.training": TRAINING,  # others use a single function or name, and train nothing
+    "pipeline.running.plans": ("plan", "judge", *TRAINING),  # others read plans, and names of networks
+}
+"""Code that others use as well, but not what that code imports."""
+
+
+def module_of(path: str) -> str:
+    return path.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".")
+
+
+def is_below(module: str, package: str) -> bool:
+    return f"{module}.".startswith(f"{package}.")
+
+
+IGNORED = [module_of(line[1:]) for line in (CHECKOUT / ".dvcignore").read_text().splitlines() if "/pipeline" in line]
+"""Code that changes no output, so that DVC does not look into it."""
+
+
+def concerns(rules: Mapping[str, Sequence[str]], module: str, stage: str) -> bool:
+    return all(stage in stages for package, stages in rules.items() if is_below(module, package))
+
+
+def needed(stage: str, family: str | None = None) -> set[str]:
+    """The modules that can change what a stage writes; for a family's own group those of other families cannot."""
+    found: set[str] = set()
+    waiting = {f"pipeline.stages.{stage}"}
+    while waiting:
+        module = waiting.pop()
+        ignored = any(is_below(module, package) for package in IGNORED)
+        if module in found or ignored or not concerns(ONLY_FOR, module, stage):
+            continue
+        found.add(module)
+        waiting |= FOUND_BY_NAME.get(module, set())
+        if concerns(IMPORTS_ONLY_FOR, module, stage):
+            waiting |= GRAPH.find_modules_directly_imported_by(module)
+    return found - (FOUND_BY_NAME["search_spaces"] - {f"search_spaces.{family}"} if family else set())
+
+
+def dependencies(stage: str) -> list[str]:
+    listed: list[str] = STAGES[stage].get("do", STAGES[stage])["deps"]
+    return listed
+
+
+def groups(stage: str) -> Iterator[tuple[str | None, list[str]]]:
+    """Dependencies with their entry filled in: for each family where the stage depends on that family alone."""
+    listed = dependencies(stage)
+    families = STAGES[stage]["foreach"] if "search_spaces/${item}.py" in listed else [None]
+    for family in families:
+        yield family, [path.replace("${item}", family or "") for path in listed]
+
+
+def missing(stage: str, family: str | None, listed: Sequence[str]) -> set[str]:
+    """The modules that a stage needs and none of its dependencies covers."""
+    modules = [module_of(path) for path in listed if not path.endswith("__init__.py")]
+    covered = {module for module in needed(stage, family) if any(is_below(module, package) for package in modules)}
+    return needed(stage, family) - covered - {module_of(path) for path in listed}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_all_code_that_can_change_what_it_writes(stage: str) -> None:
+    for family, listed in groups(stage):
+        assert missing(stage, family, listed) == set(), family
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_no_code_that_cannot(stage: str) -> None:
+    code = {path for path in dependencies(stage) if path.startswith(("pipeline", "search_spaces"))}
+    used = {path for family, listed in groups(stage) for path, filled in zip(dependencies(stage), listed, strict=True)
+            for module in needed(stage, family) if is_below(module, module_of(filled))}  # fmt: skip
+    assert code - used == set()
+
+
+@pytest.mark.parametrize(
+    ("stage", "family", "path", "module"),
+    [
+        ("timing", None, "pipeline/claims/timings", "pipeline.claims.timings.measuring"),  # imported in a function
+        ("profile", "nin", "search_spaces/nin.py", "search_spaces.nin"),  # imported by its name
+        ("judge", None, "pipeline/claims", "pipeline.claims.calculations.blocks"),
+        ("search", None, "pipeline/training", "pipeline.training.loop"),  # by way of others
+        ("experiment", None, "pipeline/stages/reproduce.py", "pipeline.stages.reproduce"),
+    ],
+)
+def test_a_dependency_that_is_left_out_is_missed(stage: str, family: str | None, path: str, module: str) -> None:
+    listed = next(listed for found, listed in groups(stage) if found == family)
+    assert module in missing(stage, family, [other for other in listed if other != path])
+
+
+def test_no_stage_goes_stale_by_what_a_terminal_or_mlflow_shows() -> None:
+    for stage in STAGES:
+        shown = {module for module in needed(stage) if "display" in module or is_below(module, "pipeline.tracking")}
+        shown |= {module for module in needed(stage) if is_below(module, "pipeline.reporting")}
+        assert not shown or (stage == "report" and all(is_below(module, "pipeline.reporting") for module in shown))
+
+
+def test_every_exception_excepts_something() -> None:
+    for package in IGNORED:
+        assert package in GRAPH.modules, package
+    for rules in (ONLY_FOR, IMPORTS_ONLY_FOR):
+        for package, stages in rules.items():
+            importing = {stage for stage in STAGES for module in GRAPH.find_upstream_modules(f"pipeline.stages.{stage}")
+                         if is_below(module, package)}  # fmt: skip
+            assert set(stages) < importing, package
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return read_catalogue(CHECKOUT / "reports" / "claims.yaml")
+
+
+def test_the_stages_loop_over_exactly_what_there_is(catalogue: Catalogue) -> None:
+    looped = {stage: sorted(found["foreach"]) for stage, found in STAGES.items() if "foreach" in found}
+    families = dict.fromkeys(FAMILY_STAGES, sorted(search_spaces.names()))
+    assert looped == families | {"experiment": sorted(catalogue.experiments), "timing": sorted(catalogue.timings)}
+
+
+def test_a_new_family_is_listed_by_make(tmp_path: Path) -> None:
+    text = (CHECKOUT / "dvc.yaml").read_text()
+    assert with_families(text, CHECKOUT / "search_spaces") == text
+    for name in ("_shared", "zeta", "alpha"):
+        (tmp_path / f"{name}.py").touch()
+    renewed = yaml.safe_load(with_families(text, tmp_path))["stages"]
+    for stage, found in STAGES.items():
+        assert renewed[stage].get("foreach") == (["alpha", "zeta"] if stage in FAMILY_STAGES else found.get("foreach"))
+
+
+def test_experiments_of_primary_claims_come_first(catalogue: Catalogue) -> None:
+    order = STAGES["experiment"]["foreach"]
+    primary = {
+        part.experiment
+        for claim in catalogue.claims.values()
+        if claim.primary
+        for part in claim.parts
+        if isinstance(part, EmpiricalPart)
+    } - {"source-predecessors"}  # for a GPU alone
+    assert primary <= set(order[: len(primary) + 1])  # densenet-params, of the same networks as D2, is among them
