@@ -25,7 +25,7 @@ from pipeline.workspace import Workspace
 CHECKOUT = Path(__file__).parents[1]
 FAMILIES = ["lenet", "resnet", "vgg"]
 ENTRIES = {
-    **dict.fromkeys(("profile", "run", "search", "finalists"), FAMILIES),
+    **dict.fromkeys(("profile", "reproduce", "search", "finalists"), FAMILIES),
     "experiment": ["lenet-rates", "vgg-kernels"],
     "timing": ["activations", "groups"],
 }
@@ -33,7 +33,7 @@ ENTRIES = {
 
 def test_the_stages_loop_over_exactly_the_families() -> None:
     stages = yaml.safe_load((CHECKOUT / "dvc.yaml").read_text())["stages"]
-    for stage in ("profile", "run", "search", "finalists"):
+    for stage in ("profile", "reproduce", "search", "finalists"):
         assert tuple(stages[stage]["foreach"]) == search_spaces.names()
     claims = yaml.safe_load((CHECKOUT / "reports" / "claims.yaml").read_text())
     assert sorted(stages["experiment"]["foreach"]) == sorted(claims["experiments"])
