@@ -1,5 +1,6 @@
 """The project's own files agree with one another: versions, pins, what is checked before a commit and on GitHub."""
 
+import importlib.util
 import re
 import tomllib
 from pathlib import Path
@@ -10,6 +11,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import search_spaces
 from pipeline import __version__
 
 CHECKOUT = Path(__file__).parents[1]
@@ -65,3 +67,20 @@ def test_github_runs_what_ci_runs_from_the_oldest_python_on(oldest: str) -> None
     (installing,) = [command for command in commands if "apt-get install" in command]
     for package in ("chromium", "chromium-driver", "postgresql"):
         assert package in ours.split() and package in installing.split()
+
+
+def test_the_family_of_the_guide_has_the_published_cost(tmp_path: Path) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", (CHECKOUT / "CONTRIBUTING.md").read_text(), re.MULTILINE | re.DOTALL)
+    file = tmp_path / "mobilenet.py"
+    file.write_text(code)
+    specification = importlib.util.spec_from_file_location("search_spaces.mobilenet", file)
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    for reference in module.REFERENCES.values():
+        price = search_spaces.price(module.FAMILY, reference.config, reference.resolution)
+        model = search_spaces.instantiate(module.FAMILY, reference.config, reference.resolution, device="meta")
+        assert sum(p.numel() for p in model.parameters()) == reference.params == price.params
+        assert price.macs == reference.macs
+    published = search_spaces.price(module.FAMILY, module.REFERENCES["mobilenet"].config, 224, channels=3, classes=1000)
+    assert (round(published.params / 1e6, 1), round(published.macs / 1e6)) == (4.2, 569)  # table 8 of the paper
