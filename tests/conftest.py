@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
+from processes import begin_to_load
 
 from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.data.obtain import fashion_mnist, obtain
@@ -36,10 +38,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{shared}"))
 
 
+settings.register_profile("convstudy", deadline=None)
+settings.load_profile("convstudy")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     """One thread, as in a worker: results do not depend on the machine's cores, and tests may run side by side."""
     torch.set_num_threads(1)
+    begin_to_load()
 
 
 @pytest.fixture(scope="session")

@@ -2,15 +2,22 @@
 
 import contextlib
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
 
 import psutil
+import pytest
 
+from pipeline.running.workers import PRELOADED
 from pipeline.workspace import Workspace
 
+TESTS = str(Path(__file__).parent)
 LONGEST_SECONDS = 900.0
 """After which whatever is waited for is taken to hang. No test asks how long something takes: machines differ."""
 
@@ -21,8 +28,16 @@ def fresh_processes() -> ForkServerContext:
     It is the one that forks workers, too; its environment is that of its start.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mlflow", "pipeline.tracking.replay", "pipeline.search.studies"])
+    context.set_forkserver_preload([*PRELOADED, "held", "mlflow", "pipeline.tracking.replay", "pipeline.verbs.app"])
     return context
+
+
+def begin_to_load() -> None:
+    """Have that process started, before a driver starts one that can fork workers alone."""
+    fresh_processes()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("PYTHONPATH", TESTS, prepend=os.pathsep)
+        forkserver.ensure_running()
 
 
 def exit_codes(*processes: BaseProcess) -> list[int | None]:
@@ -52,6 +67,17 @@ def workers_of(driver: int | None = None) -> list[psutil.Process]:
         with contextlib.suppress(psutil.NoSuchProcess):  # it ended while it was looked at
             workers += child.children()
     return workers
+
+
+def training_workers(driver: int | None = None) -> list[psutil.Process]:
+    """Those of them that hold the lock of a run."""
+    return [worker for worker in workers_of(driver) if ".lock" in {Path(file.path).name for file in _open_in(worker)}]
+
+
+def _open_in(process: psutil.Process) -> list[Any]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.open_files()
+    return []
 
 
 def processes_in(workspace: Workspace) -> list[psutil.Process]:

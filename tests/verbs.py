@@ -6,12 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import Any
 
 import pytest
+from held import hold_workers_too
+from processes import fresh_processes
 
 from pipeline.errors import UsageError
-from pipeline.verbs.app import app
+from pipeline.verbs.app import app, main
 from pipeline.workspace import Workspace
 
 SMALL = ("--train-images", "512", "--epochs", "2", "--max-macs", "1M")
@@ -42,6 +46,20 @@ def started(workspace: Workspace, *arguments: str) -> "subprocess.Popen[bytes]":
     )
 
 
+def forked(workspace: Workspace, *arguments: str) -> "ForkServerProcess":
+    """A verb at work in a process forked from one that has the imports; its trainings can be held."""
+    process = fresh_processes().Process(target=_call_main, args=(workspace.root, arguments), daemon=False)
+    process.start()
+    return process
+
+
+def _call_main(root: Path, arguments: tuple[str, ...]) -> None:
+    os.environ["CONVSTUDY_HOME"] = str(root)
+    sys.argv = ["convstudy", *arguments]
+    hold_workers_too()
+    main()
+
+
 def called(workspace: Workspace, *arguments: str) -> str:
     """Run a verb in this process; returns what it prints to standard output."""
     output = io.StringIO()
@@ -63,10 +81,10 @@ def refused(workspace: Workspace, *arguments: str) -> str:
     return str(raised.value)
 
 
-def training_since(workspace: Workspace, moment: float) -> bool:
-    """Whether some run has reported progress since `moment` (of time.time)."""
+def trainings_since(workspace: Workspace, moment: float) -> int:
+    """How many runs have told since `moment` (of time.time) how far they are."""
+    found = 0
     for path in workspace.runs.glob("*/progress.json"):
         with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_mtime >= moment:
-                return True
-    return False
+            found += path.stat().st_mtime >= moment
+    return found

@@ -1,21 +1,20 @@
 """Workers that are killed and drivers that are interrupted while networks are reproduced."""
 
 import dataclasses
+import os
 import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import psutil
 import pytest
-from processes import LONGEST_SECONDS, wait_until, wait_until_ended, workers_of
+from held import hold, release
+from processes import LONGEST_SECONDS, fresh_processes, wait_until, wait_until_ended, workers_of
 from small_plans import manifest_of, smoke_plan, statuses
 
 from pipeline.evidence.store import RunStore
+from pipeline.process import run_and_exit
 from pipeline.reporting.rebuild import rebuild_mlflow
+from pipeline.running.campaign import run_plan
 from pipeline.running.display import Display
 from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.running.plans import RunPlan
@@ -24,7 +23,7 @@ from pipeline.workspace import Workspace
 
 
 def test_a_killed_worker_costs_its_attempt_only(study: Workspace) -> None:
-    plan = _longer(smoke_plan(study, seeds=(1, 2), checkpoint_seconds=0.0), epochs=60)
+    plan = _longer(smoke_plan(study, seeds=(1, 2), checkpoint_seconds=0.0), epochs=3)
     requests = planned_requests(plan, manifest_of(study), "cpu")
     folders = [RunStore(study.runs).folder(request.spec.hash) for request in requests]
     killed: list[int] = []
@@ -34,7 +33,9 @@ def test_a_killed_worker_costs_its_attempt_only(study: Workspace) -> None:
         worker = workers_of()[-1]
         worker.kill()
         killed.append(worker.pid)
+        release(study.runs)
 
+    hold(study.runs, 2)  # each waits, the checkpoint of its first epoch written
     killer = threading.Thread(target=kill_one_worker)
     options = RunnerOptions(workers=2, checkpoint_seconds=0.0)
     with open_runner(study, manifest_of(study), "cpu", Display("test", 2, quiet=True), options) as runner:
@@ -68,25 +69,11 @@ def _longer(plan: RunPlan, epochs: int) -> RunPlan:
     return dataclasses.replace(plan, networks=tuple(networks))
 
 
-DRIVER = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import dataclasses
-from pipeline.process import run_and_exit
-from pipeline.running.campaign import run_plan
-from pipeline.workspace import current_workspace
-from small_plans import smoke_plan
-
-def main():
-    plan = smoke_plan(current_workspace(), seeds=(1, 2), checkpoint_seconds=0.0)
-    networks = tuple(
-        dataclasses.replace(n, rates=(0.02,), recipe={**n.recipe, "epochs": 4000}) for n in plan.networks
-    )
-    run_plan(current_workspace(), dataclasses.replace(plan, networks=networks), "test")
-
-if __name__ == "__main__":
-    run_and_exit(main)
-"""
+def driver(workspace: Workspace) -> None:
+    """Two trainings without end, in a process of its own."""
+    os.environ["CONVSTUDY_HOME"] = str(workspace.root)
+    plan = _longer(smoke_plan(workspace, seeds=(1, 2), checkpoint_seconds=0.0), epochs=1_000_000)
+    run_and_exit(lambda: run_plan(workspace, plan, "test"))
 
 
 @pytest.mark.parametrize(
@@ -100,31 +87,25 @@ if __name__ == "__main__":
 def test_an_interrupted_driver_leaves_no_orphan_and_tells_the_truth(
     number: signal.Signals, code: int, study: Workspace
 ) -> None:
-    script = study.root / "driver.py"
-    script.write_text(DRIVER)
     store = RunStore(study.runs)
-    with _driver(script) as process:
+    process = fresh_processes().Process(target=driver, args=(study,), daemon=False)
+    process.start()
+    try:
+        assert process.pid is not None
         wait_until(lambda: sum(1 for folder in store if list(folder.path.glob("checkpoint-*.pt"))) == 2)
         wait_until(lambda: "RUNNING" in statuses(study))
         workers = psutil.Process(process.pid).children(recursive=True)
         assert len(workers) >= 2
-        process.send_signal(number)
+        os.kill(process.pid, number)
         if number != signal.SIGKILL:
-            process.send_signal(number)  # a second signal is harmless
-        assert process.wait(timeout=LONGEST_SECONDS) == code
-    wait_until_ended(workers)  # long before the end of their trainings: no result is there
+            os.kill(process.pid, number)  # a second signal is harmless
+        process.join(LONGEST_SECONDS)
+        assert process.exitcode == code
+    finally:
+        process.kill()
+        process.join()
+    wait_until_ended(workers)
     if number == signal.SIGKILL:  # nothing can catch that; the next replay tells the truth
         rebuild_mlflow(study, print)
     assert set(statuses(study)) == {"KILLED"}
     assert all(folder.result() is None for folder in store)
-
-
-@contextmanager
-def _driver(script: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """A driver in a process of its own, which does not outlive its test."""
-    command = [sys.executable, str(script), str(Path(__file__).parent)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
