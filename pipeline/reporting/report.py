@@ -7,10 +7,12 @@ Read:    runs/<group>.json (GroupRecord), profiles/*.json (lists of CostProfile)
 Written: figures/*.png, networks.csv, curves.csv, metrics.json, REPORT.md, report.html
 """
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.claims.catalogue import catalogues_of
 from pipeline.claims.claim_records import judged_evidence
@@ -99,6 +101,17 @@ def _searches(folders: Sequence[Path]) -> tuple[list[StudyRecord], dict[str, Fin
     return [record for record in studies if record], {record.study: record for record in finalists if record}
 
 
+def _agree(one: Any, other: Any) -> bool:
+    """Whether two JSON values are equal but for rounding, which differs between processors."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_agree(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_agree, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+    return bool(one == other)
+
+
 def _claims(results: Path, workspace: Workspace, comparisons: Sequence[Comparison]) -> ClaimsView | None:
     """Verdicts with their evidence; None where nothing was judged."""
     judged = results / "claims.json"
@@ -109,7 +122,7 @@ def _claims(results: Path, workspace: Workspace, comparisons: Sequence[Compariso
         own = replace(own, claims={})
     evidence, table = judged_evidence(workspace, results, own), published_table(workspace)
     verdicts = read_record(list[ClaimVerdict], judged)
-    if to_json(judge_all(source, own, evidence)) != to_json(verdicts):
+    if not _agree(to_json(judge_all(source, own, evidence)), to_json(verdicts)):
         raise UsageError(f"{judged} is not by the claims and records that lie there now: judge again (dvc repro judge)")
     simulations = [results / "simulation.json", workspace.published / "claims" / "simulation.json"]
     return claims_view(

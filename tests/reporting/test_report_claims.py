@@ -14,7 +14,7 @@ from pipeline.claims.catalogue import Catalogue
 from pipeline.claims.claim_records import judged_evidence
 from pipeline.claims.judging import judge
 from pipeline.errors import UsageError
-from pipeline.files import write_json
+from pipeline.files import read_json, write_json
 from pipeline.reporting.claims.view import ClaimsView, claims_view
 from pipeline.reporting.comparison import compare
 from pipeline.reporting.rendering import render_html, render_markdown, sections_of
@@ -249,6 +249,15 @@ def test_the_stage_writes_verdicts_where_claims_were_judged(tmp_path: Path) -> N
         write_report(results, workspace)
     assert (results / "report.html").read_text() == page
     record.write_bytes(kept)
+    verdicts = read_json(results / "claims.json")
+    estimated = next(part for claim in verdicts for part in claim["parts"] if part["interval"])
+    estimated["effect"] *= 1 + 1e-12  # as another processor rounds
+    write_json(results / "claims.json", verdicts)
+    write_report(results, workspace)
+    estimated["effect"] *= 1.001
+    write_json(results / "claims.json", verdicts)
+    with pytest.raises(UsageError, match="judge again"):
+        write_report(results, workspace)
     (results / "claims.json").unlink()
     write_report(results, workspace)
     assert (results / "report.html").read_bytes() == before
