@@ -9,7 +9,7 @@ export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install families study search test lint format ui soak bench gpu-bundle clean
+.PHONY: help install study search test lint format ui soak bench gpu-bundle clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -25,10 +25,7 @@ install: .venv/.installed ## Install exact versions into .venv
 	@$(BIN)/python -m compileall -q pipeline search_spaces benchmarks
 	@touch $@
 
-families: install
-	@$(BIN)/python -m pipeline.stages.families
-
-study: families ## Run the study (PROFILE=smoke|quick|full|gpu; default: the one in params.yaml)
+study: install ## Run the study (PROFILE=smoke|quick|full|gpu; default: the one in params.yaml)
 	@$(BIN)/python -m pipeline.settings $(PROFILE)
 	@$(BIN)/dvc repro
 	@echo
@@ -39,7 +36,7 @@ search: install ## Search design spaces (FAMILY=resnet OPTIONS="--trials 40 --ma
 	@test -e data/prepared/fashion-mnist/manifest.json || $(BIN)/convstudy prepare
 	@$(BIN)/convstudy search $(FAMILY) $(OPTIONS)
 
-test: families ## Run the fast tests
+test: install ## Run the fast tests
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: install ## Check style, layers and types

@@ -7,6 +7,7 @@ is fsynced: a reader, or a machine that lost power, sees the old content or the 
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,16 @@ def fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def fresh_folder(folder: Path) -> Path:
+    """An empty folder in place of whatever was there; raises StorageError, naming it, when the disk refuses."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot write {folder}: {error.strerror or error}") from error
+    return folder
 
 
 def write_bytes(path: Path, content: bytes) -> None:

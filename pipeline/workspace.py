@@ -60,6 +60,11 @@ class Workspace:
         return self.root / "reports" / "results"
 
     @property
+    def by_hand(self) -> Path:
+        """Records of experiments and timings that were run by hand, with `convstudy experiment`."""
+        return self.root / "reports" / "by-hand"
+
+    @property
     def published(self) -> Path:
         """Evidence of real runs that is kept in git."""
         return self.root / "reports" / "published"

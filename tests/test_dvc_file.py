@@ -1,6 +1,6 @@
-"""dvc.yaml against the code: every stage depends on what it imports, and loops over what there is."""
+"""dvc.yaml against the code: every stage depends on what it imports."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,6 @@ import pytest
 import yaml
 
 import search_spaces
-from pipeline.claims.catalogue import Catalogue, read_catalogue
-from pipeline.claims.parts import EmpiricalPart
-from pipeline.stages.families import with_families
 
 CHECKOUT = Path(__file__).parents[1]
 STAGES: dict[str, Any] = yaml.safe_load((CHECKOUT / "dvc.yaml").read_text())["stages"]
@@ -22,7 +19,6 @@ FOUND_BY_NAME = {
 }
 """Modules that are imported by the names of their files, by the module that does so."""
 
-FAMILY_STAGES = ("profile", "reproduce", "search", "finalists")
 TRAINING = ("reproduce", "experiment", "search", "finalists")
 JUDGING = ("judge", "report")
 ONLY_FOR = {
@@ -58,8 +54,8 @@ def concerns(rules: Mapping[str, Sequence[str]], module: str, stage: str) -> boo
     return all(stage in stages for package, stages in rules.items() if is_below(module, package))
 
 
-def needed(stage: str, family: str | None = None) -> set[str]:
-    """The modules that can change what a stage writes; for a family's own group those of other families cannot."""
+def needed(stage: str) -> set[str]:
+    """The modules that can change what a stage writes."""
     found: set[str] = set()
     waiting = {f"pipeline.stages.{stage}"}
     while waiting:
@@ -71,56 +67,38 @@ def needed(stage: str, family: str | None = None) -> set[str]:
         waiting |= FOUND_BY_NAME.get(module, set())
         if concerns(IMPORTS_ONLY_FOR, module, stage):
             waiting |= GRAPH.find_modules_directly_imported_by(module)
-    return found - (FOUND_BY_NAME["search_spaces"] - {f"search_spaces.{family}"} if family else set())
+    return found
 
 
-def dependencies(stage: str) -> list[str]:
-    listed: list[str] = STAGES[stage].get("do", STAGES[stage])["deps"]
-    return listed
-
-
-def groups(stage: str) -> Iterator[tuple[str | None, list[str]]]:
-    """Dependencies with their entry filled in: for each family where the stage depends on that family alone."""
-    listed = dependencies(stage)
-    families = STAGES[stage]["foreach"] if "search_spaces/${item}.py" in listed else [None]
-    for family in families:
-        yield family, [path.replace("${item}", family or "") for path in listed]
-
-
-def missing(stage: str, family: str | None, listed: Sequence[str]) -> set[str]:
+def missing(stage: str, listed: Sequence[str]) -> set[str]:
     """The modules that a stage needs and none of its dependencies covers."""
     modules = [module_of(path) for path in listed if not path.endswith("__init__.py")]
-    covered = {module for module in needed(stage, family) if any(is_below(module, package) for package in modules)}
-    return needed(stage, family) - covered - {module_of(path) for path in listed}
+    covered = {module for module in needed(stage) if any(is_below(module, package) for package in modules)}
+    return needed(stage) - covered - {module_of(path) for path in listed}
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_all_code_that_can_change_what_it_writes(stage: str) -> None:
-    for family, listed in groups(stage):
-        assert missing(stage, family, listed) == set(), family
+    assert missing(stage, STAGES[stage]["deps"]) == set()
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_no_code_that_cannot(stage: str) -> None:
-    code = {path for path in dependencies(stage) if path.startswith(("pipeline", "search_spaces"))}
-    used = {path for family, listed in groups(stage) for path, filled in zip(dependencies(stage), listed, strict=True)
-            for module in needed(stage, family) if is_below(module, module_of(filled))}  # fmt: skip
-    assert code - used == set()
+    code = {path for path in STAGES[stage]["deps"] if path.startswith(("pipeline", "search_spaces"))}
+    assert {path for path in code if not any(is_below(module, module_of(path)) for module in needed(stage))} == set()
 
 
 @pytest.mark.parametrize(
-    ("stage", "family", "path", "module"),
+    ("stage", "path", "module"),
     [
-        ("timing", None, "pipeline/claims/timings", "pipeline.claims.timings.measuring"),  # imported in a function
-        ("profile", "nin", "search_spaces/nin.py", "search_spaces.nin"),  # imported by its name
-        ("judge", None, "pipeline/claims", "pipeline.claims.calculations.blocks"),
-        ("search", None, "pipeline/training", "pipeline.training.loop"),  # by way of others
-        ("experiment", None, "pipeline/stages/reproduce.py", "pipeline.stages.reproduce"),
+        ("timing", "pipeline/claims/timings", "pipeline.claims.timings.measuring"),  # imported in a function
+        ("profile", "search_spaces", "search_spaces.nin"),  # imported by its name
+        ("judge", "pipeline/claims", "pipeline.claims.calculations.blocks"),
+        ("search", "pipeline/training", "pipeline.training.loop"),  # by way of others
     ],
 )
-def test_a_dependency_that_is_left_out_is_missed(stage: str, family: str | None, path: str, module: str) -> None:
-    listed = next(listed for found, listed in groups(stage) if found == family)
-    assert module in missing(stage, family, [other for other in listed if other != path])
+def test_a_dependency_that_is_left_out_is_missed(stage: str, path: str, module: str) -> None:
+    assert module in missing(stage, [other for other in STAGES[stage]["deps"] if other != path])
 
 
 def test_no_stage_goes_stale_by_what_a_terminal_or_mlflow_shows() -> None:
@@ -138,36 +116,3 @@ def test_every_exception_excepts_something() -> None:
             importing = {stage for stage in STAGES for module in GRAPH.find_upstream_modules(f"pipeline.stages.{stage}")
                          if is_below(module, package)}  # fmt: skip
             assert set(stages) < importing, package
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return read_catalogue(CHECKOUT / "reports" / "claims.yaml")
-
-
-def test_the_stages_loop_over_exactly_what_there_is(catalogue: Catalogue) -> None:
-    looped = {stage: sorted(found["foreach"]) for stage, found in STAGES.items() if "foreach" in found}
-    families = dict.fromkeys(FAMILY_STAGES, sorted(search_spaces.names()))
-    assert looped == families | {"experiment": sorted(catalogue.experiments), "timing": sorted(catalogue.timings)}
-
-
-def test_a_new_family_is_listed_by_make(tmp_path: Path) -> None:
-    text = (CHECKOUT / "dvc.yaml").read_text()
-    assert with_families(text, CHECKOUT / "search_spaces") == text
-    for name in ("_shared", "zeta", "alpha"):
-        (tmp_path / f"{name}.py").touch()
-    renewed = yaml.safe_load(with_families(text, tmp_path))["stages"]
-    for stage, found in STAGES.items():
-        assert renewed[stage].get("foreach") == (["alpha", "zeta"] if stage in FAMILY_STAGES else found.get("foreach"))
-
-
-def test_experiments_of_primary_claims_come_first(catalogue: Catalogue) -> None:
-    order = STAGES["experiment"]["foreach"]
-    primary = {
-        part.experiment
-        for claim in catalogue.claims.values()
-        if claim.primary
-        for part in claim.parts
-        if isinstance(part, EmpiricalPart)
-    } - {"source-predecessors"}  # for a GPU alone
-    assert primary <= set(order[: len(primary) + 1])  # densenet-params, of the same networks as D2, is among them

@@ -15,7 +15,7 @@ import yaml
 from pydantic.dataclasses import dataclass
 
 from pipeline.claims.experiments import Experiment
-from pipeline.claims.parts import Beside, CostRatio, Part, PopulationPart, TimedContrast, TrainedContrast
+from pipeline.claims.parts import Beside, CostRatio, EmpiricalPart, Part, PopulationPart, TimedContrast, TrainedContrast
 from pipeline.claims.timings.plans import Timing
 from pipeline.errors import UsageError
 from pipeline.schema import STRICT, parse, to_json
@@ -65,6 +65,12 @@ class Catalogue:
         for identifier, claim in self.claims.items():
             for part in (*claim.parts, *claim.beside):
                 self._check(part, identifier)
+
+    @property
+    def primary_experiments(self) -> set[str]:
+        """Experiments that primary claims rest on."""
+        parts = [part for claim in self.claims.values() if claim.primary for part in claim.parts]
+        return {part.experiment for part in parts if isinstance(part, EmpiricalPart | PopulationPart)}
 
     def _check(self, part: Part | Beside, identifier: str) -> None:
         """That what a part names is there."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.claims.catalogue import Catalogue
+from pipeline.claims.catalogue import Catalogue, catalogue_of
 from pipeline.claims.estimates import ClaimRecords
 from pipeline.claims.experiments import plan_experiment
 from pipeline.claims.timings.costs import check_timing
@@ -18,7 +18,6 @@ from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.population import Pairs, paired_errors, published_full_trainings, published_table
 from pipeline.evidence.records import PASSING_REASONS, GroupRecord
 from pipeline.evidence.statistics import NO_RATE_TRAINS
-from pipeline.files import read_json
 from pipeline.running.plans import RunPlan
 from pipeline.schema import read_record
 from pipeline.settings import read_settings
@@ -36,8 +35,8 @@ Record = TypeVar("Record", GroupRecord, TimingRecord)
 
 
 def record_file(workspace: Workspace, kind: str, name: str) -> Path:
-    """Where the workspace keeps the record of an experiment or a timing."""
-    return workspace.results / kind / f"{name}.json"
+    """Where the workspace keeps the record of an experiment or a timing that was run by hand."""
+    return workspace.by_hand / kind / f"{name}.json"
 
 
 def published_file(workspace: Workspace, kind: str, name: str, profile: str) -> Path:
@@ -76,7 +75,7 @@ def evidence_of(workspace: Workspace, catalogue: Catalogue) -> FoundEvidence:
     Where the data are not prepared, published records are compared with the plan for those that they name. Raises
     DataError where there are own records, and the data that they are compared with is not prepared.
     """
-    own, published = evidence_in(workspace.results, catalogue), evidence_in(workspace.published / "claims", catalogue)
+    own, published = own_records(workspace, catalogue), evidence_in(workspace.published / "claims", catalogue)
     trained = {name: record for name, record in own.experiments.items() if record.profile != PILOT}
     whole, left_out = whole_records(workspace, catalogue, trained)
     is_prepared = (workspace.prepared_data / read_settings(workspace.params_file).data.name).exists()
@@ -90,24 +89,29 @@ def evidence_of(workspace: Workspace, catalogue: Catalogue) -> FoundEvidence:
     return FoundEvidence(ClaimRecords(experiments, timings, rankings_of(workspace)), tuple(sorted(elsewhere)), left_out)
 
 
+def own_records(workspace: Workspace, catalogue: Catalogue) -> ClaimRecords:
+    """Records of the workspace: of what was run by hand with a full profile, else of its stages, else by hand."""
+    planned, by_hand = evidence_in(workspace.results, catalogue), evidence_in(workspace.by_hand, catalogue)
+    return ClaimRecords(_before(by_hand.experiments, planned.experiments), _before(by_hand.timings, planned.timings))
+
+
 def judged_evidence(workspace: Workspace, results: Path, catalogue: Catalogue) -> ClaimRecords:
     """What the claims of a folder of results are judged by; timings that are not as claims.yaml has them are left out.
 
-    In the workspace's own results that is what its plans ask for, and no more: what else lies there was run by hand.
-    The user's own experiments have no plans: their whole records count. Raises UsageError where something planned was
-    not run, or its record is not of the plan in force.
+    In the workspace's own results that is what its plans ask for, and of what was run by hand the user's own
+    experiments, which have no plans. Raises UsageError where something planned was not run, or its record is not of the
+    plan in force.
     """
     found = evidence_in(results, catalogue)
     timings, _ = _whole_timings(catalogue, found.timings)
     experiments = found.experiments
     if results == workspace.results:
-        plan_files = {name: workspace.plans / EXPERIMENTS / f"{name}.json" for name in catalogue.experiments}
-        by_hand = {name: record for name, record in experiments.items() if not plan_files[name].exists()}
-        experiments, _ = whole_records(workspace, catalogue, by_hand)
-        for name, plan_file in plan_files.items():
-            if not plan_file.exists() or not read_json(plan_file)["networks"]:
-                continue
-            plan = read_record(RunPlan, plan_file)
+        by_hand = evidence_in(workspace.by_hand, catalogue)
+        source = catalogue_of(workspace) if by_hand.experiments else catalogue
+        mine = {name: record for name, record in by_hand.experiments.items() if name not in source.experiments}
+        experiments, _ = whole_records(workspace, catalogue, mine)
+        for plan_file in sorted((workspace.plans / EXPERIMENTS).glob("*.json")):
+            name, plan = plan_file.stem, read_record(RunPlan, plan_file)
             if name not in found.experiments:
                 raise UsageError(f"{name} is planned and was not run: run the experiment")
             check_record(plan, found.experiments[name], load_manifest(workspace.prepared_data / plan.data))
@@ -116,7 +120,7 @@ def judged_evidence(workspace: Workspace, results: Path, catalogue: Catalogue) -
 
 
 def _before(own: Mapping[str, Record], published: Mapping[str, Record]) -> dict[str, Record]:
-    """Own records of a full profile, before published ones, before own records of a smaller one."""
+    """Own records of a full profile, before published (or planned) ones, before own records of a smaller one."""
     full = {name: record for name, record in own.items() if record.profile in FULL_PROFILES}
     return {**own, **published, **full}
 

@@ -7,6 +7,7 @@ as unfinished, so that another machine can go on from it, but no claim is judged
 """
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pipeline.claims.claim_records import (
     UNFINISHED,
     evidence_in,
     judged_evidence,
+    own_records,
     published_file,
     published_record,
     whole_records,
@@ -27,7 +29,6 @@ from pipeline.claims.judging import ON_ANY_MACHINE, judge
 from pipeline.claims.simulation import STUDIES
 from pipeline.claims.tables import count
 from pipeline.claims.timings.costs import check_timing
-from pipeline.claims.timings.plans import TimingRecord
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.data.manifest import load_manifest, summary
 from pipeline.evidence.records import GroupRecord
@@ -37,7 +38,7 @@ from pipeline.process import run_and_exit
 from pipeline.publishing.publish import renew_readme
 from pipeline.reporting.report import FEATURED, write_report
 from pipeline.running.campaign import stored_record
-from pipeline.schema import read_record, to_json
+from pipeline.schema import to_json
 from pipeline.settings import read_settings
 from pipeline.workspace import Workspace, current_workspace
 
@@ -48,30 +49,33 @@ def publish_claims(workspace: Workspace, results: Path | None = None) -> list[Cl
     Records are those of the workspace, or of another folder of results, as one brought back from a GPU. Raises
     UsageError where one of a timing is not as claims.yaml has it.
     """
-    catalogue, results = catalogue_of(workspace), results or workspace.results
-    for name, timing in catalogue.timings.items():
-        own = results / TIMINGS / f"{name}.json"
-        if own.exists() and (record := read_record(TimingRecord, own)).profile in FULL_PROFILES:
-            check_timing(name, timing, record)
-            _copy(own, published_file(workspace, TIMINGS, name, record.profile))
+    catalogue = catalogue_of(workspace)
+    own = evidence_in(results, catalogue) if results else own_records(workspace, catalogue)
+    for name, record in own.timings.items():
+        if record.profile in FULL_PROFILES:
+            check_timing(name, catalogue.timings[name], record)
+            write_json(published_file(workspace, TIMINGS, name, record.profile), to_json(record))
     waiting = [
-        reason for profile in FULL_PROFILES for reason in _publish_experiments(workspace, catalogue, profile, results)
+        reason
+        for profile in FULL_PROFILES
+        for reason in _publish_experiments(workspace, catalogue, profile, own.experiments)
     ]
     evidence = judged_evidence(workspace, workspace.published / "claims", catalogue)
     verdicts = judge(catalogue, evidence)
     write_json(workspace.published / "claims" / "claims.json", to_json(verdicts))
     simulation = workspace.results / "simulation.json"
     if simulation.exists() and read_json(simulation)["studies"] >= STUDIES:  # the smoke profile simulates fewer
-        _copy(simulation, workspace.published / "claims" / "simulation.json")
+        shutil.copy(simulation, workspace.published / "claims" / "simulation.json")
     print(count(verdicts))
     for reason in waiting:
         print(f"not judged by yet: {reason}")
     return verdicts
 
 
-def _publish_experiments(workspace: Workspace, catalogue: Catalogue, profile: str, results: Path) -> list[str]:
+def _publish_experiments(
+    workspace: Workspace, catalogue: Catalogue, profile: str, written: Mapping[str, GroupRecord]
+) -> list[str]:
     """Put each record of a profile among the whole or the unfinished ones; return why the latter are not whole."""
-    written = evidence_in(results, catalogue).experiments
     records = {}
     for name, experiment in catalogue.experiments.items():
         published, own = published_record(workspace, name, profile), written.get(name)
@@ -112,11 +116,6 @@ def _adds(record: GroupRecord, published: GroupRecord | None) -> bool:
 def _runs(record: GroupRecord) -> set[str]:
     trained = {run.run for network in record.networks for run in network.runs}
     return trained | {trial.run for network in record.networks for trial in network.rates}
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(source, target)
 
 
 def report_claims(workspace: Workspace) -> None:

@@ -73,7 +73,8 @@ class PlannedNetwork:
 class RunPlan:
     """What the stage `reproduce` trains for one group; channels and classes are those of the data.
 
-    `test`: whether the trained seeds are scored on test images; `probes`: what else is measured of them.
+    `test`: whether the trained seeds are scored on test images; `probes`: what else is measured of them. `first`:
+    whether an experiment is run before others, since a primary claim rests on it.
     """
 
     schema: Literal["run-plan/2"]
@@ -88,6 +89,7 @@ class RunPlan:
     checkpoint_seconds: float = 30.0
     test: bool = True
     probes: tuple[str, ...] = ()
+    first: bool = False
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -113,7 +115,7 @@ class ProfilePlan:
 
 
 def plan_runs(settings: Settings, profile_name: str, data: DataShape) -> dict[str, RunPlan]:
-    """One plan per family, empty where the profile trains none of it; raises UsageError for any impossible entry."""
+    """One plan for each family of which the profile trains networks; raises UsageError for any impossible entry."""
     profile = settings.profile_named(profile_name)
     for family in profile.networks:
         search_spaces.family(family)
@@ -121,8 +123,9 @@ def plan_runs(settings: Settings, profile_name: str, data: DataShape) -> dict[st
         for network in recipe.get("networks", {}):
             search_spaces.reference(network)
     plans = {
-        family: plan_group(family, profile.networks.get(family, {}), settings, profile_name, data)
-        for family in search_spaces.names()
+        family: plan_group(family, entries, settings, profile_name, data)
+        for family, entries in sorted(profile.networks.items())
+        if entries
     }
     for family, plan in plans.items():
         if stranger := next((network for network in plan.networks if network.family != family), None):

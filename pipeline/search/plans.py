@@ -54,16 +54,13 @@ class PlannedSearch:
 
 def plan_searches(
     settings: Settings, profile_name: str, manifest: Manifest, device: DeviceKind
-) -> dict[str, PlannedSearch | None]:
-    """One search a family, None where the profile has none; raises UsageError for any impossible entry."""
+) -> dict[str, PlannedSearch]:
+    """The searches of a profile by family; raises UsageError for any impossible entry."""
     entries = settings.profile_named(profile_name).searches
     for family in entries:
         search_spaces.family(family)
     return {
-        family: plan_entry(family, entries[family], settings, profile_name, manifest, device)
-        if family in entries
-        else None
-        for family in search_spaces.names()
+        family: plan_entry(family, entry, settings, profile_name, manifest, device) for family, entry in entries.items()
     }
 
 

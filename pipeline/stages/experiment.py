@@ -1,23 +1,41 @@
-"""Stage `experiment`: trains the arms of one experiment; `python -m pipeline.stages.experiment NAME`."""
+"""Stage `experiment`: trains the arms of the profile's experiments, those of primary claims first."""
 
-import sys
-
-from pipeline.files import write_json
+from pipeline.errors import RunsFailedError
+from pipeline.files import fresh_folder, write_json
 from pipeline.process import run_stage
-from pipeline.schema import to_json
-from pipeline.stages.reproduce import carry_out
+from pipeline.running.workers import prepare_workers
+from pipeline.schema import read_record, to_json
 from pipeline.workspace import current_workspace
 
 
-def main(name: str) -> None:
-    """Write reports/results/experiments/<name>.json, a GroupRecord; empty where the profile has no size for it.
+def main() -> None:
+    """Write reports/results/experiments/<name>.json, a GroupRecord, for each experiment of the profile.
 
-    Raises RunsFailedError, and writes nothing, where a run was lost for a passing reason.
+    Raises RunsFailedError, after the others have run, where runs of an experiment were lost for a passing reason.
     """
     workspace = current_workspace()
-    record = carry_out(workspace, workspace.plans / "experiments" / f"{name}.json")
-    write_json(workspace.results / "experiments" / f"{name}.json", to_json(record))
+    target = fresh_folder(workspace.results / "experiments")
+    if not (plan_files := sorted((workspace.plans / "experiments").glob("*.json"))):
+        return
+    prepare_workers()  # PyTorch loads there while it loads here
+    from pipeline.reporting.mlflow_pages import show_networks
+    from pipeline.running.campaign import run_plan
+    from pipeline.running.plans import RunPlan
+    from pipeline.running.reproduce import check_final
+
+    plans = sorted((read_record(RunPlan, file) for file in plan_files), key=lambda plan: not plan.first)
+    lost = []
+    for number, plan in enumerate(plans, 1):
+        record = run_plan(workspace, plan, f"{plan.group} {number}/{len(plans)}", on_record=show_networks)
+        try:
+            check_final(record)
+        except RunsFailedError as error:
+            lost.append(str(error))
+        else:
+            write_json(target / f"{plan.group}.json", to_json(record))
+    if lost:
+        raise RunsFailedError("; ".join(lost))
 
 
 if __name__ == "__main__":
-    run_stage(f"experiment-{sys.argv[1]}", current_workspace().locks, lambda: main(sys.argv[1]))
+    run_stage("experiment", current_workspace().locks, main)

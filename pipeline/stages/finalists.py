@@ -1,34 +1,36 @@
-"""Stage `finalists`: a search's best trained again and compared; `python -m pipeline.stages.finalists ENTRY`."""
-
-import sys
-from typing import Any
+"""Stage `finalists`: the best networks of each search, trained again and compared."""
 
 from pipeline.errors import RunsFailedError
 from pipeline.evidence.study_records import StudyRecord
-from pipeline.files import write_json
+from pipeline.files import fresh_folder, write_json
 from pipeline.process import run_stage
 from pipeline.running.workers import prepare_workers
-from pipeline.schema import read_optional, read_record, to_json
+from pipeline.schema import read_record, to_json
 from pipeline.workspace import current_workspace
 
 
-def main(entry: str) -> None:
-    """Write reports/results/finalists/<entry>.json, a FinalistsRecord; empty where nothing was searched, or found."""
-    workspace = current_workspace()
-    study = read_optional(StudyRecord, workspace.results / "studies" / f"{entry}.json")
-    record: Any = {}
-    if study is not None and study.front:
-        prepare_workers()  # PyTorch loads there while it loads here
-        from pipeline.search.finalist_runs import compare_finalists
-        from pipeline.search.plans import PlannedSearch
+def main() -> None:
+    """Write reports/results/finalists/<family>.json, a FinalistsRecord, for each search that found a network.
 
-        planned = read_record(PlannedSearch, workspace.plans / "search" / f"{entry}.json")
-        found = compare_finalists(workspace, study, planned.plan, planned.finalists)
-        if found.lost:
-            raise RunsFailedError(f"{found.lost} trainings of the finalists of {entry} were lost; run it again")
-        record = to_json(found)
-    write_json(workspace.results / "finalists" / f"{entry}.json", record)
+    Raises RunsFailedError where a training was lost for a passing reason.
+    """
+    workspace = current_workspace()
+    target = fresh_folder(workspace.results / "finalists")
+    searched = {file: read_record(StudyRecord, file) for file in sorted((workspace.results / "studies").glob("*.json"))}
+    if not any(study.front for study in searched.values()):
+        return
+    prepare_workers()  # PyTorch loads there while it loads here
+    from pipeline.search.finalist_runs import compare_finalists
+    from pipeline.search.plans import PlannedSearch
+
+    for file, study in searched.items():
+        if study.front:
+            planned = read_record(PlannedSearch, workspace.plans / "search" / file.name)
+            found = compare_finalists(workspace, study, planned.plan, planned.finalists)
+            if found.lost:
+                raise RunsFailedError(f"{found.lost} trainings of the finalists of {file.stem} were lost; run it again")
+            write_json(target / file.name, to_json(found))
 
 
 if __name__ == "__main__":
-    run_stage(f"finalists-{sys.argv[1]}", current_workspace().locks, lambda: main(sys.argv[1]))
+    run_stage("finalists", current_workspace().locks, main)

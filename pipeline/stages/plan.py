@@ -1,11 +1,13 @@
-"""Stage `plan`: params.yaml, claims.yaml and the data's manifest become one plan a family, an experiment, a timing."""
+"""Stage `plan`: params.yaml, claims.yaml and the data's manifest become the plans of the profile in force."""
+
+from dataclasses import replace
 
 from pipeline.claims.catalogue import catalogue_of
 from pipeline.claims.experiments import is_stated_for, plan_experiment
 from pipeline.claims.timings.plans import plan_timing
 from pipeline.data.manifest import load_manifest
 from pipeline.errors import UsageError
-from pipeline.files import write_json
+from pipeline.files import fresh_folder, write_json
 from pipeline.machine import resolve_device
 from pipeline.process import run_stage
 from pipeline.running.plans import plan_profile, plan_runs
@@ -16,31 +18,38 @@ from pipeline.workspace import current_workspace
 
 
 def main() -> None:
-    """Write plans/{reproduce,profile,search}/<family>.json and plans/{experiments,timings}/<name>.json."""
+    """Write plans/{reproduce,profile,search}/<family>.json and plans/{experiments,timings}/<name>.json.
+
+    There is a plan only for what the profile trains, searches or times.
+    """
     workspace = current_workspace()
     settings = read_settings(workspace.params_file)
     manifest = load_manifest(workspace.prepared_data / settings.data.name)
     latency_seconds = settings.profile_named().latency_seconds
+    kinds = ("reproduce", "profile", "search", "experiments", "timings")
+    folders = {kind: fresh_folder(workspace.plans / kind) for kind in kinds}
     plans = plan_runs(settings, settings.profile, manifest)
     for family, plan in plans.items():
-        write_json(workspace.plans / "reproduce" / f"{family}.json", to_json(plan))
-        write_json(workspace.plans / "profile" / f"{family}.json", to_json(plan_profile(plan, latency_seconds)))
+        write_json(folders["reproduce"] / f"{family}.json", to_json(plan))
+        write_json(folders["profile"] / f"{family}.json", to_json(plan_profile(plan, latency_seconds)))
     for family, search in plan_searches(settings, settings.profile, manifest, resolve_device()).items():
-        write_json(workspace.plans / "search" / f"{family}.json", {} if search is None else to_json(search))
+        write_json(folders["search"] / f"{family}.json", to_json(search))
     catalogue = catalogue_of(workspace)
+    first = catalogue.primary_experiments
     for name, experiment in catalogue.experiments.items():
-        plan_file = workspace.plans / "experiments" / f"{name}.json"
-        write_json(plan_file, {"networks": [], "data": manifest.name, "profile": settings.profile})
         if settings.profile not in experiment.sizes:
             continue
         try:
-            write_json(plan_file, to_json(plan_experiment(name, experiment, settings.profile, settings, manifest)))
+            plan = plan_experiment(name, experiment, settings.profile, settings, manifest)
         except UsageError as error:
             if is_stated_for(manifest):
                 raise
             print(f"plan: left out for images of this shape: {error}")
+        else:
+            write_json(folders["experiments"] / f"{name}.json", to_json(replace(plan, first=name in first)))
     for name, timing in catalogue.timings.items():
-        write_json(workspace.plans / "timings" / f"{name}.json", to_json(plan_timing(name, timing, settings.profile)))
+        if (timed := plan_timing(name, timing, settings.profile)).rounds:
+            write_json(folders["timings"] / f"{name}.json", to_json(timed))
     networks = sum(len(plan.networks) for plan in plans.values())
     print(f"plan: profile {settings.profile}, {networks} networks of {len(plans)} families, data {manifest.name}")
 

@@ -1,26 +1,25 @@
-"""Stage `profile`: what each network of a group costs; `python -m pipeline.stages.profile GROUP`."""
+"""Stage `profile`: what each network of the profile costs."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.cost.records import CostProfile
-from pipeline.files import read_json, write_json
+from pipeline.files import fresh_folder, write_json
 from pipeline.process import run_stage
 from pipeline.schema import parse, read_record, to_json
 from pipeline.workspace import current_workspace
 
 
-def main(group: str) -> None:
-    """Write reports/results/profiles/<group>.json, a list of CostProfile."""
+def main() -> None:
+    """Write reports/results/profiles/<family>.json, a list of CostProfile, for each family that has a network."""
     workspace = current_workspace()
-    plan_file = workspace.plans / "profile" / f"{group}.json"
-    profiles: list[CostProfile] = []
-    if read_json(plan_file)["networks"]:
+    target = fresh_folder(workspace.results / "profiles")
+    for plan_file in sorted((workspace.plans / "profile").glob("*.json")):
+        profiles: list[CostProfile] = []
         for profile in profile_group(plan_file):
             print(f"profile: {profile.name}: {profile.params:,} parameters, {profile.macs:,} MACs", flush=True)
             profiles.append(profile)
-    write_json(workspace.results / "profiles" / f"{group}.json", to_json(profiles))
+        write_json(target / plan_file.name, to_json(profiles))
 
 
 def profile_group(plan_file: Path) -> Iterator[CostProfile]:
@@ -47,4 +46,4 @@ def profile_group(plan_file: Path) -> Iterator[CostProfile]:
 
 
 if __name__ == "__main__":
-    run_stage(f"profile-{sys.argv[1]}", current_workspace().locks, lambda: main(sys.argv[1]))
+    run_stage("profile", current_workspace().locks, main)

@@ -22,7 +22,7 @@ def test_published_runs_are_taken_over_and_only_the_rest_is_trained(claimed: Wor
     first = json_of(claimed, "experiment", "lenets", "--quiet")
     published = claimed.published / "claims" / "experiments" / "lenets.json"
     published.parent.mkdir(parents=True)
-    shutil.move(claimed.results / "experiments" / "lenets.json", published)
+    shutil.move(claimed.by_hand / "experiments" / "lenets.json", published)
     shutil.rmtree(claimed.runs)
     assert "from published records, made elsewhere: lenets" in called(claimed, "claims")
     again = json_of(claimed, "experiment", "lenets", "--published", "--quiet")
@@ -86,7 +86,7 @@ def test_of_an_experiment_that_was_interrupted_finished_runs_are_published(claim
     claims = claimed.root / "reports" / "claims.yaml"
     claims.write_text(claims.read_text().replace("rates: [0.1]", "rates: [0.1, 0.3]"))
     json_of(claimed, "experiment", "lenets", "--profile", "full", "--quiet")
-    record_file = claimed.results / "experiments" / "lenets.json"
+    record_file = claimed.by_hand / "experiments" / "lenets.json"
     plain, norm = read_record(GroupRecord, record_file).networks
     record_file.unlink()
     lost = [plain.runs[1].run, norm.rates[0].run]  # as if neither had been trained yet

@@ -271,7 +271,7 @@ def test_a_network_that_no_rate_trains_is_a_result_and_ends_no_study(study: Work
     plan = smoke_plan(study)
     hopeless = tuple(dataclasses.replace(network, rates=(1e12, 1e13)) for network in plan.networks)
     write_json(study.plans / "reproduce" / "lenet.json", to_json(dataclasses.replace(plan, networks=hopeless)))
-    reproduce_stage.main("lenet")
+    reproduce_stage.main()
     record = read_record(GroupRecord, study.results / "runs" / "lenet.json")
     (network,) = record.networks
     assert NO_RATE_TRAINS in network.flags and network.runs == () and not record.lost

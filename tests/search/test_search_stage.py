@@ -34,6 +34,6 @@ def test_a_stage_whose_trials_were_all_lost_begins_anew(
     monkeypatch.setattr("pipeline.search.searches.search", search)
     for _ in range(2):
         with pytest.raises(RunsFailedError, match=r"study lost were lost \(worker ended unexpectedly\): run it again"):
-            search_stage.main("lenet")
+            search_stage.main()
         assert list_studies(study, None) == []
     assert not (study.results / "studies" / "lenet.json").exists()
