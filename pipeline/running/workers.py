@@ -14,8 +14,8 @@ import psutil
 
 from pipeline.process import suppressed_if_gone
 
-PRELOADED = ("pipeline.running.worker_server", "pipeline.running.jobs")
-"""Modules that the server of workers loads before it forks the first."""
+PRELOADED = ("pipeline.running.worker_server", "pipeline.running.jobs", "torch._dynamo")
+"""Modules that the server of workers loads before it forks the first; the last takes a second at a first optimizer."""
 
 
 def prepare_workers() -> None:

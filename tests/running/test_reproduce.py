@@ -270,7 +270,7 @@ def test_a_plan_refuses_unknown_networks_and_impossible_resolutions(study: Works
 def test_a_network_that_no_rate_trains_is_a_result_and_ends_no_study(study: Workspace) -> None:
     plan = smoke_plan(study)
     hopeless = tuple(dataclasses.replace(network, rates=(1e12, 1e13)) for network in plan.networks)
-    write_json(study.plans / "run" / "lenet.json", to_json(dataclasses.replace(plan, networks=hopeless)))
+    write_json(study.plans / "reproduce" / "lenet.json", to_json(dataclasses.replace(plan, networks=hopeless)))
     reproduce_stage.main("lenet")
     record = read_record(GroupRecord, study.results / "runs" / "lenet.json")
     (network,) = record.networks
