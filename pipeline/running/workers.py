@@ -8,8 +8,8 @@ import sys
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, SpawnContext
 
-PRELOADED = ("pipeline.running.worker_server", "pipeline.running.jobs")
-"""Modules that the server of workers loads before it forks the first."""
+PRELOADED = ("pipeline.running.worker_server", "pipeline.running.jobs", "torch._dynamo")
+"""Modules that the server of workers loads before it forks the first; the last takes a second at a first optimizer."""
 
 
 def prepare_workers() -> None:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -247,14 +248,19 @@ def test_a_search_that_is_refused_leaves_the_study_that_it_would_begin_anew(sear
     assert json_of(workspace, "status", "first") == record
 
 
-def test_hours_are_a_budget_that_is_spent_and_can_be_raised(searched: tuple[Workspace, Any]) -> None:
+def test_hours_are_a_budget_that_is_spent_and_can_be_raised(
+    searched: tuple[Workspace, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that goes on by a second with every training that ends."""
     workspace, _ = searched
-    timed = ("search", "lenet", *SMALL, "--study", "timed", "--hours")
-    first = json_of(workspace, *timed, "0.001")  # 3.6 s
-    assert first["state"] == "complete" and first["counted"] >= 1 and first["budget"] == {"hours": 0.001}
-    assert json_of(workspace, *timed, "0.001")["counted"] == first["counted"]
-    assert json_of(workspace, *timed, "0.001", "--dry-run")["trials"] == 0
-    more = json_of(workspace, *timed, "0.0018")
+    clock = SimpleNamespace(monotonic=lambda: float(len(list(workspace.runs.glob("*/result.json")))))
+    monkeypatch.setattr("pipeline.search.driver.time", clock)
+    timed = ("search", "lenet", *SMALL, "--study", "timed", "--seed", "3", "--hours")
+    first = json_of(workspace, *timed, f"{2 / 3600}")
+    assert first["state"] == "complete" and 2 <= first["counted"] <= 4 and first["budget"] == {"hours": 2 / 3600}
+    assert json_of(workspace, *timed, f"{2 / 3600}")["counted"] == first["counted"]
+    assert json_of(workspace, *timed, f"{2 / 3600}", "--dry-run")["trials"] == 0
+    more = json_of(workspace, *timed, f"{6 / 3600}")
     assert more["state"] == "complete" and more["counted"] > first["counted"]
 
 
