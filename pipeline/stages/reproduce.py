@@ -23,14 +23,15 @@ def main() -> None:
         from pipeline.running.plans import RunPlan
         from pipeline.running.reproduce import check_final
 
-        plans = [read_record(RunPlan, file) for file in plan_files]
-        networks = tuple(network for plan in plans for network in plan.networks)
-        together = replace(plans[0], group="reproduce", networks=networks)
+        plans = {file.stem: read_record(RunPlan, file) for file in plan_files}
+        networks = tuple(network for plan in plans.values() for network in plan.networks)
+        together = replace(next(iter(plans.values())), group="reproduce", networks=networks)
         record = run_plan(workspace, together, "reproduce", on_record=show_networks)
         check_final(record)
-        for plan in plans:
-            own = tuple(network for network in record.networks if network.family == plan.group)
-            write_json(target / f"{plan.group}.json", to_json(replace(record, group=plan.group, networks=own)))
+        for family, plan in plans.items():
+            names = {network.name for network in plan.networks}
+            own = tuple(network for network in record.networks if network.name in names)
+            write_json(target / f"{family}.json", to_json(replace(record, group=family, networks=own)))
 
 
 if __name__ == "__main__":
