@@ -17,6 +17,8 @@ import pytest
 from pipeline.running.workers import PRELOADED
 from pipeline.workspace import Workspace
 
+USUAL = ("mlflow", "pipeline.data.prepare", "pipeline.search.searches", "pipeline.tracking.replay")
+"""What tests have other processes do, loaded once for all."""
 TESTS = str(Path(__file__).parent)
 LONGEST_SECONDS = 900.0
 """After which whatever is waited for is taken to hang. No test asks how long something takes: machines differ."""
@@ -28,7 +30,7 @@ def fresh_processes() -> ForkServerContext:
     It is the one that forks workers, too; its environment is that of its start.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*PRELOADED, "held", "mlflow", "pipeline.tracking.replay", "pipeline.verbs.app"])
+    context.set_forkserver_preload([*PRELOADED, "held", "processes", "verbs", *USUAL])
     return context
 
 

@@ -1,16 +1,20 @@
 """Preparing as a whole: the same bytes each time, whole or absent, whatever happens to the process or the disk."""
 
+import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from image_folders import digits, files_of, small_digits, write_class, write_small_digits
 from PIL import Image
+from processes import LONGEST_SECONDS, exit_codes, fresh_processes
 
 from pipeline.data.arrays import open_training_data, verify
 from pipeline.data.manifest import load_manifest
@@ -45,7 +49,9 @@ def command(source: str, raw: Path, prepared: Path, seed: int = 0, largest_file_
 
 def run(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, **environment}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False
+    )
 
 
 def test_fashion_mnist_twice_gives_the_same_bytes(
@@ -109,6 +115,53 @@ def test_a_failed_preparation_leaves_the_old_one(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "prepared").iterdir()) == [".digits.lock", "digits"]
 
 
+CHANGES = ("os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.truncate")
+
+
+def prepare_and_be_killed(source: Path, prepared: Path, at: int) -> None:
+    """Prepare, in a process of its own that is killed before its n-th change of a file or folder."""
+    changes = 0
+
+    def look(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal changes
+        writes = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        if writes or event in CHANGES:
+            changes += 1
+            if changes == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(look)
+    prepare(str(source), prepared, prepared, tell=lambda _: None)
+
+
+@pytest.mark.parametrize("was_there", [False, True])
+def test_killed_before_any_of_its_changes_it_leaves_all_or_nothing_and_runs_again(
+    tmp_path: Path, was_there: bool
+) -> None:
+    """Where there was one before, that or the new one; only between its two renames there is none."""
+    source = write_small_digits(tmp_path / "digits")
+    for seed in (0, 1):
+        prepare(str(source), tmp_path, tmp_path / f"{seed}", seed=seed, tell=lambda _: None)
+    old, new = files_of(tmp_path / "1" / "digits"), files_of(tmp_path / "0" / "digits")
+    found: list[object] = []
+    for at in itertools.count(1):
+        prepared = tmp_path / f"killed-{at}"
+        if was_there:
+            shutil.copytree(tmp_path / "1", prepared)
+        (code,) = exit_codes(fresh_processes().Process(target=prepare_and_be_killed, args=(source, prepared, at)))
+        found.append(files_of(prepared / "digits") if (prepared / "digits").exists() else None)
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        prepare(str(source), prepared, prepared, tell=lambda _: None)
+        assert files_of(prepared / "digits") == new
+        assert sorted(path.name for path in prepared.iterdir()) == [".digits.lock", "digits"]
+    assert len(found) > 15 and found[-1] == new
+    assert all(each in (None, old, new) if was_there else each in (None, new) for each in found)
+    assert found.count(None) == (1 if was_there else len(found) - 1)
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize("seconds", [0.4, 0.8, 1.1])
 def test_killed_at_any_moment_it_leaves_all_or_nothing_and_runs_again(
     raw_fashion_mnist: Path, prepared_fashion_mnist: Path, tmp_path: Path, seconds: float
@@ -147,7 +200,7 @@ def test_two_at_once_wait_for_each_other(tmp_path: Path) -> None:
         write_class(tmp_path / "x" / str(label), images[labels == label][:200])
     preparing = command(str(tmp_path / "x"), tmp_path, tmp_path / "prepared")
     processes = [subprocess.Popen(preparing, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)]
-    results = [(process.communicate(timeout=60), process.returncode) for process in processes]
+    results = [(process.communicate(timeout=LONGEST_SECONDS), process.returncode) for process in processes]
     assert [code for _, code in results] == [0, 0, 0], results
     verify(tmp_path / "prepared" / "x")
     assert sorted(path.name for path in (tmp_path / "prepared").iterdir()) == [".x.lock", "x"]
