@@ -81,20 +81,9 @@ def test_one_training_has_the_same_noise_wherever_it_is_met(table: PopulationTab
     assert len(set(others)) > 1
 
 
-def test_a_comparison_that_is_there_is_never_overwritten_by_another(table: PopulationTable, tmp_path: Path) -> None:
-    table_file, file = tmp_path / "table.json", tmp_path / "search.json"
-    write_json(table_file, to_json(table))
-    record = compare_into(file, table_file, ["random"], 1, 1, lambda line: None)
-    before = file.read_bytes()
-    with pytest.raises(UsageError, match=r"holds a comparison .* \(1 repeats\): move it away"):
-        compare_into(file, table_file, ["random"], 2, 1, lambda line: None)
-    write_json(table_file, to_json(replace(table, networks=table.networks[1:])))
-    with pytest.raises(UsageError, match="on another table"):
-        compare_into(file, table_file, ["random"], 1, 1, lambda line: None)
-    assert file.read_bytes() == before and record.first_seed == FIRST_SEED
-
-
-def test_a_comparison_that_was_interrupted_goes_on(table: PopulationTable, tmp_path: Path) -> None:
+def test_a_comparison_goes_on_after_an_interrupt_and_is_never_overwritten_by_another(
+    table: PopulationTable, tmp_path: Path
+) -> None:
     table_file, file = tmp_path / "table.json", tmp_path / "search.json"
     write_json(table_file, to_json(table))
 
@@ -110,6 +99,14 @@ def test_a_comparison_that_was_interrupted_goes_on(table: PopulationTable, tmp_p
     courses = gone_on.courses["error and MACs"]["random, halving"]
     for seed, course in enumerate(courses, start=FIRST_SEED):
         assert course == simulate(Arm("random", True), Surrogate(table), seed, ("error", "macs"))
+
+    before = file.read_bytes()
+    with pytest.raises(UsageError, match=r"holds a comparison .* \(2 repeats\): move it away"):
+        compare_into(file, table_file, ["random"], 1, 1, lambda line: None)
+    write_json(table_file, to_json(replace(table, networks=table.networks[1:])))
+    with pytest.raises(UsageError, match="on another table"):
+        compare_into(file, table_file, ["random"], 2, 1, lambda line: None)
+    assert file.read_bytes() == before and gone_on.first_seed == FIRST_SEED
 
 
 @pytest.mark.parametrize("halving", [True, False])

@@ -1,10 +1,10 @@
 """The driver of a search: exact budgets, the same study each time, new networks within the limits by every sampler."""
 
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import CHECKOUT
@@ -88,7 +88,10 @@ def test_a_plan_that_differs_is_told_field_by_field(manifest: Manifest) -> None:
     assert differences(one, one) == []
 
 
-def test_a_second_driver_is_refused_and_told_who_holds_the_study(tmp_path: Path, manifest: Manifest) -> None:
+def test_a_second_driver_is_refused_and_told_who_holds_the_study(
+    tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.search.lock.PATIENCE_SECONDS", 0.1)
     plan = table_plan(manifest)
     studies = run_table(tmp_path, manifest, plan, 2, TableExecutor(1))
     study = studies.open("study")
@@ -173,16 +176,16 @@ def test_where_a_study_stands_is_told_before_anything_new_happens(tmp_path: Path
 
 
 def test_hours_that_end_before_any_network_was_trained_in_full_leave_one_that_was(
-    tmp_path: Path, manifest: Manifest
+    tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waited: list[Job] = []
+    clock = [0.0]
+    monkeypatch.setattr("pipeline.search.driver.time", SimpleNamespace(monotonic=lambda: clock[0]))
 
-    def wait(job: Job) -> None:
-        time.sleep(2.5 if not waited else 0)
-        waited.append(job)
+    def takes_two_hours(job: Job) -> None:
+        clock[0] += 2 * 3600
 
     plan = table_plan(manifest, sampler="random")
-    studies = run_table(tmp_path, manifest, plan, Budget(hours=2 / 3600), TableExecutor(1, wait))
+    studies = run_table(tmp_path, manifest, plan, Budget(hours=1), TableExecutor(1, takes_two_hours))
     (trial,) = studies.open("study").trials()
     studies.close()
     assert (trial.state, len(trial.rungs)) == ("complete", len(plan.rungs))

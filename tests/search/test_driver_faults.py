@@ -3,16 +3,16 @@
 import itertools
 import signal
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import optuna
 import pytest
 from driver_to_kill import BOUNDARIES, TRIALS, search_until_killed
 from optuna.storages import RDBStorage
-from processes import exit_codes, fresh_processes
+from processes import exit_codes, fresh_processes, wait_until
 from table_search import TableExecutor, check_trials, record_of, run_table, searched, table_plan
 
 from pipeline.data.manifest import Manifest
@@ -22,7 +22,6 @@ from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.files import write_json
 from pipeline.process import Interrupted
 from pipeline.running.jobs import Job, Lost
-from pipeline.running.runner import WATCH_SECONDS
 from pipeline.schema import to_json
 from pipeline.search.studies import StoredStudy, Studies
 from pipeline.training.history import Progress
@@ -167,30 +166,50 @@ def test_a_trial_lost_at_a_later_rung_has_seen_what_it_had_and_one_that_comes_af
 
 @pytest.mark.parametrize("after_training", [False, True])
 def test_a_hung_worker_is_given_up_and_its_late_result_is_not_counted(
-    tmp_path: Path, manifest: Manifest, after_training: bool
+    tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch, after_training: bool
 ) -> None:
+    """By a clock that goes on when a worker hangs; its result comes while the run is trained again."""
     plan = table_plan(manifest, halving=False, sampler="random")
-    release, hung = threading.Event(), list[str]()
+    looks, clock = [0], [0.0]
+    again = threading.Event()
+    hung: dict[str, threading.Thread] = {}
+
+    def monotonic() -> float:
+        looks[0] += 1
+        return clock[0]
+
+    monkeypatch.setattr("pipeline.running.runner.time", SimpleNamespace(monotonic=monotonic))
+    monkeypatch.setattr("pipeline.running.runner.WATCH_SECONDS", 0.01)
+
+    def wait_until_seen() -> None:
+        """The runner looks at its clock for each of two workers, and when it begins a run."""
+        before = looks[0]
+        wait_until(lambda: looks[0] > before + 20)
 
     def hang(job: Job) -> None:
-        if not hung:
-            hung.append(job.run)
+        if job.run in hung:
+            again.set()
+            hung[job.run].join()
+        elif not hung:
+            hung[job.run] = threading.current_thread()
             if after_training:  # it was seen to train, and then its progress was removed
                 folder = RunStore(job.store).folder(job.run)
                 write_json(folder.progress, to_json(Progress(9, 9, 10, 10, 1000.0, ())))
-                time.sleep(2 * WATCH_SECONDS)
+                wait_until_seen()
                 folder.progress.unlink()
-            release.wait(30)
+                wait_until_seen()
+            clock[0] += 1e6
+            again.wait()
 
-    threading.Timer(8.0, release.set).start()
     executor = TableExecutor(2, hang)
-    studies = run_table(tmp_path, manifest, plan, 6, executor, stall_seconds=2.0 if after_training else 0.5)
+    studies = run_table(tmp_path, manifest, plan, 6, executor, stall_seconds=1e5)
     assert executor.calls["cancel"] >= 1
     trials = studies.open("study").trials()
     studies.close()
     assert [trial.state for trial in trials] == ["complete"] * 6
-    assert next(trial for trial in trials if trial.run == hung[0]).attempts == 2
+    assert next(trial for trial in trials if trial.run in hung).attempts == 2
     assert sorted(t.counted_at or 0 for t in trials) == [1, 2, 3, 4, 5, 6]
+    assert [run for run, _, _ in executor.trained].count(*hung) == 2  # both times
 
 
 def test_a_network_that_diverges_is_a_failed_trial_and_is_not_tried_again(

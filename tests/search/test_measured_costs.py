@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from processes import wait_until
 from table_search import TableExecutor, run_table, table_plan
 
 import search_spaces
@@ -32,7 +33,8 @@ def test_trainings_are_not_held_up_by_measurements_without_end(tmp_path: Path, m
 
     class Watched(TableExecutor):
         def work(self, job: Job) -> None:
-            time.sleep(0.3)
+            wait_until(lambda: len(measured) > MEASURED_AT_ONCE)
+            time.sleep(0.1)  # in which nothing more is to be measured
             measured_by_then.append(len(measured))
             super().work(job)
 

@@ -240,7 +240,10 @@ def test_fresh_begins_anew_with_other_settings(searched: tuple[Workspace, Any]) 
     assert [trial["number"] for trial in after["trials"]] == [0, 1, 2]
 
 
-def test_a_search_that_is_refused_leaves_the_study_that_it_would_begin_anew(searched: tuple[Workspace, Any]) -> None:
+def test_a_search_that_is_refused_leaves_the_study_that_it_would_begin_anew(
+    searched: tuple[Workspace, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.running.open_runner.PATIENCE_SECONDS", 0.1)
     workspace, record = searched
     again = ("search", "lenet", "--trials", "2", *SMALL, "--study", "first", "--fresh")
     with only_one("driver", workspace.locks, 0.0), pytest.raises(StorageError, match="already running"):
