@@ -84,8 +84,9 @@ def test_the_bundle_runs_in_pieces_without_dvc_and_mlflow_and_its_records_are_ta
 
 
 def with_published(study: Workspace) -> None:
-    """Give a workspace what the checkout has published."""
-    shutil.copy(CHECKOUT / "README.md", study.root / "README.md")
+    """Give a workspace what the checkout has published, and the settings by which that was made."""
+    for name in ("README.md", "params.yaml"):
+        shutil.copy(CHECKOUT / name, study.root / name)
     (study.root / "reports" / "claims.yaml").unlink(missing_ok=True)
     shutil.copytree(CHECKOUT / "reports", study.root / "reports", dirs_exist_ok=True)
 
