@@ -6,11 +6,13 @@ import os
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+from postgres import server
 from processes import begin_to_load
 
 from pipeline.data.manifest import Manifest, load_manifest
@@ -83,6 +85,13 @@ def study(prepared_fashion_mnist: Path, tmp_path: Path, monkeypatch: pytest.Monk
     But for the samples on which networks are scored as they train, a tenth of the usual ones.
     """
     return make_study(tmp_path / "study", prepared_fashion_mnist, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL server, without user info; each test has a database or names of its own in it."""
+    with server(tmp_path_factory.mktemp("postgres") / "server") as url:
+        yield url
 
 
 @functools.cache

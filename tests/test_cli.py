@@ -1,7 +1,6 @@
 """The command line as scripts use it: verbs, JSON, exit codes, one-line errors."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 import typer.main
 from conftest import make_study
+from verbs import typed
 
 import search_spaces
 from pipeline.verbs.app import app, main
@@ -212,28 +212,15 @@ def test_train_writes_its_result_to_standard_output_alone_and_finds_it_again(
 
 
 def test_results_do_not_depend_on_process_locale_or_hash_seed(
-    prepared_fashion_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    convstudy: Convstudy, prepared_fashion_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = []
-    for environment in (
-        {"PYTHONHASHSEED": "1", "LC_ALL": "C"},
-        {"PYTHONHASHSEED": "2", "LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo"},
-    ):
-        workspace = make_study(tmp_path / environment["PYTHONHASHSEED"], prepared_fashion_mnist, monkeypatch)
-        command = [
-            sys.executable,
-            "-m",
-            "pipeline.verbs.app",
-            "train",
-            "lenet-small",
-            "--train-images",
-            "256",
-            "--quiet",
-        ]
-        subprocess.run(command, env={**os.environ, **environment}, check=True)
-        (result,) = workspace.runs.glob("*/result.json")
-        results.append((result.parent.name, result.read_bytes()))
-    assert results[0] == results[1]
+    verb = ("train", "lenet-small", "--train-images", "256", "--quiet")
+    elsewhere = make_study(tmp_path / "elsewhere", prepared_fashion_mnist, monkeypatch)
+    typed(elsewhere, *verb, PYTHONHASHSEED="2", LC_ALL="C.UTF-8", TZ="Asia/Tokyo")
+    here = make_study(tmp_path / "here", prepared_fashion_mnist, monkeypatch)
+    assert convstudy(*verb)[0] == 0
+    (one,), (other,) = (list(workspace.runs.glob("*/result.json")) for workspace in (here, elsewhere))
+    assert one.parent.name == other.parent.name and one.read_bytes() == other.read_bytes()
 
 
 def test_a_run_that_diverges_is_exit_code_5_with_its_reason_and_complete_json(

@@ -3,14 +3,13 @@
 import os
 import socket
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import optuna
 import pytest
-from postgres import CANARY, binaries, new_database, server, with_query, with_user
+from postgres import CANARY, needs_postgres, new_database, with_query, with_user
 from processes import LONGEST_SECONDS, exit_codes, fresh_processes
 from table_search import TableExecutor, run_table, table_plan
 
@@ -25,14 +24,6 @@ from pipeline.search.storage import hidden, shown, storage_url
 from pipeline.search.studies import Studies
 from pipeline.settings import FinalistsSettings
 from pipeline.workspace import Workspace
-
-needs_postgres = pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed")
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with server(tmp_path_factory.mktemp("postgres") / "server") as url:
-        yield url
 
 
 @needs_postgres

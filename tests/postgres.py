@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+import pytest
 
 CANARY = "canary-8f3a"
 """The password; it must appear in no output and no file of ours."""
@@ -21,6 +22,9 @@ def binaries() -> Path | None:
         return found[-1].parent
     initdb = shutil.which("initdb")
     return Path(initdb).parent if initdb else None
+
+
+needs_postgres = pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed")
 
 
 @contextmanager
