@@ -3,17 +3,41 @@
 Exit codes: 0 done; 2 impossible request; 3 data unusable; 4 storage; 5 some runs failed; 130 / 143 interrupted.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from pipeline import __version__
 from pipeline.errors import UsageError
 from pipeline.verbs import benches, claims, data, networks, searches, stores
 
+GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Data": (data.prepare, data.contact_sheet),
+    "Networks": (networks.architectures, networks.profile, networks.train, networks.reproduce),
+    "Searches": (searches.search, searches.studies, searches.status, searches.finalists),
+    "Claims": (claims.experiment, claims.claims),
+    "Stores": (stores.report, stores.ui, stores.replay, stores.doctor, stores.gc),
+    "Benchmarks": (benches.bench, benches.bench_search),
+}
+"""The verbs as `convstudy --help` groups them."""
+
+
+class _Grouped(typer.core.TyperGroup):
+    """Lists the verbs by group, each with the first sentence of its help."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        for group, functions in GROUPS.items():
+            commands = [self.commands[name_of(function)] for function in functions]
+            with formatter.section(group):
+                formatter.write_dl([(str(command.name), command.get_short_help_str(120)) for command in commands])
+
+
 app = typer.Typer(
     name="convstudy",
-    help="Searches convolutional architectures and reproduces, with statistics, what is claimed about them.",
+    help="Search convolutional architectures, and test with statistics what is claimed about them.",
+    cls=_Grouped,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -35,15 +59,15 @@ def _without_verb(
         print(context.get_help())
 
 
-for verb in (
-    *(data.prepare, data.contact_sheet),
-    *(networks.architectures, networks.profile, networks.train, networks.reproduce),
-    *(searches.search, searches.studies, searches.status, searches.finalists),
-    *(claims.experiment, claims.claims),
-    *(benches.bench, benches.bench_search),
-    *(stores.report, stores.ui, stores.replay, stores.doctor, stores.gc),
-):
-    app.command()(verb)
+def name_of(verb: Callable[..., None]) -> str:
+    """What a user types for it."""
+    return verb.__name__.replace("_", "-")
+
+
+for functions in GROUPS.values():
+    for verb in functions:
+        examples = "\n".join(f"  {example}" for example in verb.examples)  # type: ignore[attr-defined]
+        app.command(name_of(verb), epilog=f"\b\nExamples:\n{examples}")(verb)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from pipeline.verbs.options import Output, data_folder, verb
 from pipeline.workspace import current_workspace
 
 
-@verb
+@verb("convstudy bench throughput", "convstudy bench throughput packing --repeats 3")
 def bench(
     out: Output,
     names: Annotated[list[str] | None, typer.Argument(help="Benchmarks; default: all (hours).")] = None,
@@ -25,7 +25,7 @@ def bench(
     out.answer(run_benchmarks(names or [], repeats, folder, workspace.results / "benchmarks", out.line))
 
 
-@verb
+@verb("convstudy bench-search", "convstudy bench-search --samplers tpe,random --repeats 10")
 def bench_search(
     out: Output,
     samplers: Annotated[

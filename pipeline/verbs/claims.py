@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pipeline.claims.catalogue import Catalogue
 
 
-@verb
+@verb("convstudy experiment cardinality --profile full --dry-run", "convstudy experiment activations")
 def experiment(
     out: Output,
     name: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="An experiment or timing of (my-)claims.yaml.")],
@@ -86,7 +86,7 @@ def _time(
     out.answer(record, plan_seeds(catalogues, name, ClaimRecords(timings={name: record})))
 
 
-@verb
+@verb("convstudy claims", "convstudy claims V4")
 def claims(
     out: Output,
     identifier: Annotated[str | None, typer.Argument(metavar="[ID]", help="One claim, as V4; default: all.")] = None,

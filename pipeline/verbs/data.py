@@ -10,7 +10,7 @@ from pipeline.verbs.options import Data, Output, open_data, verb
 from pipeline.workspace import current_workspace
 
 
-@verb
+@verb("convstudy prepare ~/photos", "convstudy prepare ~/labels.csv --name birds --image-size 64 --skip-bad")
 def prepare(
     out: Output,
     source: Annotated[
@@ -45,7 +45,7 @@ def prepare(
     out.answer({**to_json(manifest), "fingerprint": manifest.fingerprint})
 
 
-@verb
+@verb("convstudy contact-sheet augmented", "convstudy contact-sheet augmented --data photos --output sheet.png")
 def contact_sheet(
     out: Output,
     recipe: Annotated[str, typer.Argument(help="A recipe of params.yaml with augmentations.")] = "augmented",

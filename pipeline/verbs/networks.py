@@ -10,7 +10,7 @@ from pipeline.verbs.options import Data, Device, DryRun, Network, Output, Worker
 from pipeline.workspace import Workspace, current_workspace
 
 
-@verb
+@verb("convstudy architectures", "convstudy architectures --json references.json")
 def architectures(out: Output) -> None:
     """List the reference networks: name, family, resolution, parameters, MACs."""
     import search_spaces
@@ -35,7 +35,7 @@ def architectures(out: Output) -> None:
     out.answer(rows, "\n".join(lines))
 
 
-@verb
+@verb("convstudy profile resnet18", "convstudy profile mine.json --resolution 32 --channels 3")
 def profile(
     out: Output,
     network: Network,
@@ -65,7 +65,7 @@ def profile(
     out.answer(priced, describe(priced))
 
 
-@verb
+@verb("convstudy train vgg-small --epochs 5 --test", "convstudy train resnet-small --data photos --lr 0.05 --seed 2")
 def train(
     out: Output,
     network: Network,
@@ -107,7 +107,7 @@ def train(
         raise RunsFailedError(f"{name}: {trained['reason']}")
 
 
-@verb
+@verb("convstudy reproduce lenet resnet18 --seeds 5", "convstudy reproduce --profile full --dry-run")
 def reproduce(
     out: Output,
     names: Annotated[list[str] | None, typer.Argument(help="References; default: the profile's.")] = None,

@@ -74,29 +74,33 @@ class Output:
             write_json(self.json_file, to_json(value))
 
 
-def verb(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb the options `--json`, `--debug` and `--quiet`.
+def verb(*examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function a verb: with the options `--json`, `--debug` and `--quiet`, and `examples` in its help.
 
-    The verb takes the Output that they make as its first argument. `--debug` prints the traceback of an error, which
-    is then raised as without it.
+    The function takes the Output that the options make as its first argument. `--debug` prints the traceback of an
+    error, which is then raised as without it.
     """
 
-    @functools.wraps(function)
-    def call(json_file: Path | None, debug: bool, quiet: bool, **options: Any) -> None:
-        try:
-            function(Output(json_file, quiet), **options)
-        except (ConvstudyError, OSError):
-            if debug:
-                traceback.print_exc()
-            raise
+    def made(function: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def call(json_file: Path | None, debug: bool, quiet: bool, **options: Any) -> None:
+            try:
+                function(Output(json_file, quiet), **options)
+            except (ConvstudyError, OSError):
+                if debug:
+                    traceback.print_exc()
+                raise
 
-    _, *own = inspect.signature(function).parameters.values()
-    shared = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
-        for name, annotation, default in _SHARED
-    ]
-    call.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # typer reads options off it
-    return call
+        _, *own = inspect.signature(function).parameters.values()
+        shared = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+            for name, annotation, default in _SHARED
+        ]
+        call.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # typer reads options off it
+        call.examples = examples  # type: ignore[attr-defined]
+        return call
+
+    return made
 
 
 def read_network(text: str) -> tuple[str, dict[str, Any] | None]:

@@ -30,7 +30,10 @@ Storage = Annotated[
 ]
 
 
-@verb
+@verb(
+    "convstudy search resnet --trials 100 --max-macs 40M",
+    "convstudy search vgg,resnet,anynet-e --objectives error,latency --hours 2",
+)
 @limited
 def search(
     out: Output,
@@ -111,7 +114,7 @@ def search(
         raise RunsFailedError(f"{len(lost)} of {record.counted} trials were lost: {lost[0].reason}")
 
 
-@verb
+@verb("convstudy studies", "convstudy studies --storage postgresql://user@host/studies")
 def studies(out: Output, storage: Storage = None) -> None:
     """List the studies of a storage."""
     from pipeline.search import searches
@@ -123,7 +126,7 @@ def studies(out: Output, storage: Storage = None) -> None:
     out.answer(rows, "\n".join(lines or ["no study yet: `convstudy search` makes one"]))
 
 
-@verb
+@verb("convstudy status STUDY", "convstudy status STUDY --json study.json")
 def status(
     out: Output,
     study: Annotated[str, typer.Argument(help="A study's name.")],
@@ -136,7 +139,7 @@ def status(
     out.answer(record, tables.tabulate(record))
 
 
-@verb
+@verb("convstudy finalists STUDY", "convstudy finalists STUDY --seeds 8 --members 2 --no-random-search")
 def finalists(
     out: Output,
     study: Annotated[str, typer.Argument(help="A study's name.")],

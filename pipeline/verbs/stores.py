@@ -8,7 +8,7 @@ from pipeline.verbs.options import Output, verb
 from pipeline.workspace import current_workspace
 
 
-@verb
+@verb("convstudy report", "convstudy report --quiet")
 def report(out: Output) -> None:
     """Write the report again from the records in reports/results, and show it in MLflow."""
     from pipeline.reporting.mlflow_pages import show_report
@@ -21,7 +21,7 @@ def report(out: Output) -> None:
     out.answer({"report": str(page)})
 
 
-@verb
+@verb("convstudy ui", "convstudy ui --port 5001")
 def ui(out: Output, port: Annotated[int, typer.Option(min=1, max=65535)] = 5000) -> None:
     """Browse the runs in MLflow's UI, on this machine only."""
     from pipeline.tracking.ui import serve_ui
@@ -32,7 +32,7 @@ def ui(out: Output, port: Annotated[int, typer.Option(min=1, max=65535)] = 5000)
     serve_ui(current_workspace().mlflow, port=port)
 
 
-@verb
+@verb("convstudy replay", "convstudy replay --json summary.json")
 def replay(out: Output) -> None:
     """Rebuild MLflow from the run store, without duplicates."""
     from pipeline.reporting.rebuild import rebuild_mlflow
@@ -41,7 +41,7 @@ def replay(out: Output) -> None:
     out.answer(summary, ", ".join(f"{count} {what}" for what, count in summary.items()))
 
 
-@verb
+@verb("convstudy doctor", "convstudy doctor --json -")
 def doctor(out: Output) -> None:
     """Show what is installed, which device is used, and the state of data and stores."""
     from pipeline.reporting.doctor import examine
@@ -53,7 +53,7 @@ def doctor(out: Output) -> None:
     out.answer(findings, "\n".join(lines))
 
 
-@verb
+@verb("convstudy gc --dry-run", "convstudy gc --weights")
 def gc(
     out: Output,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what can go, with sizes; remove nothing.")] = False,
