@@ -1,4 +1,4 @@
-"""The repository keeps its own word: README's figures, verbs and file map, and what code may not do."""
+"""The repository keeps its own word: the pages' figures, commands, links and file map, and what code may not do."""
 
 import re
 import subprocess
@@ -9,38 +9,61 @@ import pytest
 import typer.main
 
 from pipeline.errors import UsageError
-from pipeline.publishing.publish import publish, with_generated_parts
-from pipeline.verbs.app import app
+from pipeline.publishing.pages import generated_parts, pages_of, with_generated_parts
+from pipeline.publishing.publish import publish
+from pipeline.verbs.app import GROUPS, app, name_of
 from pipeline.workspace import Workspace
 
 CHECKOUT = Path(__file__).parents[1]
-README = (CHECKOUT / "README.md").read_text()
+PAGES = [*pages_of(CHECKOUT), CHECKOUT / "CONTRIBUTING.md"]
 SOURCES = sorted(path for package in ("pipeline", "search_spaces") for path in (CHECKOUT / package).rglob("*.py"))
 
 
-def test_the_readmes_figures_are_those_of_the_published_records() -> None:
-    assert with_generated_parts(README, Workspace(CHECKOUT).published) == README
+def test_the_pages_figures_commands_and_schemas_are_those_of_records_and_code() -> None:
+    pages = {page: page.read_text() for page in pages_of(CHECKOUT)}
+    assert with_generated_parts(pages, generated_parts(Workspace(CHECKOUT).published)) == pages
 
 
-def typed_in_the_readme() -> dict[str, str]:
-    """What its table of verbs says one may type, by verb; `a` · `b` in one row are two."""
-    table = README.split("## The verbs")[1].split("\n## ")[0]
-    cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
-    found: dict[str, str] = {}
-    for usage in (usage for cell in cells for usage in re.findall(r"`([^`]+)`", cell)):
-        verb, _, rest = usage.removeprefix("convstudy ").partition(" ")
-        found[verb] = f"{found.get(verb, '')} {rest}"
-    return found
+def test_a_generated_part_stands_on_one_page() -> None:
+    page, mark = Path("page.md"), "<!-- generated: a -->\nold\n<!-- end -->"
+    assert with_generated_parts({page: mark}, {"a": "new"}) == {page: mark.replace("old", "new")}
+    for text, parts in ((mark + mark, {"a": "new"}), ("", {"a": "new"}), (mark, {})):
+        with pytest.raises(UsageError, match="must exist and stand on one page"):
+            with_generated_parts({page: text}, parts)
 
 
-def test_every_verb_is_in_the_readmes_table_and_every_usage_there_is_one_of_a_verb() -> None:
-    verbs = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    typed = typed_in_the_readme()
-    assert set(typed) == set(verbs)
-    for verb, usage in typed.items():
-        options = {option for parameter in verbs[verb].params for option in parameter.opts}
-        assert set(re.findall(r"--[a-z-]+", usage)) <= options, verb
-    assert set(re.findall(r"`convstudy ([a-z-]+)", README)) <= set(verbs)
+def test_the_readme_is_short() -> None:
+    assert len((CHECKOUT / "README.md").read_bytes()) < 10_240
+
+
+VERBS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+def refused_options(usage: str) -> set[str]:
+    """Options of a command line that its verb does not have; all of it for an unknown verb."""
+    verb, *words = usage.removeprefix("convstudy ").split()
+    if verb not in VERBS:
+        return {verb}
+    options = {option for parameter in VERBS[verb].params for option in (*parameter.opts, *parameter.secondary_opts)}
+    return {word for word in words if word.startswith("--")} - options
+
+
+def test_every_verb_has_two_examples_that_it_understands_and_is_in_a_group() -> None:
+    functions = [function for group in GROUPS.values() for function in group]
+    assert sorted(map(name_of, functions)) == sorted(VERBS)
+    for function in functions:
+        examples = function.examples  # type: ignore[attr-defined]
+        assert len(set(examples)) == 2 and {example.split()[1] for example in examples} == {name_of(function)}
+        assert set().union(*map(refused_options, examples)) == set(), examples
+        assert VERBS[name_of(function)].epilog.endswith(f"  {examples[0]}\n  {examples[1]}")
+
+
+def test_every_command_in_the_pages_is_one_of_a_verb() -> None:
+    command = re.compile(r"(?:^|`|&& )(convstudy [a-z-]+[^`\n#&]*)", re.MULTILINE)
+    typed = [usage for page in PAGES for usage in command.findall(page.read_text())]
+    assert len(typed) > 40
+    for usage in typed:
+        assert refused_options(usage) == set(), usage
 
 
 MADE = ("data", "plans", "runs", "studies", "mlruns", "reports/results")
@@ -48,8 +71,8 @@ MADE = ("data", "plans", "runs", "studies", "mlruns", "reports/results")
 
 
 def file_map() -> list[str]:
-    """The paths of the README's file map, line by line; what is indented lies in the folder above it."""
-    block = README.split("## File map")[1].split("```")[1]
+    """The paths of the file map, line by line; what is indented lies in the folder above it."""
+    block = (CHECKOUT / "docs" / "architecture.md").read_text().split("## File map")[1].split("```")[1]
     paths: list[str] = []
     folders: list[str] = []
     for indent, name in re.findall(r"^( {0,8})(\S+)", block, flags=re.MULTILINE):
@@ -102,9 +125,22 @@ def test_the_file_map_stands_in_the_order_of_the_layers() -> None:
     assert order == sorted(order) and len(order) == len(height)
 
 
-def test_pictures_and_links_of_the_readme_exist() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (CHECKOUT / target).exists(), target
+def anchors(page: Path) -> set[str]:
+    """What a link may name of a page, as GitHub makes it of headings."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_pictures_and_links_of_the_pages_exist() -> None:
+    links = [(page, target) for page in PAGES for target in re.findall(r"\]\(([^)]+)\)", page.read_text())]
+    assert len(links) > 20
+    for page, target in links:
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        path = (page.parent / file).resolve() if file else page
+        assert path.exists(), (page, target)
+        assert not anchor or anchor in anchors(path), (page, target)
 
 
 @pytest.mark.parametrize(

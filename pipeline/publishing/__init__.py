@@ -1,1 +1,1 @@
-"""Publishing: records of real runs copied to reports/published, and the README's figures made from them."""
+"""Publishing: records of real runs copied to reports/published, and the generated pages made from them."""

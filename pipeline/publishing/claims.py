@@ -1,7 +1,7 @@
 """Publishing the evidence of claims: records of the profiles "full" and "gpu", and the verdicts that they give.
 
 `python -m pipeline.publishing.claims` copies what the workspace has to reports/published/claims, judges by what
-lies there, writes report.html and REPORT.md with its figures beside it, and renews the README. Of an experiment that is
+lies there, writes report.html and REPORT.md with its figures beside it, and renews the pages. Of an experiment that is
 under way, or was interrupted, it takes the runs that are finished. A record that still lacks planned seeds is published
 as unfinished, so that another machine can go on from it, but no claim is judged by it before it is whole.
 """
@@ -35,7 +35,7 @@ from pipeline.evidence.records import GroupRecord
 from pipeline.files import read_json, write_json
 from pipeline.machine import resolve_device
 from pipeline.process import run_and_exit
-from pipeline.publishing.publish import renew_readme
+from pipeline.publishing.pages import renew_pages
 from pipeline.reporting.report import FEATURED, write_report
 from pipeline.running.campaign import stored_record
 from pipeline.schema import to_json
@@ -127,14 +127,14 @@ def report_claims(workspace: Workspace) -> None:
 
 
 def renew_claims(workspace: Workspace, results: Path | None = None) -> None:
-    """Publish evidence as `publish_claims` does, then write the report by it and renew the README."""
+    """Publish evidence as `publish_claims` does, then write the report by it and renew the pages."""
     publish_claims(workspace, results)
     report_claims(workspace)
-    renew_readme(workspace)
+    renew_pages(workspace)
 
 
 def main() -> None:
-    """Publish the workspace's evidence and renew the README."""
+    """Publish the workspace's evidence and renew the pages."""
     renew_claims(current_workspace())
 
 

@@ -1,1 +1,1 @@
-"""What a reader is shown: reports, figures, the README's tables, and the state of the stores."""
+"""What a reader is shown: reports, charts, and the state of the stores."""
