@@ -107,9 +107,35 @@ def versions() -> dict[str, str]:
     return found
 
 
-def cores() -> int:
-    """Processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cores(system: Path = Path("/")) -> int:
+    """Processor cores this process may use: by its affinity, and by the CPU quota of its control groups."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(min(available, _cpu_quota(system))))
+
+
+def _cpu_quota(system: Path) -> float:
+    """Cores' worth of time that the control groups of this process and those above them allow (versions 1 and 2)."""
+    quotas = [float("inf")]
+    for controllers, group in _control_groups(system):
+        if controllers and "cpu" not in controllers:
+            continue
+        for path in (group, *group.parents):
+            folder = system / "sys/fs/cgroup" / ("cpu" if controllers else "") / path
+            file = folder / ("cpu.cfs_quota_us" if controllers else "cpu.max")
+            if file.exists():
+                limit, *period = file.read_text().split()
+                period = period or [(folder / "cpu.cfs_period_us").read_text()]
+                if limit not in ("max", "-1"):
+                    quotas.append(int(limit) / int(period[0]))
+    return min(quotas)
+
+
+def _control_groups(system: Path) -> list[tuple[list[str], Path]]:
+    """(controllers, path) of each control group of this process; no controllers in version 2."""
+    file = system / "proc/self/cgroup"
+    lines = file.read_text().splitlines() if file.exists() else []
+    groups = [line.split(":", 2)[1:] for line in lines if line]
+    return [(controllers.split(",") if controllers else [], Path(path.strip("/"))) for controllers, path in groups]
 
 
 def keep_freed_memory() -> bool:
@@ -156,14 +182,12 @@ def kills_for_memory(system: Path = Path("/")) -> int:
     The group's counter is in memory.events (version 2) or memory.oom_control (version 1), that of all in /proc/vmstat;
     0 where there is none.
     """
-    groups = system / "proc/self/cgroup"
     files = []
-    for line in groups.read_text().splitlines() if groups.exists() else []:
-        _, controllers, path = line.split(":", 2)
+    for controllers, group in _control_groups(system):
         if not controllers:
-            files.append(system / f"sys/fs/cgroup/{path.strip('/')}/memory.events")
-        elif "memory" in controllers.split(","):
-            files.append(system / f"sys/fs/cgroup/memory/{path.strip('/')}/memory.oom_control")
+            files.append(system / "sys/fs/cgroup" / group / "memory.events")
+        elif "memory" in controllers:
+            files.append(system / "sys/fs/cgroup/memory" / group / "memory.oom_control")
     for file in (*files, system / "proc/vmstat"):
         for line in file.read_text().splitlines() if file.exists() else []:
             if line.startswith("oom_kill "):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO
 
 import psutil
 
@@ -38,6 +38,7 @@ def run_and_exit(action: Callable[[], object], debug: bool = False) -> NoReturn:
     """Call `action`, tell what goes wrong in one line (with a traceback if `debug`), and exit with the right code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    sys.stdout, sys.stderr = _UntilClosed(sys.stdout), _UntilClosed(sys.stderr)
     code = 0
     try:
         action()
@@ -57,6 +58,31 @@ def run_and_exit(action: Callable[[], object], debug: bool = False) -> NoReturn:
         code = error.exit_code
     sys.stdout.flush()
     sys.exit(code)
+
+
+class _UntilClosed:
+    """A text stream that turns silent when its reader is gone, as in `convstudy … | head -1`: the work goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, unless nobody reads any more."""
+        self._unless_closed(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, unless nobody reads any more."""
+        self._unless_closed(self._stream.flush)
+
+    def _unless_closed(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def run_stage(name: str, locks: Path, action: Callable[[], object]) -> NoReturn:

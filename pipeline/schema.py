@@ -26,12 +26,33 @@ STRICT = ConfigDict(extra="forbid", strict=True)
 def parse(kind: type[T], value: Any, where: str) -> T:
     """`value` (of JSON or YAML) as a `kind`; raises UsageError with every fault, each with its place under `where`."""
     try:
-        parsed: T = _adapter(kind).validate_json(json.dumps(value))
+        parsed: T = _adapter(kind).validate_json(json.dumps(_checked(value, where)))
     except ValidationError as error:
         raise UsageError("; ".join(_tell(fault, kind, where) for fault in error.errors())) from error
     except (TypeError, ValueError) as error:
         raise UsageError(f"{where}: {error}") from error
     return parsed
+
+
+def _checked(value: Any, where: str) -> Any:
+    """`value`, if JSON has such values and its keys are text or whole numbers; YAML knows dates, and `no` is False."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(key, bool) or not isinstance(key, str | int):
+                raise UsageError(f"{where}: key {key} is read as {_kind_of(key)}: quote it")
+            _checked(inner, f"{where}.{key}")
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            _checked(inner, f"{where}.{index}")
+    elif not isinstance(value, str | int | float | None):
+        raise UsageError(f"{where} (={value}) is read as {_kind_of(value)}: quote it")
+    return value
+
+
+def _kind_of(value: Any) -> str:
+    """What YAML took a value for, in a user's words."""
+    words = {bool: "true or false", int: "a number", float: "a number", type(None): "nothing"}
+    return words.get(type(value), f"a {type(value).__name__}")
 
 
 def read_record(kind: type[T], path: Path) -> T:
@@ -67,6 +88,8 @@ def _tell(fault: Any, kind: Any, where: str) -> str:
         return f"{path}: is missing"
     if fault["type"] == "value_error":
         return f"{path}: {message}"
+    if fault["type"] == "string_type" and not isinstance(fault["input"], dict | list):
+        return f"{path} (={json.dumps(fault['input'])}) is read as {_kind_of(fault['input'])}, not as text: quote it"
     return f"{path} (={fault['input']!r}): {message[:1].lower()}{message[1:]}"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.machine import keep_freed_memory, kills_for_memory
+from pipeline.machine import cores, keep_freed_memory, kills_for_memory
 
 PEAKS = """
 import torch
@@ -44,3 +44,24 @@ def test_kills_for_memory_are_those_of_the_own_group_where_it_counts_them(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert kills_for_memory(tmp_path) == 3
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "allowed"),
+    [
+        ("0::/a/b\n", {"sys/fs/cgroup/a/b/cpu.max": "max 100000", "sys/fs/cgroup/a/cpu.max": "250000 100000"}, 2),
+        ("0::/box\n", {"sys/fs/cgroup/box/cpu.max": "50000 100000"}, 1),
+        ("4:cpu,cpuacct:/box\n3:memory:/box\n", {"sys/fs/cgroup/cpu/box/cpu.cfs_quota_us": "300000"}, 3),
+        ("4:cpu:/box\n", {"sys/fs/cgroup/cpu/box/cpu.cfs_quota_us": "-1"}, 8),
+        ("0::/\n", {}, 8),
+    ],
+)
+def test_a_quota_of_the_control_groups_limits_the_cores(
+    groups: str, files: dict[str, str], allowed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.machine.os.sched_getaffinity", lambda pid: set(range(8)))
+    period = {"sys/fs/cgroup/cpu/box/cpu.cfs_period_us": "100000"}
+    for name, text in {"proc/self/cgroup": groups, **period, **files}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{text}\n")
+    assert cores(tmp_path) == allowed

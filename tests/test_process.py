@@ -93,3 +93,29 @@ def test_a_signal_waits_until_an_uninterrupted_block_has_ended_and_then_arrives_
         assert told == ["block ended", "arrived", "arrived"]
     finally:
         signal.signal(number, former)
+
+
+TALKING = """
+import sys
+from pathlib import Path
+from pipeline.process import run_and_exit
+
+def talk():
+    for line in range(100_000):
+        print(line)
+        print(line, file=sys.stderr)
+    Path(sys.argv[1]).touch()
+
+run_and_exit(talk)
+"""
+
+
+def test_work_goes_on_silently_when_nobody_reads_any_more(tmp_path: Path) -> None:
+    """As in `convstudy … 2>&1 | head -1`."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", TALKING, str(tmp_path / "done")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdout is not None and process.stdout.readline() == b"0\n"
+    process.stdout.close()
+    assert process.wait(LONGEST_SECONDS) == 0
+    assert (tmp_path / "done").exists()

@@ -96,3 +96,22 @@ def test_a_batch_of_one_image_is_refused_where_batch_norm_would_normalise_by_it(
     assert request.spec.recipe.batch_size == 1
     with pytest.raises(UsageError, match=r"resnet-small: batch_size \(=1\) must be at least 2"):
         single_request("resnet-small", None, settings, "common", one, manifest, 1, "cpu", False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  name: fashion-mnist", "  name: 2024-05-09", r"data\.name \(=2024-05-09\) is read as a date: quote it"),
+        ("  name: fashion-mnist", "  name: 007", r"data\.name \(=7\) is read as a number, not as text: quote it"),
+        ("  name: fashion-mnist", "  name: no", r"data\.name \(=false\) is read as true or false, not as text: quote"),
+        ("  name: fashion-mnist", "  name: ~ #", r"data\.name \(=null\) is read as nothing, not as text: quote it"),
+        ("profile: quick", "profile: on", r"profile \(=true\) is read as true or false, not as text: quote it"),
+        ("  smoke:\n", "  no:\n", r"profiles: key False is read as true or false: quote it"),
+    ],
+)
+def test_values_that_yaml_does_not_read_as_text_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    text = (CHECKOUT / "params.yaml").read_text()
+    assert old in text
+    (tmp_path / "params.yaml").write_text(text.replace(old, new, 1))
+    with pytest.raises(UsageError, match=message):
+        read_settings(tmp_path / "params.yaml")

@@ -77,6 +77,10 @@ class Ending:
     start_ms: int
     end_ms: int
 
+    def end_after(self, start_ms: int) -> int:
+        """When the run ended, if it was shown as begun at `start_ms`: later, also where a clock went back meanwhile."""
+        return self.end_ms if self.end_ms > start_ms else start_ms + self.end_ms - self.start_ms
+
     def at(self, step: int) -> int:
         """When the epoch `step` ended, taking all epochs as equally long."""
         last = max(1, len(self.history))

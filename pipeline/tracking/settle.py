@@ -83,7 +83,7 @@ def settle_run(
     if weights is not None:
         changed |= _log_weights(store, run, weights, ending.tags.get(WEIGHTS, ""))
     if run.info.status != ending.status:
-        store.end(run.info.run_id, ending.status, ending.end_ms)
+        store.end(run.info.run_id, ending.status, ending.end_after(run.info.start_time))
         changed = True
     return "created" if created else "updated" if changed else "unchanged"
 

@@ -8,6 +8,7 @@ itself exempts origins on localhost, whatever their port. Its job runner, artifa
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,8 +37,8 @@ def ui_environment() -> dict[str, str]:
     return {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
-def serve_ui(folder: Path, host: str = "127.0.0.1", port: int = 5000) -> NoReturn:
-    """Become the MLflow server, over an empty store if there is none yet.
+def serve_ui(folder: Path, host: str = "127.0.0.1", port: int = 5000, on_free: Callable[[], object] = int) -> NoReturn:
+    """Become the MLflow server, over an empty store if there is none yet; `on_free` is called once the port is free.
 
     Raises UsageError when the port is taken, StorageError when the store cannot be made.
     """
@@ -47,7 +48,8 @@ def serve_ui(folder: Path, host: str = "127.0.0.1", port: int = 5000) -> NoRetur
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise UsageError(f"cannot serve on {host}:{port}: {error.strerror}; choose another port") from error
+            raise UsageError(f"cannot serve on {host}:{port}: {error.strerror}; choose another with --port") from error
+    on_free()
     if not database_file(folder).exists():
         open_store(folder)
     sys.stdout.flush()

@@ -1,5 +1,6 @@
 """The verbs of searches: search, studies, status, finalists."""
 
+from collections import Counter
 from typing import Annotated
 
 import typer
@@ -112,6 +113,9 @@ def search(
     lost = [trial for trial in record.trials if trial.reason in PASSING_REASONS]
     if lost:  # a network that diverged is a result of the search; one that the machine lost is none
         raise RunsFailedError(f"{len(lost)} of {record.counted} trials were lost: {lost[0].reason}")
+    if record.trials and all(trial.state == "failed" for trial in record.trials):
+        (reason, count), *_ = Counter(trial.reason for trial in record.trials).most_common()
+        raise RunsFailedError(f"all {len(record.trials)} trials failed, {count} of them by this: {reason}")
 
 
 @verb("convstudy studies", "convstudy studies --storage postgresql://user@host/studies")

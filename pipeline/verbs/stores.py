@@ -27,9 +27,12 @@ def ui(out: Output, port: Annotated[int, typer.Option(min=1, max=65535)] = 5000)
     from pipeline.tracking.ui import serve_ui
 
     url = f"http://127.0.0.1:{port}"
-    out.line(f"MLflow UI: {url} (Ctrl-C ends it)")
-    out.answer({"url": url})
-    serve_ui(current_workspace().mlflow, port=port)
+
+    def announce() -> None:
+        out.line(f"MLflow UI: {url} (Ctrl-C ends it)")
+        out.answer({"url": url})
+
+    serve_ui(current_workspace().mlflow, port=port, on_free=announce)
 
 
 @verb("convstudy replay", "convstudy replay --json summary.json")

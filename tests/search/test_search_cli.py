@@ -13,7 +13,7 @@ import pytest
 from conftest import make_study
 from verbs import SMALL, called, json_of, refused, typed
 
-from pipeline.errors import StorageError
+from pipeline.errors import RunsFailedError, StorageError
 from pipeline.evidence.store import RunStore
 from pipeline.files import sha256_file
 from pipeline.process import only_one
@@ -238,6 +238,14 @@ def test_fresh_begins_anew_with_other_settings(searched: tuple[Workspace, Any]) 
     after = json_of(workspace, *again, "3", "--max-macs", "2M", "--fresh")
     assert (before["counted"], after["counted"], after["limits"]) == (2, 3, {"macs": 2_000_000})
     assert [trial["number"] for trial in after["trials"]] == [0, 1, 2]
+
+
+def test_a_search_in_which_every_training_diverges_says_so(study: Workspace) -> None:
+    text = study.params_file.read_text()
+    study.params_file.write_text(text.replace("  common:\n", "  common:\n    learning_rate: 1.0e+9\n", 1))
+    with pytest.raises(RunsFailedError, match=r"all 2 trials failed, \d of them by this: diverged: "):
+        called(study, "search", "lenet", "--trials", "2", *SMALL, "--study", "hopeless")
+    assert {trial["state"] for trial in json_of(study, "status", "hopeless")["trials"]} == {"failed"}
 
 
 def test_a_search_that_is_refused_leaves_the_study_that_it_would_begin_anew(

@@ -29,6 +29,7 @@ from tracking_runs import (
 )
 
 from pipeline.evidence.store import RunStore
+from pipeline.tracking.content import Ending
 from pipeline.tracking.mirror import Mirror, code_commit
 from pipeline.tracking.store import MlflowStore
 
@@ -264,3 +265,11 @@ def test_runs_that_were_finished_before_leave_their_networks_as_they_are(runs: R
         show_network(mirror, record_of(runs))
         assert query(folder, "SELECT * FROM runs") == before
     assert query(folder, "SELECT * FROM runs") == before
+
+
+def test_no_run_ends_before_it_began() -> None:
+    """A run is shown when its first step is seen, and its end is known to the second; clocks may go back."""
+    ending = Ending("FINISHED", (), (), {}, start_ms=10_000, end_ms=14_000)
+    assert ending.end_after(10_500) == 14_000
+    assert ending.end_after(14_700) == 18_700  # shown late: as long as it took
+    assert ending.end_after(7_200_000) == 7_204_000

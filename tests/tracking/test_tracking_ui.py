@@ -119,13 +119,13 @@ def test_nothing_listens_beyond_loopback(server: Server) -> None:
     assert listening == {f"0100007F:{port}"}
 
 
-def test_a_taken_port_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_taken_port_is_said_in_one_line_and_no_address_before(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(UsageError, match=f"cannot serve on 127.0.0.1:{port}: .*; choose another port"):
-            serve_ui(tmp_path, port=port)
+        with pytest.raises(UsageError, match=f"cannot serve on 127.0.0.1:{port}: .*; choose another with --port"):
+            serve_ui(tmp_path, port=port, on_free=lambda: pytest.fail("its address was given out"))
 
 
 @pytest.mark.parametrize("name", ["100%", "what?"])
