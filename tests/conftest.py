@@ -88,9 +88,12 @@ def study(prepared_fashion_mnist: Path, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL server, without user info; each test has a database or names of its own in it."""
-    with server(tmp_path_factory.mktemp("postgres") / "server") as url:
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server, without user info; each test has a database or names of its own in it.
+
+    Not below pytest's own folder, which another run of pytest makes unreadable for the user "postgres".
+    """
+    with tempfile.TemporaryDirectory() as folder, server(Path(folder) / "server") as url:
         yield url
 
 

@@ -88,7 +88,8 @@ def with_published(study: Workspace) -> None:
     for name in ("README.md", "params.yaml"):  # by the project's own recipes published records are whole
         shutil.copy(CHECKOUT / name, study.root / name)
     (study.root / "reports" / "claims.yaml").unlink(missing_ok=True)
-    shutil.copytree(CHECKOUT / "reports", study.root / "reports", dirs_exist_ok=True)
+    for name in ("docs", "reports"):
+        shutil.copytree(CHECKOUT / name, study.root / name, dirs_exist_ok=True)
 
 
 def test_experiments_brought_without_groups_renew_the_claims_alone(study: Workspace, tmp_path: Path) -> None:
