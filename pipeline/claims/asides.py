@@ -1,6 +1,6 @@
-"""What stands beside a claim: figures and contrasts that no rule was fixed for, and that decide nothing.
+"""Figures for information: they have no decision rule and are not judged.
 
-They are measured as parts are, with intervals of 95 % that are not adjusted for the number of them.
+They are measured like parts. Their 95 % intervals are not adjusted for multiple comparisons.
 """
 
 from typing import assert_never
@@ -16,11 +16,11 @@ from pipeline.errors import UsageError
 from pipeline.running.plans import as_reference, native_resolution, resolve_network
 
 CHANNELS, CLASSES, PIXELS = 1, 10, 28
-"""Of Fashion-MNIST, by which arms are priced."""
+"""Shape of Fashion-MNIST, for which the costs of arms are counted."""
 
 
 def asides_of(identifier: str, catalogue: Catalogue, evidence: ClaimRecords) -> tuple[Aside, ...]:
-    """All of one claim; raises UsageError where a calculation has no such figure."""
+    """The figures of one claim. Raises UsageError if a calculation lacks one of them."""
     return tuple(_aside(item, identifier, catalogue, evidence) for item in catalogue.claims[identifier].beside)
 
 
@@ -43,7 +43,7 @@ def _aside(item: Beside, identifier: str, catalogue: Catalogue, evidence: ClaimR
 
 
 def cost_of_arm(catalogue: Catalogue, experiment: str, arm: str, cost: str) -> int:
-    """A cost of an experiment's arm for one image, or the bytes that autograd keeps of it for the backward pass."""
+    """A cost of an experiment's arm for one image, or the bytes that autograd saves for the backward pass."""
     network = catalogue.experiments[experiment].arms[arm].network
     family, config, reference = resolve_network(*as_reference(network, arm))
     resolution = native_resolution(reference, PIXELS)

@@ -37,7 +37,7 @@ class Claim:
         parts: each judged for itself.
         primary: whether it is one of those for which the study was planned.
         remark: what a reader must know, such as the right figure and its arithmetic.
-        beside: further figures that a reader should see; none of them decides anything.
+        beside: further figures for information; they are not judged.
     """
 
     theme: Theme

@@ -40,7 +40,7 @@ def record_file(workspace: Workspace, kind: str, name: str) -> Path:
 
 
 def published_file(workspace: Workspace, kind: str, name: str, profile: str) -> Path:
-    """Where the record of a full profile is published; evidence from a GPU stands beside that from a CPU."""
+    """Where the record of a full profile is published. GPU and CPU evidence have separate files."""
     return workspace.published / "claims" / kind / _file_name(name, profile)
 
 

@@ -1,7 +1,7 @@
-"""From records to estimates: the effect of each part of a claim, with what it is worth.
+"""From records to estimates: the effect of each part of a claim, with its standard error.
 
-The unit of repetition is what could have come out otherwise: a seed, of which all arms of an experiment have the same;
-a round of a timing; a network of a population.
+The unit of replication is a seed, shared by all arms of an experiment; a round of a timing; or a network of a
+population.
 """
 
 import itertools
@@ -31,15 +31,15 @@ from pipeline.evidence.records import GroupRecord, NetworkRecord, SeedRun
 from pipeline.evidence.statistics import AT_CHANCE_LEVEL, AT_THE_EDGE, IN_MICRO_BATCHES, NO_RATE_TRAINS
 
 CAUTIONS = (AT_THE_EDGE, AT_CHANCE_LEVEL, NO_RATE_TRAINS, IN_MICRO_BATCHES)
-"""Flags of arms by which an effect may be of something else than the designs, also of some seeds ("2 of 10 seeds at
+"""Flags of arms that may explain an effect other than by the designs, also for some seeds only ("2 of 10 seeds at
 chance level")."""
 OF_LIMITS = ("learning rate", "trains")
-"""Measures that ask whether an arm comes above chance level, so that one that does not is no caution."""
+"""Measures that test whether an arm is better than chance, so that failing to be is a result and not a caution."""
 
 
 @dataclass(frozen=True)
 class ClaimRecords:
-    """All that parts are estimated from: records by name, and errors by (cheap, dear) way to train."""
+    """The data for all estimates: records by name, and errors by pair of (cheap, expensive) training protocols."""
 
     experiments: Mapping[str, GroupRecord] = field(default_factory=dict)
     timings: Mapping[str, TimingRecord] = field(default_factory=dict)
@@ -88,7 +88,7 @@ def null_of(part: EstimatedPart) -> float:
 
 
 def margin_of(part: EstimatedPart) -> float:
-    """The smallest effect worth speaking of, on the scale of its analysis."""
+    """The smallest effect of interest, on the scale of its analysis."""
     if part.scale == "correlation":
         assert part.against is not None
         return math.atanh(part.against + part.smallest) - math.atanh(part.against)
@@ -154,7 +154,7 @@ def _run_of(network: NetworkRecord, runs: Mapping[int, SeedRun], seed: int) -> S
 
 
 def _term(part: TrainedContrast, trained: Sequence[tuple[NetworkRecord, SeedRun]], classes: int) -> float | None:
-    """Of the arms of a term; a training that failed errs, and has a loss, as guessing does."""
+    """Values of a term's arms. A failed training counts at chance level."""
     values = []
     for network, run in trained:
         value = value_of(part.of, part.target, network, run, classes, part.figure)
@@ -184,7 +184,7 @@ def _error_of_grids(
 
 
 def _populations(part: PopulationPart, record: GroupRecord) -> Estimate:
-    """A network that failed errs more than any other."""
+    """Errors of networks; a failed one ranks behind all others."""
     better, than = (population_errors(record, name) for name in (part.better, part.than))
     failed = sum(math.isinf(error) for error in (*better, *than))
     names = [arm for arm in arms_of(record) if arm.rpartition(" ")[0] in (part.better, part.than)]
@@ -194,7 +194,7 @@ def _populations(part: PopulationPart, record: GroupRecord) -> Estimate:
         shares = (
             f"{np.mean(np.array(e) <= boundary):.0%} of {n}" for e, n in ((better, part.better), (than, part.than))
         )
-        cautions = (f"the distributions part where {' and '.join(shares)} err at most {boundary:.4g} %",)
+        cautions = (f"the distributions separate where {' and '.join(shares)} have errors up to {boundary:.4g} %",)
     return Estimate(superiority(better, than), failed, _setting(record, names), cautions, boundary is not None)
 
 

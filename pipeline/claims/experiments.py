@@ -1,8 +1,8 @@
-"""Experiments of reports/claims.yaml: arms or populations, trained by one protocol, the learning rate tuned.
+"""Experiments of reports/claims.yaml: arms or populations trained under one protocol, with tuned learning rates.
 
-An experiment becomes a RunPlan whose networks are its arms, so that it is carried out as any reproduction: each arm's
-rate is chosen over a grid on validation data, then every arm is trained with the same seeds. What the arms are
-said to hold equal is checked when they are planned, from their Configs.
+An experiment becomes a RunPlan whose networks are its arms. Each arm's rate is selected from a grid on validation data,
+then every arm is trained with the same seeds. Planning checks, from the Configs, that the arms are equal in the costs
+that the experiment declares equal.
 """
 
 import functools
@@ -29,14 +29,14 @@ MOST_DRAWS = 100_000
 
 @dataclass(frozen=True, config=STRICT)
 class Size:
-    """How large an experiment is under one profile.
+    """The size of an experiment under one profile.
 
     Attributes:
-        seeds: trainings of each arm, numbered from `first_seed` on; a pilot's are others than the study's.
-        core_hours: what it may cost on an idle machine, in hours of one core.
-        recipe: further fields of the recipe, such as fewer images.
-        arms: the arms that are trained; none: all.
-        networks: how many of each population; none: as many as the population says.
+        seeds: trainings per arm, numbered from `first_seed`. A pilot uses other seeds than the study.
+        core_hours: budget on an idle machine, in hours of one core.
+        recipe: changes to the recipe, such as fewer images.
+        arms: arms to train; empty for all.
+        networks: networks per population; None for the population's own number.
     """
 
     seeds: int
@@ -49,7 +49,7 @@ class Size:
 
 @dataclass(frozen=True, config=STRICT)
 class Arm:
-    """One side of a comparison: a reference by name or a {"family": …, "config": {…}}, with what is changed for it."""
+    """One side of a comparison: a reference name or {"family": …, "config": {…}}, with its recipe changes and rates."""
 
     network: str | dict[str, Any]
     recipe: dict[str, Any] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Arm:
 
 @dataclass(frozen=True, config=STRICT)
 class Equality:
-    """That arms, all of them where none is named, differ in a cost from their mean by at most the share `within`."""
+    """Requires that each arm's cost is within the share `within` of the arms' mean. No `arms` means all arms."""
 
     cost: Held
     within: float
@@ -70,7 +70,7 @@ class Equality:
 
 @dataclass(frozen=True, config=STRICT)
 class Population:
-    """Networks drawn from a design space, each parameter uniformly, those within the range of MACs, each once."""
+    """Distinct networks drawn uniformly, parameter by parameter, from a design space, within a range of MACs."""
 
     space: str
     networks: int
@@ -86,20 +86,20 @@ class Population:
 
 @dataclass(frozen=True, config=STRICT)
 class Experiment:
-    """One controlled comparison, of arms or of populations of networks.
+    """A controlled comparison of arms or of populations of networks.
 
     Attributes:
-        question: what it is to answer.
-        sizes: profile -> how large it is there; a profile that is missing leaves it out.
-        arms: by name, as claims and figures name them.
-        populations: by name; their networks are further arms, "name 1", "name 2", …
-        rates: the grid over which each arm's learning rate is chosen; a single rate is used as it is.
-        choice, choice_seeds: how they are chosen, as in `TrainingProtocol`.
-        recipe: fields in which all arms differ from the recipe "common".
-        equal: what the arms, or some of them, are said to hold equal.
-        groups: name -> arms that are summed up to one, as the rates of one network are.
-        test: whether the trained arms are scored on test images.
-        probes: what else is measured of the trained arms.
+        question: question that it answers.
+        sizes: profile -> size. A profile that is missing skips the experiment.
+        arms: name -> arm. Claims and charts use these names.
+        populations: name -> population. Its networks become the arms "name 1", "name 2", …
+        rates: learning-rate grid of each arm. A single rate is used without selection.
+        choice, choice_seeds: how rates are selected, as in `TrainingProtocol`.
+        recipe: changes to the recipe "common" for all arms.
+        equal: costs in which the arms must be equal.
+        groups: name -> arms that are combined into one number, such as the rates of one network.
+        test: whether trained arms are evaluated on test images.
+        probes: further measurements of trained arms.
     """
 
     question: str
@@ -135,23 +135,23 @@ class Experiment:
                 raise ValueError(f"seeds (={size.seeds}) of the profile {profile} must be at least 2 where arms differ")
 
     def protocol(self, size: Size) -> TrainingProtocol:
-        """How all arms are trained at one size."""
+        """The training protocol of all arms at one size."""
         changes, seeds = self.recipe | size.recipe, (size.seeds, size.first_seed)
         return TrainingProtocol("common", changes, self.rates, self.choice, self.choice_seeds, *seeds)
 
 
 def is_stated_for(data: DataShape) -> bool:
-    """Whether the project's experiments are stated for such images: arms of equal cost are equal for them."""
+    """Whether the experiments apply to these images. Their arms have equal costs only for Fashion-MNIST's shape."""
     return data.image_shape == (1, 28, 28) and len(data.class_names) == 10
 
 
 def plan_experiment(
     name: str, experiment: Experiment, profile: str, settings: Settings, data: DataShape, seeds: int | None = None
 ) -> RunPlan:
-    """The trainings of an experiment under a profile; `seeds` in place of the profile's. Arms bear both names.
+    """The plan of an experiment under a profile; `seeds` overrides the profile's. Networks are named "experiment.arm".
 
-    Raises UsageError for a profile it has no size for, an impossible arm, or arms that are not equal in what they are
-    said to hold equal, with the figures.
+    Raises UsageError if the experiment has no size for the profile, if an arm cannot be built, or if arms differ in a
+    cost that must be equal; the message has the figures.
     """
     if profile not in experiment.sizes:
         raise UsageError(f"experiment {name} has no size for the profile {profile}: {', '.join(experiment.sizes)}")
@@ -188,7 +188,7 @@ def plan_experiment(
 
 
 def _drawn(title: str, population: Population, networks: int | None, data: DataShape) -> dict[str, Arm]:
-    """The networks of a population as arms; fewer are the first of more. Raises UsageError where there are too few."""
+    """A population's networks as arms. A smaller number is a prefix of a larger one. Raises UsageError for too few."""
     wanted = networks or population.networks
     found = _draw(population, wanted, data.image_shape[0], data.image_shape[-1], len(data.class_names))
     if len(found) < wanted:

@@ -32,7 +32,7 @@ Key = TypeVar("Key")
 class Contrast:
     """A mean difference over `n` seeds, its standard error, and Student's degrees of freedom.
 
-    Where the error is 0, since all seeds agree, the interval is that one number; that so many agree by chance on the
+    Where the error is 0, since all seeds agree, the interval is that one number; that that all agree by chance on the
     side of a limit is what the sign test gives, 2 to the power of minus `n`.
     """
 
@@ -136,15 +136,15 @@ def fisher_correlation(pairs: Sequence[tuple[float, float]]) -> Contrast | None:
 
 @functools.cache
 def _quantile(freedom: float, probability: float) -> float:
-    """Of Student's distribution; kept, since a study asks for few of them many times."""
+    """Quantile of Student's distribution, cached because a study needs few of them many times."""
     return float(stdtrit(freedom, probability))
 
 
 def holm(p_values: Mapping[Key, float], most_true: int | None = None) -> dict[Key, float]:
     """P values adjusted by Holm's method: at most ALPHA of all studies reject any true hypothesis.
 
-    Where no more than `most_true` of the hypotheses can be true together, that many are counted at most (Shaffer,
-    1986): that an effect is none and that it lies beyond a margin cannot both be true.
+    If at most `most_true` hypotheses can be true together, only that many count (Shaffer, 1986): an effect cannot be
+    zero and beyond a margin at once.
     """
     adjusted: dict[Key, float] = {}
     highest = 0.0

@@ -1,7 +1,7 @@
 """The rule: from claims and their evidence to verdicts. Pure: equal evidence gives equal verdicts.
 
 An estimated part is decided by tests on its effect: that it differs from what it is held against, to the side that is
-expected (*holds*) or to the other (*contradicted*); that it lies within the smallest effect worth speaking of, by two
+expected (*holds*) or to the other (*contradicted*); that it lies within the smallest effect of interest, by two
 one-sided tests (*equivalent*, whatever else is shown, and what a claim of equality needs to hold; one is contradicted
 where the effect lies beyond that margin); and, for what is "not higher", on which side of the upper margin it lies. All
 else is *undecided*. The p values of all these tests are adjusted together: those of primary claims by Holm's method,
@@ -139,7 +139,7 @@ def _evidence(part: Part) -> str:
 
 
 def judge_analytic(part: AnalyticPart, found: Figures, where: str) -> PartVerdict:
-    """A part holds where all its figures are as said, is contradicted where none is, and holds in part between."""
+    """A part holds if all its figures agree, is contradicted if none does, and otherwise holds in part."""
     unknown = [name for name in part.says if name not in found]
     if unknown:
         raise UsageError(f"{where}: {part.calculation} has no figure {unknown[0]!r}; it has {', '.join(found)}")
@@ -195,7 +195,7 @@ def judge_estimated(part: EstimatedPart, found: Estimate | None, adjusted: Adjus
 
 
 def _may_be_small(part: EstimatedPart, found: Contrast) -> bool:
-    """Whether an effect that was shown may still be smaller than the smallest one worth speaking of."""
+    """Whether an effect that was shown may still be smaller than the smallest one of interest."""
     low, high = found.interval
     return part.expect in ("lower", "higher") and min(abs(end - null_of(part)) for end in (low, high)) < margin_of(part)
 

@@ -1,8 +1,8 @@
-"""What is measured of one training of an arm: one number a seed, read from its record.
+"""Measures of one training of an arm: one number per seed, read from its record.
 
-Losses are those in eval mode, of the fixed training sample and of the validation images; a test error is there only
-where an experiment asks for it. A training that failed has no value, but for `trains`; where errors or losses are
-compared, it counts as guessing does. A loss that is not reached counts as reached one epoch after the last.
+Losses are in eval mode, on the fixed training sample and on the validation images. A test error exists only where an
+experiment asks for it. A failed training has no value, except for `trains`; in comparisons of errors or losses it
+counts at chance level. A loss that is never reached counts as reached one epoch after the last.
 """
 
 import math
@@ -42,7 +42,7 @@ def value_of(
     classes: int,
     figure: tuple[str, str] | None = None,
 ) -> float | None:
-    """The measure of one training, of a probe its `figure` (probe, name); None where it has none."""
+    """The measure of one training, or None if it has none. `figure` selects a probe and one of its figures."""
     if measure == "trains":
         return float(trains(run, classes))
     if run.state != "complete":
@@ -54,7 +54,7 @@ def value_of(
 
 
 def guessed(measure: MeasureName, classes: int) -> float | None:
-    """The measure of guessing among equally frequent classes, of errors and of losses; others have none."""
+    """The error or loss at chance level, with equally frequent classes. None for other measures."""
     if measure in ("validation error", "test error"):
         return chance_error_percent(classes)
     return math.log(classes) if measure in ("training loss", "validation loss") else None
@@ -66,16 +66,16 @@ def is_reached(run: SeedRun, target: float | None) -> bool:
 
 
 def trains(run: SeedRun, classes: int) -> bool:
-    """Whether a training came to its end and its network does better than guessing."""
+    """Whether a training finished and its network is better than chance."""
     if run.state != "complete":
         return False
     return run.history[-1].validation_error_percent < chance_threshold_percent(classes)
 
 
 def taken(take: Take, values: Sequence[tuple[NetworkRecord, SeedRun, float | None]], classes: int) -> float | None:
-    """One number of several arms of one seed: of their values, or the largest of their rates that trains.
+    """Combines several arms of one seed into one number: mean, lowest or highest value, or highest rate that trains.
 
-    None where an arm has no value: the mean of the others would be of other arms.
+    None if an arm has no value, because the mean over the remaining arms would describe another group.
     """
     if take == "highest rate that trains":
         rates = [network.recipe.learning_rate for network, run, _ in values if trains(run, classes)]
@@ -87,19 +87,19 @@ def taken(take: Take, values: Sequence[tuple[NetworkRecord, SeedRun, float | Non
 
 
 def _epochs_to_loss(run: SeedRun, target: float | None) -> float:
-    """Epochs until the training loss is at most `target`; one more than were trained where it never is."""
+    """Epochs until the training loss is at most `target`; one more than were trained if it never is."""
     return _at_loss(run, target, lambda epoch: float(epoch.epoch), float(len(run.history) + 1))
 
 
 def _validation_loss_at(run: SeedRun, target: float | None) -> float | None:
-    """The validation loss when the training loss is `target`; None where it never is."""
+    """The validation loss when the training loss first reaches `target`; None if it never does."""
     return _at_loss(run, target, lambda epoch: epoch.validation_loss, None)
 
 
 def _at_loss(
     run: SeedRun, target: float | None, value: Callable[[Epoch], float], never: Otherwise
 ) -> float | Otherwise:
-    """A value when the training loss first is at most `target`, between epochs by a straight line."""
+    """A value when the training loss first reaches `target`, interpolated linearly between epochs."""
     assert target is not None
     before: Epoch | None = None
     for epoch in run.history:

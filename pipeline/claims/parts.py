@@ -1,12 +1,12 @@
-"""Parts of claims: each says by what it is settled, and beforehand what would settle it.
+"""Parts of claims: the evidence each part needs, and its decision rule, fixed in advance.
 
-An analytic part names a calculation and says of its figures what the source says, each by one relation. The others are
-estimated: from trainings of an experiment's arms, from its populations of networks, from timings, or from how two ways
-to train the same networks rank them. They have a direction expected, the smallest effect worth speaking of, and the
-value against which the effect is held.
+An analytic part names a calculation and states, as one relation per figure, what the source claims. The other parts are
+estimated: from trainings of an experiment's arms, from populations of networks, from timings, or from how two training
+protocols rank the same networks. Each has an expected direction, a smallest effect of interest, and a value to compare
+the effect with.
 
-What stands beside a claim is measured in the same ways and decides nothing: it was asked for later, or is no part of
-what the source says.
+Figures for information are measured in the same ways but decide nothing. They were added later, or the source does not
+claim them.
 """
 
 from typing import Annotated, Literal
@@ -18,15 +18,15 @@ from pipeline.claims.measures import TARGETED, MeasureName, Take
 from pipeline.schema import STRICT
 
 Expected = Literal["lower", "higher", "equal", "not higher"]
-"""What the source says of an effect; it is "not higher" where it is at most the smallest one worth speaking of."""
+"""The direction the source claims. "not higher" allows an effect up to the smallest one of interest."""
 Scale = Literal["difference", "ratio", "correlation"]
-"""Effects are analysed as they are, as logarithms (factors), or by Fisher's transformation (correlations)."""
+"""Differences are analysed as they are, ratios as logarithms, correlations after Fisher's transformation."""
 TimedMeasure = Literal["training step", "inference", "peak memory"]
 
 
 @dataclass(frozen=True, config=STRICT)
 class Relation:
-    """What is said of a figure: exactly one of the comparisons; `about` a number means `within` a share of it."""
+    """The claimed value of a figure: exactly one comparison. `about` accepts a relative difference of `within`."""
 
     equals: float | None = None
     about: float | None = None
@@ -42,7 +42,7 @@ class Relation:
             raise ValueError(f"a relation needs exactly one of {', '.join(_COMPARISONS)}, not {given}")
 
     def holds_of(self, value: float) -> bool:
-        """Whether the figure is as it is said to be."""
+        """Whether the figure agrees with the claim."""
         if self.about is not None:
             return abs(value - self.about) <= self.within * abs(self.about)
         return (
@@ -54,7 +54,7 @@ class Relation:
         )
 
     def in_words(self) -> str:
-        """As a report says it: "about 81"."""
+        """The wording for reports, such as "about 81"."""
         name = next(name for name in _COMPARISONS if getattr(self, name) is not None)
         words = "" if name == "equals" else f"{name.replace('_', ' ')} "
         return f"{words}{getattr(self, name):,.12g}"
@@ -65,14 +65,14 @@ _COMPARISONS = ("equals", "about", "above", "below", "at_least", "at_most")
 
 @dataclass(frozen=True, config=STRICT)
 class AnalyticPart:
-    """A part that is settled by a calculation.
+    """A part decided by a calculation.
 
     Attributes:
         measure: what is judged, in a few words.
-        calculation: of pipeline/claims/calculations/registry.py.
-        says: figure -> what the source says of it; the first is the effect that is reported.
-        unit: of that figure.
-        scale: at which sizes it was calculated.
+        calculation: name in pipeline/claims/calculations/registry.py.
+        says: figure -> claimed value. The first one is reported as the effect.
+        unit: unit of that figure.
+        scale: sizes for which it was calculated.
     """
 
     kind: Literal["analytic"]
@@ -89,19 +89,19 @@ class AnalyticPart:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class TrainedContrast:
-    """What is measured of the trainings of an experiment's arms.
+    """A measured effect between trained arms of an experiment.
 
     Attributes:
-        measure: what it is, in a few words.
-        experiment: whose arms are compared.
-        of: what is measured of each training.
-        contrast: arm or group -> weight; the weights sum to 0, or there is one arm of weight 1, whose measure is taken
-            as it is. The effect is the weighted sum, its mean over seeds.
-        unit: of the effect.
+        measure: what is judged, in a few words.
+        experiment: name of the experiment that has the arms.
+        of: measure taken of each training.
+        contrast: arm or group -> weight. The weights sum to 0; a single arm of weight 1 is taken as it is. The effect
+            is the weighted sum, averaged over seeds.
+        unit: unit of the effect.
         scale: "ratio" takes logarithms, so that the effect is a factor.
-        take: of a group's arms.
-        target: the training loss, of measures that need one.
-        figure: of "probe": the probe, and its figure.
+        take: how a group's arms become one number.
+        target: training loss to reach, for measures that need one.
+        figure: probe and figure, for the measure "probe".
     """
 
     kind: Literal["empirical"]
@@ -129,13 +129,12 @@ class TrainedContrast:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class EmpiricalPart(TrainedContrast):
-    """A part that is settled by trainings.
+    """A part decided by trainings.
 
     Attributes:
-        expect: what the source says of the effect.
-        smallest: the smallest effect worth speaking of, in `unit`, or a factor above 1; also the margin within which
-            arms are equal.
-        against: what the effect is compared with; by default none, which is 0, or 1 for a ratio.
+        expect: direction that the source claims.
+        smallest: smallest effect of interest, in `unit`, or a factor above 1. It is also the equivalence margin.
+        against: value to compare the effect with; by default 0, or 1 for a ratio.
     """
 
     expect: Expected
@@ -149,10 +148,10 @@ class EmpiricalPart(TrainedContrast):
 
 @dataclass(frozen=True, config=STRICT)
 class PopulationPart:
-    """A part that is settled by two populations of networks, each trained once.
+    """A part decided by two populations of networks, each network trained once.
 
-    The effect is the probability that a network drawn from the group `better` errs less than one from `than` (ties
-    count half): 0.5 where the distributions are one.
+    The effect is the probability that a network drawn from `better` has a lower error than one drawn from `than`. Ties
+    count half, so equal distributions give 0.5.
     """
 
     kind: Literal["population"]
@@ -242,7 +241,7 @@ Part = Annotated[AnalyticPart | EstimatedPart, Field(discriminator="kind")]
 
 @dataclass(frozen=True, config=STRICT)
 class CalculatedFigure:
-    """A figure of a calculation that stands beside a claim."""
+    """A calculated figure for information."""
 
     kind: Literal["analytic"]
     measure: str
@@ -254,7 +253,7 @@ class CalculatedFigure:
 
 @dataclass(frozen=True, config=STRICT)
 class CostRatio:
-    """The cost of one arm of an experiment `over` that of another; stands beside a claim."""
+    """The cost of arm `of` divided by that of arm `over`, for information."""
 
     kind: Literal["cost"]
     measure: str

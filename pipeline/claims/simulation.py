@@ -1,9 +1,9 @@
-"""What the statistics of verdicts do where the truth is known: by simulation, with the functions that judge.
+"""Simulation of the verdict rule where the truth is known, with the functions that judge real claims.
 
-Differences within seeds are drawn from a distribution, many times over; what is counted is how often an interval covers
-the true mean, how often studies give false verdicts, and how often a planted effect is found. In the studies parts of
-all expectations take turns; half of the true effects are 0, as between two arms that are one (A/A), half lie on the
-margin, where it is hardest to tell whether they are too small to speak of.
+Differences within seeds are drawn many times from a known distribution. Counted are how often an interval covers the
+true mean, how often a study gives false verdicts, and how often a planted effect is found. The parts of a simulated
+study cycle through all expected directions. Half of the true effects are 0 (A/A comparisons); half lie on the
+equivalence margin, the hardest case.
 """
 
 from collections.abc import Callable
@@ -35,16 +35,16 @@ SHAPES: dict[Shape, Draw] = {
 }
 """Distributions of mean 0 and standard deviation 1 of the difference of two arms.
 
-The skewed one is that of arms whose errors both have a skewness of 1, one of twice the spread of the other; its own
-skewness is 0.63. The heavy-tailed one is Student's of 5 degrees of freedom.
+The skewed one is the difference of two errors of skewness 1, one with twice the spread of the other; its own skewness
+is 0.63. The heavy-tailed one is Student's distribution with 5 degrees of freedom.
 """
 STUDIES = 4_000
-"""Simulated studies in a simulation that is published."""
+"""Number of simulated studies in the published simulation."""
 SEEDS = (3, 5, 6, 8, 10, 12)
 RESAMPLES, RESAMPLED = 400, 2_000
-"""Of a bootstrap, and how many of the repeats are bootstrapped."""
+"""Resamples per bootstrap, and the number of repeats that are bootstrapped."""
 MARGIN, STUDY_SPREAD = 1.0, 0.7
-"""Of the simulated parts, and the standard deviation of their differences over seeds in simulated studies."""
+"""Equivalence margin of simulated parts, and standard deviation of their differences over seeds."""
 PART = EmpiricalPart(
     kind="empirical",
     measure="a difference",
@@ -73,17 +73,16 @@ class Coverage:
 
 @dataclass(frozen=True, config=STRICT)
 class Simulation:
-    """What the report tells of the rule.
+    """Results of the simulation, as reported.
 
     Attributes:
-        coverage: of intervals.
-        false_primary: share of studies in which any verdict on a primary part is false.
-        false_others: share of false ones among the verdicts on other parts, mean over studies.
-        found: share of planted effects of the smallest size worth speaking of that a test by itself finds with the
-            seeds planned for it.
-        found_first: the same where it is the first of the primary parts' tests to be rejected, at ALPHA over their
-            number, with as many seeds.
-        studies, primary, others, seeds: how many studies of how many parts, of how many seeds, were simulated.
+        coverage: coverage of the intervals.
+        false_primary: share of studies with at least one false verdict on a primary part.
+        false_others: share of false verdicts on other parts, averaged over studies.
+        found: share of planted effects, of the smallest size of interest, that a single test finds with the planned
+            number of seeds.
+        found_first: the same for the first rejection among the primary parts' tests, at ALPHA divided by their number.
+        studies, primary, others, seeds: number of studies, of primary and other parts in each, and of seeds.
     """
 
     coverage: tuple[Coverage, ...]
@@ -98,7 +97,7 @@ class Simulation:
 
 
 def simulate(primary: int, others: int, seeds: int, studies: int, repeats: int) -> Simulation:
-    """All figures, for studies of so many parts; the same arguments give the same figures."""
+    """Runs the simulation. The same arguments give the same figures."""
     generator = np.random.default_rng(0)
     false_primary, false_others = _studies(generator, primary, others, seeds, studies)
     coverage = tuple(_coverage(generator, shape, n, repeats) for shape in SHAPES for n in SEEDS)

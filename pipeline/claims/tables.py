@@ -75,7 +75,8 @@ def tell(claim: ClaimVerdict) -> str:
     lines += ["primary: among those for which the study was planned"] if claim.primary else []
     for part in claim.parts:
         lines += ["", f"{part.measure}: {part.verdict}", *(f"  {line}" for line in _evidence(part))]
-    lines += ["", "beside it, by no rule:", *(f"  {_beside(aside)}" for aside in claim.beside)] if claim.beside else []
+    if claim.beside:
+        lines += ["", "for information, not judged:", *(f"  {_beside(aside)}" for aside in claim.beside)]
     lines += ["", f"evidence: {'; '.join(claim.evidence)}"]
     return "\n".join([*lines, *(["", claim.remark] if claim.remark else [])])
 
@@ -83,13 +84,12 @@ def tell(claim: ClaimVerdict) -> str:
 def _evidence(part: PartVerdict) -> list[str]:
     lines = [f"at {part.scale}"] if part.scale else []
     for figure in part.figures:
-        lines.append(f"{figure.name}: {figure.value:,.6g}; said: {figure.said}{'' if figure.holds else ' (it is not)'}")
+        outcome = "" if figure.holds else " (not confirmed)"
+        lines.append(f"{figure.name}: {figure.value:,.6g}; claimed: {figure.said}{outcome}")
     if part.kind == "empirical":
         lines.append(effect_of(part))
         against = "" if part.against is None else f", held against {part.against:g}"
-        lines.append(
-            f"expected: {part.expected}{against}; smallest effect worth speaking of: {part.smallest:g} {part.unit}"
-        )
+        lines.append(f"expected: {part.expected}{against}; smallest effect of interest: {part.smallest:g} {part.unit}")
         if part.may_be_small:
             lines.append("the effect may be smaller than that")
         lines += part.cautions

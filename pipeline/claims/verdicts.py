@@ -27,7 +27,7 @@ class PartVerdict:
     """One part: `effect` in `unit`, with its interval where `n` seeds estimate it; `figures` where it was counted.
 
     Of an empirical one: what was `expected`, `against` which value (none: 0, or 1 for a factor), the `smallest` effect
-    worth speaking of, the adjusted p value, how many of the trainings compared `failed`, and, where it is undecided,
+    of interest, the adjusted p value, how many of the trainings compared `failed`, and, where it is undecided,
     how many seeds (rounds of a timing, networks of a population) would find the smallest effect with a probability of
     80 %, as one verdict more among those of all claims. `n` counts the same. An effect that was shown `may_be_small`
     where its interval reaches below the smallest one; `cautions` are what must be known of the arms.
@@ -54,7 +54,7 @@ class PartVerdict:
 
 @dataclass(frozen=True, config=STRICT)
 class Aside:
-    """A figure beside a claim, by no rule: its interval, if it has one, is not adjusted for the number of figures.
+    """A figure for information: its interval, if any, is not adjusted for multiple comparisons.
 
     `effect` is None where its record is not there yet; `scale` is the size at which it was measured.
     """
@@ -72,7 +72,7 @@ class Aside:
 class ClaimVerdict:
     """One claim with the verdicts of its parts; `evidence` names calculations and records.
 
-    What stands `beside` it had no part in the verdict. `own`: it is the user's, not the source's.
+    The figures in `beside` are for information only. `own` marks a claim of the user, not of the source.
     """
 
     id: str

@@ -34,7 +34,7 @@ ComparisonVerdict = Literal["better", "worse", "undecided"]
 
 @dataclass(frozen=True, config=STRICT)
 class FinalistComparison:
-    """A member's test error less that of what it is compared with; "better" where the whole interval is below zero.
+    """A member's test error minus a baseline's; "better" if the whole interval is below zero.
 
     Attributes:
         against: the family's reference at or above its cost; the median of networks drawn at random at its cost; the

@@ -74,7 +74,7 @@ class SearchPlan:
 
 @dataclass(frozen=True, config=STRICT)
 class Budget:
-    """When a study is done: after so many counted trials in all, or so many hours of its drivers' work in all."""
+    """When a study is done: total number of counted trials, or total hours of work of its drivers."""
 
     trials: int | None = None
     hours: float | None = None
@@ -88,7 +88,7 @@ class Budget:
 
 @dataclass(frozen=True, config=STRICT)
 class Rung:
-    """A trial's error after so many epochs.
+    """A trial's error after a number of epochs.
 
     `arrival` counts the rungs of the whole study, from 1, in the order in which they were reached; 0: not recorded.
     """

@@ -44,7 +44,7 @@ from pipeline.workspace import Workspace, current_workspace
 
 
 def publish_claims(workspace: Workspace, results: Path | None = None) -> list[ClaimVerdict]:
-    """Copy records, write claims.json and simulation.json beside them, and return the verdicts.
+    """Copy the records, write claims.json and simulation.json next to them, and return the verdicts.
 
     Records are those of the workspace, or of another folder of results, as one brought back from a GPU. Raises
     UsageError where one of a timing is not as claims.yaml has it.
@@ -119,7 +119,7 @@ def _runs(record: GroupRecord) -> set[str]:
 
 
 def report_claims(workspace: Workspace) -> None:
-    """Write the report and its figures from what is published, the networks of the featured study beside them."""
+    """Write the report and its charts from the published records, with the networks of the featured study."""
     folder = workspace.published / "claims"
     write_report(folder, workspace, workspace.published / FEATURED)
     for name in ("networks.csv", "curves.csv", "metrics.json"):

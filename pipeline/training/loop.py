@@ -47,7 +47,7 @@ def train(
 ) -> History:
     """Train `model` in place by `recipe` (precision resolved) and leave it with its final weights, in eval mode.
 
-    With `until`, training stops after so many epochs of the recipe's schedule, leaves a checkpoint, and has the state
+    With `until`, training stops after that many epochs of the recipe's schedule, leaves a checkpoint, and has the state
     "stopped"; called again with more, it goes on as if it had never stopped.
 
     Batches are trained in `micro_batches` parts, or in as many as the checkpoint's were if that is more, and images are
@@ -127,7 +127,7 @@ class _Training:
         stream = torch.Generator(images.device).manual_seed(derive_seed(self.seed, "augmentation", epoch))
         watch = _DivergenceWatch(self.device)
         norms = torch.zeros((), device=images.device)
-        started = told = time.perf_counter()
+        started = reported = time.perf_counter()
         for step in range(self.steps):
             rate = learning_rate_at(epoch * self.steps + step, recipe.epochs * self.steps, recipe)
             for group in self.optimizer.param_groups:
@@ -142,8 +142,8 @@ class _Training:
             if self.averaged is not None:
                 self.averaged.update_parameters(self.model)
             now = time.perf_counter()
-            if now - told >= PROGRESS_SECONDS:
-                told = now
+            if now - reported >= PROGRESS_SECONDS:
+                reported = now
                 self.tell(self._progress(epoch, step + 1, (step + 1) * recipe.batch_size / (now - started)))
         watch.check()
         seconds = time.perf_counter() - started
@@ -158,11 +158,11 @@ class _Training:
         for name, buffer in model.named_buffers():
             if buffer.is_floating_point() and not torch.isfinite(buffer).all():
                 raise DivergenceError(f"{name} is not finite after epoch {epoch + 1}")
-        told = [started]
+        reported = [started]
 
         def alive() -> None:
-            if time.perf_counter() - told[0] >= PROGRESS_SECONDS:
-                told[0] = time.perf_counter()
+            if time.perf_counter() - reported[0] >= PROGRESS_SECONDS:
+                reported[0] = time.perf_counter()
                 self.tell(self._progress(epoch, self.steps, self.history.images_per_second[-1]))
 
         precision, parts = self.recipe.precision, self.history.micro_batches

@@ -131,7 +131,7 @@ def test_distributions_that_are_not_as_said_everywhere_let_a_claim_hold_in_part_
     experiment = Experiment("?", {}, populations={name: Population("vgg", 60, (0, 1)) for name in ("new", "old")})
     higher = PopulationPart("population", "?", "spaces", "new", "old", "higher", smallest=0.1)
     crossed = estimated(higher, experiment, population({"new": mostly, "old": old}))
-    assert crossed.apart and "of new and" in crossed.cautions[0] and "of old err at most" in crossed.cautions[0]
+    assert crossed.apart and "of new and" in crossed.cautions[0] and "of old have errors up to" in crossed.cautions[0]
     sure = Adjusted({"equivalence": 1.0, "difference": 0.001})
     assert judge_estimated(higher, crossed, sure).verdict == "holds in part"
     below = estimated(higher, experiment, population({"new": tuple(error - 1 for error in old), "old": old}))

@@ -129,7 +129,7 @@ def test_verdicts_of_a_claim_of_equality(deep: tuple[float, ...], verdict: Verdi
         ((12.0, 12.1, 12.0, 11.9, 12.1), "holds"),
         ((10.0, 10.2, 9.9, 10.1, 9.8), "holds"),
         ((14.0, 14.2, 13.9, 14.1, 13.8), "contradicted"),
-        ((12.4, 12.7, 12.2, 12.5, 12.4), "undecided"),  # higher for sure, but not by more than is worth speaking of
+        ((12.4, 12.7, 12.2, 12.5, 12.4), "undecided"),  # higher for sure, but not by more than is of interest
         ((9.0, 14.0, 12.0, 8.0, 15.0), "undecided"),
     ],
 )

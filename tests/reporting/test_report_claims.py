@@ -103,9 +103,9 @@ def test_a_section_tells_what_was_compared_and_held_equal(page: str) -> None:
 
 def test_what_stands_beside_a_claim_is_told_with_what_it_is_worth(page: str, text: str) -> None:
     section = words(section_of(page, "v4"))
-    assert "Beside it Layers: 8" in section and "Error of two 3x3: 9.94 % (" in section and "n = 5)" in section
-    assert "it decides nothing, and its intervals are not adjusted" in section
-    assert "- Beside it, by no rule: error of two 3x3: 9.94 % (" in text
+    assert "For information Layers: 8" in section and "Error of two 3x3: 9.94 % (" in section and "n = 5)" in section
+    assert "Not judged; intervals are not adjusted" in section
+    assert "- For information, not judged: error of two 3x3: 9.94 % (" in text
 
 
 def test_a_section_tells_of_trainings_that_failed() -> None:

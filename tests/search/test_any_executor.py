@@ -73,5 +73,5 @@ def test_a_search_whose_executor_loses_attempts_ends_with_exactly_its_budget(
 
 
 def test_an_unknown_executor_is_refused_before_a_study_is_made(study: Workspace) -> None:
-    assert refused(study, *SEARCH, "slurm") == "unknown executor 'slurm': known: processes"
+    assert refused(study, *SEARCH, "slurm") == f"unknown executor 'slurm': known: {', '.join(sorted(EXECUTORS))}"
     assert json.loads(called(study, "studies", "--json", "-")) == []

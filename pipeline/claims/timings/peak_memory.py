@@ -20,7 +20,7 @@ STEPS = 2
 
 
 def peak_of_step(arm: TimedArm, timing: Timing, device: DeviceKind) -> int:
-    """Bytes at the peak, measured in a new process; raises RuntimeError with what it said where it failed."""
+    """Peak memory in bytes, measured in a new process. Raises RuntimeError with its output if it fails."""
     task = json.dumps({"arm": to_json(arm), "timing": to_json(timing), "device": device})
     command = [sys.executable, "-m", "pipeline.claims.timings.peak_memory"]
     done = subprocess.run(command, input=task, capture_output=True, text=True, check=False)

@@ -22,13 +22,13 @@ from pipeline.reporting.comparison import Comparison
 from pipeline.reporting.formatting import slug
 
 MOST_DRAWN = 4.0
-"""Intervals are drawn as far as this many times the smallest effect worth speaking of."""
+"""Intervals are drawn as far as this many times the smallest effect of interest."""
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """An effect and the ends of its interval, in units of the smallest effect worth speaking of.
+    """An effect and the ends of its interval, in units of the smallest effect of interest.
 
     They are turned so that positive is as the source says; where it says that there is no effect they are as they are.
     """
@@ -104,12 +104,12 @@ class PartView:
 
     @property
     def smallest(self) -> str:
-        """The smallest effect worth speaking of, for which it was planned; empty where it was calculated."""
+        """The smallest effect of interest, for which it was planned; empty where it was calculated."""
         return "" if isinstance(self.part, AnalyticPart) else words.smallest_of(self.part)
 
     @property
     def is_as_narrow_as_planned(self) -> bool | None:
-        """Whether half the interval is at most the smallest effect worth speaking of; None where there is none yet."""
+        """Whether half the interval is at most the smallest effect of interest; None where there is none yet."""
         half = words.half_width(self.part, self.verdict)
         return None if half is None or isinstance(self.part, AnalyticPart) else half <= margin_of(self.part)
 

@@ -61,7 +61,7 @@ def half_width(part: Part, verdict: PartVerdict) -> float | None:
 
 
 def smallest_of(part: EstimatedPart) -> str:
-    """The smallest effect worth speaking of: "0.5 points", "a factor of 2"."""
+    """The smallest effect of interest: "0.5 points", "a factor of 2"."""
     return _margin(part)
 
 
