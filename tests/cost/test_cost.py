@@ -1,6 +1,5 @@
 """Costs, each against something independent: fvcore, PyTorch's counter, hand counts, the published table."""
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -126,12 +125,14 @@ def test_a_network_that_memory_cannot_hold_is_refused_before_it_is_built() -> No
         profile_network("lenet", family, reference.config, 100_000)
 
 
-def test_pricing_builds_nothing_and_refuses_a_huge_network_at_once() -> None:
+def test_pricing_builds_no_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(module: torch.nn.Module) -> None:
+        raise AssertionError(f"{type(module).__name__} was built")
+
     family, reference = search_spaces.reference("vgg19")
-    started = time.perf_counter()
+    monkeypatch.setattr(torch.nn.Module, "__init__", refuse)
     price = search_spaces.price(family, replace(reference.config, dense_widths=(8192, 8192)), 224)
     assert price.params > 290_000_000
-    assert time.perf_counter() - started < 1  # building it would take gigabytes and seconds
 
 
 def test_profiling_leaves_the_random_stream_of_the_caller_alone() -> None:

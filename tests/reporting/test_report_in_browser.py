@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from claim_records import judged
+from processes import LONGEST_SECONDS
 from report_records import hostile_group, hostile_profiles, nine_networks, nine_profiles
 from search_records import finalists_record, study_record
 from selenium import webdriver
@@ -112,7 +113,7 @@ def prefer(browser: webdriver.Chrome, scheme: str) -> None:
 
 def wait_until_drawn(browser: webdriver.Chrome, scheme: str) -> None:
     script = "return document.documentElement.dataset.drawn"
-    WebDriverWait(browser, 30, 0.05).until(lambda _: browser.execute_script(script) == scheme)
+    WebDriverWait(browser, LONGEST_SECONDS, 0.05).until(lambda _: browser.execute_script(script) == scheme)
 
 
 def requested(browser: webdriver.Chrome) -> set[str]:
@@ -205,7 +206,7 @@ def test_a_claim_is_reached_from_its_verdict_by_keyboard(browser: webdriver.Chro
     browser.find_element(By.CSS_SELECTOR, ".verdicts a[href='#claim-v4']").send_keys(Keys.ENTER)
     section = browser.find_element(By.ID, "claim-v4")
     inside = "const box = arguments[0].getBoundingClientRect(); return box.top >= 0 && box.top < innerHeight"
-    WebDriverWait(browser, 5, 0.05).until(lambda _: browser.execute_script(inside, section))
+    WebDriverWait(browser, LONGEST_SECONDS, 0.05).until(lambda _: browser.execute_script(inside, section))
     levels = [int(h.tag_name[1]) for h in browser.find_elements(By.CSS_SELECTOR, "h1, h2, h3, h4")]
     assert all(following - level <= 1 for level, following in pairwise(levels))
 
@@ -257,7 +258,7 @@ def test_pointing_at_a_network_shows_its_name_and_numbers(browser: webdriver.Chr
     browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", points[0])
     ActionChains(browser).move_to_element(points[0]).perform()
     tooltip = browser.find_element(By.ID, "vg-tooltip-element")
-    WebDriverWait(browser, 5, 0.05).until(lambda _: tooltip.is_displayed())
+    WebDriverWait(browser, LONGEST_SECONDS, 0.05).until(lambda _: tooltip.is_displayed())
     for told in ("lenet-small", "test error", "11.86 ± 0.60 % (n = 3)", "61.7k", "417k", "62.0 s"):
         assert told in tooltip.text
 
@@ -273,7 +274,7 @@ def test_pointing_at_hostile_names_shows_them_as_text(browser: webdriver.Chrome,
     browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", point)
     ActionChains(browser).move_to_element(point).perform()
     tooltip = browser.find_element(By.ID, "vg-tooltip-element")
-    WebDriverWait(browser, 5, 0.05).until(lambda _: tooltip.is_displayed())
+    WebDriverWait(browser, LONGEST_SECONDS, 0.05).until(lambda _: tooltip.is_displayed())
     assert name in tooltip.text
     assert tooltip.find_elements(By.CSS_SELECTOR, "img, script") == []
 

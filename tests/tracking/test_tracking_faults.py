@@ -1,6 +1,5 @@
 import os
 import sqlite3
-import time
 from collections.abc import Callable
 from contextlib import closing
 from multiprocessing.synchronize import Barrier
@@ -70,7 +69,6 @@ def test_a_store_that_cannot_be_opened_warns_once_and_stops_nothing(
 ) -> None:
     spoil(fresh_folder)
     told: list[str] = []
-    began = time.perf_counter()
     with Mirror.open(fresh_folder, told.append) as mirror:
         run, header = register(runs)
         mirror.started(header)
@@ -79,7 +77,6 @@ def test_a_store_that_cannot_be_opened_warns_once_and_stops_nothing(
         show_network(mirror, network_record())
     assert len(told) == 1
     assert str(fresh_folder) in told[0] and "convstudy replay" in told[0] and "\n" not in told[0]
-    assert time.perf_counter() - began < 10
 
 
 def without_a_table(folder: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import LONGEST_SECONDS
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.evidence.records import Membership, Result, RunSpec
@@ -33,7 +34,7 @@ class Server:
     process: subprocess.Popen[bytes]
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LONGEST_SECONDS)
         try:
             text = None if body is None else json.dumps(body)
             connection.request(method, path, text, {"Content-Type": "application/json", **headers})
@@ -56,7 +57,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     process = subprocess.Popen([sys.executable, "-c", SERVE, str(root / "mlruns"), str(port)], start_new_session=True)
     try:
         started = Server(port, process)
-        until = time.monotonic() + 120
+        until = time.monotonic() + LONGEST_SECONDS
         while True:
             try:
                 assert started.ask("GET", "/health")[0] == 200
