@@ -1,4 +1,4 @@
-"""Errors a user can cause or mend: each is one line to read, and an exit code.
+"""Errors that a user can cause or fix: a one-line message and an exit code each.
 
 Exit codes: 0 done; 2 the user asked for something impossible; 3 data unusable; 4 storage or disk;
 5 some runs failed (the rest is complete); 130 / 143 interrupted, resumable.
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 class ConvstudyError(Exception):
-    """A failure that is told in one line, without a traceback unless asked for."""
+    """A failure reported in one line; `--debug` adds the traceback."""
 
     exit_code = 1
 

@@ -82,7 +82,7 @@ def keep_float32() -> None:
 
 
 def hardware(device: DeviceKind) -> dict[str, str]:
-    """Processor, cores, memory and, for "cuda", the card: what stands beside every measurement."""
+    """Processor, cores, memory and, for "cuda", the GPU: recorded with every measurement."""
     described = {
         "processor": _processor(),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
@@ -153,7 +153,7 @@ def keep_freed_memory() -> bool:
 
 
 def reset_peak_memory() -> None:
-    """Begin to measure the process's peak anew, where Linux lets it; memory that is kept though free is given back."""
+    """Reset the process's peak memory, where Linux allows it, and return freed memory to the system."""
     with contextlib.suppress(OSError, AttributeError):  # another C library has no malloc_trim
         ctypes.CDLL(None).malloc_trim(0)
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Typed JSON: strict parsing of dictionaries into frozen dataclasses, told in one line when it fails.
+"""Typed JSON: strict parsing of dictionaries into frozen dataclasses, with errors of one line.
 
 Types are checked strictly (no "3" for 3), unknown keys are refused with the nearest known one, and rules live in
 each dataclass's `__post_init__`. Every Config, recipe, setting and record of the project passes here when read.

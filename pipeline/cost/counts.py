@@ -1,8 +1,8 @@
 """Counts of a built network: MACs by fvcore, by PyTorch's own counter, and layer by layer.
 
-MACs are multiply-accumulates of convolutions and dense layers, one image, bias not counted. fvcore also counts batch
-norms and adaptive pools into its total, and knows no max-pool, addition or sigmoid: its total and what it left out are
-told beside ours. torch.utils.flop_counter counts floating-point operations, exactly twice our MACs.
+MACs are multiply-accumulates of convolutions and dense layers for one image, without biases. fvcore's total also
+includes batch norms and adaptive pools and lacks max-pools, additions and sigmoids, so its total and the operators it
+skipped are reported with ours. torch.utils.flop_counter counts floating-point operations, exactly twice our MACs.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""The whole cost of one network, as `convstudy profile` tells it."""
+"""The complete cost of one network, as printed by `convstudy profile`."""
 
 import dataclasses
 from typing import Any
@@ -36,9 +36,9 @@ def profile_network(
 ) -> CostProfile:
     """Count, and unless `latency` is off time, one network for (channels, resolution, resolution) images.
 
-    `run_seconds` is the time spent on each latency; `threads` that of the timing on CPU. Raises UsageError where the
-    resolution is too small for the network, naming its smallest, and where weights and maps of one image are larger
-    than the memory that is free.
+    `run_seconds` is the time to spend on each latency, `threads` the number of CPU threads for it. Raises UsageError if
+    the resolution is too small for the network (the message has the smallest), or if the weights and maps of one image
+    do not fit into free memory.
     """
     price = search_spaces.price(family, config, resolution, channels, classes)
     least, free = BYTES_EACH * (price.params + price.activations), psutil.virtual_memory().available

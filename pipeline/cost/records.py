@@ -22,10 +22,11 @@ class LayerCost:
 
 @dataclass(frozen=True, config=STRICT)
 class CostProfile:
-    """What `convstudy profile` tells of one network; conventions in pipeline/cost.
+    """Result of `convstudy profile` for one network; conventions in pipeline/cost.
 
-    `latency_seconds` maps batch size to seconds a batch in eval mode, `images_per_second` is that of the largest batch;
-    `train_memory_bytes`, at a batch of `train_memory_batch`, was taken as `train_memory_kind` says. None: not measured.
+    `latency_seconds` maps batch size to seconds per batch in eval mode; `images_per_second` is for the largest batch.
+    `train_memory_bytes` is for a batch of `train_memory_batch`, measured as `train_memory_kind` states. None: not
+    measured.
     """
 
     schema: Literal["cost/1"]

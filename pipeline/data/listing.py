@@ -1,8 +1,8 @@
 """Which image files a user names, by a folder of class folders or a CSV table, and what is wrong with the naming.
 
 FOLDER/<class>/*.png, or FOLDER/{train,validation,test}/<class>/*.png, or a CSV with columns path, label and, if wanted,
-split, its paths relative to its own folder. Names are data, never trusted: everything lies inside the folder, links
-included, and a name is shown by its `repr`. The order is that of the names, whatever order the disk has.
+split, its paths relative to its own folder. Names are untrusted data: every file and link must resolve inside the
+folder, and names are printed by `repr`. Files are sorted by name, whatever order the file system returns.
 """
 
 import csv

@@ -1,8 +1,8 @@
-"""What was prepared: the manifest of a data set, against which every later stage verifies what it reads.
+"""The manifest of a prepared data set. Every later stage verifies its input against it.
 
-`manifest.json` holds the SHA-256 of each array; `manifest.sha256` (in the form of `sha256sum -c`) holds that of
-`manifest.json` itself, so that no byte of a prepared folder can change unnoticed. Neither bears a time or a path of
-this machine: preparing the same images twice writes the same bytes.
+`manifest.json` holds the SHA-256 of each array, and `manifest.sha256` (in the format of `sha256sum -c`) the SHA-256 of
+`manifest.json`, so any changed byte is detected. Neither contains a time or a path, so preparing the same images twice
+writes the same bytes.
 """
 
 from pathlib import Path

@@ -1,8 +1,7 @@
-"""Images that are nearly alike: one picture, stored again in another quality or at another size.
+"""Near-duplicate images: one picture, stored again in another quality or at another size.
 
-Looked for on thumbnails of two sizes, of which each says too little: a coarse one hardly changes when a picture is
-resized, a fine one tells pictures of a kind apart. Both must correlate, and brightness and contrast be close.
-Of 500 pictures of Fashion-MNIST (28 pixels) this finds all that were stored again as JPEG of quality 75, and 96 to 98 %
+Thumbnails of two sizes are compared: a coarse one, which resizing hardly changes, and a fine one, which separates
+similar pictures. Both must correlate, and brightness and contrast must be close. Of 500 pictures of Fashion-MNIST (28 pixels) this finds all that were stored again as JPEG of quality 75, and 96 to 98 %
 of those that were stored at 40 or 48 pixels, but 73 % of those stored at 20; 0.8 % of its test images are nearly alike
 to one of its 50,000 training images as they are.
 """

@@ -1,7 +1,7 @@
-"""Preparing a data set: images of a source become verified, memory-mapped arrays and a manifest, once.
+"""Prepares a data set: converts the images of a source to verified, memory-mapped arrays and a manifest.
 
-Everything is written into a temporary folder beside the final one and renamed into place, under a lock: a prepared
-data set is whole or absent, and preparing the same images again writes the same bytes.
+Files are written to a temporary folder and renamed into place under a lock, so a prepared data set is complete or
+absent. Preparing the same images again writes the same bytes.
 """
 
 import re
@@ -128,7 +128,7 @@ def _locked(prepared_folder: Path, data_name: str, tell: Tell) -> Iterator[None]
 
 @contextmanager
 def _whole_or_absent(target: Path) -> Iterator[Path]:
-    """An empty folder beside `target` that takes its place if all goes well; if not, what was there stays."""
+    """An empty folder that replaces `target` on success. On failure `target` stays as it was."""
     temporary, replaced = (target.with_name(f".{target.name}.{state}") for state in ("tmp", "replaced"))
     _undo(target, temporary, replaced)
     temporary.mkdir()

@@ -59,12 +59,12 @@ class FinalistComparison:
 
 @dataclass(frozen=True, config=STRICT)
 class FinalistsRecord:
-    """What `convstudy finalists` finds.
+    """Result of `convstudy finalists`.
 
-    `notes` say, a sentence each, what is not compared as it was wanted, and why; `random_course` is, of the random
-    search, the lowest error after so many training images. `lost` trainings failed for a passing reason: asked for
-    again, they are tried again, and until then the record is not final. `train_seconds` are those of all trainings that
-    it rests on, the random search's among them; None where they were not recorded.
+    `notes` explain, one sentence each, comparisons that could not be made as requested. `random_course` is the random
+    search's lowest error by the number of training images seen. `lost` counts trainings that failed for a transient
+    reason; running the command again retries them, and until then the record is not final. `train_seconds` covers all
+    trainings used, including the random search's; None if they were not recorded.
     """
 
     schema: Literal["finalists/1"]

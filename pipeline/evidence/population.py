@@ -1,7 +1,7 @@
-"""The published population: networks drawn at random from design spaces, their errors, and longer trainings of some.
+"""The published population: random networks of the design spaces, their errors, and longer trainings of some.
 
-benchmarks.population and benchmarks.full_trainings train them; searches learn from them (`--warm-start population`),
-`convstudy bench-search` is simulated on them, and claims on how well cheap trainings rank networks are judged by them.
+benchmarks.population and benchmarks.full_trainings train them. Searches can learn from them (`--warm-start population`),
+`convstudy bench-search` simulates searches on them, and claims about how well cheap trainings rank networks use them.
 """
 
 from collections.abc import Mapping
@@ -60,9 +60,9 @@ class FullTraining:
 
 @dataclass(frozen=True, config=STRICT)
 class FullTrainings:
-    """`full.json`: how they were trained, on how many images, and on which machines; `planned`: of how many networks.
+    """`full.json`: recipe, number of images and machines of the full trainings; `planned` is the number of networks.
 
-    The precision is that of each machine ("auto"), which ranks hardly depend on: it is recorded with each training.
+    The precision is each machine's "auto" and is recorded with each training; ranks hardly depend on it.
     """
 
     recipe: Recipe
@@ -92,9 +92,9 @@ def published_full_trainings(workspace: Workspace) -> FullTrainings | None:
 
 
 def paired_errors(table: PopulationTable, full: FullTrainings | None) -> Mapping[tuple[str, str], Pairs]:
-    """(cheap, dear) way to train -> validation errors in percent, a pair for each network trained both ways.
+    """(cheap, expensive) protocol -> pairs of validation errors in percent, one pair per network trained under both.
 
-    Full trainings tell nothing before all that are planned are there: a verdict waits for its number of networks.
+    Full trainings are used only when all planned ones exist, because a verdict needs its number of networks.
     """
     first, epochs = str(table.plan.seed), table.plan.recipe.epochs
     short = {network.number: network.errors[first] for network in table.networks}

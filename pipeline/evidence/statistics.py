@@ -89,13 +89,13 @@ def chance_error_percent(classes: int) -> float:
 
 
 def mean_error_percent(errors: Sequence[float | None], classes: int) -> float:
-    """The mean of trainings' errors in percent; None, that of a training that failed, counts as that of guessing."""
+    """Mean error of trainings in percent. None, the error of a failed training, counts at chance level."""
     guessing = chance_error_percent(classes)
     return sum(guessing if error is None else error for error in errors) / len(errors)
 
 
 def chance_threshold_percent(classes: int) -> float:
-    """The error from which on a run is indistinguishable from guessing.
+    """The error from which on a run is indistinguishable from chance.
 
     Guessing scores the chance error p with binomial noise of standard error sqrt(p * (1 - p) / images). The
     threshold lies three of them below p, for 1,000 images: 87.2 % for 10 classes, 45.3 % for 2. A larger validation
@@ -108,7 +108,7 @@ def chance_threshold_percent(classes: int) -> float:
 
 
 def flags_of(validation_errors_percent: Sequence[float], classes: int, failed: int) -> tuple[str, ...]:
-    """What must be said beside a network's scores.
+    """Flags to report with a network's scores.
 
     Args:
         validation_errors_percent: final validation errors of the seeds that completed, in percent.

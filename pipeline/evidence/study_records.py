@@ -105,18 +105,18 @@ class Trial:
     Attributes:
         config: {"family": …, "config": {…}}.
         values: the point of the space, by parameter, inactive parameters included.
-        costs: by key, as far as known; those that are measured only where they are limited or an objective.
+        costs: key -> cost. Measured costs are present only if they are limited or an objective.
         run: the training's address in the run store.
         state: None while it may still train.
-        refused, duplicates: candidates that were drawn and put aside since the trial before.
-        drawn_by: the sampler, or "random" where each parameter was drawn uniformly until a network was within the
-            limits: before a sampler has learnt anything, or after its candidates were refused too often; or "walk",
-            where that met nothing new and the space was walked through.
-        sampler_attributes: what the sampler noted of the trial for its own later draws.
-        epochs_seen: epochs that it was trained for, as far as this study asked; that in which it diverged included.
-        train_seconds: of those epochs, by the pace of each.
-        micro_batches: in how many parts its batches were trained, more than 1 where memory ran out.
-        counted_at: its place among the counted trials, from 1, or None as long as it does not count.
+        refused, duplicates: candidates drawn and rejected since the previous trial.
+        drawn_by: the sampler; or "random" if parameters were drawn uniformly until the network met the limits, which
+            happens before the sampler has data and after too many of its candidates were refused; or "walk" if random
+            draws found nothing new and the space was enumerated.
+        sampler_attributes: data that the sampler keeps about the trial for later draws.
+        epochs_seen: epochs trained for this study, including the one in which the trial diverged.
+        train_seconds: seconds of training for those epochs.
+        micro_batches: number of parts into which each batch was split; more than 1 if memory ran out.
+        counted_at: position among the counted trials, from 1; None while the trial does not count.
     """
 
     number: int

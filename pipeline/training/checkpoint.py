@@ -1,8 +1,8 @@
-"""Checkpoints that survive a kill at any instant, or are found out by their hash.
+"""Checkpoints that survive a kill at any instant, or are detected as damaged by their hash.
 
-`checkpoint-<epoch>.pt` is written to a temporary file, fsynced and renamed; its SHA-256 is written beside it first, so
-a checkpoint without a fitting hash was never finished. Two are kept: if the newest is damaged, the one before is used.
-Loading is restricted to tensors and plain values (`weights_only`), so a hostile file runs nothing.
+`checkpoint-<epoch>.pt` is written to a temporary file, fsynced and renamed. Its SHA-256 is written first, so a
+checkpoint without a matching hash is incomplete. The newest two are kept; if the newest is damaged, the other is used.
+Loading is restricted to tensors and plain values (`weights_only`), so a hostile file cannot run code.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ class Checkpoints:
         return time.monotonic() - self._last >= self.every_seconds
 
     def save(self, epoch: int, state: dict[str, Any]) -> None:
-        """Write the state after `epoch` epochs, then remove all but the newest two."""
+        """Write the state after `epoch` epochs, then remove all except the newest two."""
         buffer = io.BytesIO()
         torch.save(state, buffer)
         content = buffer.getbuffer()

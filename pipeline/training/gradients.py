@@ -1,8 +1,8 @@
-"""Gradients of a batch: of all its images at once, or of parts of it in turn, its micro-batches, where memory is short.
+"""Gradients of a batch, computed at once or accumulated over micro-batches if memory is short.
 
-The images of an optimizer's step, their augmentation and their order are the same either way. But dropout draws other
-units, and batch normalisation normalises by the statistics of each micro-batch, so a training that was split is told
-from one that was not (`History.micro_batches`).
+Both ways use the same images in the same order with the same augmentation. But dropout draws other units, and batch
+normalisation uses the statistics of each micro-batch, so the record says when batches were split
+(`History.micro_batches`).
 """
 
 from typing import Literal

@@ -1,4 +1,4 @@
-"""What a training tells: one Epoch an epoch, the whole History at the end, Progress on the way."""
+"""What a training reports: one Epoch per epoch, the complete History at the end, Progress in between."""
 
 from dataclasses import dataclass, field
 from typing import Literal

@@ -7,7 +7,7 @@ AUXILIARY_WEIGHT = 0.3
 
 
 def training_loss(output: Tensor | tuple[Tensor, ...], labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Mean cross-entropy in nats of logits (N, classes); that of further heads counts with AUXILIARY_WEIGHT."""
+    """Mean cross-entropy in nats of logits (N, classes); auxiliary heads are weighted by AUXILIARY_WEIGHT."""
     logits, *further = output if isinstance(output, tuple) else (output,)
     loss = nn.functional.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
     for head in further:
