@@ -1,9 +1,10 @@
 """Near-duplicate images: one picture, stored again in another quality or at another size.
 
 Thumbnails of two sizes are compared: a coarse one, which resizing hardly changes, and a fine one, which separates
-similar pictures. Both must correlate, and brightness and contrast must be close. Of 500 pictures of Fashion-MNIST (28 pixels) this finds all that were stored again as JPEG of quality 75, and 96 to 98 %
-of those that were stored at 40 or 48 pixels, but 73 % of those stored at 20; 0.8 % of its test images are nearly alike
-to one of its 50,000 training images as they are.
+similar pictures. Both must correlate, and brightness and contrast must be close. Measured on 500 pictures of
+Fashion-MNIST (28 pixels): it finds all that were stored again as JPEG of quality 75, 96 to 98 % of those stored at 40
+or 48 pixels, and 73 % of those stored at 20. 0.8 % of the original test images are near-duplicates of one of the 50,000
+training images.
 """
 
 import numpy as np

@@ -1,7 +1,8 @@
 """The published population: random networks of the design spaces, their errors, and longer trainings of some.
 
-benchmarks.population and benchmarks.full_trainings train them. Searches can learn from them (`--warm-start population`),
-`convstudy bench-search` simulates searches on them, and claims about how well cheap trainings rank networks use them.
+benchmarks.population and benchmarks.full_trainings train them. Searches can learn from them
+(`--warm-start population`), `convstudy bench-search` simulates searches on them, and claims about how well cheap
+trainings rank networks use them.
 """
 
 from collections.abc import Mapping
