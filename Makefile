@@ -27,7 +27,7 @@ install: .venv/.installed ## Install exact versions into .venv
 
 study: install ## Run the study (PROFILE=smoke|quick|full|gpu; default: the one in params.yaml)
 	@$(BIN)/python -m pipeline.settings $(PROFILE)
-	@$(BIN)/dvc repro
+	@$(BIN)/python -m pipeline.environment $(BIN)/dvc repro
 	@echo
 	@echo "report:    reports/results/report.html  (and reports/results/REPORT.md)"
 	@echo "all runs:  make ui  (MLflow at http://127.0.0.1:5000)"

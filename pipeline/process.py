@@ -18,6 +18,7 @@ from typing import Any, NoReturn, TextIO
 
 import psutil
 
+from pipeline.environment import complete_environment
 from pipeline.errors import ConvstudyError, StorageError
 
 POLL_SECONDS = 0.5
@@ -38,6 +39,7 @@ def run_and_exit(action: Callable[[], object], debug: bool = False) -> NoReturn:
     """Call `action`, tell what goes wrong in one line (with a traceback if `debug`), and exit with the right code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    complete_environment()
     sys.stdout, sys.stderr = _UntilClosed(sys.stdout), _UntilClosed(sys.stderr)
     code = 0
     try:

@@ -20,6 +20,11 @@ class Workspace:
         return self.root / "params.yaml"
 
     @property
+    def home(self) -> Path:
+        """The home folder of a user who has none: caches and settings of libraries."""
+        return self.root / ".home"
+
+    @property
     def raw_data(self) -> Path:
         """Source files as they were obtained, one folder a source."""
         return self.root / "data" / "raw"

@@ -1,10 +1,8 @@
 """What all tests share: Fashion-MNIST itself, obtained once for all sessions, and prepared once for each."""
 
-import contextlib
 import functools
 import os
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ from processes import begin_to_load
 from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.data.obtain import fashion_mnist, obtain
 from pipeline.data.prepare import prepare
-from pipeline.tracking.store import artifacts_uri, database_file, open_store
+from pipeline.tracking.store import database_file, open_store
 from pipeline.workspace import Workspace
 
 CHECKOUT = Path(__file__).parents[1]
@@ -110,8 +108,6 @@ def make_study(root: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> W
     workspace = Workspace(root)
     workspace.mlflow.mkdir(parents=True)
     database_file(workspace.mlflow).write_bytes(_empty_mlflow())
-    with contextlib.closing(sqlite3.connect(database_file(workspace.mlflow), isolation_level=None)) as database:
-        database.execute("UPDATE experiments SET artifact_location = ?", (f"{artifacts_uri(workspace.mlflow)}/0",))
     workspace.prepared_data.mkdir(parents=True)
     shutil.copytree(prepared, workspace.prepared_data / "fashion-mnist", copy_function=os.link)
     text = (CHECKOUT / "params.yaml").read_text()

@@ -12,7 +12,7 @@ from pipeline.evidence.store import RunStore
 from pipeline.machine import hardware, resolve_device, resolve_precision, versions
 from pipeline.search.searches import list_studies
 from pipeline.settings import read_settings
-from pipeline.tracking.store import database_file
+from pipeline.tracking.store import artifacts_uri, database_file, former_places
 from pipeline.workspace import Workspace
 
 COMMANDS = ("git", "make", "dvc", "chromium", "chromedriver", "psql")
@@ -100,6 +100,9 @@ def _mlflow(folder: Path) -> str:
         with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
             (state,) = connection.execute("PRAGMA quick_check").fetchone()
             (count,) = connection.execute("SELECT count(*) FROM runs").fetchone()
+            moved = former_places(connection, artifacts_uri(folder))
     except sqlite3.Error as error:
         return f"FAULT: {database}: {error}; delete it and run `convstudy replay`"
+    if moved and state == "ok":
+        return f"moved from {', '.join(moved)}: {count} runs in {database}; `convstudy replay` corrects their paths"
     return f"{'good' if state == 'ok' else 'FAULT: ' + state}: {count} runs in {database}"

@@ -98,7 +98,8 @@ def settle_parent(store: MlflowStore, run: "Run", summary: Summary, now_ms: int)
     tags = {key: text for key, text in summary.tags.items() if run.data.tags.get(key) != text}
     digests = {folder: {path.name: sha256_file(path) for path in paths} for folder, paths in summary.files.items()}
     digest = canonical_json(digests)
-    if digests and run.data.tags.get(_FILES_TAG) != digest:
+    there = all(store.holds(run, folder, name) for folder, names in digests.items() for name in names)
+    if digests and not (there and run.data.tags.get(_FILES_TAG) == digest):
         for folder, paths in summary.files.items():
             for path in paths:
                 store.client.log_artifact(run.info.run_id, str(path), folder or None)
@@ -159,7 +160,7 @@ def _contradicts(run: "Run", entry: Entry, ending: Ending | None) -> bool:
 
 
 def _log_weights(store: MlflowStore, run: "Run", weights: Path, sha256: str) -> bool:
-    if run.data.tags.get(_WEIGHTS_TAG) == sha256:
+    if run.data.tags.get(_WEIGHTS_TAG) == sha256 and store.holds(run, weights.name):
         return False
     store.client.log_artifact(run.info.run_id, str(weights))
     store.log(run.info.run_id, tags={_WEIGHTS_TAG: sha256})

@@ -3,7 +3,7 @@
 Built around what MLflow 3.17 does:
 - processes that open a fresh store at once fail: it is created once, under a file lock, beside its place and moved in;
 - a store that cannot be opened is tried for 100 s: it is probed first;
-- artifact paths are stored absolute: a moved workspace needs `convstudy replay` on a deleted database;
+- artifact paths are stored absolute: those of a workspace that was moved are corrected when it is opened;
 - SQLAlchemy decodes `%` and splits at `?` in the path of a database: such folders are refused;
 - telemetry is on by default, and database errors are logged with a traceback: both are silenced.
 MLflow takes 1.4 s to import, so it is imported when a store is opened.
@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from filelock import FileLock
 
@@ -38,6 +40,14 @@ if TYPE_CHECKING:
 
 _LOCK_SECONDS = 60
 _BATCH_METRICS, _BATCH_PARAMS, _PAGE_RUNS = 800, 100, 1000
+_LOCATIONS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+    ("model_versions", "source"),
+)
+"""The columns of MLflow's database that hold absolute places of files."""
 
 
 def database_file(folder: Path) -> Path:
@@ -56,6 +66,16 @@ def database_uri(folder: Path) -> str:
 def artifacts_uri(folder: Path) -> str:
     """Where the files of new experiments go."""
     return (folder.absolute() / "artifacts").as_uri()
+
+
+def former_places(connection: sqlite3.Connection, artifacts: str) -> list[str]:
+    """Where the store's files lay before the workspace was moved to where `artifacts` is; empty when it was not."""
+    places = connection.execute(
+        "SELECT rtrim(artifact_location, '0') FROM experiments WHERE experiment_id = 0 "
+        "UNION SELECT artifact_location FROM experiments WHERE name LIKE ?",
+        (f"{EXPERIMENT_PREFIX}%",),
+    )
+    return sorted({place.rstrip("/") for (place,) in places} - {artifacts})
 
 
 def tracking_errors() -> tuple[type[Exception], ...]:
@@ -83,7 +103,7 @@ def open_store(folder: Path) -> "MlflowStore":
         with lock:
             if not database.exists():
                 _create(database, artifacts_uri(folder))
-            _probe(database)
+            _probe(database, artifacts_uri(folder))
             _forget_connections(uri, artifacts_uri(folder))
             client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     except tracking_errors() as error:
@@ -121,13 +141,20 @@ def _forget_connections(uri: str, artifacts: str) -> None:
     SqlAlchemyStore(uri, artifacts).engine.dispose()  # type: ignore[no-untyped-call]
 
 
-def _probe(database: Path) -> None:
-    with closing(sqlite3.connect(database, timeout=5)) as connection:
+def _probe(database: Path, artifacts: str) -> None:
+    """Find out whether the database can be written, and correct the places of files if the workspace was moved."""
+    with closing(sqlite3.connect(database, timeout=5, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        connection.rollback()
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'experiments'").fetchall()
-    if not tables:
-        raise StorageError(f"{database} is no database of MLflow's; move it away")
+        if not connection.execute("SELECT name FROM sqlite_master WHERE name = 'experiments'").fetchall():
+            raise StorageError(f"{database} is no database of MLflow's; move it away")
+        for place in former_places(connection, artifacts):
+            for table, column in _LOCATIONS:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608 (names from _LOCATIONS)
+                    f"WHERE {column} = ? OR substr({column}, 1, ?) = ?",
+                    (artifacts, len(place) + 1, place, len(place) + 1, f"{place}/"),
+                )
+        connection.execute("COMMIT")
 
 
 @dataclass
@@ -214,6 +241,10 @@ class MlflowStore:
 
         data = Dataset(name, fingerprint[:36], source_type="convstudy", source=fingerprint)
         self.client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
+
+    def holds(self, run: "Run", *parts: str) -> bool:
+        """Whether the artifact of that path lies where MLflow looks for it."""
+        return Path(url2pathname(urlsplit(run.info.artifact_uri).path), *parts).is_file()
 
     def reopen(self, run_id: str) -> None:
         """Set an ended run running again."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pipeline.errors import StorageError, UsageError
-from pipeline.tracking.store import artifacts_uri, database_file, database_uri, open_store
+from pipeline.tracking.store import artifacts_uri, database_uri, open_store
 
 
 def ui_command(folder: Path, host: str = "127.0.0.1", port: int = 5000) -> list[str]:
@@ -38,7 +38,7 @@ def ui_environment() -> dict[str, str]:
 
 
 def serve_ui(folder: Path, host: str = "127.0.0.1", port: int = 5000, on_free: Callable[[], object] = int) -> NoReturn:
-    """Become the MLflow server, over an empty store if there is none yet; `on_free` is called once the port is free.
+    """Become the MLflow server, over an empty store if there is none; `on_free` is called once the port is free.
 
     Raises UsageError when the port is taken, StorageError when the store cannot be made.
     """
@@ -50,8 +50,7 @@ def serve_ui(folder: Path, host: str = "127.0.0.1", port: int = 5000, on_free: C
         except OSError as error:
             raise UsageError(f"cannot serve on {host}:{port}: {error.strerror}; choose another with --port") from error
     on_free()
-    if not database_file(folder).exists():
-        open_store(folder)
+    open_store(folder)
     sys.stdout.flush()
     try:
         os.execve(command[0], command, ui_environment())  # noqa: S606 (an argument list, no shell)
