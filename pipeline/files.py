@@ -37,6 +37,12 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
+def is_writable(path: Path) -> bool:
+    """Whether `path` may be written, or, while it does not exist, the nearest folder above it."""
+    there = next(found for found in (path, *path.absolute().parents) if found.exists())
+    return os.access(there, os.W_OK)
+
+
 def fsync_folder(folder: Path) -> None:
     """Make renames and removals inside `folder` survive a power loss."""
     descriptor = os.open(folder, os.O_RDONLY)

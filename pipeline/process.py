@@ -4,6 +4,7 @@ Exit codes are those of pipeline.errors, and 130 / 143 when interrupted by SIGIN
 """
 
 import ctypes
+import fcntl
 import os
 import signal
 import sys
@@ -140,16 +141,19 @@ def only_one(name: str, locks: Path, patience_seconds: float) -> Iterator[None]:
 
 def is_held(name: str, locks: Path) -> bool:
     """Whether some process holds the lock `name`."""
-    import filelock
+    return is_locked(locks / f"{name.replace('/', '-')}.lock")
 
-    path = locks / f"{name.replace('/', '-')}.lock"
-    if not path.exists():
-        return False
+
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the lock file `path`; writes nothing, so that a folder may be read-only."""
     try:
-        with filelock.FileLock(path, timeout=0):
-            return False
-    except filelock.Timeout:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
         return True
+    return False
 
 
 @contextmanager

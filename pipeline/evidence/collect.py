@@ -9,6 +9,7 @@ import filelock
 
 from pipeline.errors import StorageError
 from pipeline.evidence.store import RunFolder
+from pipeline.process import is_locked
 from pipeline.training import PROTOCOL_VERSION
 
 
@@ -22,16 +23,22 @@ def collect(runs: Path, weights: bool, remove: bool) -> list[dict[str, Any]]:
     for path in sorted(runs.iterdir()) if runs.exists() else ():
         if not path.is_dir() or path.name.startswith("."):
             continue
-        lock = filelock.FileLock(path / ".lock")
+        folder = RunFolder(path)
+        if not remove:  # nothing is written, the lock neither
+            found += [] if is_locked(folder.lock) else [_described(*item) for item in _removable(folder, weights)]
+            continue
         try:
-            with lock.acquire(blocking=False):
-                for item, why in _removable(RunFolder(path), weights):
-                    found.append({"path": str(item), "bytes": _bytes(item), "why": why})
-                    if remove:
-                        _delete(item)
+            with filelock.FileLock(folder.lock, blocking=False):
+                for item, why in _removable(folder, weights):
+                    found.append(_described(item, why))
+                    _delete(item)
         except filelock.Timeout:
             continue
     return found
+
+
+def _described(item: Path, why: str) -> dict[str, Any]:
+    return {"path": str(item), "bytes": _bytes(item), "why": why}
 
 
 def _removable(folder: RunFolder, weights: bool) -> Iterator[tuple[Path, str]]:

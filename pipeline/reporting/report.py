@@ -20,12 +20,12 @@ from pipeline.claims.judging import judge_all
 from pipeline.claims.simulation import Simulation
 from pipeline.claims.verdicts import ClaimVerdict
 from pipeline.cost.records import CostProfile
-from pipeline.errors import UsageError
+from pipeline.errors import StorageError, UsageError
 from pipeline.evidence.finalist_records import FinalistsRecord
 from pipeline.evidence.population import published_full_trainings, published_table
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.study_records import StudyRecord
-from pipeline.files import write_bytes, write_json, write_text
+from pipeline.files import is_writable, write_bytes, write_json, write_text
 from pipeline.reporting.claims.view import ClaimsView, claims_view
 from pipeline.reporting.comparison import Comparison, compare
 from pipeline.reporting.rendering import figures_in, render_html, render_markdown, sections_of, study_sections
@@ -37,8 +37,10 @@ FEATURED = "quick"
 """The published results that the README shows."""
 
 
-def write_report(results: Path, workspace: Workspace | None = None, beside: Path | None = None) -> Path:
-    """Write everything the report consists of into `results`, and return the path of its page.
+def write_report(
+    results: Path, workspace: Workspace | None = None, beside: Path | None = None, into: Path | None = None
+) -> Path:
+    """Write everything the report consists of, and return the path of its page.
 
     Everything is worked out before anything is written, so that a failure leaves the last report as it was.
 
@@ -46,12 +48,16 @@ def write_report(results: Path, workspace: Workspace | None = None, beside: Path
         results: the folder of records.
         workspace: whose claims.yaml and published records are read; by default the one in force.
         beside: a further folder of records, whose networks, searches and finalists are shown, too.
+        into: where the report is written; by default into `results`.
 
     Raises:
         UsageError: there is no group record, cost profile or verdict, or verdicts are not those that the claims of
             `workspace` and the records beside them give.
-        StorageError: a record does not fit its schema, or the disk refuses.
+        StorageError: a record does not fit its schema, or the folder cannot be written.
     """
+    into = into or results
+    if not is_writable(into):
+        raise StorageError(f"cannot write the report into {into}: the folder is read-only; name another with --into")
     folders = [results] if beside is None else [results, beside]
     groups, profiles = _networks(folders)
     if not groups and not profiles and not (results / "claims.json").exists():
@@ -68,14 +74,14 @@ def write_report(results: Path, workspace: Workspace | None = None, beside: Path
         "report.html": render_html(sections, studies, claims),
     }
     for identifier, picture in pictures.items():
-        write_bytes(results / "figures" / f"{identifier}.png", picture)
-    for stale in (results / "figures").glob("*.png"):
+        write_bytes(into / "figures" / f"{identifier}.png", picture)
+    for stale in (into / "figures").glob("*.png"):
         if stale.stem not in pictures:
             stale.unlink()
-    write_json(results / "metrics.json", metrics(comparisons))
+    write_json(into / "metrics.json", metrics(comparisons))
     for name, text in texts.items():
-        write_text(results / name, text)
-    return results / "report.html"
+        write_text(into / name, text)
+    return into / "report.html"
 
 
 def _found(folders: Sequence[Path], kind: str) -> list[Path]:

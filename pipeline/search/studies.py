@@ -9,6 +9,7 @@ many there were, so that neither the storage nor a sampler's history grows with 
 import contextlib
 import os
 import socket
+import sqlite3
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,6 +24,7 @@ from optuna.trial import create_trial
 
 from pipeline.errors import StorageError, UsageError, unknown_name
 from pipeline.evidence.study_records import Budget, Rung, SearchPlan, Trial, TrialRecord
+from pipeline.files import is_writable
 from pipeline.process import only_one, uninterrupted
 from pipeline.schema import parse, to_json
 from pipeline.search.lock import StudyLock
@@ -50,7 +52,12 @@ class Studies:
         file = sqlite_file(url)
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-        with only_one("create-studies", locks, 60.0), self.storage_errors():  # two creators of tables would clash
+        if file is not None and file.exists() and not (is_writable(file) and is_writable(file.parent)):
+            with self.storage_errors():
+                self._storage = RDBStorage(url, engine_kwargs={"creator": lambda: _read_only(file)})
+            return
+        alone = only_one("create-studies", locks, 60.0) if is_writable(locks) else contextlib.nullcontext()
+        with alone, self.storage_errors():  # two creators of tables would clash
             self._storage = RDBStorage(url, engine_kwargs=_engine(url))
             if file is not None:
                 self._storage.engine.dispose()
@@ -237,6 +244,16 @@ def _log_ahead(connection: Any, _: object) -> None:
     """
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _read_only(file: Path) -> sqlite3.Connection:
+    """A connection to a file that may not be written.
+
+    SQLite reads the log of a driver at work, or of one that was killed, through its index beside the file. Where there
+    is none it would make one, unless told that the file does not change.
+    """
+    options = "mode=ro" if file.with_name(f"{file.name}-shm").exists() else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{file.resolve().as_uri()}?{options}", uri=True)
 
 
 def _engine(url: str) -> dict[str, Any]:

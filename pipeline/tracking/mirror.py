@@ -52,7 +52,7 @@ def code_commit(root: Path) -> str | None:
     """
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(root), *arguments]
+        command = ["git", "--no-optional-locks", "-C", str(root), *arguments]  # it writes nothing there
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:

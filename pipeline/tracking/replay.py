@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from pipeline.errors import StorageError
 from pipeline.evidence.records import GroupRecord, Membership, NetworkRecord, RunHeader
 from pipeline.evidence.store import RunFolder, RunStore
+from pipeline.process import is_locked
 from pipeline.tracking.content import (
     GROUP_EXPERIMENT,
     KEY,
@@ -256,13 +255,7 @@ def _record_of(runs: set[str], records: Sequence[NetworkRecord]) -> NetworkRecor
 
 
 def _in_training(folder: RunFolder | None) -> bool:
-    if folder is None or not folder.lock.exists():
-        return False
-    try:
-        with FileLock(folder.lock, timeout=0):
-            return False
-    except Timeout:
-        return True
+    return folder is not None and is_locked(folder.lock)
 
 
 def _now_ms() -> int:

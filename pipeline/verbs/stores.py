@@ -1,5 +1,6 @@
 """The verbs of what is there already: report, ui, replay, doctor, gc."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,16 +9,20 @@ from pipeline.verbs.options import Output, verb
 from pipeline.workspace import current_workspace
 
 
-@verb("convstudy report", "convstudy report --quiet")
-def report(out: Output) -> None:
+@verb("convstudy report", "convstudy report --into /tmp/report")
+def report(
+    out: Output,
+    into: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write it there, and not to MLflow.")] = None,
+) -> None:
     """Write the report again from the records in reports/results, and show it in MLflow."""
     from pipeline.reporting.mlflow_pages import show_report
     from pipeline.reporting.report import write_report
 
     workspace = current_workspace()
-    page = write_report(workspace.results)
+    page = write_report(workspace.results, into=into)
     out.line(str(page))
-    show_report(workspace, out.line)
+    if into is None:
+        show_report(workspace, out.line)
     out.answer({"report": str(page)})
 
 

@@ -255,6 +255,19 @@ def test_code_commit_is_that_of_the_repository_or_none(tmp_path: Path) -> None:
     assert code_commit(code) == f"{commit}+changed"
 
 
+def test_asking_for_the_commit_writes_nothing_into_the_repository(tmp_path: Path) -> None:
+    code = tmp_path / "pipeline"
+    code.mkdir()
+    (code / "module.py").write_text("x = 1")
+    named = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "pipeline"], [*named, "commit", "-qm", "x"]):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    os.utime(code / "module.py", (1, 1))  # git would note in its index that the file is the same
+    index = (tmp_path / ".git" / "index").read_bytes()
+    assert code_commit(code) is not None
+    assert (tmp_path / ".git" / "index").read_bytes() == index
+
+
 def test_runs_that_were_finished_before_leave_their_networks_as_they_are(runs: RunStore, folder: Path) -> None:
     fill(runs)
     mirror_live(runs, folder)
