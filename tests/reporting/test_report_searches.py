@@ -90,6 +90,15 @@ def test_the_stage_writes_studies_beside_networks(tmp_path: Path, record: StudyR
     assert all(f"figures/{name}" in text for name in written)
 
 
+def test_a_folder_with_searches_alone_is_reported(tmp_path: Path, record: StudyRecord) -> None:
+    write_study(tmp_path, record)
+    write_report(tmp_path)
+    title = "Search: resnet on fashion-mnist"
+    assert (tmp_path / "REPORT.md").read_text().lstrip().startswith(f"# {title}\n")
+    assert f"<h1>{title}</h1>" in (tmp_path / "report.html").read_text()
+    assert (tmp_path / "figures" / "search-1-front.png").exists()
+
+
 def test_importance_and_traits_find_what_was_planted(record: StudyRecord) -> None:
     trials = [
         ended(trial, (10.0 if trial["values"]["resnet.stem"] == "pooled" else 40.0) + trial["number"] / 100)
