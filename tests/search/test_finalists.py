@@ -75,6 +75,11 @@ def test_trainings_that_fail_are_told_and_cannot_make_a_member_better(tmp_path: 
         return finalists(record, plan, wanted, cast(Runner, FatedRunner(RunStore(tmp_path / name), fate)))
 
     whole = compared("whole", lambda spec: None)
+    assert not any("guessing (" in note for note in whole.notes)
+    told = record
+    record = replace(record, guessing_error_percent=0.0)
+    assert any("no better than guessing (an error of 0.00 %" in n for n in compared("g", lambda spec: None).notes)
+    record = told
     ours = whole.members[0]
     record = replace(record, trials=record.trials[::-1])  # trials are looked up by number
     assert compared("again", lambda spec: None) == whole
