@@ -28,7 +28,7 @@ class Limits(RootModel[dict[str, float | None]]):
             if limit is not None and not 0 < limit < math.inf:
                 raise ValueError(f"limit on {key} (={limit:g}) must be positive and finite")
             if limit is not None and COSTS[key].unit.exact(limit) != limit:
-                raise ValueError(f"limit on {key} (={limit:g}) must be a whole number")
+                raise ValueError(f"limit on {key} (={limit}) must be a whole number")
         return {key: cost.unit.exact(limit) for key, cost in COSTS.items() if (limit := limits.get(key)) is not None}
 
     @model_serializer

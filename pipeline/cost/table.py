@@ -27,7 +27,8 @@ class Unit:
         is_whole: whether values are whole numbers.
         rule, example: what a user must type.
         suffixes: what follows the number, with its factor.
-        show: a value as a reader wants it.
+        show: a value as a reader wants it, rounded.
+        show_exactly: a value with all digits that tell it from its neighbours.
     """
 
     is_whole: bool
@@ -35,6 +36,7 @@ class Unit:
     example: str
     suffixes: Mapping[str, float]
     show: Callable[[float], str]
+    show_exactly: Callable[[float], str]
 
     def read(self, text: str, option: str) -> float:
         """The value a user typed: "40M" is 40,000,000, "5ms" is 0.005; raises UsageError naming the option."""
@@ -57,9 +59,21 @@ def _show_count(value: float) -> str:
     return f"{value / factor:.4g}{suffix}"
 
 
-COUNT = Unit(True, "a number, with k, M or G for thousands, millions or billions", "40M", _MULTIPLES, _show_count)
-BYTES = replace(COUNT, example="500M", show=lambda value: f"{value / 2**20:.3g} MiB")
-SECONDS = Unit(False, "a time with its unit", "5ms", {"ms": 1e-3, "s": 1.0}, lambda value: f"{1e3 * value:.3g} ms")
+COUNT = Unit(
+    True,
+    "a number, with k, M or G for thousands, millions or billions",
+    "40M",
+    _MULTIPLES,
+    _show_count,
+    "{:,.0f}".format,
+)
+BYTES = replace(
+    COUNT, example="500M", show=lambda value: f"{value / 2**20:.3g} MiB", show_exactly="{:,.0f} bytes".format
+)
+SECONDS = Unit(
+    False, "a time with its unit", "5ms", {"ms": 1e-3, "s": 1.0},
+    lambda value: f"{1e3 * value:.3g} ms", lambda value: f"{1e3 * value:.12g} ms",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -148,8 +162,8 @@ def count_costs(price: "Price") -> dict[str, float]:
 
 
 def shown(costs: Mapping[str, float]) -> str:
-    """Costs by key, in words: "macs 323.3k, params 1k"."""
-    return ", ".join(f"{key} {cost.unit.show(costs[key])}" for key, cost in COSTS.items() if key in costs)
+    """Costs by key, in words and exactly, so that none seems to be within a limit: "macs 323,328, params 1,010"."""
+    return ", ".join(f"{key} {cost.unit.show_exactly(costs[key])}" for key, cost in COSTS.items() if key in costs)
 
 
 def objective_names() -> list[str]:

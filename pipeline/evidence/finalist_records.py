@@ -2,10 +2,10 @@
 
 from typing import Any, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, field_validator
 from pydantic.dataclasses import dataclass
 
-from pipeline.evidence.records import Interval
+from pipeline.evidence.records import Interval, cut_to_percent
 from pipeline.schema import STRICT
 from pipeline.training.recipe import Recipe
 
@@ -26,6 +26,8 @@ class Member:
     validation_error_percent: Interval | None
     test_error_percent: Interval | None
     runs: tuple[str, ...] = ()
+
+    _cut = field_validator("validation_error_percent", "test_error_percent")(cut_to_percent)
 
 
 Against = Literal["reference", "random networks", "random search"]
@@ -55,6 +57,8 @@ class FinalistComparison:
     interval: tuple[float, float] | None
     n: int
     verdict: ComparisonVerdict
+
+    _cut = field_validator("validation_error_percent")(cut_to_percent)
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -4,9 +4,10 @@ Results and measurements are kept apart. A result is deterministic: equal on eve
 measurement (seconds, throughput, memory, hardware) is never hashed and never reused across machines.
 """
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any, Literal, get_args
 
+from pydantic import field_validator
 from pydantic.dataclasses import dataclass
 
 from pipeline.data.manifest import DataSummary
@@ -157,6 +158,14 @@ class Interval:
     n: int
 
 
+def cut_to_percent(error: Interval | None) -> Interval | None:
+    """An error in percent whose interval lies within 0 to 100: since the mean does, cutting keeps the coverage."""
+    if error is None or error.interval is None:
+        return error
+    low, high = error.interval
+    return replace(error, interval=(min(max(low, 0.0), 100.0), max(min(high, 100.0), 0.0)))
+
+
 @dataclass(frozen=True, config=STRICT)
 class RateTrial:
     """One training by which a learning rate is judged, on validation data, after `epochs` of the `horizon` planned.
@@ -212,6 +221,8 @@ class NetworkRecord:
     test_error_percent: Interval | None
     train_seconds: Interval | None
     flags: tuple[str, ...] = ()
+
+    _cut = field_validator("validation_error_percent", "test_error_percent")(cut_to_percent)
 
 
 @dataclass(frozen=True, config=STRICT)

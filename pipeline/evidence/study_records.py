@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from pipeline.cost.limits import Limits
 from pipeline.cost.table import COSTS, Cost, costs_among, objective_names
 from pipeline.errors import unknown_name
+from pipeline.evidence.statistics import chance_threshold_percent
 from pipeline.schema import STRICT
 from pipeline.training.recipe import Recipe
 
@@ -210,6 +211,8 @@ class StudyRecord:
         budget: the last one, {"trials": …} or {"hours": …}; empty where no driver has worked yet.
         rungs: epochs.
         plan: None where it was not recorded.
+        guessing_error_percent: of always answering with the most frequent class of the validation images; None where
+            it was not recorded.
         machines: hardware and versions with which trials were trained, each once; empty where they were not recorded.
         refused, duplicates: candidates that were put aside before any training.
         trials: those that count, in the order in which they came to.
@@ -236,6 +239,7 @@ class StudyRecord:
     hypervolume: tuple[float, ...]
     compute: Compute
     machines: tuple[dict[str, dict[str, str]], ...] = ()
+    guessing_error_percent: float | None = None
 
     @property
     def costs(self) -> list[Cost]:
@@ -257,3 +261,18 @@ class StudyRecord:
         """The members of the front, the lowest error first."""
         members = map(self.by_number.__getitem__, self.front)
         return sorted(members, key=lambda trial: (trial.errors[-1], trial.number))
+
+    @property
+    def guessing_note(self) -> str | None:
+        """A sentence that says which members of the front are no better than guessing; None if there is none."""
+        bounds = [self.guessing_error_percent] if self.guessing_error_percent is not None else []
+        if self.plan is not None:
+            bounds.append(chance_threshold_percent(self.plan.classes))
+        guessing = [trial for trial in self.front_trials if bounds and trial.errors[-1] >= min(bounds)]
+        if not guessing:
+            return None
+        told = f"no better than guessing (an error of {min(bounds):.2f} % or more)"
+        if len(guessing) == len(self.front):
+            return f"no network of the front learnt anything: all are {told}; try more epochs, images or a lower rate"
+        numbers = ", ".join(str(trial.number) for trial in guessing)
+        return f"{len(guessing)} of the {len(self.front)} networks of the front are {told}: trials {numbers}"

@@ -31,6 +31,7 @@ from pipeline.reporting.comparison import Comparison, compare
 from pipeline.reporting.rendering import figures_in, render_html, render_markdown, sections_of, study_sections
 from pipeline.reporting.tables import curves_csv, metrics, networks_csv
 from pipeline.schema import read_optional, read_record, to_json
+from pipeline.search.searches import stored_records
 from pipeline.workspace import Workspace, current_workspace
 
 FEATURED = "quick"
@@ -45,27 +46,34 @@ def write_report(
     Everything is worked out before anything is written, so that a failure leaves the last report as it was.
 
     Args:
-        results: the folder of records.
+        results: the folder of records. If it is the workspace's and has no studies/, those of the storage are shown.
         workspace: whose claims.yaml and published records are read; by default the one in force.
         beside: a further folder of records, whose networks, searches and finalists are shown, too.
         into: where the report is written; by default into `results`.
 
     Raises:
-        UsageError: there is no group record, cost profile or verdict, or verdicts are not those that the claims of
-            `workspace` and the records beside them give.
+        UsageError: there is no group record, cost profile, verdict or search, or verdicts are not those that the claims
+            of `workspace` and the records beside them give.
         StorageError: a record does not fit its schema, or the folder cannot be written.
     """
     into = into or results
     if not is_writable(into):
         raise StorageError(f"cannot write the report into {into}: the folder is read-only; name another with --into")
     folders = [results] if beside is None else [results, beside]
+    workspace = workspace or current_workspace()
     groups, profiles = _networks(folders)
-    if not groups and not profiles and not (results / "claims.json").exists():
-        raise UsageError(f"nothing to report: {results} has no runs/*.json and no profiles/*.json")
+    searched, finalists = _searches(folders)
+    if results == workspace.results and not (results / "studies").exists():  # searched by hand, not by `dvc repro`
+        searched = list(stored_records(workspace, None))
+    studies = study_sections(searched, finalists)
+    if not groups and not profiles and not studies and not (results / "claims.json").exists():
+        raise UsageError(
+            f"nothing to report: {results} has no runs/*.json and no profiles/*.json, and no search has a trial: "
+            "`dvc repro` or `convstudy search` makes them"
+        )
     comparisons = compare(groups, profiles)
     sections = sections_of(comparisons)
-    studies = study_sections(*_searches(folders))
-    claims = _claims(results, workspace or current_workspace(), comparisons)
+    claims = _claims(results, workspace, comparisons)
     pictures = {figure.identifier: figure.png() for figure in figures_in(sections, studies, claims)}
     texts = {
         "networks.csv": networks_csv(comparisons),

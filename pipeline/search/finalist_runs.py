@@ -1,5 +1,6 @@
 """Finalists as a user asks for them: of which study, on which data, against which random search."""
 
+from collections import Counter
 from dataclasses import replace
 
 from pipeline.data.manifest import load_manifest
@@ -60,7 +61,7 @@ def compare_finalists(
     """
     name = study.study
     if not study.complete:
-        raise UsageError(f"study {name} has no complete trial yet")
+        raise _nothing_finished(study)
     folder = options.data_folder or workspace.prepared_data / plan.data
     manifest = load_manifest(folder)
     if manifest.fingerprint != plan.data_fingerprint:
@@ -75,6 +76,22 @@ def compare_finalists(
     with open_runner(workspace, manifest, plan.device, display, options) as runner:
         measure = measured_costs(plan, runner.paused)
         return finalists(study, plan, wanted, runner, rivals, measure, display.expect)
+
+
+def _nothing_finished(study: StudyRecord) -> UsageError:
+    """The refusal of a study in which no network was trained in full, with the next thing to do."""
+    told = f"study {study.study} has no network that was trained in full"
+    reasons = Counter(trial.reason for trial in study.trials if trial.state == "failed")
+    if reasons and sum(reasons.values()) == len(study.trials):
+        ((reason, _),) = reasons.most_common(1)
+        return UsageError(
+            f"{told}: all {study.counted} trials failed, most of them by this: {reason}; change what it "
+            "names, then search with --fresh"
+        )
+    return UsageError(
+        f"{told}, of {study.counted} counted: run the same `convstudy search` again to continue it, with more --trials "
+        f"or --hours if its budget is spent; `convstudy status {study.study}` shows where it stands"
+    )
 
 
 def _random_search(plan: SearchPlan, study: StudyRecord) -> tuple[SearchPlan, Budget]:

@@ -49,6 +49,8 @@ def finalists(
     members = [front[index] for index in ranked([objective_values(trial, plan) for trial in front], wanted.members)]
     seeds = tuple(plan.seed + 1 + index for index in range(wanted.seeds))  # the search's own took part in the choice
     rivals, notes = rivals_of(plan, members, wanted, seeds, random_search, measure)
+    if study.guessing_note is not None:
+        notes.append(study.guessing_note)
     left = sorted(set(study.front) - {member.number for member in members})
     if left:
         notes.append(f"{len(left)} of the {len(front)} members of the front were not retrained: trials {_list(left)}")

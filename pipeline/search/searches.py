@@ -63,6 +63,8 @@ def search(
                 studies.remove(name)
             study = studies.open(name) if known and not fresh else studies.create(name, plan)
             with study.driven():
+                validation = manifest.splits["validation"]
+                study.note(guessing_error_percent=100 * (1 - max(validation.class_counts) / validation.count))
                 measure = measured_costs(plan, runner.paused)
                 driver = Driver(study, budget, runner, runner.executor.capacity, measure, display.on_change, warm)
                 _check_protocol(name, plan, driver.trials.values())
@@ -138,7 +140,8 @@ def read_study(study: StoredStudy, store: RunStore, driven: bool | None = None) 
     trials = study.trials()
     state = state_of(study, trials, study.is_driven() if driven is None else driven)
     machines = _machines(store, trials)
-    return study_record(study.name, study.plan, study.budget, state, trials, study.tail, machines)
+    record = study_record(study.name, study.plan, study.budget, state, trials, study.tail, machines)
+    return replace(record, guessing_error_percent=study.guessing_error_percent)
 
 
 def state_of(study: StoredStudy, trials: Sequence[Trial], driven: bool) -> StudyState:

@@ -33,6 +33,7 @@ from pipeline.search.storage import hidden, shown, sqlite_file
 from search_spaces import Space
 
 _PLAN, _BUDGET, _SPENT, _TAIL, _EXHAUSTED, _HOLDER = "plan", "budget", "spent_seconds", "tail", "exhausted", "holder"
+_GUESSING = "guessing_error_percent"
 _MEASURED = "measured "
 CONNECT_SECONDS = 5
 """How long a server may take to answer; signals wait for it, and a search is to end within 10 s of one."""
@@ -159,8 +160,22 @@ class StoredStudy:
         """Whether the space had no network left within the limits."""
         return bool(self._attributes().get(_EXHAUSTED, False))
 
-    def note(self, *, budget: Budget | None = None, spent_seconds: float | None = None) -> None:
-        """Keep the budget, or the time spent."""
+    @property
+    def guessing_error_percent(self) -> float | None:
+        """The error of always answering with the most frequent class; None where it was not kept."""
+        value: float | None = self._attributes().get(_GUESSING)
+        return value
+
+    def note(
+        self,
+        *,
+        budget: Budget | None = None,
+        spent_seconds: float | None = None,
+        guessing_error_percent: float | None = None,
+    ) -> None:
+        """Keep the budget, the time spent, or the error of guessing."""
+        if guessing_error_percent is not None:
+            self._set(_GUESSING, guessing_error_percent)
         if budget is not None:
             self._set(_BUDGET, to_json(budget))
         if spent_seconds is not None:

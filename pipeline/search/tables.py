@@ -20,6 +20,8 @@ def tabulate(record: StudyRecord) -> str:
         shown = "  ".join(f"{cost.unit.show(trial.costs[cost.key]):>16}" for cost in costs)
         network = f"{trial.config['family']} {canonical_json(trial.config['config'])}"
         lines.append(f"{trial.number:>5}  {trial.errors[-1]:>8.2f}  {shown}  {network}")
+    if record.guessing_note is not None:
+        lines.append(f"note: {record.guessing_note}")
     return "\n".join(lines)
 
 

@@ -20,7 +20,7 @@ def ui_command(folder: Path, host: str = "127.0.0.1", port: int = 5000) -> list[
     """The command line that serves MLflow's pages over the store in `folder`."""
     names = dict.fromkeys((host, "127.0.0.1", "localhost"))
     return [
-        *(sys.executable, "-m", "mlflow", "server"),
+        *(sys.executable, "-m", "pipeline.tracking.ui_server", "server"),
         *("--backend-store-uri", database_uri(folder)),
         *("--default-artifact-root", artifacts_uri(folder)),
         "--no-serve-artifacts",

@@ -80,6 +80,7 @@ def test_what_is_no_value_is_refused_with_its_rule(unit: Unit, text: str, rule: 
     ("limits", "rule"),
     [
         ({"mac": 1}, "limits: unknown limit 'mac': did you mean 'macs'"),
+        ({"macs": 1234567.5}, r"limit on macs \(=1234567.5\) must be a whole number"),
         ({"macs": 1.5}, r"limit on macs \(=1.5\) must be a whole number"),
         ({"macs": 0}, r"limit on macs \(=0\) must be positive"),
         ({"latency_seconds": float("inf")}, "must be positive and finite"),

@@ -1,10 +1,12 @@
 import math
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.evidence.records import Interval
+from pipeline.evidence.finalist_records import FinalistComparison, Member
+from pipeline.evidence.records import Interval, NetworkRecord
 from pipeline.evidence.statistics import (
     AT_CHANCE_LEVEL,
     chance_error_percent,
@@ -12,6 +14,7 @@ from pipeline.evidence.statistics import (
     flags_of,
     mean_interval,
 )
+from pipeline.schema import parse, to_json
 
 
 def test_interval_equals_a_hand_calculation() -> None:
@@ -104,3 +107,26 @@ def test_failed_seeds_are_named() -> None:
     assert flags_of([8.0, 8.2], 10, failed=1) == ("1 of 3 seeds failed",)
     assert flags_of([], 10, failed=2) == ("no seed completed",)
     assert flags_of([90.0], 10, failed=2) == (AT_CHANCE_LEVEL, "2 of 3 seeds failed")
+
+
+@pytest.mark.parametrize("errors", [[70.0, 88.68], [0.1, 9.0], [2.0, 90.0], [100.0, 100.0], [0.0, 0.0]])
+def test_a_recorded_error_has_an_interval_within_0_to_100_percent(errors: list[float]) -> None:
+    wide = mean_interval(errors)
+    assert wide is not None and wide.interval is not None
+    member = Member(0, {}, 1, 1, errors[0], validation_error_percent=wide, test_error_percent=wide)
+    read = parse(Member, to_json(member) | {"test_error_percent": to_json(wide)}, "an older record")
+    assert read == member
+    for error in (member.validation_error_percent, read.test_error_percent):
+        assert error is not None and error.interval is not None
+        low, high = error.interval
+        assert 0 <= low <= error.mean <= high <= 100
+        assert low == max(0, wide.interval[0]) and high == min(100, wide.interval[1])
+        assert error.mean == wide.mean and error.n == 2
+
+
+@pytest.mark.parametrize("record", [NetworkRecord, Member, FinalistComparison])
+def test_every_error_of_a_record_is_cut(record: Any) -> None:
+    kinds = get_type_hints(record)
+    errors = {name for name, kind in kinds.items() if name.endswith("_error_percent") and kind == Interval | None}
+    cut = record.__pydantic_decorators__.field_validators["_cut"]
+    assert errors and set(cut.info.fields) == errors

@@ -29,6 +29,7 @@ from pipeline.reporting.report import write_report
 from pipeline.reporting.searches.view import StudyView
 from pipeline.search.pareto import hypervolume
 from pipeline.search.summary import bounds_of, hypervolumes
+from pipeline.search.tables import tabulate
 from search_spaces import space as search_space
 
 NETWORKS = sections_of(compare([group((network(),))], []))
@@ -88,6 +89,41 @@ def test_the_stage_writes_studies_beside_networks(tmp_path: Path, record: StudyR
     text = (results / "REPORT.md").read_text()
     assert "## Search: resnet on fashion-mnist" in text
     assert all(f"figures/{name}" in text for name in written)
+
+
+def test_a_folder_with_searches_alone_is_reported(tmp_path: Path, record: StudyRecord) -> None:
+    write_study(tmp_path, record)
+    write_report(tmp_path)
+    title = "Search: resnet on fashion-mnist"
+    assert (tmp_path / "REPORT.md").read_text().lstrip().startswith(f"# {title}\n")
+    assert f"<h1>{title}</h1>" in (tmp_path / "report.html").read_text()
+    assert (tmp_path / "figures" / "search-1-front.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("errors", "guessing", "note"),
+    [
+        ((90.0, 88.0, 87.5), None, "all are no better than guessing (an error of 87.15 % or more)"),
+        ((45.0, 42.0, 41.0), 40.0, "all are no better than guessing (an error of 40.00 % or more)"),  # unbalanced
+        ((90.0, 30.0, 20.0), None, "1 of the 3 networks of the front are no better than guessing"),
+        ((80.0, 30.0, 20.0), 90.0, None),
+    ],
+)
+def test_a_front_no_better_than_guessing_says_so_everywhere(
+    record: StudyRecord, errors: tuple[float, ...], guessing: float | None, note: str | None
+) -> None:
+    cheapest_first = sorted(trials_json(record), key=lambda trial: float(trial["macs"]))[: len(errors)]
+    trials = [ended(trial, error) for trial, error in zip(cheapest_first, errors, strict=True)]
+    front = [trial["number"] for trial in trials]
+    found = edited(record, trials=trials, front=front, hypervolume=[0.0] * 3, guessing_error_percent=guessing)
+    sections = study_sections([found], {})
+    places = (
+        tabulate(found).splitlines()[-1],
+        render_html((), sections),
+        " ".join(render_markdown((), sections).split()),
+    )
+    for place in places:
+        assert (note in place) if note else ("guessing (" not in place)
 
 
 def test_importance_and_traits_find_what_was_planted(record: StudyRecord) -> None:

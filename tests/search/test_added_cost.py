@@ -137,7 +137,7 @@ def test_limits_on_an_added_cost_are_read_and_refused_by_its_row(study: Workspac
 
     assert "--max-weights (=40X) must be a number" in refused("--max-weights", "40X")
     none = refused("--max-weights", "100")
-    assert "no network of lenet was found within the limits (weight_bytes 9.54e-05 MiB); the cheapest has macs" in none
+    assert "no network of lenet was found within the limits (weight_bytes 100 bytes); the cheapest has macs" in none
     assert "did you mean 'weights'" in refused("--objectives", "error,weight")
     assert parse(Limits, {"weight_bytes": MOST}, "limits").given == {"weight_bytes": MOST}
 

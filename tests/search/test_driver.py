@@ -12,6 +12,7 @@ from table_search import TableExecutor, check_trials, record_of, run_table, sear
 
 import search_spaces
 from pipeline.cost.limits import Limits
+from pipeline.cost.table import shown
 from pipeline.data.manifest import Manifest
 from pipeline.errors import StorageError, UsageError
 from pipeline.evidence.study_records import SAMPLERS, Budget
@@ -149,8 +150,27 @@ def test_a_large_space_in_which_draws_find_nothing_gives_its_networks_all_the_sa
 
 
 def test_limits_that_no_network_can_meet_are_refused_with_the_cheapest(manifest: Manifest) -> None:
-    with pytest.raises(UsageError, match=r"within the limits \(macs 1k\); the cheapest has macs 323.3k, params"):
+    with pytest.raises(UsageError, match=r"within the limits \(macs 1,000\); the cheapest has macs 323,328, params"):
         table_plan(manifest, limits=Limits(macs=1000))
+
+
+def test_a_limit_just_below_the_cheapest_network_is_refused_with_numbers_that_differ(manifest: Manifest) -> None:
+    least = 323_328
+    assert table_plan(manifest, limits=Limits(macs=least)).limits.given == {"macs": least}
+    with pytest.raises(UsageError, match=r"\(macs 323,327\); the cheapest has macs 323,328, "):
+        table_plan(manifest, limits=Limits(macs=least - 1))
+
+
+@pytest.mark.parametrize(
+    ("key", "limit", "written"),
+    [
+        ("params", 1_000_001, "params 1,000,001"),
+        ("train_memory_bytes", 2**30 + 1, "train_memory_bytes 1,073,741,825 bytes"),
+        ("latency_seconds", 0.00500004, "latency_seconds 5.00004 ms"),
+    ],
+)
+def test_costs_in_a_refusal_are_exact(key: str, limit: float, written: str) -> None:
+    assert shown({key: limit}) == written
 
 
 def test_limits_that_only_a_network_dear_in_nothing_meets_are_accepted(manifest: Manifest) -> None:

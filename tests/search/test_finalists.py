@@ -10,17 +10,21 @@ from table_search import TableExecutor, record_of, searched, table_plan
 
 from pipeline.cost.limits import Limits
 from pipeline.data.manifest import Manifest
+from pipeline.errors import UsageError
 from pipeline.evidence.finalist_records import FinalistComparison, FinalistsRecord
 from pipeline.evidence.records import Epoch, Result, RunSpec, TestScore
 from pipeline.evidence.store import RunStore
-from pipeline.evidence.study_records import TrialRecord
+from pipeline.evidence.study_records import TrialRecord, TrialState
 from pipeline.running.outcomes import Outcome
 from pipeline.running.requests import Request
 from pipeline.running.runner import Runner
 from pipeline.search.baselines import rivals_of
+from pipeline.search.finalist_runs import compare_finalists
 from pipeline.search.finalists import finalists
 from pipeline.search.measured_costs import measured_costs
+from pipeline.search.summary import study_record
 from pipeline.settings import FinalistsSettings
+from pipeline.workspace import Workspace
 
 Fate = Callable[[RunSpec], str | None]
 """Why a training fails, or None."""
@@ -71,6 +75,11 @@ def test_trainings_that_fail_are_told_and_cannot_make_a_member_better(tmp_path: 
         return finalists(record, plan, wanted, cast(Runner, FatedRunner(RunStore(tmp_path / name), fate)))
 
     whole = compared("whole", lambda spec: None)
+    assert not any("guessing (" in note for note in whole.notes)
+    told = record
+    record = replace(record, guessing_error_percent=0.0)
+    assert any("no better than guessing (an error of 0.00 %" in n for n in compared("g", lambda spec: None).notes)
+    record = told
     ours = whole.members[0]
     record = replace(record, trials=record.trials[::-1])  # trials are looked up by number
     assert compared("again", lambda spec: None) == whole
@@ -95,3 +104,31 @@ def test_trainings_that_fail_are_told_and_cannot_make_a_member_better(tmp_path: 
 def _against_reference(record: FinalistsRecord) -> FinalistComparison:
     (found,) = (comparison for comparison in record.comparisons if comparison.against == "reference")
     return found
+
+
+@pytest.mark.parametrize(
+    ("trials", "advice"),
+    [
+        ((), "of 0 counted: run the same `convstudy search` again to continue it, .*`convstudy status study`"),
+        (("stopped",), "of 1 counted: run the same `convstudy search` again to continue it, with more --trials or"),
+        (("failed",), "all 1 trials failed, most of them by this: diverged: loss is nan; .* search with --fresh"),
+        (("failed", "stopped"), "of 2 counted: run the same `convstudy search` again"),
+    ],
+)
+def test_a_study_without_a_finished_network_says_what_to_do(
+    study: Workspace, manifest: Manifest, trials: tuple[TrialState, ...], advice: str
+) -> None:
+    plan = table_plan(manifest)
+    empty = study_record("study", plan, None, "interrupted", (), (0, 0))
+    ended = [
+        TrialRecord(
+            number=number, state=state, config={}, values={}, validation_error_percent=None, rungs=(), attempts=1,
+            reason="diverged: loss is nan" if state == "failed" else None,
+            train_images_seen=0, train_seconds=0.0, run="run", drawn_by="random",
+        )
+        for number, state in enumerate(trials)
+    ]  # fmt: skip
+    record = replace(empty, trials=tuple(ended), counted=len(ended))
+    wanted = FinalistsSettings(seeds=2, members=1, random_networks=0, random_search=False)
+    with pytest.raises(UsageError, match=advice):
+        compare_finalists(study, record, plan, wanted)

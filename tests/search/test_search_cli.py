@@ -107,7 +107,7 @@ def test_a_study_of_another_version_is_not_mixed_with_this_one(
 def test_a_limit_that_nothing_meets_is_refused_before_any_training(searched: tuple[Workspace, Any]) -> None:
     workspace, _ = searched
     said = refused(workspace, "search", "lenet", "--trials", "3", "--max-params", "1k", "--study", "never")
-    assert "(params 1k); the cheapest has macs" in said
+    assert "(params 1,000); the cheapest has macs" in said
     assert "never" not in called(workspace, "studies")
     said = refused(workspace, "search", "lenet", "--trials", "3", "--max-latency", "0.001ms", "--study", "never")
     assert "latency_seconds 0.001 ms" in said
@@ -195,6 +195,16 @@ def test_mlflow_is_rebuilt_with_the_studies_of_the_storage(searched: tuple[Works
     shutil.rmtree(workspace.mlflow)
     called(workspace, "replay")
     assert parent() == before and before[1]["hypervolume"] == record["hypervolume"][-1]
+
+
+def test_a_workspace_that_only_searched_has_a_report(searched: tuple[Workspace, Any]) -> None:
+    workspace, record = searched
+    page = called(workspace, "report").strip().splitlines()[0]
+    assert page == str(workspace.results / "report.html")
+    text = (workspace.results / "REPORT.md").read_text()
+    assert "## Search: lenet on fashion-mnist" in text and "8 networks counted" in text
+    best = min(trial["validation_error_percent"] for trial in record["trials"] if trial["state"] == "complete")
+    assert f"| {best:.2f} |" in text
 
 
 def test_finalists_are_retrained_tested_once_and_compared(searched: tuple[Workspace, Any]) -> None:

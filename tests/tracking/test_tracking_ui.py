@@ -1,3 +1,4 @@
+import contextlib
 import http.client
 import json
 import os
@@ -5,14 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
-from processes import LONGEST_SECONDS
+from processes import LONGEST_SECONDS, wait_until, wait_until_ended
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.evidence.records import Membership, Result, RunSpec
@@ -43,6 +44,13 @@ class Server:
         finally:
             connection.close()
 
+    def answers(self) -> bool:
+        assert self.process.poll() is None, "the server did not start"
+        try:
+            return self.ask("GET", "/health")[0] == 200
+        except OSError:
+            return False
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -50,21 +58,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def started_in(root: Path) -> Server:
+    port = free_port()
+    command = [sys.executable, "-c", SERVE, str(root / "mlruns"), str(port)]
+    return Server(port, subprocess.Popen(command, start_new_session=True))
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The real server, started over a workspace without a store; a run is mirrored while it serves."""
-    root, port = tmp_path_factory.mktemp("served"), free_port()
-    process = subprocess.Popen([sys.executable, "-c", SERVE, str(root / "mlruns"), str(port)], start_new_session=True)
+    root = tmp_path_factory.mktemp("served")
+    started = started_in(root)
+    process = started.process
     try:
-        started = Server(port, process)
-        until = time.monotonic() + LONGEST_SECONDS
-        while True:
-            try:
-                assert started.ask("GET", "/health")[0] == 200
-                break
-            except OSError:
-                assert process.poll() is None and time.monotonic() < until, "the server did not start"
-                time.sleep(0.2)
+        wait_until(started.answers)
         runs = RunStore(root / "runs")
         spec = RunSpec("resnet", {"depth": 18}, 1, 10, 28, Recipe(epochs=1), "f" * 64, 0)
         folder = runs.register(spec, "resnet18", "fashion-mnist", Membership("<script>", "resnet18", "seed"))
@@ -133,3 +140,23 @@ def test_a_taken_port_is_said_in_one_line_and_no_address_before(tmp_path: Path) 
 def test_a_path_that_a_database_uri_cannot_hold_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(StorageError, match="'%' or '\\?'"):
         ui_command(tmp_path / name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_a_server_that_is_killed_leaves_nothing_running_and_its_port_free(tmp_path: Path) -> None:
+    killed = started_in(tmp_path)
+    family = psutil.Process(killed.process.pid)
+    try:
+        wait_until(killed.answers)
+        children = family.children(recursive=True)
+        assert children, "the web server is a child of the process that a user kills"
+        killed.process.kill()
+        killed.process.wait()
+        wait_until_ended(children)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", killed.port))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(killed.process.pid, signal.SIGKILL)
+        killed.process.wait()

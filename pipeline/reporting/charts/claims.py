@@ -15,7 +15,7 @@ from pipeline.claims.experiments import Experiment
 from pipeline.claims.measures import MeasureName, taken, value_of
 from pipeline.claims.parts import AnalyticPart, EmpiricalPart, Part, PopulationPart, RankingPart, TimedPart
 from pipeline.claims.timings.plans import TimingRecord
-from pipeline.evidence.records import GroupRecord
+from pipeline.evidence.records import GroupRecord, cut_to_percent
 from pipeline.evidence.statistics import mean_interval
 from pipeline.reporting.charts.chart import Figure, specification, vega_axis, vega_scale
 from pipeline.reporting.charts.distributions import distribution_figure, ranking_figure
@@ -37,6 +37,7 @@ _TITLES: dict[MeasureName, str] = {
     "seconds an image": "seconds an image",
     "learning rate": "learning rate",
 }
+_PERCENT = (_TITLES["validation error"], _TITLES["test error"])
 assert set(_TITLES) | {"probe"} == set(get_args(MeasureName))
 
 Values = Mapping[str, Mapping[int, float]]
@@ -112,7 +113,8 @@ def experiment_figure(
             else:
                 values.setdefault(term, {})[seed] = found
     omitted = tuple(f"{count} of {term} without a value" for term, count in missing.items())
-    return _dots(key, _axis_title(part), values, "seed", part.scale == "ratio", omitted)
+    title = _axis_title(part)
+    return _dots(key, title, values, "seed", part.scale == "ratio", omitted, in_percent=title in _PERCENT)
 
 
 def timing_figure(key: str, part: TimedPart, record: TimingRecord) -> Figure | None:
@@ -133,15 +135,21 @@ def _axis_title(part: EmpiricalPart) -> str:
     return _TITLES[part.of].format(target=part.target)
 
 
-def _dots(key: str, title: str, values: Values, repeat: str, log: bool, omitted: tuple[str, ...]) -> Figure | None:
-    """A line of points for each arm, those of one seed joined, and below them their mean with its interval."""
+def _dots(
+    key: str, title: str, values: Values, repeat: str, log: bool, omitted: tuple[str, ...], in_percent: bool = False
+) -> Figure | None:
+    """A line of points for each arm, those of one seed joined, and below them their mean with its interval.
+
+    Intervals of errors `in_percent` are cut to 0 to 100.
+    """
     rows: list[dict[str, Any]] = []
     told = []
     for index, (arm, by_repeat) in enumerate(values.items()):
         for number_, value in by_repeat.items():
             about = f"{number(value)}, {repeat} {number_}"
             rows.append({"kind": "seed", "arm": arm, "place": index, "repeat": number_, "x": value, "told": about})
-        mean = mean_interval(list(by_repeat.values()))
+        found = mean_interval(list(by_repeat.values()))
+        mean = cut_to_percent(found) if in_percent else found
         assert mean is not None
         low, high = mean.interval or (mean.mean, mean.mean)
         about = f"{number(mean.mean)} ({f'{number(low)} to {number(high)}, ' if mean.interval else ''}n = {mean.n})"

@@ -146,8 +146,8 @@ def _points(comparison: Comparison, axis: CostAxis) -> list[_Point]:
     for network in learnt:
         price, error = axis.value(network), comparison.error(network)
         if price and error:
-            # Two seeds can give an interval from below 0 to above 100 %, where a logarithmic axis has no place.
-            bar = error.interval and (max(error.interval[0], min(means) / 2), min(error.interval[1], 100.0))
+            # Two seeds can give an interval that begins at 0 %, where a logarithmic axis has no place.
+            bar = error.interval and (max(error.interval[0], min(means) / 2), error.interval[1])
             points.append(_Point(network, price, error, bar, network in front))
     return sorted(points, key=lambda point: not point.on_front)
 
