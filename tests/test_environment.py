@@ -59,7 +59,7 @@ def _copy_checkout(workspace: Workspace) -> None:
 def as_nobody(clone: Workspace) -> AsNobody:
     """Runs a command in the clone as a user without name and home folder; returns its output, errors included."""
 
-    def run(*command: str, **variables: str) -> str:
+    def run(*command: str, code: int = 0, **variables: str) -> str:
         program_folder = Path(sys.executable).parent
         done = subprocess.run(
             [*AS_NOBODY, *READS_ALL, *command],
@@ -68,7 +68,7 @@ def as_nobody(clone: Workspace) -> AsNobody:
             capture_output=True,
             text=True,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr, done.stderr
         return done.stdout + done.stderr
 
@@ -89,6 +89,11 @@ def test_a_user_without_name_and_home_trains_and_searches(clone: Workspace, as_n
     owners = {path.stat().st_uid for path in (clone.mlflow / "mlflow.db", clone.studies)}
     assert owners == {NOBODY}
     assert not (clone.root / "~").exists()
+
+
+def test_such_a_user_starts_the_stage_that_draws(as_nobody: AsNobody) -> None:
+    said = as_nobody(sys.executable, "-m", "pipeline.stages.report", "docs", code=2)
+    assert "nothing to report: docs has no runs" in said
 
 
 def test_such_a_users_runs_name_the_commit_of_the_code_that_another_owns(clone: Workspace, as_nobody: AsNobody) -> None:

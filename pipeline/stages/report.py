@@ -4,8 +4,6 @@ import argparse
 from pathlib import Path
 
 from pipeline.process import run_stage
-from pipeline.reporting.mlflow_pages import show_report
-from pipeline.reporting.report import write_report
 from pipeline.workspace import current_workspace
 
 
@@ -16,6 +14,9 @@ def main(argv: list[str] | None = None) -> None:
         "results", nargs="?", type=Path, help="folder with runs/ and profiles/ (default: the workspace's)"
     )
     arguments = parser.parse_args(argv)
+    from pipeline.reporting.mlflow_pages import show_report  # Altair needs a home folder when it is imported
+    from pipeline.reporting.report import write_report
+
     workspace = current_workspace()
     print(write_report(arguments.results or workspace.results))
     if arguments.results is None:
