@@ -157,6 +157,23 @@ def is_locked(path: Path) -> bool:
 
 
 @contextmanager
+def locked(path: Path, shared: bool = False, before_waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Hold the lock file `path`, alone or `shared` with others, once those that exclude this have released it.
+
+    The operating system drops the lock when its holder ends, however it ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, mode | fcntl.LOCK_NB)
+        except BlockingIOError:
+            before_waiting()
+            fcntl.flock(file, mode)
+        yield
+
+
+@contextmanager
 def uninterrupted() -> Iterator[None]:
     """Let SIGINT and SIGTERM wait until the block has ended, then arrive: for writes that must not end half done.
 

@@ -12,6 +12,7 @@ micro-batches                                                 after memory ran o
 
 import contextlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +28,7 @@ from pipeline.evidence.records import (
     TestScore,
 )
 from pipeline.files import write_json, write_text
+from pipeline.process import locked
 from pipeline.schema import read_record, to_json
 
 Record = TypeVar("Record", RunHeader, Result, Measurement, TestScore, ProbeRecord)
@@ -136,15 +138,25 @@ class RunStore:
         """The folder of a run, present or not."""
         return RunFolder(self.root / run)
 
+    @property
+    def locks(self) -> Path:
+        """Locks of the processes that work in the store."""
+        return self.root / ".locks"
+
+    def headers_locked(self) -> AbstractContextManager[None]:
+        """Keep other processes from changing headers: who asked for a run stays as it is."""
+        return locked(self.locks / "headers.lock")
+
     def register(self, spec: RunSpec, name: str, data_name: str, member: Membership | None = None) -> RunFolder:
-        """Write (or extend) a run's header; only the driver process calls this."""
+        """Write (or extend) a run's header; only driver processes call this."""
         folder = self.folder(spec.hash)
-        header = folder.header() or RunHeader("run/1", spec.hash, name, data_name, spec)
-        if member is not None and member not in header.members:
-            header = replace(header, members=(*header.members, member))
-        elif (folder.path / "run.json").exists():
-            return folder
-        folder.write(header)
+        with self.headers_locked():
+            header = folder.header() or RunHeader("run/1", spec.hash, name, data_name, spec)
+            if member is not None and member not in header.members:
+                header = replace(header, members=(*header.members, member))
+            elif (folder.path / "run.json").exists():
+                return folder
+            folder.write(header)
         return folder
 
     def __iter__(self) -> Iterator[RunFolder]:

@@ -8,15 +8,15 @@ from pathlib import Path
 from pipeline.data.manifest import Manifest
 from pipeline.evidence.store import RunStore
 from pipeline.machine import DeviceKind
-from pipeline.process import only_one
+from pipeline.process import locked
 from pipeline.running.display import Shows
 from pipeline.running.executors import open_executor
 from pipeline.running.runner import RETRIES, STALL_SECONDS, Runner
 from pipeline.tracking.mirror import Mirror, code_commit
 from pipeline.workspace import Workspace
 
-PATIENCE_SECONDS = 5.0
-"""How long a driver waits for one that is about to end."""
+ALONE = "waiting until no other training runs in this workspace: networks are to be timed alone"
+OTHERS = "waiting for a command that times networks in this workspace: nothing else may run meanwhile"
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,22 @@ class RunnerOptions:
 
 @contextmanager
 def open_runner(
-    workspace: Workspace, manifest: Manifest, device: DeviceKind, display: Shows, options: RunnerOptions
+    workspace: Workspace,
+    manifest: Manifest,
+    device: DeviceKind,
+    display: Shows,
+    options: RunnerOptions,
+    alone: bool = False,
 ) -> Iterator[Runner]:
     """Workers, MLflow's mirror, and the workspace's run store.
 
-    Raises UsageError for an executor that does not exist, and StorageError, naming its process, while another driver
-    works in the workspace: headers, MLflow and workers have one master at a time.
+    Several processes may train in a workspace at once. One that times networks must be `alone`: it waits for those at
+    work, and those that come later wait for it.
+
+    Raises UsageError for an executor that does not exist.
     """
-    with only_one("driver", workspace.locks, PATIENCE_SECONDS):
+    wait = ALONE if alone else OTHERS
+    with locked(workspace.locks / "trainings.lock", shared=not alone, before_waiting=lambda: display.line(wait)):
         runner = Runner(
             store=RunStore(workspace.runs),
             data_folder=options.data_folder or workspace.prepared_data / manifest.name,

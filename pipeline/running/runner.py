@@ -1,8 +1,9 @@
 """Submits runs to an executor, watches them, mirrors them to MLflow, and yields each outcome once.
 
 The executor says that an attempt was lost, and why; what follows is decided here: another attempt, smaller batches, or
-the loss of the run. Only the process that holds a Runner writes headers, MLflow and the display; workers write inside
-their run's folder. A run that is finished already, whoever asked for it, is not trained again.
+the loss of the run. Only processes that hold a Runner write headers and MLflow; workers write inside their run's
+folder. A run that is finished already, whoever asked for it, is not trained again. One that another process trains is
+waited for: from `submit` until its outcome is mirrored, a run belongs to one Runner.
 """
 
 import functools
@@ -16,10 +17,11 @@ from pathlib import Path
 from pipeline.data.manifest import Manifest
 from pipeline.errors import ConvstudyError
 from pipeline.evidence.records import RunHeader
-from pipeline.evidence.store import RunStore
+from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.process import uninterrupted
 from pipeline.running.display import Active, Shows
 from pipeline.running.executors import Executor
+from pipeline.running.held_runs import HeldRuns
 from pipeline.running.jobs import Job, Lost, needs_weights, read_progress, split_further
 from pipeline.running.outcomes import Outcome, describe, finished_result, named, outcome_of
 from pipeline.running.requests import Request
@@ -81,6 +83,9 @@ class Runner:
         self.retries, self.stall_seconds = retries, stall_seconds
         self._finished: list[Outcome] = []
         self._in_flight: dict[Future[None], _InFlight] = {}
+        self._held = HeldRuns(store)
+        self._waiting: list[Request] = []
+        """Requests for runs that other processes train."""
 
     @functools.cached_property
     def mirror(self) -> Mirror:
@@ -93,12 +98,12 @@ class Runner:
 
     def __exit__(self, *_: object) -> None:
         self.executor.close()
-        if "mirror" not in self.__dict__:
-            return
-        for flight in self._in_flight.values():
-            if flight.mirrored:
-                self.mirror.interrupted(flight.header)
-        self.mirror.close()
+        if "mirror" in self.__dict__:
+            for flight in self._in_flight.values():
+                if flight.mirrored:
+                    self.mirror.interrupted(flight.header)
+            self.mirror.close()
+        self._held.close()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -117,6 +122,14 @@ class Runner:
     def submit(self, request: Request) -> None:
         """Request a run; `outcomes` yields how it ended."""
         folder = self.store.register(request.spec, request.name, self.manifest.name, request.member)
+        if self._held.take(folder.run):
+            self._begin(request, folder)
+            return
+        self.display.line(f"{named(request)}: another process trains run {folder.run}; waiting for its result")
+        self._waiting.append(request)
+
+    def _begin(self, request: Request, folder: RunFolder) -> None:
+        """Find a run that this process holds finished, or have it trained."""
         test_data = self.manifest.test_fingerprint
         finished = finished_result(request, folder, test_data)
         if finished is not None:
@@ -145,26 +158,45 @@ class Runner:
 
         Raises what concerns all runs alike: unusable data, a disk that refuses.
         """
-        while self._finished or self._in_flight:
+        while self._finished or self._in_flight or self._waiting:
             while self._finished:
                 outcome = self._finished.pop(0)
                 if not outcome.lost and outcome.state != "stopped":
                     self.mirror.finished(outcome.folder)
+                self._held.release(outcome.folder.run)
                 if outcome.state == "stopped":  # it counts as done when it is said that it will not go on
                     self.display.line(describe(outcome))
                 else:
                     self.display.finished(describe(outcome), outcome.trained)
                 yield outcome
+            if self._waiting and not self._in_flight:
+                time.sleep(WATCH_SECONDS)
             done, _ = wait(self._in_flight, timeout=WATCH_SECONDS, return_when=FIRST_COMPLETED)
             for future in done:
                 self._end(future, self._in_flight.pop(future))
+            self._begin_released()
             self._watch()
 
+    def _begin_released(self) -> None:
+        """Begin what waited for other processes and need not wait any longer."""
+        waiting, self._waiting = self._waiting, []
+        for request in waiting:
+            folder = self.store.folder(request.spec.hash)
+            if self._held.take(folder.run):
+                self._begin(request, folder)
+            else:
+                self._waiting.append(request)
+
     def stop(self, request: Request, trained: bool = True) -> None:
-        """End a run that was stopped: its checkpoints are removed, and MLflow shows it as ended."""
+        """End a run that was stopped: its checkpoints are removed, and MLflow shows it as ended.
+
+        Where another process trains it further, that is left to that process.
+        """
         folder = self.store.folder(request.spec.hash)
-        Checkpoints(folder.path).clear()
-        self.mirror.finished(folder)
+        if self._held.take(folder.run):
+            Checkpoints(folder.path).clear()
+            self.mirror.finished(folder)
+            self._held.release(folder.run)
         self.display.finished(f"{named(request)}: stopped early", trained)
 
     def _start(self, flight: _InFlight) -> None:

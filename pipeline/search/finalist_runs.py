@@ -12,7 +12,7 @@ from pipeline.running.display import Display
 from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.search.estimate import search_workers
 from pipeline.search.finalists import finalists
-from pipeline.search.measured_costs import measured_costs
+from pipeline.search.measured_costs import measured_costs, times_networks
 from pipeline.search.plans import default_name
 from pipeline.search.searches import KEEPING_WEIGHTS, read_study, search
 from pipeline.search.storage import is_there, storage_url
@@ -73,7 +73,7 @@ def compare_finalists(
         rivals = search(workspace, manifest, uniform, budget, name=called, url=url, options=options, quiet=quiet)
     display = Display(f"finalists of {name}", 0, quiet=quiet)
     options = replace(options, workers=options.workers or search_workers(plan, references=True))
-    with open_runner(workspace, manifest, plan.device, display, options) as runner:
+    with open_runner(workspace, manifest, plan.device, display, options, times_networks(plan)) as runner:
         measure = measured_costs(plan, runner.paused)
         return finalists(study, plan, wanted, runner, rivals, measure, display.expect)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
-from pipeline.cost.table import COSTS, Conditions
+from pipeline.cost.table import COSTS, Conditions, Cost
 from pipeline.evidence.study_records import SearchPlan
 from pipeline.files import canonical_json, sha256_text
 from pipeline.search.gate import MeasuredCosts, described
@@ -19,8 +19,7 @@ def measured_costs(plan: SearchPlan, quiet: Quiet = nullcontext) -> MeasuredCost
     What must be timed is timed inside `quiet()`, comes last, and is left out of a network that is over another limit.
     """
     at = Conditions(plan.resolution, plan.channels, plan.classes, plan.recipe.batch_size, plan.device)
-    wanted = [cost for cost in COSTS.values() if cost.key in plan.limits.given or cost in plan.costs]
-    wanted.sort(key=lambda cost: cost.is_timed)
+    wanted = _wanted(plan)
 
     def measure(design: Design) -> dict[str, float]:
         costs: dict[str, float] = {}
@@ -32,6 +31,17 @@ def measured_costs(plan: SearchPlan, quiet: Quiet = nullcontext) -> MeasuredCost
         return costs
 
     return measure
+
+
+def times_networks(plan: SearchPlan) -> bool:
+    """Whether a cost that the plan limits or minimises is timed on this machine."""
+    return any(cost.is_timed for cost in _wanted(plan))
+
+
+def _wanted(plan: SearchPlan) -> list[Cost]:
+    """The costs that the plan limits or minimises, timed ones last."""
+    wanted = (cost for cost in COSTS.values() if cost.key in plan.limits.given or cost in plan.costs)
+    return sorted(wanted, key=lambda cost: cost.is_timed)
 
 
 def measured_once(

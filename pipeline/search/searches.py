@@ -13,6 +13,7 @@ from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.evidence.study_records import Budget, SearchPlan, StudyRecord, StudyState, Trial
 from pipeline.files import write_json
+from pipeline.process import only_one
 from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.running.runner import Runner
 from pipeline.schema import to_json
@@ -20,7 +21,7 @@ from pipeline.search.candidates import spec_of
 from pipeline.search.display import SearchDisplay
 from pipeline.search.driver import Driver
 from pipeline.search.estimate import search_workers
-from pipeline.search.measured_costs import measured_costs
+from pipeline.search.measured_costs import measured_costs, times_networks
 from pipeline.search.plans import default_name, in_force
 from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import StoredStudy, Studies
@@ -29,6 +30,8 @@ from pipeline.search.warm_starts import warm_trials
 from pipeline.tracking.content import SEARCH_EXPERIMENT, study_summary
 from pipeline.workspace import Workspace
 
+BEGIN_SECONDS = 60.0
+"""How long a search waits for another that opens its study; that takes less than a second."""
 KEEPING_WEIGHTS = RunnerOptions(keep_weights=True)
 
 
@@ -58,24 +61,37 @@ def search(
         warm = warm_trials(workspace, studies, plan, name)
         display = SearchDisplay(name, plan, budget, quiet=quiet)
         options = replace(options, workers=options.workers or search_workers(plan))
-        with open_runner(workspace, manifest, plan.device, display, options) as runner:  # refused, if at all, by now
+        with (
+            open_runner(workspace, manifest, plan.device, display, options, times_networks(plan)) as runner,
+            _driven(workspace, studies, name, plan, fresh) as study,
+        ):
+            validation = manifest.splits["validation"]
+            study.note(guessing_error_percent=100 * (1 - max(validation.class_counts) / validation.count))
+            measure = measured_costs(plan, runner.paused)
+            driver = Driver(study, budget, runner, runner.executor.capacity, measure, display.on_change, warm)
+            _check_protocol(name, plan, driver.trials.values())
+            if plan.warm_start is not None:
+                display.line(f"the sampler begins with {driver.candidates.recalled} of {len(warm)} complete trials")
+            driver.run()
+            if options.keep_weights:
+                _complete_front(driver, runner)
+            record = read_study(study, runner.store, driven=False)
+            _show_in_mlflow(runner, record)
+        return record
+
+
+@contextlib.contextmanager
+def _driven(workspace: Workspace, studies: Studies, name: str, plan: SearchPlan, fresh: bool) -> Iterator[StoredStudy]:
+    """The study, opened or begun, and held; raises StorageError naming it while another process searches it."""
+    with contextlib.ExitStack() as held:
+        with only_one("begin-study", workspace.locks, BEGIN_SECONDS):  # two that begin one study would clash
+            known = name in studies.names()
             if known and fresh:
                 studies.remove(name)
             study = studies.open(name) if known and not fresh else studies.create(name, plan)
-            with study.driven():
-                validation = manifest.splits["validation"]
-                study.note(guessing_error_percent=100 * (1 - max(validation.class_counts) / validation.count))
-                measure = measured_costs(plan, runner.paused)
-                driver = Driver(study, budget, runner, runner.executor.capacity, measure, display.on_change, warm)
-                _check_protocol(name, plan, driver.trials.values())
-                if plan.warm_start is not None:
-                    display.line(f"the sampler begins with {driver.candidates.recalled} of {len(warm)} complete trials")
-                driver.run()
-                if options.keep_weights:
-                    _complete_front(driver, runner)
-                record = read_study(study, runner.store, driven=False)
-                _show_in_mlflow(runner, record)
-        return record
+            in_force(study.plan, plan, name)
+            held.enter_context(study.driven())
+        yield study
 
 
 def _check_protocol(name: str, plan: SearchPlan, trials: Iterable[Trial]) -> None:
@@ -107,8 +123,10 @@ def _show_in_mlflow(runner: Runner, record: StudyRecord) -> None:
         folder = runner.store.folder(trial.run)
         if trial.number in record.front:
             runner.mirror.finished(folder, on_front=True)
-        elif _is_only_of(record.study, folder):
-            folder.weights.unlink(missing_ok=True)
+        else:
+            with runner.store.headers_locked():  # nobody comes to want them meanwhile
+                if _is_only_of(record.study, folder):
+                    folder.weights.unlink(missing_ok=True)
     with TemporaryDirectory() as temporary:
         file = Path(temporary) / "study.json"
         write_json(file, to_json(record))

@@ -1,7 +1,6 @@
 """Reproducing networks with real workers, a real run store and a real MLflow store."""
 
 import dataclasses
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from conftest import make_study
 from small_plans import manifest_of, smoke_plan, statuses
 
 from pipeline.data.manifest import load_manifest, write_manifest
-from pipeline.errors import DataError, StorageError, UsageError
+from pipeline.errors import DataError, UsageError
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.statistics import NO_RATE_TRAINS
 from pipeline.evidence.store import RunStore
@@ -244,19 +243,6 @@ def test_a_corrupted_array_stops_the_run_naming_file_and_checksums(study: Worksp
     with pytest.raises(DataError, match=r"train-images\.npy.*expected.*found"):
         run_plan(study, smoke_plan(study, seeds=(1,)), "test", quiet=True)
     assert "FAULT" in examine(study)["data"]["fashion-mnist"]
-
-
-def test_a_second_driver_in_a_workspace_is_refused_naming_the_first(
-    study: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pipeline.running.open_runner.PATIENCE_SECONDS", 0.1)
-    display = Display("test", 1, quiet=True)
-    with (
-        open_runner(study, manifest_of(study), "cpu", display, RunnerOptions(workers=1)),
-        pytest.raises(StorageError, match=f"driver is already running in process {os.getpid()}"),
-        open_runner(study, manifest_of(study), "cpu", display, RunnerOptions(workers=1)),
-    ):
-        pass
 
 
 def test_a_plan_refuses_unknown_networks_and_impossible_resolutions(study: Workspace) -> None:

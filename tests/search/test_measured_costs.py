@@ -17,7 +17,7 @@ from pipeline.running.jobs import Job
 from pipeline.search.candidates import Candidates
 from pipeline.search.driver import MEASURED_AT_ONCE
 from pipeline.search.gate import described
-from pipeline.search.measured_costs import measured_once
+from pipeline.search.measured_costs import measured_once, times_networks
 
 
 def test_trainings_are_not_held_up_by_measurements_without_end(tmp_path: Path, manifest: Manifest) -> None:
@@ -98,3 +98,9 @@ def test_a_trial_of_another_study_over_a_measured_limit_is_no_example(manifest: 
     limited = replace(plan, limits=Limits({**plan.limits.root, "latency_seconds": 0.001}))
     (known,) = Candidates(limited, search_spaces.space(plan.space), warm=[slow]).view.study.get_trials()
     assert known.constraints["latency_seconds"] > 0 > known.constraints["macs"]
+
+
+def test_a_search_trains_alone_where_a_timed_cost_is_limited(manifest: Manifest) -> None:
+    plan = table_plan(manifest, "lenet", limits=Limits(macs=2_000_000), sampler="random")
+    assert not times_networks(plan)
+    assert times_networks(replace(plan, limits=Limits(macs=2_000_000, latency_seconds=0.5)))

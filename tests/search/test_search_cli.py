@@ -1,6 +1,7 @@
 """`convstudy search` and its kin as a user types them, with real trainings on real images."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,8 +17,9 @@ from verbs import SMALL, called, json_of, refused, typed
 from pipeline.errors import RunsFailedError, StorageError
 from pipeline.evidence.store import RunStore
 from pipeline.files import sha256_file
-from pipeline.process import only_one
 from pipeline.search.candidates import spec_of
+from pipeline.search.storage import storage_url
+from pipeline.search.studies import Studies
 from pipeline.tracking.store import open_store
 from pipeline.workspace import Workspace
 
@@ -261,10 +263,14 @@ def test_a_search_in_which_every_training_diverges_says_so(study: Workspace) -> 
 def test_a_search_that_is_refused_leaves_the_study_that_it_would_begin_anew(
     searched: tuple[Workspace, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.running.open_runner.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("pipeline.search.lock.PATIENCE_SECONDS", 0.1)
     workspace, record = searched
     again = ("search", "lenet", "--trials", "2", *SMALL, "--study", "first", "--fresh")
-    with only_one("driver", workspace.locks, 0.0), pytest.raises(StorageError, match="already running"):
+    with (
+        Studies(storage_url(workspace, None), workspace.locks) as studies,
+        studies.lock("first").held(),
+        pytest.raises(StorageError, match=f"study first is already running in process {os.getpid()}"),
+    ):
         called(workspace, *again)
     assert json_of(workspace, "status", "first") == record
 
