@@ -7,10 +7,12 @@ that was killed) starts at once. Only this module knows pebble and what exit cod
 import contextlib
 import errno
 import fcntl
+import mmap
 import os
 import signal
 import time
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -48,12 +50,13 @@ class ProcessExecutor:
         self._pool = self._new_pool()
 
     def submit(self, job: Job) -> "Future[None]":
-        """As `Executor.submit`."""
-        if not self._pool.active:  # pebble gives a pool up when a worker dies while none has a job
-            self.close()
-            self._pool = self._new_pool()
-        kills = kills_for_memory()
-        return _Attempt(self._pool.schedule(_work, args=[job]), kills)
+        """As `Executor.submit`; raises StorageError where /dev/shm has no room for the locks of a first job."""
+        with _shared_memory_errors():
+            if not self._pool.active:  # pebble gives a pool up when a worker dies while none has a job
+                self.close()
+                self._pool = self._new_pool()
+            kills = kills_for_memory()
+            return _Attempt(self._pool.schedule(_work, args=[job]), kills)
 
     def cancel(self, future: "Future[None]") -> None:
         """As `Executor.cancel`."""
@@ -92,6 +95,20 @@ class ProcessExecutor:
             initargs=[os.getpid(), lease],
             context=worker_context(),
         )
+
+
+@contextlib.contextmanager
+def _shared_memory_errors() -> Iterator[None]:
+    """Name /dev/shm where the pool's two locks cannot be made in it: the system's own error has no path."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EROFS, errno.EACCES):
+            raise
+        raise StorageError(
+            f"cannot create the workers' two locks in /dev/shm: {error.strerror}; they need {2 * mmap.PAGESIZE} bytes "
+            "there: free some (`df -h /dev/shm`), mount it writable, or give the container more (`--shm-size`)"
+        ) from error
 
 
 class _Attempt(Future[None]):

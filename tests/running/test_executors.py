@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import mmap
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -166,3 +168,43 @@ def test_workers_end_with_a_driver_that_is_killed_while_they_are_paused() -> Non
         worker = psutil.Process(int(driver.stdout.readline()))
         driver.kill()
     wait_until_ended([worker])
+
+
+OPEN = """
+from contextlib import closing
+from pipeline.process import run_and_exit
+from pipeline.running.process_executor import ProcessExecutor
+
+def submit():
+    with closing(ProcessExecutor("cpu", 1)) as executor:
+        executor.submit(None)  # no job: a worker that gets it fails, which nobody asks about
+
+if __name__ == "__main__":
+    run_and_exit(submit)
+"""
+
+
+def _opened_with_shared_memory(mounted: str, filled_bytes: int) -> "subprocess.CompletedProcess[str]":
+    """Open an executor where /dev/shm is a small file system of its own, in a mount namespace of its own."""
+    if sys.platform != "linux" or os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"]).returncode:
+        pytest.skip("mounting a small /dev/shm needs root and unshare")
+    script = f"mount -t tmpfs -o {mounted} tmpfs /dev/shm && head -c {filled_bytes} /dev/zero > /dev/shm/filled"
+    script += f'{" && mount -o remount,ro /dev/shm" if filled_bytes == 0 else ""} && exec "$@"'
+    command = ["unshare", "-m", "sh", "-c", script, "sh", sys.executable, "-c", OPEN]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("pages", "filled", "said"),
+    [(1, 1, "No space left on device"), (3, 2, "No space left on device"), (8, 0, "Read-only file system")],
+)
+def test_shared_memory_that_is_full_or_read_only_is_named(pages: int, filled: int, said: str) -> None:
+    done = _opened_with_shared_memory(f"size={pages * mmap.PAGESIZE}", filled * mmap.PAGESIZE)
+    assert done.returncode == StorageError.exit_code
+    told = f"error: cannot create the workers' two locks in /dev/shm: {said}; they need {2 * mmap.PAGESIZE} bytes there"
+    assert done.stderr.startswith(told) and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_shared_memory_of_two_free_pages_is_enough() -> None:
+    done = _opened_with_shared_memory(f"size={3 * mmap.PAGESIZE}", mmap.PAGESIZE)
+    assert done.returncode == 0, done.stderr
