@@ -9,7 +9,7 @@ Written: figures/*.png, networks.csv, curves.csv, metrics.json, REPORT.md, repor
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,6 @@ from pipeline.reporting.comparison import Comparison, compare
 from pipeline.reporting.rendering import figures_in, render_html, render_markdown, sections_of, study_sections
 from pipeline.reporting.tables import curves_csv, metrics, networks_csv
 from pipeline.schema import read_optional, read_record, to_json
-from pipeline.search.searches import stored_records
 from pipeline.workspace import Workspace, current_workspace
 
 FEATURED = "quick"
@@ -39,17 +38,22 @@ FEATURED = "quick"
 
 
 def write_report(
-    results: Path, workspace: Workspace | None = None, beside: Path | None = None, into: Path | None = None
+    results: Path,
+    workspace: Workspace | None = None,
+    beside: Path | None = None,
+    into: Path | None = None,
+    searched: Callable[[], Iterable[StudyRecord]] = tuple,
 ) -> Path:
     """Write everything the report consists of, and return the path of its page.
 
     Everything is worked out before anything is written, so that a failure leaves the last report as it was.
 
     Args:
-        results: the folder of records. If it is the workspace's and has no studies/, those of the storage are shown.
+        results: the folder of records.
         workspace: whose claims.yaml and published records are read; by default the one in force.
         beside: a further folder of records, whose networks, searches and finalists are shown, too.
         into: where the report is written; by default into `results`.
+        searched: gives the searches to show if `results` has no studies/.
 
     Raises:
         UsageError: there is no group record, cost profile, verdict or search, or verdicts are not those that the claims
@@ -62,10 +66,8 @@ def write_report(
     folders = [results] if beside is None else [results, beside]
     workspace = workspace or current_workspace()
     groups, profiles = _networks(folders)
-    searched, finalists = _searches(folders)
-    if results == workspace.results and not (results / "studies").exists():  # searched by hand, not by `dvc repro`
-        searched = list(stored_records(workspace, None))
-    studies = study_sections(searched, finalists)
+    records, finalists = _searches(folders)
+    studies = study_sections(records if (results / "studies").exists() else [*records, *searched()], finalists)
     if not groups and not profiles and not studies and not (results / "claims.json").exists():
         raise UsageError(
             f"nothing to report: {results} has no runs/*.json and no profiles/*.json, and no search has a trial: "

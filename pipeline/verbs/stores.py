@@ -17,9 +17,10 @@ def report(
     """Write the report again from the records in reports/results, and show it in MLflow."""
     from pipeline.reporting.mlflow_pages import show_report
     from pipeline.reporting.report import write_report
+    from pipeline.search.searches import stored_records
 
     workspace = current_workspace()
-    page = write_report(workspace.results, into=into)
+    page = write_report(workspace.results, into=into, searched=lambda: stored_records(workspace, None))
     out.line(str(page))
     if into is None:
         show_report(workspace, out.line)

@@ -52,6 +52,15 @@ class Server:
             return False
 
 
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return True
+    return False
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -153,9 +162,7 @@ def test_a_server_that_is_killed_leaves_nothing_running_and_its_port_free(tmp_pa
         killed.process.kill()
         killed.process.wait()
         wait_until_ended(children)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", killed.port))
+        wait_until(lambda: is_free(killed.port))
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(killed.process.pid, signal.SIGKILL)
