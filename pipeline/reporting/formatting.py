@@ -109,14 +109,14 @@ def exact(value: float | None, unit: str = "") -> str:
 def spread(interval: Interval | None) -> str:
     """Half the width of an interval as "± 0.31"; empty where there is none (a single seed).
 
-    Where it was cut at 0 or 100 %, its ends: "0.00 to 14.32".
+    Where it was cut at 0 or 100 %, its ends: "(0.00 to 14.32)".
     """
     if interval is None or interval.interval is None:
         return ""
     low, high = interval.interval
     is_cut = low == 0 or high == 100
     if is_cut and not math.isclose(high - interval.mean, interval.mean - low):
-        return f"{low:.2f} to {high:.2f}"
+        return f"({low:.2f} to {high:.2f})"
     return f"± {(high - low) / 2:.2f}"
 
 

@@ -79,8 +79,8 @@ def test_spread_is_half_the_interval() -> None:
 
 
 def test_an_interval_cut_at_0_or_100_percent_is_shown_by_its_ends() -> None:
-    assert spread(Interval(79.34, (17.2, 100.0), 2)) == "17.20 to 100.00"
-    assert spread(Interval(3.0, (0.0, 41.0), 2)) == "0.00 to 41.00"
+    assert spread(Interval(79.34, (17.2, 100.0), 2)) == "(17.20 to 100.00)"
+    assert spread(Interval(3.0, (0.0, 41.0), 2)) == "(0.00 to 41.00)"
     assert spread(Interval(3.0, (0.0, 6.0), 2)) == "± 3.00"  # it ends there by itself
     assert decimals(None) == "–"
 
