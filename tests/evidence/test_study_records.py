@@ -38,7 +38,8 @@ def test_every_published_study_is_read_and_written_as_it_is(path: Path) -> None:
 
 def test_published_studies_of_both_kinds_are_among_them() -> None:
     assert {FULL, OLDEST} <= set(STUDIES) and len(STUDIES) >= 10
-    assert canonical_json(to_json(read_optional(StudyRecord, FULL))) == canonical_json(read_json(FULL))
+    newer = {"guessing_error_percent": None}  # not recorded when it was published
+    assert canonical_json(to_json(read_optional(StudyRecord, FULL))) == canonical_json(read_json(FULL) | newer)
 
 
 def test_what_an_old_record_lacks_is_absent() -> None:
