@@ -94,7 +94,7 @@ def run_stage(name: str, locks: Path, action: Callable[[], object]) -> NoReturn:
     A killed `dvc repro` leaves its child running, and a second one beside it would write the same files.
     """
 
-    def locked() -> None:
+    def alone() -> None:
         with only_one(name, locks, patience_seconds=ORPHAN_SECONDS):
             action()
 
@@ -104,7 +104,7 @@ def run_stage(name: str, locks: Path, action: Callable[[], object]) -> NoReturn:
             print("the DVC that called this stage is gone; nothing was begun", file=sys.stderr)
             sys.exit(128 + signal.SIGTERM)
         die_with(caller.pid)
-    run_and_exit(locked, debug=bool(os.environ.get("CONVSTUDY_DEBUG")))
+    run_and_exit(alone, debug=bool(os.environ.get("CONVSTUDY_DEBUG")))
 
 
 def hide_arguments(secret: str) -> None:

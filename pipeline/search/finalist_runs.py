@@ -85,7 +85,7 @@ def _nothing_finished(study: StudyRecord) -> UsageError:
     if reasons and sum(reasons.values()) == len(study.trials):
         ((reason, _),) = reasons.most_common(1)
         return UsageError(
-            f"{told}: all {study.counted} trials failed, most of them by this: {reason}; change what it "
+            f"{told}: all {study.counted} trials failed; most common reason: {reason}; change what it "
             "names, then search with --fresh"
         )
     return UsageError(

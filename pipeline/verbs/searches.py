@@ -115,7 +115,7 @@ def search(
         raise RunsFailedError(f"{len(lost)} of {record.counted} trials were lost: {lost[0].reason}")
     if record.trials and all(trial.state == "failed" for trial in record.trials):
         (reason, count), *_ = Counter(trial.reason for trial in record.trials).most_common()
-        raise RunsFailedError(f"all {len(record.trials)} trials failed, {count} of them by this: {reason}")
+        raise RunsFailedError(f"all {len(record.trials)} trials failed; most common reason ({count}): {reason}")
 
 
 @verb("convstudy studies", "convstudy studies --storage postgresql://user@host/studies")

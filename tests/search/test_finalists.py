@@ -111,7 +111,7 @@ def _against_reference(record: FinalistsRecord) -> FinalistComparison:
     [
         ((), "of 0 counted: run the same `convstudy search` again to continue it, .*`convstudy status study`"),
         (("stopped",), "of 1 counted: run the same `convstudy search` again to continue it, with more --trials or"),
-        (("failed",), "all 1 trials failed, most of them by this: diverged: loss is nan; .* search with --fresh"),
+        (("failed",), "all 1 trials failed; most common reason: diverged: loss is nan; .* search with --fresh"),
         (("failed", "stopped"), "of 2 counted: run the same `convstudy search` again"),
     ],
 )

@@ -255,7 +255,7 @@ def test_fresh_begins_anew_with_other_settings(searched: tuple[Workspace, Any]) 
 def test_a_search_in_which_every_training_diverges_says_so(study: Workspace) -> None:
     text = study.params_file.read_text()
     study.params_file.write_text(text.replace("  common:\n", "  common:\n    learning_rate: 1.0e+9\n", 1))
-    with pytest.raises(RunsFailedError, match=r"all 2 trials failed, \d of them by this: diverged: "):
+    with pytest.raises(RunsFailedError, match=r"all 2 trials failed; most common reason \(\d\): diverged: "):
         called(study, "search", "lenet", "--trials", "2", *SMALL, "--study", "hopeless")
     assert {trial["state"] for trial in json_of(study, "status", "hopeless")["trials"]} == {"failed"}
 
