@@ -16,7 +16,7 @@ from pipeline.errors import UsageError, unknown_name
 NEEDS_A_CARD = ("cards",)
 NAMES = (
     *("throughput", "packing", "limit", "overhead", "data", "growth", "searching", "rates", "accuracy", "study"),
-    *NEEDS_A_CARD,
+    *("start_up", *NEEDS_A_CARD),
 )
 
 

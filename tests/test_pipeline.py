@@ -83,6 +83,14 @@ def test_code_makes_those_stages_stale_whose_output_it_can_change(clone: Workspa
     assert stale >= {"profile", "reproduce", "search", "finalists"} and not stale & {"prepare", "simulation"}
 
 
+def test_a_change_of_one_profile_makes_nothing_stale_in_another(clone: Workspace) -> None:
+    text = clone.params_file.read_text()
+    _edit(clone, "seeds: 4\n    networks: &small", "seeds: 3\n    networks: &small")  # of the profile quick
+    stale = json.loads(_dvc(clone, "status", "--json").stdout)
+    clone.params_file.write_text(text)
+    assert stale == {}
+
+
 def test_changing_one_networks_entry_and_a_searchs_finalists_runs_these_and_the_report(clone: Workspace) -> None:
     before = _measurements(clone)
     searched = json.loads((clone.results / "studies" / "lenet.json").read_text())
