@@ -1,6 +1,6 @@
-"""reports/claims.yaml, strictly read: experiments and timings, what the source claims, and how each claim is judged.
+"""Reads reports/claims.yaml strictly: experiments, timings, what the source claims, and how each claim is judged.
 
-reports/my-claims.yaml holds a user's own claims in the same form; they may rest on what the source's file defines.
+reports/my-claims.yaml holds a user's own claims in the same form. They may use experiments and timings of both files.
 
 The rules are fixed before anything is run: a part of a claim is data (pipeline/claims/parts.py), and judging never
 looks at an identifier.
@@ -30,14 +30,14 @@ class Claim:
     """One sentence of the source as a hypothesis.
 
     Attributes:
-        theme: under which it is reported.
-        source: the section of the source.
-        statement: what it says, in English.
-        known: what a careful reading says beforehand.
-        parts: each judged for itself.
-        primary: whether it is one of those for which the study was planned.
+        theme: heading under which it is reported.
+        source: section of the source.
+        statement: what the source says, in English.
+        known: what a careful reading expects before the study.
+        parts: parts of the claim; each is judged on its own.
+        primary: whether the study was planned for it.
         remark: what a reader must know, such as the right figure and its arithmetic.
-        beside: further figures for information; they are not judged.
+        beside: further figures for information, not judged.
     """
 
     theme: Theme
@@ -52,7 +52,7 @@ class Claim:
 
 @dataclass(frozen=True, config=STRICT)
 class Catalogue:
-    """`claims.yaml`: claims by identifier, in the order of the source, and what they rest on."""
+    """`claims.yaml`: claims by identifier, in the order of the source, and the experiments and timings they use."""
 
     experiments: dict[str, Experiment] = field(default_factory=dict)
     timings: dict[str, Timing] = field(default_factory=dict)
@@ -68,12 +68,12 @@ class Catalogue:
 
     @property
     def primary_experiments(self) -> set[str]:
-        """Experiments that primary claims rest on."""
+        """Experiments that primary claims use."""
         parts = [part for claim in self.claims.values() if claim.primary for part in claim.parts]
         return {part.experiment for part in parts if isinstance(part, EmpiricalPart | PopulationPart)}
 
     def _check(self, part: Part | Beside, identifier: str) -> None:
-        """That what a part names is there."""
+        """Raise ValueError if a part names something that does not exist."""
         if isinstance(part, TimedContrast):
             timing = _named(self.timings, "timing", part.timing, identifier)
             _check_all(part.contrast, timing.arms, f"{identifier}: timing {part.timing} has no arm")
@@ -110,25 +110,25 @@ def _check_all(wanted: Iterable[str], known: Iterable[str], message: str) -> Non
 
 
 def catalogue_of(workspace: Workspace) -> Catalogue:
-    """The source's claims; raises UsageError with every fault in them."""
+    """The source's claims. Raises UsageError with every fault in them."""
     return read_catalogue(workspace.root / "reports" / "claims.yaml")
 
 
 def catalogues_of(workspace: Workspace) -> tuple[Catalogue, Catalogue]:
-    """The source's claims, and the user's own with the experiments and timings of both; raises UsageError as above."""
+    """The source's claims, and the user's own with the experiments and timings of both. Raises UsageError likewise."""
     source = catalogue_of(workspace)
     return source, read_own_catalogue(workspace.root / "reports" / "my-claims.yaml", source)
 
 
 def read_catalogue(path: Path) -> Catalogue:
-    """Raises UsageError with every fault and its place."""
+    """The claims in a file. Raises UsageError with every fault and its place."""
     return parse(Catalogue, _content(path), path.name)
 
 
 def read_own_catalogue(path: Path, source: Catalogue) -> Catalogue:
-    """The user's own claims, with the experiments and timings of both files; none if there is no file, or no entry.
+    """The user's own claims, with the experiments and timings of both files. Empty if there is no file, or no entry.
 
-    Raises UsageError with every fault and its place, and for a name that the source's file has.
+    Raises UsageError with every fault and its place, and for a name that the source's file already has.
     """
     content = (_content(path) if path.exists() else None) or {}
     if isinstance(content, dict):

@@ -1,6 +1,6 @@
-"""Where the evidence of claims lies: in the workspace's own records of the full profiles, else in the published ones.
+"""Finds the evidence of claims: the workspace's own records of the full profiles, else the published ones.
 
-A first look of a smaller profile counts where there is neither.
+A record of a smaller profile is used only where there is neither.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,23 +24,23 @@ from pipeline.settings import read_settings
 from pipeline.workspace import Workspace
 
 PILOT = "pilot"
-"""The profile that plans the number of seeds: never evidence."""
+"""The profile that plans the number of seeds. Its records are never evidence."""
 ON_A_GPU = "gpu"
 FULL_PROFILES = ("full", ON_A_GPU)
-"""Profiles whose records are evidence to publish; a look at a smaller size is none."""
+"""Profiles whose records are published as evidence. Records of smaller profiles are not."""
 EXPERIMENTS, TIMINGS, UNFINISHED = "experiments", "timings", "unfinished"
-"""Folders of records below reports/results and below reports/published/claims, unfinished ones only there."""
+"""Folders of records in reports/results and reports/published/claims; UNFINISHED exists only in the latter."""
 
 Record = TypeVar("Record", GroupRecord, TimingRecord)
 
 
 def record_file(workspace: Workspace, kind: str, name: str) -> Path:
-    """Where the workspace keeps the record of an experiment or a timing that was run by hand."""
+    """File of the record of an experiment or a timing that was run by hand."""
     return workspace.by_hand / kind / f"{name}.json"
 
 
 def published_file(workspace: Workspace, kind: str, name: str, profile: str) -> Path:
-    """Where the record of a full profile is published. GPU and CPU evidence have separate files."""
+    """File in which the record of a full profile is published. GPU and CPU evidence have separate files."""
     return workspace.published / "claims" / kind / _file_name(name, profile)
 
 
@@ -49,19 +49,19 @@ def _file_name(name: str, profile: str) -> str:
 
 
 def published_record(workspace: Workspace, name: str, profile: str) -> GroupRecord | None:
-    """The published record of an experiment under a profile, whole or unfinished, if there is one."""
+    """The published record of an experiment under a profile, whole or unfinished; None if there is none."""
     paths = (published_file(workspace, kind, name, profile) for kind in (EXPERIMENTS, UNFINISHED))
     return next((read_record(GroupRecord, path) for path in paths if path.exists()), None)
 
 
 @dataclass(frozen=True)
 class FoundEvidence:
-    """What claims can be judged by.
+    """The evidence on which claims can be judged.
 
     Attributes:
-        evidence: own records, and published ones where there are no own ones of a full profile.
-        elsewhere: names of those that are published ones.
-        left_out: why a record, or part of it, is not part of it, by the name of its experiment.
+        evidence: own records, and published ones where the workspace has none of a full profile.
+        elsewhere: names of the published records in `evidence`.
+        left_out: experiment or timing -> why its record, or a part of the record, is not in `evidence`.
     """
 
     evidence: ClaimRecords
@@ -70,10 +70,10 @@ class FoundEvidence:
 
 
 def evidence_of(workspace: Workspace, catalogue: Catalogue) -> FoundEvidence:
-    """Evidence of the workspace, else published evidence; records that are not whole by their plan are left out.
+    """The workspace's evidence, else published evidence. Records that lack something of their plan are left out.
 
-    Where the data are not prepared, published records are compared with the plan for those that they name. Raises
-    DataError where there are own records, and the data that they are compared with is not prepared.
+    If no data are prepared, published records are compared with the plan for the data that they name. Raises DataError
+    if there are own records, but the data to compare them with are not prepared.
     """
     own, published = own_records(workspace, catalogue), evidence_in(workspace.published / "claims", catalogue)
     trained = {name: record for name, record in own.experiments.items() if record.profile != PILOT}
@@ -90,17 +90,17 @@ def evidence_of(workspace: Workspace, catalogue: Catalogue) -> FoundEvidence:
 
 
 def own_records(workspace: Workspace, catalogue: Catalogue) -> ClaimRecords:
-    """Records of the workspace: of what was run by hand with a full profile, else of its stages, else by hand."""
+    """The workspace's records. First choice: run by hand with a full profile; then from the stages; then by hand."""
     planned, by_hand = evidence_in(workspace.results, catalogue), evidence_in(workspace.by_hand, catalogue)
     return ClaimRecords(_before(by_hand.experiments, planned.experiments), _before(by_hand.timings, planned.timings))
 
 
 def judged_evidence(workspace: Workspace, results: Path, catalogue: Catalogue) -> ClaimRecords:
-    """What the claims of a folder of results are judged by; timings that are not as claims.yaml has them are left out.
+    """The evidence on which a folder's claims are judged. Timings that differ from claims.yaml are left out.
 
-    In the workspace's own results that is what its plans ask for, and of what was run by hand the user's own
-    experiments, which have no plans. Raises UsageError where something planned was not run, or its record is not of the
-    plan in force.
+    In the workspace's own results this is what its plans request, and the user's own experiments, which have no plans
+    and were run by hand. Raises UsageError if something planned was not run, or if its record does not match the
+    current plan.
     """
     found = evidence_in(results, catalogue)
     timings, _ = _whole_timings(catalogue, found.timings)
@@ -113,14 +113,14 @@ def judged_evidence(workspace: Workspace, results: Path, catalogue: Catalogue) -
         for plan_file in sorted((workspace.plans / EXPERIMENTS).glob("*.json")):
             name, plan = plan_file.stem, read_record(RunPlan, plan_file)
             if name not in found.experiments:
-                raise UsageError(f"{name} is planned and was not run: run the experiment")
+                raise UsageError(f"{name} is planned but was not run: run the experiment")
             check_record(plan, found.experiments[name], load_manifest(workspace.prepared_data / plan.data))
             experiments[name] = planned_part(plan, found.experiments[name])
     return ClaimRecords(experiments, timings, rankings_of(workspace))
 
 
 def _before(own: Mapping[str, Record], published: Mapping[str, Record]) -> dict[str, Record]:
-    """Own records of a full profile, before published (or planned) ones, before own records of a smaller one."""
+    """Own records of a full profile take precedence over published (or planned) ones, these over other own ones."""
     full = {name: record for name, record in own.items() if record.profile in FULL_PROFILES}
     return {**own, **published, **full}
 
@@ -142,10 +142,11 @@ def _whole_timings(
 def whole_records(
     workspace: Workspace, catalogue: Catalogue, records: Mapping[str, GroupRecord], *, prepared: bool = True
 ) -> tuple[dict[str, GroupRecord], dict[str, str]]:
-    """The records that are whole by the plan of their profile, and why the others are not.
+    """The records that have all that their profile's plan requests, and what the others lack.
 
-    Of seeds beyond the planned ones nothing is taken, so that nobody adds seeds until a verdict pleases. The data are
-    the `prepared` ones, else those that a record names. Raises DataError where there are records, and no prepared data.
+    Seeds beyond the planned ones are ignored, so that nobody adds seeds until a verdict pleases. Records are compared
+    with the plan for the prepared data, or, if not `prepared`, for the data that they name. Raises DataError if there
+    are records but no prepared data.
     """
     if not records:
         return {}, {}
@@ -163,12 +164,12 @@ def whole_records(
             whole[name] = planned_part(plan, record)
             more = {run.seed for network in record.networks for run in network.runs} - set(plan.seeds)
             if more:
-                left_out[name] = f"of {name} what lies beyond the {len(plan.seeds)} planned seeds"
+                left_out[name] = f"seeds of {name} beyond the {len(plan.seeds)} planned ones"
     return whole, left_out
 
 
 def planned_part(plan: RunPlan, record: GroupRecord) -> GroupRecord:
-    """The runs of a record whose seeds are planned."""
+    """The record with the runs of its planned seeds only."""
     networks = (
         replace(network, runs=tuple(run for run in network.runs if run.seed in plan.seeds))
         for network in record.networks
@@ -177,9 +178,9 @@ def planned_part(plan: RunPlan, record: GroupRecord) -> GroupRecord:
 
 
 def evidence_in(folder: Path, catalogue: Catalogue) -> ClaimRecords:
-    """The records in a folder of experiments that were run and timings that were taken; no rankings.
+    """The records of experiments and timings in a folder, without rankings.
 
-    Where there is one of the profile full, that from a GPU is none to judge by.
+    A record of the profile full takes precedence over one from a GPU.
     """
     experiments = _records(folder / EXPERIMENTS, catalogue.experiments, GroupRecord)
     timings = _records(folder / TIMINGS, catalogue.timings, TimingRecord)
@@ -190,7 +191,7 @@ def evidence_in(folder: Path, catalogue: Catalogue) -> ClaimRecords:
 
 
 def rankings_of(workspace: Workspace) -> Mapping[tuple[str, str], Pairs]:
-    """Errors of the published population's networks by (cheap, dear) way to train them."""
+    """(cheap, expensive) training protocol -> pairs of errors of the published population's networks."""
     table = published_table(workspace)
     return paired_errors(table, published_full_trainings(workspace)) if table else {}
 
@@ -205,20 +206,22 @@ def _records(folder: Path, names: Iterable[str], schema: type[Record]) -> dict[s
 
 
 def named(catalogue: Catalogue, name: str) -> str:
-    """The name, if there is such an experiment or timing; raises UsageError naming the nearest one."""
+    """The name of an experiment or timing. Raises UsageError with the nearest name if there is none."""
     if name not in catalogue.experiments and name not in catalogue.timings:
         raise unknown_name("experiment", name, [*catalogue.experiments, *catalogue.timings])
     return name
 
 
 def check_record(plan: RunPlan, record: GroupRecord, data: DataShape) -> None:
-    """Raise UsageError where a record is not of this plan: of other data, other arms, seeds or another recipe.
+    """Raise UsageError if a record does not match this plan: if its data, arms, seeds or recipe differ.
 
-    The learning rate may differ, since it is chosen, by as many seeds as are planned, and precision where it is left to
-    the machine; there may be more arms and seeds.
+    The learning rate may be any of the grid, if it was selected with the planned number of seeds. Precision may differ
+    if the plan leaves it to the machine. More arms and seeds are allowed.
     """
     if record.data.name != plan.data or record.data.fingerprint != data.fingerprint:
-        raise UsageError(f"the record of {plan.group} is of other data ({record.data.name}) than {plan.data} is now")
+        raise UsageError(
+            f"the record of {plan.group} is of other data ({record.data.name}) than the prepared {plan.data}"
+        )
     recorded = {network.name: network for network in record.networks}
     for planned in plan.networks:
         network = recorded.get(planned.name)
@@ -236,11 +239,11 @@ def check_record(plan: RunPlan, record: GroupRecord, data: DataShape) -> None:
             if found != wanted:
                 raise UsageError(f"{planned.name} was recorded with another {what}: {found}, not {wanted}")
         if rate not in planned.rates:
-            raise UsageError(f"{planned.name} was recorded with the learning rate {rate:g}, which is not of its grid")
+            raise UsageError(f"{planned.name} was recorded with the learning rate {rate:g}, which is not in its grid")
         choosing = {trial.seed for trial in network.rates}
         if len(planned.rates) > 1 and choosing and choosing != set(planned.choice_seeds):
             raise UsageError(
-                f"the rate of {planned.name} was chosen by {len(choosing)} seeds, not {len(planned.choice_seeds)}: "
+                f"the rate of {planned.name} was selected with {len(choosing)} seeds, not {len(planned.choice_seeds)}: "
                 "run the experiment again"
             )
         missing = set(plan.seeds) - {run.seed for run in network.runs if run.reason not in PASSING_REASONS}

@@ -50,9 +50,11 @@ class ClaimRecords:
 class Estimate:
     """A part's contrast, on the scale of its analysis.
 
-    `failed` counts those of the trainings compared; `setting` is the size at which they were made; `cautions` are what
-    must be known of the arms. `apart`: the part cannot hold as a whole, since distributions are not as it says
-    everywhere.
+    Attributes:
+        failed: number of compared trainings that failed.
+        setting: size of the compared trainings.
+        cautions: what a reader must know about the arms.
+        apart: whether the distributions differ from the claim somewhere, so that the part cannot hold as a whole.
     """
 
     contrast: Contrast | None
@@ -65,7 +67,7 @@ class Estimate:
 def estimate(
     part: EstimatedPart | TrainedContrast | TimedContrast | Ranking, catalogue: Catalogue, evidence: ClaimRecords
 ) -> Estimate | None:
-    """The estimate of a part; None where there is no record for it, without a contrast where that is not enough."""
+    """The estimate of a part: None without a record, and without a contrast if the record has too few values."""
     if isinstance(part, TimedContrast):
         timing = evidence.timings.get(part.timing)
         return _timed(part, timing) if timing else None
@@ -83,7 +85,7 @@ def estimate(
 
 
 def null_of(part: EstimatedPart) -> float:
-    """What the effect is compared with, on the scale of its analysis."""
+    """The value that the effect is compared with, on the scale of its analysis."""
     return 0.0 if part.against is None else scaled(part.scale, part.against)
 
 
@@ -96,12 +98,12 @@ def margin_of(part: EstimatedPart) -> float:
 
 
 def scaled(scale: Scale, value: float) -> float:
-    """A value on the scale on which it is analysed."""
+    """A value on the scale of the analysis."""
     return _FORWARD[scale](value)
 
 
 def unscaled(scale: Scale, value: float) -> float:
-    """And back."""
+    """The inverse of `scaled`."""
     return _BACK[scale](value)
 
 
@@ -110,7 +112,7 @@ _BACK: dict[Scale, Callable[[float], float]] = {"difference": float, "ratio": ma
 
 
 def _paired(part: TrainedContrast, experiment: Experiment, record: GroupRecord) -> Estimate:
-    """Over the seeds in which each arm has a value; without a contrast where an arm was not run."""
+    """The estimate over the seeds in which every arm has a value; without a contrast if an arm was not run."""
     arms = arms_of(record)
     members = {term: experiment.groups.get(term, (term,)) for term in part.contrast}
     compared = [arm for names in members.values() for arm in names]
@@ -127,7 +129,7 @@ def _paired(part: TrainedContrast, experiment: Experiment, record: GroupRecord) 
         if any(len(trained[term]) < len(names) for term, names in members.items()):
             continue  # an arm was not trained with this seed
         if part.of == "epochs to loss" and not any(is_reached(run, part.target) for _, run in _all(trained)):
-            continue  # that none has reached it does not make them equal
+            continue  # no arm has reached the loss, which does not make them equal
         values = {term: _term(part, found, classes) for term, found in trained.items()}
         known = {term: value for term, value in values.items() if value is not None}
         if len(known) == len(values):
@@ -147,7 +149,7 @@ def _all(trained: Mapping[str, Sequence[tuple[NetworkRecord, SeedRun]]]) -> Iter
 
 
 def _run_of(network: NetworkRecord, runs: Mapping[int, SeedRun], seed: int) -> SeedRun | None:
-    """The run of a seed; a failed one where no learning rate trains the network, none where it was not trained."""
+    """The run of a seed: a failed one if no learning rate trains the network, None if the seed was not trained."""
     if not runs and NO_RATE_TRAINS in network.flags:
         return SeedRun("", seed, "failed", NO_RATE_TRAINS, (), None, None)
     return runs.get(seed)
@@ -168,10 +170,10 @@ def _error_of_grids(
     members: Mapping[str, tuple[str, ...]],
     found: Sequence[Mapping[str, float]],
 ) -> float:
-    """What the steps of the grids leave unknown of a contrast of learning rates, as a standard deviation of logarithms.
+    """Error of a contrast of learning rates that comes from the grids' steps, as a standard deviation of logarithms.
 
-    The limit lies anywhere between the rate that was found and the next one; all seeds have the same grid, so that
-    this error does not shrink with their number.
+    The limit lies anywhere between the rate that was found and the next one. All seeds have the same grid, so more
+    seeds do not reduce this error.
     """
     variance = 0.0
     for term, names in members.items():
@@ -184,7 +186,7 @@ def _error_of_grids(
 
 
 def _populations(part: PopulationPart, record: GroupRecord) -> Estimate:
-    """Errors of networks; a failed one ranks behind all others."""
+    """The estimate from the errors of two populations; a failed network ranks behind all others."""
     better, than = (population_errors(record, name) for name in (part.better, part.than))
     failed = sum(math.isinf(error) for error in (*better, *than))
     names = [arm for arm in arms_of(record) if arm.rpartition(" ")[0] in (part.better, part.than)]
@@ -221,7 +223,7 @@ def _timed(part: TimedContrast, record: TimingRecord) -> Estimate:
 
 
 def timed_values(of: TimedMeasure, arm: TimedArmRecord) -> Sequence[float]:
-    """What was measured of an arm, one number a round."""
+    """The measurements of an arm, one number per round."""
     return {
         "training step": arm.training_step_seconds,
         "inference": arm.inference_seconds,
@@ -230,12 +232,12 @@ def timed_values(of: TimedMeasure, arm: TimedArmRecord) -> Sequence[float]:
 
 
 def arms_of(record: GroupRecord) -> dict[str, NetworkRecord]:
-    """An experiment's arms by their own names."""
+    """An experiment's arms by name, without the prefix of the experiment."""
     return {network.name.removeprefix(f"{record.group}."): network for network in record.networks}
 
 
 def _setting(record: GroupRecord, names: Sequence[str]) -> str:
-    """At which size the arms were trained; where they differ, each size once."""
+    """The size at which the arms were trained; if sizes differ, each one once."""
     sizes = [
         f"{network.resolution} pixels, {network.recipe.epochs} epochs of "
         f"{network.recipe.train_images or record.data.counts['train']:,} images"

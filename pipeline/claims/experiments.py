@@ -123,7 +123,7 @@ class Experiment:
             raise ValueError(f"probes (={self.probes}) must be among {', '.join(PROBES)}")
         for name, members in self.groups.items():
             if name in known or not members or set(members) - set(self.arms):
-                raise ValueError(f"group {name!r} (={members}) must name arms, and bear the name of none")
+                raise ValueError(f"group {name!r} (={members}) must name arms and must not have an arm's name")
         for held in self.equal:
             if set(held.arms) - set(self.arms):
                 raise ValueError(f"arms (={held.arms}) of equal {held.cost} must be arms of the experiment")
@@ -132,7 +132,7 @@ class Experiment:
             if set(size.arms) - set(self.arms):
                 raise ValueError(f"arms (={size.arms}) of the profile {profile} must be arms of the experiment")
             if self.arms and size.seeds < 2:
-                raise ValueError(f"seeds (={size.seeds}) of the profile {profile} must be at least 2 where arms differ")
+                raise ValueError(f"seeds (={size.seeds}) of the profile {profile} must be at least 2 to compare arms")
 
     def protocol(self, size: Size) -> TrainingProtocol:
         """The training protocol of all arms at one size."""
@@ -194,14 +194,15 @@ def _drawn(title: str, population: Population, networks: int | None, data: DataS
     if len(found) < wanted:
         low, high = population.macs
         raise UsageError(
-            f"population {title}: {len(found)} networks of {population.space} within {low:,} to {high:,} MACs"
+            f"population {title}: found {len(found)} of {wanted} networks of {population.space} "
+            f"within {low:,} to {high:,} MACs"
         )
     return {f"{title} {number}": arm for number, arm in enumerate(found, start=1)}
 
 
 @functools.cache
 def _draw(population: Population, wanted: int, channels: int, resolution: int, classes: int) -> tuple[Arm, ...]:
-    """As many of a population as are wanted, or as can be found; the same are planned for each record of them."""
+    """The wanted number of networks, or as many as are found. Cached: each record of a population plans the same."""
     space, generator = search_spaces.space([population.space]), np.random.default_rng(population.seed)
     low, high = population.macs
     found: dict[Any, Arm] = {}
@@ -216,7 +217,7 @@ def _draw(population: Population, wanted: int, channels: int, resolution: int, c
 
 
 def check_equal(name: str, equal: Sequence[Equality], prices: Mapping[str, Price]) -> None:
-    """Raise UsageError, with the figures, where arms differ by more than they may; of those that are trained."""
+    """Raise UsageError, with the figures, if trained arms differ by more than they may."""
     for held in equal:
         costs = {arm: getattr(price, held.cost) for arm, price in prices.items() if arm in (held.arms or prices)}
         mean = sum(costs.values()) / max(1, len(costs))

@@ -1,10 +1,10 @@
 """Statistics of verdicts: a contrast over paired seeds with its interval, tests of difference and of equivalence.
 
-The unit of repetition is the seed. Arms of an experiment share seeds (data order, initial weights where shapes agree),
-so that what is analysed is the difference within each seed. Intervals and tests are Student's on these differences:
-at 3 to 10 seeds they cover as they should, where a bootstrap over seeds covers too little (tests/claims shows both by
-simulation). Many claims are judged at once: Holm's method bounds the chance of any false verdict among the primary
-ones, Benjamini and Hochberg's the share of false ones among the others.
+The unit of repetition is the seed. Arms of an experiment share seeds (data order, and initial weights where shapes
+agree), so the difference within each seed is analysed. Intervals and tests are Student's on these differences. At 3 to
+10 seeds they cover as often as they should; a bootstrap over seeds covers too rarely (tests/claims shows both by
+simulation). Many claims are judged together: Holm's method bounds the chance of any false verdict among the primary
+ones, and Benjamini and Hochberg's method bounds the share of false verdicts among the others.
 """
 
 import bisect
@@ -21,7 +21,7 @@ ALPHA = 0.05
 POWER = 0.8
 MOST_SEEDS = 10_000
 MOST_FREEDOM = 1e6
-"""Degrees of freedom from which Student's distribution is taken as normal."""
+"""Degrees of freedom from which Student's distribution is treated as normal."""
 FEWEST_PAIRS = 10
 MOST_CORRELATION = 0.999
 
@@ -32,8 +32,8 @@ Key = TypeVar("Key")
 class Contrast:
     """A mean difference over `n` seeds, its standard error, and Student's degrees of freedom.
 
-    Where the error is 0, since all seeds agree, the interval is that one number; that that all agree by chance on the
-    side of a limit is what the sign test gives, 2 to the power of minus `n`.
+    If all seeds agree, the error is 0 and the interval is that one number. A p value is then that of the sign test, 2
+    to the power of minus `n`: the chance that all seeds lie on one side of a limit.
     """
 
     mean: float
@@ -43,7 +43,7 @@ class Contrast:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Of 95 %."""
+        """The 95 % interval."""
         half = _quantile(min(self.freedom, MOST_FREEDOM), 1 - ALPHA / 2) * self.error
         return self.mean - half, self.mean + half
 
@@ -70,10 +70,10 @@ class Contrast:
 
 
 def contrast(differences: Sequence[float], shared_error: float = 0.0) -> Contrast | None:
-    """The contrast of one difference a seed; None below two seeds.
+    """The contrast of one difference per seed; None below two seeds.
 
-    `shared_error` is the standard deviation of an error that all differences have alike, so that more of them do not
-    make it smaller: such as that of values known to a step.
+    `shared_error` is the standard deviation of an error that all differences share, so that more seeds do not reduce
+    it. An example is the step of a grid of values.
     """
     n = len(differences)
     if n < 2:
@@ -84,10 +84,10 @@ def contrast(differences: Sequence[float], shared_error: float = 0.0) -> Contras
 
 
 def superiority(better: Sequence[float], than: Sequence[float]) -> Contrast | None:
-    """The probability that one of `better` is smaller than one of `than`, ties counting half; None below two of either.
+    """The probability that one of `better` is smaller than one of `than`; ties count half. None below two of either.
 
     Its error is that of the placements of each value among the others (DeLong et al., 1988), with Welch's degrees of
-    freedom, so that the two distributions may differ in more than their place.
+    freedom, so that the two distributions may differ in shape as well as in location.
     """
     n = min(len(better), len(than))
     if n < 2:
@@ -105,10 +105,10 @@ def superiority(better: Sequence[float], than: Sequence[float]) -> Contrast | No
 
 
 def apart(better: Sequence[float], than: Sequence[float], expect: Literal["higher", "equal"]) -> float | None:
-    """The value at which two distributions are shown not to be as expected, by a band for all values at once, or None.
+    """The value at which two distributions are shown to differ from what is expected; None if they are not.
 
-    As expected "higher": nowhere are fewer of `better` below a value than of `than` (first-order dominance). "equal":
-    nowhere are they more or fewer. By Smirnov's two-sample statistic, one-sided or two-sided, at a level of 5 %.
+    "higher" expects that below every value the share of `better` is at least that of `than` (first-order dominance);
+    "equal" expects equal shares. Smirnov's two-sample test covers all values at once: one-sided or two-sided, 5 %.
     """
     from scipy.stats import ks_2samp  # slow to import
 
@@ -156,7 +156,7 @@ def holm(p_values: Mapping[Key, float], most_true: int | None = None) -> dict[Ke
 
 
 def benjamini_hochberg(p_values: Mapping[Key, float]) -> dict[Key, float]:
-    """P values adjusted by Benjamini and Hochberg's method: of the rejections, ALPHA are false on average at most."""
+    """P values adjusted by Benjamini and Hochberg's method: on average, at most ALPHA of the rejections are false."""
     adjusted: dict[Key, float] = {}
     lowest = 1.0
     ordered = sorted(p_values.items(), key=lambda item: item[1])
@@ -167,23 +167,23 @@ def benjamini_hochberg(p_values: Mapping[Key, float]) -> dict[Key, float]:
 
 
 def next_level_of_holm(adjusted: Collection[float], most_true: int | None = None) -> float:
-    """Below this p value, not adjusted, Holm's method would reject one hypothesis more; all adjusted ones are given."""
+    """The unadjusted p value below which Holm's method would reject one more hypothesis, from all adjusted p values."""
     left = max(1, len(adjusted) - sum(p_value < ALPHA for p_value in adjusted))
     return ALPHA / min(left, most_true or left)
 
 
 def next_level_of_benjamini_hochberg(adjusted: Collection[float]) -> float:
-    """Below this p value, not adjusted, Benjamini and Hochberg's method would reject one hypothesis more."""
+    """The unadjusted p value below which Benjamini and Hochberg's method would reject one more hypothesis."""
     rejected = sum(p_value < ALPHA for p_value in adjusted)
     return ALPHA * min(1.0, (rejected + 1) / max(1, len(adjusted)))
 
 
 def seeds_needed(spread: float, effect: float, equivalence: bool = False, level: float = ALPHA) -> int | None:
-    """Seeds with which a paired, two-sided test at `level` finds a difference of `effect` with probability POWER.
+    """Number of seeds with which a paired, two-sided test at `level` finds an `effect` with probability POWER.
 
-    The chance that an effect of just this size is taken for a smaller one, at most `level`, is allowed for. With
-    `equivalence`, those with which two one-sided tests find that there is none as large, where there is none. `spread`
-    is the standard deviation of the differences. None where not even MOST_SEEDS would do.
+    `spread` is the standard deviation of the differences. The number allows for the chance, at most `level`, that an
+    effect of exactly this size is taken for a smaller one. With `equivalence`: the number with which two one-sided
+    tests show that no effect is that large, if there is none. None if even MOST_SEEDS are not enough.
     """
     candidates = range(2, MOST_SEEDS + 1)
     power = _power_of_equivalence if equivalence else _power
@@ -192,7 +192,7 @@ def seeds_needed(spread: float, effect: float, equivalence: bool = False, level:
 
 
 def _power_of_equivalence(n: int, spread: float, margin: float, level: float) -> float:
-    """Of two one-sided tests where the true difference is 0: the chance that the mean lies far enough inside."""
+    """Power of two one-sided tests if the true difference is 0: the chance that the mean lies far enough inside."""
     if spread == 0:
         return 1.0
     room = margin * math.sqrt(n) / spread - _quantile(n - 1, 1 - level)

@@ -1,13 +1,14 @@
-"""The rule: from claims and their evidence to verdicts. Pure: equal evidence gives equal verdicts.
+"""The decision rule: from claims and their evidence to verdicts. Equal evidence gives equal verdicts.
 
-An estimated part is decided by tests on its effect: that it differs from what it is held against, to the side that is
-expected (*holds*) or to the other (*contradicted*); that it lies within the smallest effect of interest, by two
-one-sided tests (*equivalent*, whatever else is shown, and what a claim of equality needs to hold; one is contradicted
-where the effect lies beyond that margin); and, for what is "not higher", on which side of the upper margin it lies. All
-else is *undecided*. The p values of all these tests are adjusted together: those of primary claims by Holm's method,
-those of the others by Benjamini and Hochberg's. A test for which there is no evidence yet has a p value of 1, so that a
-verdict given early is adjusted for all that will be judged. A part whose experiment is too large for a CPU is not
-testable without a record of it, and does not count then.
+Tests on its effect decide an estimated part. An effect that differs from the value it is compared with *holds* in the
+expected direction and is *contradicted* in the other one. An effect within the smallest effect of interest (two
+one-sided tests) is *equivalent*, whatever else is shown. A claim of equality holds only then; it is contradicted if the
+effect lies beyond that margin. "Not higher" depends on the side of the upper margin. All else is *undecided*.
+
+The p values of all these tests are adjusted together: those of primary claims with Holm's method, all others with
+Benjamini and Hochberg's. A test without evidence has a p value of 1, so that an early verdict is adjusted for
+everything that will be judged. A part whose experiment is too large for a CPU is not testable without a record of it.
+Then its tests do not count.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -40,7 +41,7 @@ from pipeline.claims.verdicts import Aside, ClaimVerdict, FigureVerdict, PartVer
 from pipeline.errors import UsageError
 
 ON_ANY_MACHINE = "full"
-"""The profile that asks for no GPU."""
+"""The profile that needs no GPU."""
 Test = Literal["difference", "equivalence", "beyond the margin", "upper margin"]
 PValues = Mapping[Test, float]
 Key = TypeVar("Key")
@@ -48,9 +49,9 @@ Key = TypeVar("Key")
 
 @dataclass
 class Adjusted:
-    """The p values of a part's tests, adjusted for all that is judged beside.
+    """The p values of a part's tests, adjusted for everything that is judged together.
 
-    One test more would be significant with a p value, not adjusted, below `level`.
+    One more test would be significant if its unadjusted p value were below `level`.
     """
 
     p_values: dict[Test, float] = field(default_factory=dict)
@@ -58,9 +59,9 @@ class Adjusted:
 
 
 def judge(catalogue: Catalogue, evidence: ClaimRecords) -> list[ClaimVerdict]:
-    """Judge every claim; parts for which there is no evidence stay undecided.
+    """Judge every claim. Parts without evidence are undecided.
 
-    Raises UsageError where a claim says something of a figure that is not calculated.
+    Raises UsageError if a claim names a figure that its calculation lacks.
     """
     estimates = {
         (identifier, index): found
@@ -94,12 +95,12 @@ def judge(catalogue: Catalogue, evidence: ClaimRecords) -> list[ClaimVerdict]:
 
 
 def judge_all(source: Catalogue, own: Catalogue, evidence: ClaimRecords) -> list[ClaimVerdict]:
-    """Judge the source's claims, then the user's own; each is adjusted by itself, so neither changes the other."""
+    """Judge the source's claims, then the user's own. Each set is adjusted on its own, so neither changes the other."""
     return [*judge(source, evidence), *(replace(claim, own=True) for claim in judge(own, evidence))]
 
 
 def is_testable(part: EstimatedPart, catalogue: Catalogue) -> bool:
-    """Whether what a part rests on can be run on any machine, and not on one with a GPU alone."""
+    """Whether a part's evidence can be produced on any machine, not only with a GPU."""
     match part:
         case TimedPart():
             return ON_ANY_MACHINE in catalogue.timings[part.timing].rounds
@@ -126,7 +127,7 @@ def _claim(identifier: str, claim: Claim, parts: tuple[PartVerdict, ...], beside
 
 
 def _evidence(part: Part) -> str:
-    """What a part rests on."""
+    """Where a part's evidence comes from."""
     match part:
         case AnalyticPart():
             return f"calculation {part.calculation}"
@@ -208,7 +209,7 @@ def tests_of(part: EstimatedPart) -> tuple[Test, ...]:
 
 
 def p_values_of(part: EstimatedPart, found: Contrast | None) -> PValues:
-    """The p values, not adjusted, of the tests that can decide a part; 1 where there is no evidence."""
+    """The unadjusted p values of the tests that can decide a part; 1 without evidence."""
     if found is None:
         return dict.fromkeys(tests_of(part), 1.0)
     null, margin = null_of(part), margin_of(part)
@@ -237,20 +238,20 @@ def decide(part: EstimatedPart, found: Contrast, p_values: PValues) -> Verdict:
 
 
 def deciding_p_value(p_values: PValues) -> float:
-    """The adjusted p value of the test that decides: of equivalence where that is shown, else the smallest."""
+    """The adjusted p value of the test that decides: of equivalence if that is shown, else the smallest."""
     shown = p_values.get("equivalence", 1.0)
     return shown if shown < ALPHA else min(p_values.values())
 
 
 def seeds_for(part: EstimatedPart, found: Contrast, level: float) -> int | None:
-    """How many seeds, at the spread found, a part needs for its smallest effect, or to show that it is not there."""
+    """Seeds needed, at the spread found, to find a part's smallest effect, or to show that there is none so large."""
     return seeds_needed(found.spread, margin_of(part), part.expect == "equal", level)
 
 
 def adjust(
     tests: Mapping[Key, float], primary: Callable[[Key], bool], most_true: int | None = None
 ) -> dict[Key, float]:
-    """Adjust the p values of primary tests by Holm's method, those of the others by Benjamini and Hochberg's.
+    """Adjust the p values of primary tests with Holm's method, all others with Benjamini and Hochberg's.
 
     At most `most_true` of the hypotheses of primary tests can be true together.
     """
@@ -260,10 +261,9 @@ def adjust(
 
 
 def most_true_of(parts: Iterable[EstimatedPart]) -> int:
-    """How many hypotheses of the tests of these parts can be true together.
+    """How many of the hypotheses that these parts' tests can reject can be true together.
 
-    That there is no effect, and that it lies beyond the margin, cannot both be true. That it lies within and that it
-    lies beyond can, where it lies on the margin.
+    An effect cannot be zero and beyond the margin at once. It can be both within and beyond the margin, namely on it.
     """
     return sum(2 if part.expect == "equal" else 1 for part in parts)
 

@@ -171,13 +171,13 @@ class PopulationPart:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class TimedContrast:
-    """What is measured of a timing's arms, in turn, round after round; the effect is a factor.
+    """A measured effect between the arms of a timing; it is a factor.
 
     Attributes:
-        measure: what it is, in a few words.
-        timing: whose arms are compared.
-        of: seconds of a training step or of inference, a batch.
-        contrast: arm -> weight of the logarithm of its measure; the weights sum to 0.
+        measure: what is judged, in a few words.
+        timing: name of the timing that has the arms.
+        of: measure taken of each arm in each round, for one batch.
+        contrast: arm -> weight of the logarithm of its measure. The weights sum to 0.
     """
 
     kind: Literal["timed"]
@@ -195,7 +195,7 @@ class TimedContrast:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class TimedPart(TimedContrast):
-    """A part that is settled by timings; `expect`, `smallest` and `against` as of an EmpiricalPart."""
+    """A part decided by timings; `expect`, `smallest` and `against` as in EmpiricalPart."""
 
     expect: Expected
     smallest: float
@@ -208,10 +208,10 @@ class TimedPart(TimedContrast):
 
 @dataclass(frozen=True, config=STRICT)
 class Ranking:
-    """Networks trained in two ways: the effect is Spearman's correlation of their errors.
+    """The same networks trained under two protocols. The effect is Spearman's correlation between their errors.
 
-    `cheap` and `dear` are ways to train the published population: "3 epochs of 9, short", "short", "full", or "short,
-    another seed", which tells how well errors of one seed are ranked by those of the other.
+    `cheap` and `dear` (expensive) are protocols of the published population: "3 epochs of 9, short", "short", "full",
+    or "short, another seed", which shows how well two seeds rank networks alike.
     """
 
     kind: Literal["ranking"]
@@ -224,7 +224,7 @@ class Ranking:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class RankingPart(Ranking):
-    """A part that is settled by such a correlation; `expect`, `smallest` and `against` as of an EmpiricalPart."""
+    """A part decided by such a correlation; `expect`, `smallest` and `against` as in EmpiricalPart."""
 
     against: float
     expect: Literal["higher"] = "higher"

@@ -118,7 +118,7 @@ def _coverage(generator: np.random.Generator, shape: Shape, n: int, repeats: int
 def _studies(
     generator: np.random.Generator, primary: int, others: int, seeds: int, studies: int
 ) -> tuple[float, float]:
-    """Shapes, expectations and true effects take turns over the parts of each study."""
+    """The two shares of false verdicts. A study's parts cycle through shapes, expectations and true effects."""
     shapes, expectations = list(SHAPES.values()), get_args(Expected)
     parts = [replace(PART, expect=expectations[index % len(expectations)]) for index in range(primary + others)]
     truths = [MARGIN * (index // len(expectations) % 2) for index in range(len(parts))]
@@ -158,7 +158,7 @@ def _is_false(verdict: Verdict, part: EmpiricalPart, truth: float) -> bool:
 
 
 def _found(generator: np.random.Generator, repeats: int, primary: int) -> tuple[float, float]:
-    """With the seeds that `seeds_needed` plans for an effect of 1 at a spread of 1: alone, and as one of `primary`."""
+    """Shares of effects found with the seeds that `seeds_needed` plans at a spread of 1: alone, and among `primary`."""
     n = seeds_needed(1.0, 1.0)
     assert n is not None
     verdicts = []

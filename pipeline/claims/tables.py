@@ -1,4 +1,4 @@
-"""Verdicts as lines of a terminal."""
+"""Verdicts as text for a terminal."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from pipeline.claims.verdicts import Aside, ClaimVerdict, PartVerdict
 
 
 def tabulate(verdicts: Sequence[ClaimVerdict]) -> str:
-    """One line a claim: identifier, verdict, statement; primary ones are starred, the user's own come last."""
+    """One line per claim: identifier, verdict, statement. Primary claims have a star; the user's own come last."""
     width = max([6, *(len(claim.id) + claim.primary for claim in verdicts)])
     lines = [f"{'claim':<{width}} {'verdict':<14} statement"]
     for title, are_own in ((), False), (("", "your own claims (reports/my-claims.yaml)"), True):
@@ -22,11 +22,10 @@ def tabulate(verdicts: Sequence[ClaimVerdict]) -> str:
 
 
 def plan_seeds(catalogues: Sequence[Catalogue], name: str, evidence: ClaimRecords) -> str:
-    """What an experiment or a timing says of the claims that rest on it, part by part, and how many seeds settle them.
+    """One line per part that uses an experiment or a timing: its effect, and how many seeds would decide it.
 
-    Seeds are rounds of a timing, and networks of a population. For a primary claim they are those that find the effect
-    at a level of 0.05 divided among the estimated parts of its catalogue's primary claims that need no GPU, for another
-    at 0.05.
+    For a timing, seeds are rounds; for a population, networks. The level of the test is 0.05. For a primary claim it is
+    divided by the number of estimated parts of its catalogue's primary claims that need no GPU.
     """
     return "\n".join(line for catalogue in catalogues for line in _planned(catalogue, name, evidence))
 
@@ -47,7 +46,7 @@ def _planned(catalogue: Catalogue, name: str, evidence: ClaimRecords) -> list[st
                 continue
             found = estimate(part, catalogue, evidence)
             if found is None or found.contrast is None:
-                lines.append(f"{identifier}, {part.measure}: no two seeds in which all arms have a value")
+                lines.append(f"{identifier}, {part.measure}: fewer than two seeds cover all arms")
                 continue
             effect = effect_of(judge_estimated(part, found, Adjusted(dict(p_values_of(part, found.contrast)))), "p")
             needed = seeds_for(part, found.contrast, ALPHA / primary_parts if claim.primary else ALPHA)
@@ -60,7 +59,7 @@ def _planned(catalogue: Catalogue, name: str, evidence: ClaimRecords) -> list[st
 
 
 def count(verdicts: Sequence[ClaimVerdict]) -> str:
-    """How many claims have which verdict, in one line."""
+    """The number of claims per verdict, in one line."""
     counts = {verdict: sum(claim.verdict == verdict for claim in verdicts) for verdict in _ORDER}
     return f"{len(verdicts)} claims: " + ", ".join(f"{number} {name}" for name, number in counts.items() if number)
 
@@ -72,7 +71,7 @@ def tell(claim: ClaimVerdict) -> str:
     """One claim with its evidence."""
     lines = [f"{claim.id}  {claim.verdict}", claim.statement, f"source: {claim.source}; theme: {claim.theme}"]
     lines += ["your own claim (reports/my-claims.yaml)"] if claim.own else []
-    lines += ["primary: among those for which the study was planned"] if claim.primary else []
+    lines += ["primary: one of the claims for which the study was planned"] if claim.primary else []
     for part in claim.parts:
         lines += ["", f"{part.measure}: {part.verdict}", *(f"  {line}" for line in _evidence(part))]
     if claim.beside:
@@ -88,7 +87,7 @@ def _evidence(part: PartVerdict) -> list[str]:
         lines.append(f"{figure.name}: {figure.value:,.6g}; claimed: {figure.said}{outcome}")
     if part.kind == "empirical":
         lines.append(effect_of(part))
-        against = "" if part.against is None else f", held against {part.against:g}"
+        against = "" if part.against is None else f", compared with {part.against:g}"
         lines.append(f"expected: {part.expected}{against}; smallest effect of interest: {part.smallest:g} {part.unit}")
         if part.may_be_small:
             lines.append("the effect may be smaller than that")
@@ -109,7 +108,7 @@ def _beside(aside: Aside) -> str:
 
 
 def effect_of(part: PartVerdict, p_name: str = "adjusted p") -> str:
-    """The effect of an empirical part with its interval, or that there is none yet."""
+    """The effect of an empirical part with its interval, or "no evidence yet"."""
     if part.effect is None or part.interval is None:
         return "no evidence yet"
     low, high = part.interval

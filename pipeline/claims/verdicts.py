@@ -1,4 +1,4 @@
-"""Verdicts on claims and their parts, as `convstudy claims --json` and the report tell them."""
+"""Verdicts on claims and their parts, as `convstudy claims --json` and the report show them."""
 
 import itertools
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ Verdict = Literal["holds", "holds in part", "contradicted", "equivalent", "undec
 
 @dataclass(frozen=True, config=STRICT)
 class FigureVerdict:
-    """A figure, what the source says of it, and whether it is so."""
+    """A calculated figure, the value that the source says it has, and whether this is confirmed."""
 
     name: str
     value: float
@@ -24,13 +24,21 @@ class FigureVerdict:
 
 @dataclass(frozen=True, config=STRICT)
 class PartVerdict:
-    """One part: `effect` in `unit`, with its interval where `n` seeds estimate it; `figures` where it was counted.
+    """The verdict on one part: `effect` in `unit`, its `interval` if estimated, its `figures` if calculated.
 
-    Of an empirical one: what was `expected`, `against` which value (none: 0, or 1 for a factor), the `smallest` effect
-    of interest, the adjusted p value, how many of the trainings compared `failed`, and, where it is undecided,
-    how many seeds (rounds of a timing, networks of a population) would find the smallest effect with a probability of
-    80 %, as one verdict more among those of all claims. `n` counts the same. An effect that was shown `may_be_small`
-    where its interval reaches below the smallest one; `cautions` are what must be known of the arms.
+    Attributes:
+        n: seeds (for a timing: rounds; for a population: networks) that estimate the effect.
+        scale: sizes for which it was calculated or measured.
+        figures: of an analytic part. The attributes below are of an empirical one.
+        expected: direction that the source claims.
+        against: value that the effect is compared with; None for 0, or for 1 if the effect is a factor.
+        smallest: smallest effect of interest.
+        p_value: adjusted p value of the test that decides.
+        failed: number of compared trainings that failed.
+        seeds_needed: of an undecided part: how many of what `n` counts would find the smallest effect with a
+            probability of 80 %, as one more verdict among those of all claims.
+        may_be_small: the effect was shown, but its interval reaches below the smallest one of interest.
+        cautions: what a reader must know about the arms.
     """
 
     kind: Literal["analytic", "empirical"]
@@ -56,7 +64,7 @@ class PartVerdict:
 class Aside:
     """A figure for information: its interval, if any, is not adjusted for multiple comparisons.
 
-    `effect` is None where its record is not there yet; `scale` is the size at which it was measured.
+    `effect` is None if there is no record yet; `scale` is the size at which it was measured.
     """
 
     measure: str
@@ -91,8 +99,8 @@ class ClaimVerdict:
 def together(verdicts: Sequence[Verdict]) -> Verdict:
     """The verdict of a whole from those of its parts.
 
-    What all say, it says. Where some hold and others do not, it holds in part; where none holds and they differ, it is
-    contradicted. It is undecided as long as parts are that can still change this.
+    Parts that all agree give their verdict. If some hold and others do not, the whole holds in part. If none holds and
+    they differ, it is contradicted. It is undecided as long as undecided parts can change this.
     """
     said = set(verdicts) - {"not testable here"} or set(verdicts)
     decided, undecided = said - {"undecided"}, verdicts.count("undecided")

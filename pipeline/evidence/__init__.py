@@ -1,1 +1,1 @@
-"""What was observed: run store, records, statistics, and the published population."""
+"""Evidence: run store, records, statistics, and the published population."""

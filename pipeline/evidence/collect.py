@@ -1,4 +1,4 @@
-"""What may be removed from the run store: leftovers of ended processes, runs of older engines, on demand weights."""
+"""Cleans the run store: leftovers of ended processes, runs of older engines, and weights on request."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ from pipeline.training import PROTOCOL_VERSION
 
 
 def collect(runs: Path, weights: bool, remove: bool) -> list[dict[str, Any]]:
-    """Find, and with `remove` delete, what no finished run needs; a run in training is left alone.
+    """Find, and with `remove` delete, what no finished run needs. A run in training is left alone.
 
-    Returns path, bytes and why of each item. Weights that were removed are made again, by training, if a test of
-    their run is asked for later.
+    Returns path, bytes and reason of each item. If a run's test score is requested after its weights were removed, the
+    run is trained again.
     """
     found = []
     for path in sorted(runs.iterdir()) if runs.exists() else ():
         if not path.is_dir() or path.name.startswith("."):
             continue
         folder = RunFolder(path)
-        if not remove:  # nothing is written, the lock neither
+        if not remove:  # write nothing, not even the lock
             found += [] if is_locked(folder.lock) else [_described(*item) for item in _removable(folder, weights)]
             continue
         try:
@@ -51,7 +51,7 @@ def _removable(folder: RunFolder, weights: bool) -> Iterator[tuple[Path, str]]:
         yield folder.path, "no run.json: not a run"
         return
     if header.spec.protocol != PROTOCOL_VERSION:
-        yield folder.path, f"of engine version {header.spec.protocol}; now {PROTOCOL_VERSION}"
+        yield folder.path, f"engine version {header.spec.protocol}; the current one is {PROTOCOL_VERSION}"
         return
     for path in sorted(folder.path.glob("*.tmp")):
         yield path, "temporary file of an ended process"

@@ -1,4 +1,4 @@
-"""The schemas of finalists: a study's best networks retrained, and what each was compared with."""
+"""The schemas of finalists: a study's best networks retrained, and their comparisons."""
 
 from typing import Any, Literal
 
@@ -14,8 +14,8 @@ from pipeline.training.recipe import Recipe
 class Member:
     """A member of a study's front, retrained from scratch at the full budget with n seeds, tested once each.
 
-    `search_error_percent` is the score for which it was chosen; that the mean of `validation_error_percent` is higher
-    is the winner's curse. Both intervals are over seeds; None where all of its runs failed.
+    `search_error_percent` is the score by which it was selected. The mean of `validation_error_percent` tends to be
+    higher: the winner's curse. Both intervals are over seeds; None if all of its runs failed.
     """
 
     trial: int
@@ -41,11 +41,11 @@ class FinalistComparison:
     Attributes:
         against: the family's reference at or above its cost; the median of networks drawn at random at its cost; the
             best network at or below its cost of a random search of the same compute.
-        name: which reference, or how many networks.
-        macs: of the rival; the median where it is several networks.
-        validation_error_percent: of the rival, over seeds; of several networks the median.
-        interval: 95 %: of paired differences over seeds (Student's t), or, where seeds are not paired, from the two
-            ends of two intervals of 97.5 %, which is conservative.
+        name: name of the reference, or number of networks.
+        macs: MACs of the baseline; the median if it is several networks.
+        validation_error_percent: the baseline's, over seeds; the median if it is several networks.
+        interval: 95 % interval: of paired differences over seeds (Student's t), or, if seeds are not paired, from the
+            ends of two 97.5 % intervals, which is conservative.
     """
 
     trial: int

@@ -20,9 +20,9 @@ POPULATION = "population"
 TABLE = Path(POPULATION, "table.json")
 FULL = Path(POPULATION, "full.json")
 Pairs = list[tuple[float, float]]
-"""Errors of one network each, trained cheaply and dearly."""
+"""Pairs of errors, one pair per network: after cheap and after expensive training."""
 PLANNED_IN_FULL = 40
-"""Networks of the table, the first ones, to be trained in full."""
+"""Number of networks to train in full: the first ones of the table."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -76,18 +76,18 @@ class FullTrainings:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all that are planned are there."""
+        """Whether all planned trainings are there."""
         return len(self.networks) >= self.planned
 
 
 def published_table(workspace: Workspace) -> PopulationTable | None:
-    """The table in reports/published; None where there is none."""
+    """The table in reports/published; None if there is none."""
     file = workspace.published / TABLE
     return read_record(PopulationTable, file) if file.exists() else None
 
 
 def published_full_trainings(workspace: Workspace) -> FullTrainings | None:
-    """The full trainings in reports/published; None where there are none."""
+    """The full trainings in reports/published; None if there are none."""
     file = workspace.published / FULL
     return read_record(FullTrainings, file) if file.exists() else None
 

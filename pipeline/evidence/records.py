@@ -1,4 +1,4 @@
-"""The schemas of everything that is written down about runs; versioned, and validated whenever read.
+"""The schemas of all records about runs. They are versioned, and validated whenever read.
 
 Results and measurements are kept apart. A result is deterministic: equal on every repeat on one machine. A
 measurement (seconds, throughput, memory, hardware) is never hashed and never reused across machines.
@@ -20,14 +20,14 @@ from pipeline.training.recipe import Recipe
 
 @dataclass(frozen=True, config=STRICT)
 class RunSpec:
-    """All that shapes a run's result; its hash is the run's address.
+    """Everything that shapes a run's result. Its hash is the run's address.
 
     Attributes:
-        family, config: the network, `config` being the JSON of that family's Config.
+        family, config: the network; `config` is the JSON of that family's Config.
         channels, classes, resolution: of the images the network is built for; resolution in pixels, after resizing.
-        recipe: fully resolved: no precision "auto", the learning rate chosen.
+        recipe: fully resolved, with a precision other than "auto" and the selected learning rate.
         data: fingerprint of the training and validation arrays and their normalisation.
-        device: the kind of device, since it shapes rounding.
+        device: kind of device, because rounding depends on it.
         protocol: version of the engine.
     """
 
@@ -53,7 +53,7 @@ Role = Literal["learning-rate", "seed", "single", "trial", "finalist"]
 
 @dataclass(frozen=True, config=STRICT)
 class Membership:
-    """For whom a run was trained: the stage that asked, the group it stands in, and its part there."""
+    """Who requested a run: the stage, the group the run belongs to, and its role there."""
 
     experiment: str
     parent: str
@@ -62,7 +62,7 @@ class Membership:
 
 @dataclass(frozen=True, config=STRICT)
 class RunHeader:
-    """`run.json`: what the run is, and for whom it was trained (the first and any later asker)."""
+    """`run.json`: what the run is, and who requested it (first and later)."""
 
     schema: Literal["run/1"]
     run: str
@@ -76,14 +76,14 @@ RunState = Literal["complete", "failed", "stopped"]
 
 PassingReason = Literal["out_of_memory", "worker ended unexpectedly", "worker hung"]
 PASSING_REASONS: tuple[str, ...] = get_args(PassingReason)
-"""Why a run may be lost that would succeed another day; it has no result, and a record that holds one is not final."""
+"""Reasons of lost runs that may succeed when retried. They have no result, and a record with one is not final."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Result:
     """`result.json`: the outcome of a run. `weights_sha256` covers the names, shapes and bytes of all tensors.
 
-    A run is "stopped" when it was asked for no more than its first epochs; asked for more, it goes on.
+    A run is "stopped" if only its first epochs were requested. A request for more resumes it.
     """
 
     schema: Literal["result/1"]
@@ -98,9 +98,9 @@ class Result:
 class Measurement:
     """`measurement.json`: what the run cost here. Throughput counts training images, evaluation excluded.
 
-    `peak_memory_bytes` is the CUDA allocator's peak, or on CPU the process's peak resident set (said in
-    `peak_memory_kind`). `attempts` is 1, and one more for each time that it went on from a checkpoint of its own.
-    `micro_batches` is 1, or the parts in which each batch was trained at the end, because memory ran out.
+    `peak_memory_bytes` is the CUDA allocator's peak, or on CPU the process's peak resident set (`peak_memory_kind` says
+    which). `attempts` is 1 plus the number of times that the run resumed from its own checkpoint. `micro_batches` is
+    the number of parts into which each batch was split at the end; more than 1 if memory ran out.
     """
 
     schema: Literal["measurement/1"]
@@ -159,7 +159,7 @@ class Interval:
 
 
 def cut_to_percent(error: Interval | None) -> Interval | None:
-    """An error in percent whose interval lies within 0 to 100: since the mean does, cutting keeps the coverage."""
+    """The error with its interval cut to 0 to 100 %. The true mean lies within, so cutting keeps the coverage."""
     if error is None or error.interval is None:
         return error
     low, high = error.interval
@@ -168,10 +168,10 @@ def cut_to_percent(error: Interval | None) -> Interval | None:
 
 @dataclass(frozen=True, config=STRICT)
 class RateTrial:
-    """One training by which a learning rate is judged, on validation data, after `epochs` of the `horizon` planned.
+    """One training that scores a learning rate on validation data, after `epochs` of the `horizon` planned.
 
-    `core_seconds`: of its training and evaluation, times threads; None where it was not recorded. `micro_batches` as
-    those of its measurement.
+    `core_seconds` are those of training and evaluation, times threads; None if not recorded. `micro_batches` is as in
+    Measurement.
     """
 
     learning_rate: float
@@ -188,7 +188,7 @@ class RateTrial:
 
 @dataclass(frozen=True, config=STRICT)
 class SeedRun:
-    """One seed of a network at its chosen learning rate; `probes` are figures by probe, where any was asked for."""
+    """One seed of a network at its selected learning rate; `probes` has figures by probe, if any were requested."""
 
     run: str
     seed: int
@@ -204,7 +204,7 @@ class SeedRun:
 class NetworkRecord:
     """Everything the study learnt about one network. `flags` name what a reader must know ("at chance level", …).
 
-    `recipe` is at the chosen learning rate. Where no rate was chosen there are no runs, and it is at the first tried.
+    `recipe` has the selected learning rate. If none was selected, there are no runs and it has the first rate tried.
     """
 
     name: str
@@ -227,7 +227,7 @@ class NetworkRecord:
 
 @dataclass(frozen=True, config=STRICT)
 class GroupRecord:
-    """What the stage `reproduce` writes for one group of networks."""
+    """The networks of one group, or the arms of one experiment."""
 
     schema: Literal["group/1"]
     group: str
@@ -237,7 +237,7 @@ class GroupRecord:
 
     @property
     def lost(self) -> list[str]:
-        """Reasons of the runs that were lost to the machine: asked for again, they are tried again."""
+        """Reasons of runs lost to machine faults. Requesting such a run again retries it."""
         trials = [trial.reason for network in self.networks for trial in network.rates]
         runs = [run.reason for network in self.networks for run in network.runs]
         return [reason for reason in (*trials, *runs) if reason in PASSING_REASONS]

@@ -1,7 +1,7 @@
-"""Small statistics of repeated runs: a mean with its interval, and what a reader must be warned of.
+"""Statistics of repeated runs: a mean with its interval, and flags that warn a reader.
 
-The unit of repetition is the seed. Intervals are Student's, over seeds: they say how far the mean would move had
-other seeds been drawn, on the same data; they say nothing about other images.
+The unit of repetition is the seed. Intervals are Student's, over seeds. They show how far the mean would move with
+other seeds on the same data. They say nothing about other images.
 """
 
 import math
@@ -17,7 +17,7 @@ NO_RATE_TRAINS = "no learning rate trains it"
 AT_THE_EDGE = "best learning rate at the edge of the grid"
 """The flag of a network whose error might be lower at a rate that was not tried."""
 IN_MICRO_BATCHES = "trainings in micro-batches"
-"""Part of the flag of a network of which some trainings were split to fit into memory, "2 of 9" before it."""
+"""End of the flag of a network with trainings that were split to fit into memory, after a count such as "2 of 9"."""
 AT_CHANCE_LEVEL = "at chance level"
 """The flag of a network that learnt nothing: its error is no evidence about its design."""
 
@@ -28,7 +28,7 @@ _CHANCE_IMAGES = 1000
 def edf_half_width(count: int, confidence: float = 0.95) -> float:
     """Half the height of a band that holds for a whole empirical distribution of `count` values at once.
 
-    By the inequality of Dvoretzky, Kiefer and Wolfowitz with Massart's constant (1990).
+    From the inequality of Dvoretzky, Kiefer and Wolfowitz with Massart's constant (1990).
     """
     return math.sqrt(math.log(2 / (1 - confidence)) / (2 * count))
 
@@ -39,11 +39,11 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     mean ± t(n - 1, (1 + confidence) / 2) * s / sqrt(n), where s is the sample standard deviation (divisor n - 1).
 
     Args:
-        values: one number a seed, all in one unit.
+        values: one number per seed, all in one unit.
         confidence: probability with which such intervals cover the mean, for normally distributed values.
 
     Returns:
-        Mean, interval and n; the interval is None below two values. None where there is no value at all.
+        Mean, interval and n; the interval is None below two values. None if there is no value at all.
 
     Raises:
         ValueError: a value is not finite, or `confidence` is not between 0 and 1.
@@ -65,8 +65,8 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
     """The median with the narrowest interval of order statistics that covers it with at least `confidence`.
 
-    By the sign test, whatever the distribution; None as interval where there are too few values for any (below 6 at
-    95 %), and None where there is no value at all. `mean` of the result holds the median.
+    From the sign test, valid for any distribution. The interval is None if there are too few values for one (below 6 at
+    95 %); the result is None if there is no value at all. `mean` of the result is the median.
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence (={confidence}) must be between 0 and 1")
@@ -95,13 +95,13 @@ def mean_error_percent(errors: Sequence[float | None], classes: int) -> float:
 
 
 def chance_threshold_percent(classes: int) -> float:
-    """The error from which on a run is indistinguishable from chance.
+    """The lowest error at which a run cannot be distinguished from chance.
 
     Guessing scores the chance error p with binomial noise of standard error sqrt(p * (1 - p) / images). The
-    threshold lies three of them below p, for 1,000 images: 87.2 % for 10 classes, 45.3 % for 2. A larger validation
-    sample could tell smaller departures from chance, but a network that departs so little has still learnt nothing
-    worth comparing. The spread over seeds is of no use here: seeds share one validation sample, so networks that all
-    predict one class agree to the digit, and a t test would find them "significantly" better than chance.
+    threshold lies three standard errors below p, for 1,000 images: 87.2 % for 10 classes, 45.3 % for 2. A larger
+    validation sample could show smaller departures from chance, but a network that departs so little has still learnt
+    nothing worth comparing. The spread over seeds cannot replace it. Seeds share one validation sample, so networks
+    that all predict one class agree to the digit, and a t test would find them "significantly" better than chance.
     """
     p = chance_error_percent(classes) / 100
     return 100 * (p - _CHANCE_STANDARD_ERRORS * math.sqrt(p * (1 - p) / _CHANCE_IMAGES))

@@ -1,13 +1,13 @@
 """The run store: `runs/<hash>/`, one training each, addressed by content, so no finished run is trained twice.
 
-run.json          what the run is, and who asked for it       (RunHeader)
+run.json          what the run is, and who requested it       (RunHeader)
 result.json       its outcome, deterministic                  (Result)
 measurement.json  its cost on this machine                    (Measurement)
-test.json         its test score, if one was asked for        (TestScore)
-probes.json       further measurements that were asked for    (ProbeRecord)
+test.json         its test score, if requested                (TestScore)
+probes.json       further measurements, if requested          (ProbeRecord)
 weights.safetensors, checkpoint-*.pt                          kept or removed by policy
-progress.json, alive                                          while a worker is at work
-micro-batches                                                 after memory ran out, until it is finished or given up
+progress.json, alive                                          while a worker trains or scores
+micro-batches                                                 after memory ran out, until the run ends
 """
 
 import contextlib
@@ -36,7 +36,7 @@ Record = TypeVar("Record", RunHeader, Result, Measurement, TestScore, ProbeRecor
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run's folder; readers return None for what is not there yet."""
+    """One run's folder. Readers return None for a file that does not exist yet."""
 
     path: Path
 
@@ -47,21 +47,21 @@ class RunFolder:
 
     @property
     def weights(self) -> Path:
-        """Final weights, where kept."""
+        """Final weights, if kept."""
         return self.path / "weights.safetensors"
 
     @property
     def progress(self) -> Path:
-        """Where a training in flight says how far it is."""
+        """Progress of a training that runs."""
         return self.path / "progress.json"
 
     @property
     def alive(self) -> Path:
-        """Touched now and then by a worker that scores the network."""
+        """A file that a worker touches now and then while it scores the network."""
         return self.path / "alive"
 
     def sign_of_life(self) -> float | None:
-        """When a worker last said that it trains or scores, in seconds of the file system's clock."""
+        """Time of the last sign that a worker trains or scores, in seconds of the file system's clock."""
         signs = []
         for path in (self.progress, self.alive):
             with contextlib.suppress(FileNotFoundError):
@@ -70,12 +70,12 @@ class RunFolder:
 
     @property
     def micro_batches(self) -> int:
-        """In how many parts each batch is to be trained, since memory ran out; 1 by default."""
+        """Number of parts in which to train each batch, because memory ran out; 1 by default."""
         path = self.path / "micro-batches"
         return int(path.read_text()) if path.exists() else 1
 
     def split_batches(self, micro_batches: int) -> None:
-        """Keep in how many parts batches are to be trained from now on; 1 forgets it."""
+        """Store the number of parts in which to train each batch from now on; 1 removes it."""
         path = self.path / "micro-batches"
         if micro_batches > 1:
             write_text(path, f"{micro_batches}\n")
@@ -83,7 +83,7 @@ class RunFolder:
             path.unlink(missing_ok=True)
 
     def forget_scores(self) -> None:
-        """Remove test score and probes, which were taken of weights that are no more."""
+        """Remove test score and probes, whose weights no longer exist."""
         for name in ("test.json", "probes.json"):
             (self.path / name).unlink(missing_ok=True)
 
@@ -105,12 +105,12 @@ class RunFolder:
         return self._read(Measurement, "measurement.json")
 
     def test_score(self, test_data: str | None = None) -> TestScore | None:
-        """The run's score on the test split; with `test_data`, only if it was taken on that split."""
+        """The run's score on the test split; with `test_data`, only if it was measured on that split."""
         score = self._read(TestScore, "test.json")
         return score if score is None or test_data in (None, score.test_data) else None
 
     def probes(self) -> dict[str, dict[str, float]]:
-        """Figures by probe; empty where none was taken."""
+        """Figures by probe; empty if there are none."""
         record = self._read(ProbeRecord, "probes.json")
         return record.figures if record else {}
 
@@ -140,11 +140,11 @@ class RunStore:
 
     @property
     def locks(self) -> Path:
-        """Locks of the processes that work in the store."""
+        """Locks of processes that use the store."""
         return self.root / ".locks"
 
     def headers_locked(self) -> AbstractContextManager[None]:
-        """Keep other processes from changing headers: who asked for a run stays as it is."""
+        """Keep other processes from changing headers, which say who requested a run."""
         return locked(self.locks / "headers.lock")
 
     def register(self, spec: RunSpec, name: str, data_name: str, member: Membership | None = None) -> RunFolder:

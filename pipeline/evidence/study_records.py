@@ -1,6 +1,6 @@
-"""The schemas of a search: what was to be searched, every trial that counts, the front, and what it cost.
+"""The schemas of a search: its plan, every counted trial, the front, and what it cost.
 
-A record of a study is a function of what its storage holds, and can be written again at will.
+A record of a study is computed from its storage and can be rewritten at any time.
 """
 
 import math
@@ -23,22 +23,22 @@ TrialState = Literal["complete", "stopped", "failed"]
 StudyState = Literal["running", "complete", "exhausted", "interrupted"]
 
 DIVERGED = "diverged"
-"""How the reason of a training begins whose loss ceased to be a number."""
+"""Start of the reason of a training that diverged: its loss is no longer finite."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class SearchPlan:
-    """What a study searches, and how: all that shapes its trials. Two studies with equal plans ask the same questions.
+    """What a study searches, and how: all that shapes its trials. Studies with equal plans ask the same questions.
 
     Attributes:
         space: names of families and of parts of families; `space_sha256` covers their parameters and values.
         resolution, channels, classes: of the images that networks are built for.
-        recipe: of every trial, at its full horizon; precision and number of training images resolved.
-        seed: of the sampler, and of every training.
-        rungs: epochs at which trials are compared; the last is the recipe's.
-        reduction: of the trials at a rung, the best 1 / reduction go on; None: all train in full.
+        recipe: recipe of every trial at its full horizon, with precision and number of training images resolved.
+        seed: seed of the sampler and of every training.
+        rungs: epochs at which trials are compared; the last one is the recipe's.
+        reduction: the best 1 / reduction of the trials at a rung continue; None: all train in full.
         objectives: "error" first, then costs by name.
-        warm_start: the study whose trials the sampler knows from the start, how many rungs it had reached by then, and
+        warm_start: study whose trials the sampler knows from the start, the number of rungs it had reached by then, and
             the digest of its complete trials, as "name:12:0a1b2c3d".
     """
 
@@ -145,7 +145,7 @@ class Trial:
 
     @property
     def diverged(self) -> bool:
-        """Whether it failed by itself, which is a result of the search; others were lost to the machine."""
+        """Whether its training diverged, which is a result of the search. Other failures are machine faults."""
         return self.state == "failed" and (self.reason or "").startswith(DIVERGED)
 
 
@@ -153,9 +153,9 @@ class TrialRecord(BaseModel):
     """A counted trial in the record of its study; fields as in Trial, its costs among them, by key.
 
     Attributes:
-        validation_error_percent: at its last rung; None where it reached none.
+        validation_error_percent: at its last rung; None if it reached none.
         train_images_seen: training images that went through the network, repeats included.
-        epochs_seen: 0 where it was not recorded.
+        epochs_seen: 0 if not recorded.
     """
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
@@ -185,7 +185,7 @@ class TrialRecord(BaseModel):
 
     @property
     def costs(self) -> dict[str, int | float]:
-        """What it costs, by key, as far as known."""
+        """Its known costs, by key."""
         return self.__pydantic_extra__
 
     @property
@@ -196,7 +196,7 @@ class TrialRecord(BaseModel):
 
 @dataclass(frozen=True, config=STRICT)
 class Compute:
-    """What all trials of a study took, those that do not count included."""
+    """What all trials of a study took, including those that do not count."""
 
     train_images_seen: int
     train_seconds: float
@@ -207,17 +207,17 @@ class StudyRecord:
     """A study as `convstudy search --json` and `status --json` write it.
 
     Attributes:
-        limits: those that there are, by key of the cost.
-        budget: the last one, {"trials": …} or {"hours": …}; empty where no driver has worked yet.
-        rungs: epochs.
-        plan: None where it was not recorded.
-        guessing_error_percent: of always answering with the most frequent class of the validation images; None where
-            it was not recorded.
-        machines: hardware and versions with which trials were trained, each once; empty where they were not recorded.
-        refused, duplicates: candidates that were put aside before any training.
-        trials: those that count, in the order in which they came to.
-        front: numbers of the complete trials that no other dominates.
-        hypervolume: after each counted trial.
+        limits: key of a cost -> its limit.
+        budget: the last budget, {"trials": …} or {"hours": …}; empty if no driver has run yet.
+        rungs: epochs of the rungs.
+        plan: None if not recorded.
+        guessing_error_percent: error of always predicting the most frequent class of the validation images; None if
+            not recorded.
+        machines: hardware and versions with which trials were trained, each once; empty if not recorded.
+        refused, duplicates: numbers of candidates rejected before any training.
+        trials: the counted trials, in the order in which they were counted.
+        front: numbers of the complete trials that no other trial dominates.
+        hypervolume: hypervolume after each counted trial.
     """
 
     study: str
@@ -264,15 +264,15 @@ class StudyRecord:
 
     @property
     def guessing_note(self) -> str | None:
-        """A sentence that says which members of the front are no better than guessing; None if there is none."""
+        """A sentence that names the members of the front that are no better than guessing; None if there are none."""
         bounds = [self.guessing_error_percent] if self.guessing_error_percent is not None else []
         if self.plan is not None:
             bounds.append(chance_threshold_percent(self.plan.classes))
         guessing = [trial for trial in self.front_trials if bounds and trial.errors[-1] >= min(bounds)]
         if not guessing:
             return None
-        told = f"no better than guessing (an error of {min(bounds):.2f} % or more)"
+        level = f"no better than guessing (an error of {min(bounds):.2f} % or more)"
         if len(guessing) == len(self.front):
-            return f"no network of the front learnt anything: all are {told}; try more epochs, images or a lower rate"
+            return f"no network of the front learnt anything: all are {level}; try more epochs, images or a lower rate"
         numbers = ", ".join(str(trial.number) for trial in guessing)
-        return f"{len(guessing)} of the {len(self.front)} networks of the front are {told}: trials {numbers}"
+        return f"{len(guessing)} of the {len(self.front)} networks of the front are {level}: trials {numbers}"

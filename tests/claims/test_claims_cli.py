@@ -80,7 +80,11 @@ def test_a_timing_is_taken_and_judged(claimed: Workspace) -> None:
         ("batch_size: 16", "batch_size: 8", "was taken with batches of 16, not 8"),
         ("rounds: {smoke: 3}", "rounds: {smoke: 4}", "fewer rounds than the 4 of smoke"),
         ("rounds: {smoke: 3}", "rounds: {smoke: 3}\n    memory: true", "fewer rounds than the 3 of smoke"),
-        ("{channels: 8, groups: 2}", "{channels: 8, groups: 4}", "layer of timing norms was another network"),
+        (
+            "{channels: 8, groups: 2}",
+            "{channels: 8, groups: 4}",
+            "layer of timing norms was measured on another network",
+        ),
         (", variant: batch norm from scratch", "", "from scratch of timing norms was recorded as"),
     ):
         text = claims.read_text()

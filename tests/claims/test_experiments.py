@@ -76,7 +76,7 @@ def test_an_impossible_arm_is_refused(settings: Settings, manifest: Manifest) ->
 
 
 def test_one_seed_proves_nothing() -> None:
-    with pytest.raises(ValueError, match="at least 2 where arms differ"):
+    with pytest.raises(ValueError, match="at least 2 to compare arms"):
         Experiment("?", {"quick": Size(1, 0.1)}, {"deep": DEEP, "flat": FLAT})
 
 
@@ -100,7 +100,7 @@ def test_networks_of_a_population_are_drawn_within_their_costs_and_each_once(
     assert [network.config for network in fewer.networks[:2]] == [network.config for network in drawn[:2]]
     nothing = replace(spaces, populations={"a": Population("anynet-a", 2, (0, 1))})
     monkeypatch.setattr("pipeline.claims.experiments.MOST_DRAWS", 2_000)
-    with pytest.raises(UsageError, match="population a: 0 networks of anynet-a within 0 to 1 MACs"):
+    with pytest.raises(UsageError, match="population a: found 0 of 2 networks of anynet-a within 0 to 1 MACs"):
         plan_experiment("spaces", nothing, "quick", settings, manifest)
 
 

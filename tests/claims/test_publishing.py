@@ -56,7 +56,7 @@ def test_only_whole_evidence_of_the_full_profile_is_published_and_judged_by(
     assert whole["B2"].parts[0].n == 3
     assert (folder / "experiments" / "lenets.json").exists() and not (folder / "unfinished" / "lenets.json").exists()
     json_of(claimed, "experiment", "lenets", "--profile", "full", "--seeds", "4", "--quiet")
-    assert "left out: of lenets what lies beyond the 3 planned seeds" in called(claimed, "claims")
+    assert "left out: seeds of lenets beyond the 3 planned ones" in called(claimed, "claims")
     assert json_of(claimed, "claims", "B2")[0]["parts"][0]["n"] == 3
     json_of(claimed, "experiment", "lenets", "--quiet")  # a look by the profile smoke, with two seeds
     assert json_of(claimed, "claims", "B2")[0]["parts"][0]["n"] == 3

@@ -93,7 +93,7 @@ def test_the_network_found_by_search_costs_what_is_stated(claims: Catalogue) -> 
     by_hand, searched = (arm_price(claims, "searched-inception", arm) for arm in ("by hand", "searched"))
     study = read_json(CHECKOUT / "reports" / "published" / "claims" / "studies" / "inception-under-googlenet.json")
     remark = claims.claims["G8"].remark
-    assert f"takes {by_hand.macs / 1e6:.2f}M MACs; {study['counted']} trials" in remark
-    assert (
-        f"of {searched.macs / 1e6:.2f}M, with {searched.params:,} parameters in place of {by_hand.params:,}" in remark
-    )
+    assert f"googlenet-small, made by hand for 28 pixels, takes {by_hand.macs / 1e6:.2f}M MACs." in remark
+    assert f"A search of {study['counted']} trials" in remark
+    assert f"a network of {searched.macs / 1e6:.2f}M MACs with {searched.params:,} parameters" in remark
+    assert f"googlenet-small has {by_hand.params:,}." in remark

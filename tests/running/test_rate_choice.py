@@ -137,5 +137,5 @@ def test_a_published_choice_is_taken_over_where_it_was_made_by_the_same_seeds(st
     assert {request.spec.seed for request in runs.asked} == {FIRST, SECOND, SECOND + 1}
     assert len(rechosen.networks[0].rates) == 6
     check_record(plan, published, manifest_of(study))
-    with pytest.raises(UsageError, match="was chosen by 2 seeds, not 3: run the experiment again"):
+    with pytest.raises(UsageError, match="was selected with 2 seeds, not 3: run the experiment again"):
         check_record(more, published, manifest_of(study))

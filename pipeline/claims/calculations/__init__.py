@@ -1,1 +1,1 @@
-"""Calculations that settle claims without training. One subject = one module; a new module here is found by itself."""
+"""Calculations that decide claims without training. One subject = one module; new modules are found automatically."""

@@ -1,6 +1,6 @@
-"""Counts over single layers and blocks, booked on the ledger that prices whole networks.
+"""Counts over single layers and blocks, taken with the ledger that prices whole networks.
 
-Costs are of one image; weights leave biases out where a claim is about the order of growth.
+Costs are for one image. Weights exclude biases where a claim is about the order of growth.
 """
 
 import itertools
@@ -19,7 +19,7 @@ def _conv(channels: int, out: int, kernel: int, side: int = 28, groups: int = 1,
 
 @calculation
 def three_by_three_against_five_by_five() -> Figures:
-    """Weights of stacked 3x3 convolutions over those of one 5x5, with as many channels in as out."""
+    """Weights of stacked 3x3 convolutions divided by those of one 5x5, with equal channels in and out."""
     channels = 64
     three = _conv(channels, channels, 3, bias=False).params
     five = _conv(channels, channels, 5, bias=False).params
@@ -39,7 +39,7 @@ def _blocks() -> list[tuple[Inception, ...]]:
 
 @calculation
 def inception_ratios() -> Figures:
-    """Widths of the first two Inception blocks in units of their smallest, and how far their 1x1 layers reduce."""
+    """Widths of the first two Inception blocks in units of the first one's smallest, and reductions by 1x1 layers."""
     first, second = _blocks()[0]
     found = {}
     for title, block, inputs in (("first", first, 192), ("second", second, first.width)):
@@ -69,7 +69,7 @@ def branch_order() -> Figures:
 
 
 def _inception_3a(reduced: bool) -> Price:
-    """The first block on its 192 maps of 28x28; not `reduced`, its 3x3 and 5x5 read the inputs themselves."""
+    """The first block on its 192 maps of 28x28. If not `reduced`, its 3x3 and 5x5 read the inputs directly."""
     block, start = _blocks()[0][0], Ledger(192, 28)
     three, five = start.fork(), start.fork()
     if reduced:
@@ -104,7 +104,7 @@ def inception_3a() -> Figures:
 
 @calculation
 def widening() -> Figures:
-    """Weights and MACs of a 3x3 convolution with both widths doubled and tripled, over those before."""
+    """Weights and MACs of a 3x3 convolution with both widths doubled or tripled, divided by those before."""
     once, twice, thrice = (_conv(64 * times, 64 * times, 3, bias=False) for times in (1, 2, 3))
     return {
         "weights, both widths doubled": twice.params / once.params,
@@ -115,10 +115,10 @@ def widening() -> Figures:
 
 @calculation
 def grouping() -> Figures:
-    """How much g groups cut a 3x3 convolution of 128 channels, and the ResNeXt block it stands in.
+    """How much g groups cut the cost of a 3x3 convolution of 128 channels, and of its ResNeXt block.
 
     The block is 256 -> 1x1 -> 128 -> 3x3 in g groups -> 128 -> 1x1 -> 256 on 28x28. The two 1x1 layers are not grouped,
-    so that its MACs fall at most by (2 * 256 * 128 + 9 * 128^2) / (2 * 256 * 128) = 3.25.
+    so its MACs fall by a factor of at most (2 * 256 * 128 + 9 * 128^2) / (2 * 256 * 128) = 3.25.
     """
     found = {}
     ungrouped, whole = _conv(128, 128, 3, bias=False), _grouped_block(1)

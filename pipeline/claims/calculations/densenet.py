@@ -1,6 +1,6 @@
-"""Counts over DenseNets: what concatenation, transitions and computing again cost in parameters, MACs and memory.
+"""Counts over DenseNets: what concatenation, transitions and recomputing cost in parameters, MACs and memory.
 
-Memory is that which autograd keeps for the backward pass of one image, in float32.
+Memory is what autograd keeps for the backward pass of one image, in float32.
 """
 
 import search_spaces
@@ -14,7 +14,7 @@ from search_spaces.resnet import Config as ResNet
 
 @calculation
 def densenet_over_resnet18() -> Figures:
-    """ResNet-18's cost over the source's DenseNet's, and memory kept for backward the other way round, at 96 pixels."""
+    """ResNet-18's cost divided by the source's DenseNet's; for memory kept for backward the inverse; 96 pixels."""
     densenet, resnet = price_of("densenet", 96), price_of("resnet18", 96)
     return {
         "times fewer parameters": resnet.params / densenet.params,
@@ -25,9 +25,10 @@ def densenet_over_resnet18() -> Figures:
 
 @calculation
 def memory_of_deeper_blocks() -> Figures:
-    """Memory kept for backward that the layers 9 to 12 of one block add, over what the layers 5 to 8 add; 96 pixels.
+    """Memory kept for backward that layers 9 to 12 of one block add, divided by what layers 5 to 8 add; 96 pixels.
 
-    Without concatenation, as in ResNet, equal layers add equally; in a dense block each later one keeps a wider map.
+    Without concatenation, as in ResNet, equal layers add equal memory. In a dense block each later layer keeps a wider
+    map.
     """
     dense, residual = search_spaces.family("densenet"), search_spaces.family("resnet")
     found = {}
@@ -43,7 +44,7 @@ def memory_of_deeper_blocks() -> Figures:
 
 @calculation
 def memory_of_checkpointing() -> Figures:
-    """Memory that densenet-small keeps for backward, over what it keeps when dense layers are computed again."""
+    """Memory that densenet-small keeps for backward, divided by what it keeps when dense layers are recomputed."""
     family, reference = search_spaces.reference("densenet-small")
     kept = saved_bytes_of("densenet-small", reference.resolution)
     model = search_spaces.instantiate(family, reference.config, reference.resolution, device="meta")
@@ -53,7 +54,7 @@ def memory_of_checkpointing() -> Figures:
 
 @calculation
 def densenet_without_transitions() -> Figures:
-    """The source's DenseNet with its blocks joined to one, without transitions, over the one with transitions."""
+    """The source's DenseNet with its blocks joined into one without transitions, divided by that with transitions."""
     family, reference = search_spaces.reference("densenet")
     config: DenseNet = reference.config
     joined = DenseNet(config.growth_rate, (sum(config.depths),), conv_bias=config.conv_bias)

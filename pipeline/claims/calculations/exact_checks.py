@@ -1,7 +1,7 @@
 """Exact checks on tensors: equalities that hold to the last bit, or visibly do not.
 
-Where an equality is claimed, inputs and weights are small integers in float64: sums and products are then exact in any
-order, so that a difference of 0 is to be expected, not one below some tolerance.
+Where an equality is claimed, inputs and weights are small integers in float64. Sums and products are then exact in any
+order, so the expected difference is 0, not one below some tolerance.
 """
 
 import torch
@@ -18,7 +18,7 @@ def _integers(*shape: int, seed: int = 0, low: int = -4, high: int = 5) -> Tenso
 
 
 def _footprint(*kernels: int) -> int:
-    """Side of the square of pixels that one output of stacked convolutions depends on, by gradients."""
+    """Side of the square of pixels that one output of stacked convolutions depends on, from gradients."""
     side = 21
     x = torch.ones(1, 1, side, side, dtype=torch.float64, requires_grad=True)
     y: Tensor = x
@@ -40,7 +40,7 @@ def receptive_fields() -> Figures:
 
 @calculation
 def pointwise_convolution() -> Figures:
-    """Largest difference between a 1x1 convolution and a dense layer applied to every pixel, of the same weights."""
+    """Largest difference between a 1x1 convolution and a dense layer with the same weights, applied to every pixel."""
     convolution = nn.Conv2d(8, 5, 1).double()
     dense = nn.Linear(8, 5).double()
     with torch.no_grad():
@@ -54,7 +54,7 @@ def pointwise_convolution() -> Figures:
 
 
 def _normalised(x: Tensor, eps: float = 1e-5) -> Tensor:
-    """Batch norm in train mode by its formula, over all but the channels; scale 1, shift 0."""
+    """Batch norm in train mode, from its formula, over all axes except the channels; scale 1, shift 0."""
     axes = [axis for axis in range(x.dim()) if axis != 1]
     mean = x.mean(axes, keepdim=True)
     variance = ((x - mean) ** 2).mean(axes, keepdim=True)
@@ -88,10 +88,10 @@ def batch_mates() -> Figures:
 
 @calculation
 def batch_norm_from_scratch() -> Figures:
-    """The framework's batch norm against the source's from scratch: largest differences after one batch in train mode.
+    """Largest differences between the framework's batch norm and the source's, after one batch in train mode.
 
-    Of outputs and running statistics; and of the framework's running variance from its formula, the unbiased variance
-    (divisor n - 1), where the source's takes the biased one (divisor n).
+    Compared are outputs and running statistics, and the framework's running variance with its formula: the unbiased
+    variance (divisor n - 1). The source's version uses the biased one (divisor n).
     """
     norm = nn.BatchNorm2d(6, momentum=0.1).double()
     scratch = BatchNormFromScratch(norm).double()
@@ -112,7 +112,7 @@ def batch_norm_from_scratch() -> Figures:
 def residual_identity() -> Figures:
     """Largest difference between a residual block whose last scale is 0 and the identity.
 
-    On non-negative inputs, as behind a ReLU, and on any.
+    On non-negative inputs, as after a ReLU, and on any inputs.
     """
     stage = Stage(depth=1, width=6, stride=1)
     block = ResidualBlock(6, stage, 1, Residual("small", 6, (stage,))).double().train()

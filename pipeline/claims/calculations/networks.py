@@ -1,6 +1,6 @@
 """Counts over whole networks: layers, channels, parameters, MACs and memory of the references.
 
-Networks have 1 input channel and 10 classes, at the source's resolutions (224 pixels, from GoogLeNet on 96) unless a
+Networks have 1 input channel and 10 classes, at the source's resolutions (224 pixels; 96 from GoogLeNet on) unless a
 calculation says otherwise. MACs are those of convolutions and dense layers for one image; 1 MiB = 2^20 bytes.
 """
 
@@ -53,7 +53,7 @@ def _of_kind(layers: tuple[LayerCost, ...], kind: str) -> list[LayerCost]:
 
 @calculation
 def alexnet_layers() -> Figures:
-    """How many layers with weights AlexNet has, by kind; the last dense layer is the output."""
+    """Number of AlexNet's layers with weights, by kind; the last dense layer is the output."""
     layers = layers_of("alexnet")
     convolutions, dense = len(_of_kind(layers, "Conv2d")), len(_of_kind(layers, "Linear"))
     return {"convolutions": convolutions, "hidden dense": dense - 1, "output": 1, "layers": convolutions + dense}
@@ -61,7 +61,7 @@ def alexnet_layers() -> Figures:
 
 @calculation
 def channels_of_alexnet_and_lenet() -> Figures:
-    """Output channels of AlexNet's convolutions over LeNet's: first by first, second by second, and summed."""
+    """Output channels of AlexNet's convolutions divided by LeNet's: of the first, of the second, and summed."""
     alexnet, lenet = (
         [layer.output[0] for layer in _of_kind(layers_of(name), "Conv2d")] for name in ("alexnet", "lenet")
     )
@@ -78,8 +78,8 @@ def channels_of_alexnet_and_lenet() -> Figures:
 def hidden_dense_layers_of_alexnet() -> Figures:
     """Weights and biases of AlexNet's two hidden dense layers in memory, and their operations for one image.
 
-    The original network has 9,216 inputs to them (256 maps of 6x6) and 1,000 classes; its figure takes the output
-    layer in, with gradients and Adam's moments.
+    The original network has 9,216 inputs to them (256 maps of 6x6) and 1,000 classes. Its figure includes the output
+    layer, gradients and Adam's moments.
     """
     hidden = _of_kind(layers_of("alexnet"), "Linear")[:2]
     params, macs = sum(layer.params for layer in hidden), sum(layer.macs for layer in hidden)
@@ -98,10 +98,10 @@ def hidden_dense_layers_of_alexnet() -> Figures:
 
 @calculation
 def upscaling() -> Figures:
-    """MACs of ResNet-18 at 224 pixels over those at 96, and how well upscaled images give back the original ones.
+    """MACs of ResNet-18 at 224 pixels divided by those at 96, and how exactly an upscaling can be undone.
 
-    Bilinear upscaling of 28 to 96 pixels is a linear map of each row and column; where its matrix has full column
-    rank its pseudo-inverse undoes it, so that the larger image holds just what the smaller one did.
+    Bilinear upscaling from 28 to 96 pixels is a linear map of each row and column. If its matrix has full column rank,
+    its pseudo-inverse undoes it. Then the larger image has the same information as the smaller one.
     """
     matrix = torch.nn.functional.interpolate(
         torch.eye(28, dtype=torch.float64)[:, None], size=96, mode="linear", align_corners=False
@@ -158,7 +158,7 @@ def vgg11_layers() -> Figures:
 
 @calculation
 def vgg11_over_alexnet() -> Figures:
-    """Cost of VGG-11 over AlexNet's, at 224 pixels."""
+    """VGG-11's cost divided by AlexNet's, at 224 pixels."""
     vgg, alexnet = price_of("vgg11"), price_of("alexnet")
     return {"times the MACs": vgg.macs / alexnet.macs, "times the parameters": vgg.params / alexnet.params}
 
@@ -175,14 +175,14 @@ def first_dense_layer_of_vgg11() -> Figures:
 
 @calculation
 def nin_parameters() -> Figures:
-    """Parameters of AlexNet and VGG-11 over NiN's."""
+    """Parameters of AlexNet and VGG-11 divided by NiN's."""
     nin = price_of("nin").params
     return {"AlexNet over NiN": price_of("alexnet").params / nin, "VGG-11 over NiN": price_of("vgg11").params / nin}
 
 
 @calculation
 def nin_cost_over_alexnet() -> Figures:
-    """MACs of NiN over AlexNet's, and bytes that autograd keeps for backward, at 224 pixels."""
+    """NiN's MACs, and the bytes that autograd keeps for backward, divided by AlexNet's, at 224 pixels."""
     nin, alexnet = price_of("nin"), price_of("alexnet")
     return {
         "times the MACs": nin.macs / alexnet.macs,
@@ -192,7 +192,7 @@ def nin_cost_over_alexnet() -> Figures:
 
 @calculation
 def googlenet_over_predecessors() -> Figures:
-    """Parameters and MACs of GoogLeNet over those of AlexNet, VGG-11 and NiN, all at 224 pixels."""
+    """GoogLeNet's parameters and MACs divided by those of AlexNet, VGG-11 and NiN, all at 224 pixels."""
     googlenet = price_of("googlenet", 224)
     found = {}
     for title, name in (("AlexNet", "alexnet"), ("VGG-11", "vgg11"), ("NiN", "nin")):
@@ -203,7 +203,7 @@ def googlenet_over_predecessors() -> Figures:
 
 @calculation
 def resnet18_layers() -> Figures:
-    """ResNet-18's convolutions, 1x1 shortcuts left out, and its dense layer."""
+    """Number of ResNet-18's convolutions, without 1x1 shortcuts, and its dense layer."""
     layers = layers_of("resnet18")
     convolutions = [layer for layer in _of_kind(layers, "Conv2d") if ".shortcut." not in layer.name]
     dense = len(_of_kind(layers, "Linear"))
@@ -212,7 +212,7 @@ def resnet18_layers() -> Figures:
 
 @calculation
 def anynet_choices() -> Figures:
-    """Free parameters of AnyNet: the stem's width, and what a Config has of each of its four stages."""
+    """Free parameters of AnyNet: the stem's width, and for each of its four stages all that a Config has of a stage."""
     _, reference = search_spaces.reference("regnetx32")
     per_stage = sum(isinstance(value, tuple) for value in vars(reference.config).values())
     parameters = 1 + ANYNET_STAGES * per_stage
@@ -227,9 +227,9 @@ def anynet_choices() -> Figures:
 
 @calculation
 def resolution_and_channels() -> Figures:
-    """Steps of the source's networks to more pixels, or to fewer channels, and in how many networks there are such.
+    """Steps of the source's networks to more pixels or to fewer channels, and the number of networks with such a step.
 
-    A step is a part with weights (a convolution, a stage, a block, a transition); read off is its output.
+    A step leads from the output of one part with weights (a convolution, a stage, a block, a transition) to the next.
     """
     found: Figures = {}
     for what, column in (("more pixels", 1), ("fewer channels", 0)):

@@ -1,6 +1,6 @@
-"""Figures that settle claims without training: each a named calculation over Configs, costs and exact checks.
+"""Figures that decide claims without training: named calculations from Configs, costs and exact checks.
 
-A calculation returns its figures by name; what the source says of them stands in reports/claims.yaml, never here.
+A calculation returns its figures by name. The values that the source claims are in reports/claims.yaml, never here.
 """
 
 import functools
@@ -23,7 +23,7 @@ def calculation(function: Callable[[], Figures]) -> Callable[[], Figures]:
 
 @functools.cache
 def calculations() -> dict[str, Callable[[], Figures]]:
-    """All of them by name."""
+    """All calculations by name."""
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)
     return dict(sorted(_CALCULATIONS.items()))
@@ -31,7 +31,7 @@ def calculations() -> dict[str, Callable[[], Figures]]:
 
 @functools.cache
 def figures(name: str) -> Figures:
-    """The figures of a calculation; raises UsageError naming the nearest one."""
+    """The figures of a calculation. Raises UsageError with the nearest name if there is none."""
     if name not in calculations():
         raise unknown_name("calculation", name, calculations())
     return calculations()[name]()

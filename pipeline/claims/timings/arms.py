@@ -40,7 +40,7 @@ def build(arm: TimedArm, timing: Timing, device: DeviceKind) -> Measurable:
 def _build_convolution(
     planned: Convolution, cost: tuple[int, int, int], timing: Timing, device: DeviceKind
 ) -> Measurable:
-    """With the average of each channel as output, so that there is something to train."""
+    """The output is the average of each channel, so that there is a loss to train on."""
     width, kernel = planned.channels, planned.kernel
     convolution = nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=planned.groups, bias=False)
     model = nn.Sequential(convolution, nn.AdaptiveAvgPool2d(1), nn.Flatten())

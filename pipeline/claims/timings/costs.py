@@ -1,4 +1,4 @@
-"""What the arms of a timing cost, from their Configs, and whether a record is of these arms."""
+"""Costs of a timing's arms from their Configs, and a check that a record is of these arms."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,28 +11,30 @@ from pipeline.schema import to_json
 
 
 def check_timing(name: str, timing: Timing, record: TimingRecord) -> None:
-    """Raise UsageError where a record is not of this timing: of other arms, batches, or fewer rounds than planned."""
+    """Raise UsageError if a record does not match this timing: other arms or batches, or fewer rounds than planned."""
     if record.batch_size != timing.batch_size:
         raise UsageError(f"timing {name} was taken with batches of {record.batch_size}, not {timing.batch_size}")
     planned = timing.rounds.get(record.profile, 0)
     for arm, wanted in timing.arms.items():
         found = record.arms.get(arm)
         if found is None:
-            raise UsageError(f"the record of timing {name} lacks {arm}: take it again")
+            raise UsageError(f"the record of timing {name} lacks {arm}: convstudy experiment {name}")
         measured: list[Sequence[float]] = [found.training_step_seconds, found.inference_seconds]
         if timing.memory:
             measured.append(found.peak_memory_bytes)
         if min(map(len, measured)) < planned:
-            raise UsageError(f"timing {name} was taken over fewer rounds than the {planned} of {record.profile}")
+            raise UsageError(f"timing {name} was taken with fewer rounds than the {planned} of {record.profile}")
         cost = cost_of(wanted, timing)
         if (found.resolution, found.params, found.macs) != cost:
-            raise UsageError(f"{arm} of timing {name} was another network: it had {found.params:,} parameters")
+            raise UsageError(
+                f"{arm} of timing {name} was measured on another network, with {found.params:,} parameters"
+            )
         if found.made_of != made_of(wanted):
             raise UsageError(f"{arm} of timing {name} was recorded as {found.made_of}, not {made_of(wanted)}")
 
 
 def made_of(arm: TimedArm) -> dict[str, Any]:
-    """All that tells an arm from others of the same cost: family, Config and variant, or its convolution."""
+    """What distinguishes an arm from others of the same cost: family, Config and variant, or its convolution."""
     if arm.convolution is not None:
         return {"convolution": to_json(arm.convolution)}
     assert arm.network is not None

@@ -1,4 +1,4 @@
-"""Timings taken: arms built in one process, measured in turn, round by round."""
+"""Takes timings: builds all arms in one process and measures them in turn, round by round."""
 
 import datetime
 import time
@@ -13,7 +13,7 @@ from pipeline.claims.timings.plans import PlannedTiming, TimedArmRecord, TimingR
 from pipeline.machine import DeviceKind, hardware, versions
 
 SHORTEST_SECONDS = 0.05
-"""A measurement repeats what it measures until it has taken so long."""
+"""Shortest measurement: a step or an inference is repeated until this time has passed."""
 
 
 def take_timing(plan: PlannedTiming, device: DeviceKind, on_round: Callable[[str], None]) -> TimingRecord:
@@ -21,7 +21,7 @@ def take_timing(plan: PlannedTiming, device: DeviceKind, on_round: Callable[[str
     torch.set_num_threads(1)
     timing, rounds = plan.timing, plan.rounds
     arms = {title: build(arm, timing, device) for title, arm in timing.arms.items()}
-    for arm in arms.values():  # what is done once, such as the choice of kernels, is not measured
+    for arm in arms.values():  # work that is done once, such as the choice of kernels, is not measured
         arm.step()
         arm.infer()
     steps: dict[str, list[float]] = {title: [] for title in arms}
@@ -61,7 +61,7 @@ def take_timing(plan: PlannedTiming, device: DeviceKind, on_round: Callable[[str
 
 
 def _seconds(run: Callable[[], None], device: DeviceKind) -> float:
-    """Seconds of one run: the mean of as many as fill SHORTEST_SECONDS."""
+    """Seconds of one run: the mean over the runs that fill SHORTEST_SECONDS."""
     start, runs = time.perf_counter(), 0
     while True:
         run()

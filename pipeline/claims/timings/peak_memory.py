@@ -1,7 +1,7 @@
-"""The peak of memory while a network is built and trained for two steps, in a process of its own.
+"""Peak memory while a network is built and trained for two steps, in a process of its own.
 
-On a CPU: the process's largest resident set, less what it had before the network was built. On CUDA: the allocator's
-peak. Weights, gradients, momentum, saved tensors and workspaces are all in it.
+On a CPU: the process's peak resident set minus what it had before the network was built. On CUDA: the allocator's peak.
+Both include weights, gradients, momentum, saved tensors and workspaces.
 """
 
 import json
@@ -16,7 +16,7 @@ from pipeline.machine import DeviceKind, peak_memory_bytes, reset_peak_memory
 from pipeline.schema import parse, to_json
 
 STEPS = 2
-"""In the first one the optimizer's state is made."""
+"""Training steps. The first one creates the optimizer's state."""
 
 
 def peak_of_step(arm: TimedArm, timing: Timing, device: DeviceKind) -> int:

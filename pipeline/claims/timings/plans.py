@@ -1,8 +1,8 @@
 """Timings of reports/claims.yaml: arms measured in turn on one machine, for claims about time.
 
-All arms are built in one process of one thread and measured one after another, round by round, so that what slows the
-machine for a while slows all of them; within a round the arms are compared in pairs. A timing is of the machine on
-which it was taken: it is never mixed with another's.
+All arms are built in one process with one thread and measured one after another, round by round. So a machine that is
+slow for a while slows all of them, and arms are compared within each round. A timing is valid for the machine on which
+it was taken and never mixed with another machine's.
 """
 
 from dataclasses import field
@@ -17,7 +17,7 @@ Variant = Literal["as it is", "batch norm from scratch", "checkpointed"]
 
 @dataclass(frozen=True, config=STRICT)
 class Convolution:
-    """A convolution by itself, of as many channels out as in; `kernel` is odd, and the side is kept."""
+    """A single convolution with as many output as input channels. `kernel` is odd; the side is kept."""
 
     channels: int
     groups: int = 1
@@ -32,12 +32,12 @@ class Convolution:
 
 @dataclass(frozen=True, config=STRICT)
 class TimedArm:
-    """One side of a timing: a reference by name or a {"family": …, "config": {…}}, at a resolution in pixels.
+    """One side of a timing: a reference name or {"family": …, "config": {…}}, at a resolution in pixels.
 
-    Or a `convolution`, at a resolution that must be given.
+    Or a `convolution`, whose resolution must be given.
 
-    A variant computes the same in another way: batch norm from elementary operations, or with the layers of dense
-    blocks computed again in the backward pass instead of kept.
+    A variant computes the same in another way: with batch norm from elementary operations, or with the layers of dense
+    blocks recomputed in the backward pass instead of kept.
     """
 
     network: str | dict[str, Any] | None = None
@@ -54,9 +54,9 @@ class TimedArm:
 
 @dataclass(frozen=True, config=STRICT)
 class Timing:
-    """Arms to be measured in turn; `rounds` by profile, a profile that is missing leaves it out.
+    """Arms to measure in turn, and the `rounds` of each profile. A profile that is missing skips the timing.
 
-    With `memory` the peak of memory of each arm is measured as well, in a process of its own each round.
+    With `memory`, each round also measures the peak memory of each arm, in a process of its own.
     """
 
     question: str
@@ -76,7 +76,7 @@ class Timing:
 
 @dataclass(frozen=True, config=STRICT)
 class PlannedTiming:
-    """`plans/timings/<name>.json`: what the stage `timing` measures; no rounds where the profile leaves it out."""
+    """`plans/timings/<name>.json`: what the stage `timing` measures; `rounds` is 0 if the profile skips the timing."""
 
     schema: Literal["timing-plan/1"]
     name: str
@@ -92,9 +92,9 @@ def plan_timing(name: str, timing: Timing, profile: str) -> PlannedTiming:
 
 @dataclass(frozen=True, config=STRICT)
 class TimedArmRecord:
-    """What was measured of an arm: its cost for one image; seconds and peak bytes of a batch, one number a round.
+    """The measurements of an arm: its cost for one image; seconds and peak bytes of a batch, one number per round.
 
-    `made_of`: its family, Config and variant, or its convolution; none where an earlier version measured.
+    `made_of`: its family, Config and variant, or its convolution; empty in records of earlier versions.
     """
 
     resolution: int

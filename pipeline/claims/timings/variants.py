@@ -1,4 +1,4 @@
-"""Other ways to compute what a network computes: for timings, and for the calculations that check them."""
+"""Other implementations of the same computation: for timings, and for the calculations that check them."""
 
 from collections.abc import Callable
 
@@ -11,9 +11,9 @@ from search_spaces.densenet import DenseBlock
 
 
 class BatchNormFromScratch(nn.Module):
-    """Batch norm of elementary operations, as in *Dive into Deep Learning* 8.5.2: (N, C, …) -> the same.
+    """Batch norm from elementary operations, as in *Dive into Deep Learning* 8.5.2: (N, C, …) -> the same.
 
-    As there, the running variance is fed with the batch's biased variance, where the framework takes the unbiased one.
+    As there, the batch's biased variance updates the running variance. The framework uses the unbiased one.
     """
 
     def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
@@ -28,7 +28,7 @@ class BatchNormFromScratch(nn.Module):
         self.register_buffer("running_var", torch.ones(norm.num_features))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise by the batch in train mode, feeding the running statistics, and by them in eval mode."""
+        """Normalise with the batch's statistics in train mode and update the running ones; with these in eval mode."""
         running_mean, running_var = self.get_buffer("running_mean"), self.get_buffer("running_var")
         shape = (1, -1, *(1,) * (x.dim() - 2))
         if self.training:
@@ -53,7 +53,7 @@ def _with_batch_norm_from_scratch(model: nn.Module) -> nn.Module:
 
 
 class _Checkpointed(nn.Module):
-    """A layer whose inner results are computed again in the backward pass."""
+    """A layer whose inner results are recomputed in the backward pass."""
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class _Checkpointed(nn.Module):
 
 
 def with_checkpoints(model: nn.Module) -> nn.Module:
-    """The network with the inner results of its dense layers computed again in the backward pass."""
+    """The network, with the inner results of its dense layers recomputed in the backward pass."""
     for module in model.modules():
         if isinstance(module, DenseBlock):
             module.layers = nn.ModuleList(_Checkpointed(layer) for layer in module.layers)
