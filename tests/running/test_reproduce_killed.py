@@ -73,7 +73,7 @@ def driver(workspace: Workspace) -> None:
     """Two trainings without end, in a process of its own."""
     os.environ["CONVSTUDY_HOME"] = str(workspace.root)
     plan = _longer(smoke_plan(workspace, seeds=(1, 2), checkpoint_seconds=0.0), epochs=1_000_000)
-    run_and_exit(lambda: run_plan(workspace, plan, "test"))
+    run_and_exit(lambda: run_plan(workspace, plan, "test", workers=2))  # also where there is one core
 
 
 @pytest.mark.parametrize(
