@@ -4,7 +4,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol
 
-from pipeline.errors import unknown_name
 from pipeline.machine import DeviceKind
 from pipeline.running.jobs import Job
 from pipeline.running.process_executor import ProcessExecutor
@@ -49,10 +48,3 @@ class Executor(Protocol):
 
 EXECUTORS: dict[str, Callable[[DeviceKind, int | None], Executor]] = {"processes": ProcessExecutor}
 """By name, what opens workers for a kind of device: as many as given, else as many as fit."""
-
-
-def open_executor(name: str, device: DeviceKind, workers: int | None) -> Executor:
-    """The executor of that name with its workers; raises UsageError for an unknown name."""
-    if name not in EXECUTORS:
-        raise unknown_name("executor", name, EXECUTORS)
-    return EXECUTORS[name](device, workers)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.data.manifest import Manifest
+from pipeline.errors import unknown_name
 from pipeline.evidence.store import RunStore
 from pipeline.machine import DeviceKind
 from pipeline.process import locked
 from pipeline.running.display import Shows
-from pipeline.running.executors import open_executor
+from pipeline.running.executors import EXECUTORS
 from pipeline.running.runner import RETRIES, STALL_SECONDS, Runner
 from pipeline.tracking.mirror import Mirror, code_commit
 from pipeline.workspace import Workspace
@@ -21,7 +22,9 @@ OTHERS = "waiting for a command that times networks in this workspace: nothing e
 
 @dataclass(frozen=True)
 class RunnerOptions:
-    """How runs are carried out; what comes of them is the same.
+    """How runs are carried out. None of these options changes a result.
+
+    Raises UsageError for an unknown executor.
 
     Attributes:
         workers: how many at once; none: as many as cores on CPU, as cards on CUDA.
@@ -42,6 +45,10 @@ class RunnerOptions:
     mirrored: bool = True
     executor: str = "processes"
 
+    def __post_init__(self) -> None:
+        if self.executor not in EXECUTORS:
+            raise unknown_name("executor", self.executor, EXECUTORS)
+
 
 @contextmanager
 def open_runner(
@@ -56,8 +63,6 @@ def open_runner(
 
     Several processes may train in a workspace at once. One that times networks must be `alone`: it waits for those at
     work, and those that come later wait for it.
-
-    Raises UsageError for an executor that does not exist.
     """
     wait = ALONE if alone else OTHERS
     with locked(workspace.locks / "trainings.lock", shared=not alone, before_waiting=lambda: display.line(wait)):
@@ -65,7 +70,7 @@ def open_runner(
             store=RunStore(workspace.runs),
             data_folder=options.data_folder or workspace.prepared_data / manifest.name,
             manifest=manifest,
-            executor=open_executor(options.executor, device, options.workers),
+            executor=EXECUTORS[options.executor](device, options.workers),
             open_mirror=lambda: _open_mirror(workspace, display) if options.mirrored else Mirror.off(workspace.mlflow),
             display=display,
             keep_weights=options.keep_weights,

@@ -11,6 +11,8 @@ from pipeline.verbs.limits import limited
 from pipeline.verbs.options import Data, Device, DryRun, Output, Workers, data_folder, open_data, verb
 from pipeline.workspace import current_workspace
 
+LONGEST_NAME_BYTES = 200
+
 
 def _hidden(url: str | None) -> str | None:
     """The storage's URL, taken out of what others see of this process, since it may hold a password."""
@@ -19,6 +21,13 @@ def _hidden(url: str | None) -> str | None:
     if url is not None:
         hide_arguments(url)
     return url
+
+
+def _short_enough(name: str | None) -> str | None:
+    """A study's name, which is part of the name of its lock file; raises UsageError for one that is too long."""
+    if name is not None and len(name.encode()) > LONGEST_NAME_BYTES:
+        raise UsageError(f"--study (={name[:20]}…) must be at most {LONGEST_NAME_BYTES} bytes long")
+    return name
 
 
 Storage = Annotated[
@@ -58,7 +67,9 @@ def search(
     device: Device = "auto",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     storage: Storage = None,
-    study: Annotated[str | None, typer.Option(help="The study's name; default: made from what is searched.")] = None,
+    study: Annotated[
+        str | None, typer.Option(help="Name of the study; default: made from the plan.", callback=_short_enough)
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete the study of that name and start over.")] = False,
     warm_start: Annotated[str | None, typer.Option(metavar="STUDY", help="Let the sampler learn from another.")] = None,
     retries: Annotated[int, typer.Option(min=0, help="Retries of a training whose worker was lost.")] = 2,
@@ -93,6 +104,7 @@ def search(
         seed=seed,
         warm_start=None if warm_start is None else warm_starts.warm_start_of(workspace, storage, warm_start),
     )
+    options = RunnerOptions(workers, folder, keep_weights=True, retries=retries, executor=executor)
     budget = parse(Budget, {"trials": 40 if trials is None and hours is None else trials, "hours": hours}, "budget")
     if dry_run:
         text, value = estimate.estimate_search(workspace, manifest, plan, budget, study, storage, workers, fresh)
@@ -106,7 +118,7 @@ def search(
         name=study,
         url=storage,
         fresh=fresh,
-        options=RunnerOptions(workers, folder, keep_weights=True, retries=retries, executor=executor),
+        options=options,
         quiet=out.quiet,
     )
     out.answer(record, tables.tabulate(record))
