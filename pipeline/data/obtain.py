@@ -196,7 +196,7 @@ def _apt_download(scratch: Path, tell: Tell) -> Path:
     try:
         _run(["apt-get", "download", DEBIAN_PACKAGE], scratch)
     except DataError as error:
-        tell(f"fashion-mnist: {error}; trying once more with fresh package lists of our own")
+        tell(f"fashion-mnist: {error}; retrying with fresh package lists")
         private = ["-o", f"Dir::State={scratch / 'state'}", "-o", f"Dir::Cache={scratch / 'cache'}"]
         (scratch / "state" / "lists" / "partial").mkdir(parents=True)
         (scratch / "cache" / "archives" / "partial").mkdir(parents=True)

@@ -68,7 +68,7 @@ def describe(outcome: Outcome) -> str:
         mean = sum(measurement.images_per_second) / len(measurement.images_per_second)
         line += f", {measurement.train_seconds:.1f} s at {mean:,.0f} images/s"
         if measurement.micro_batches > 1:
-            line += f", batches in {measurement.micro_batches} parts for want of memory"
+            line += f", batches in {measurement.micro_batches} parts for lack of memory"
     return line
 
 

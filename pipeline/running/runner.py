@@ -136,7 +136,7 @@ class Runner:
             self._finished.append(outcome_of(request, folder, finished, trained=False))
             return
         if needs_weights(folder, test_data if request.test else None, request.probes, request.weights):
-            self.display.line(f"{request.name}: weights of run {folder.run} are gone; it is trained again for them")
+            self.display.line(f"{request.name}: weights of run {folder.run} are missing; training it again")
         header = folder.header()
         assert header is not None
         job = Job(
@@ -211,7 +211,7 @@ class Runner:
         elif isinstance(error, ConvstudyError | OSError):
             raise error
         elif error is not None:
-            raise RuntimeError(f"run {folder.run} of {flight.request.name} failed by a fault of ours") from error
+            raise RuntimeError(f"run {folder.run} of {flight.request.name} failed because of a bug") from error
         else:
             result = folder.result()
             assert result is not None, f"worker left no result for run {folder.run}"

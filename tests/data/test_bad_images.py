@@ -21,9 +21,9 @@ from pipeline.data.images import FORMATS, LARGEST_PIXELS, BadImageError, read_he
         (b"just some text\n", "not a readable image"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "not a readable image"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a readable image"),
-        (b"\x89PNG\r\n\x1a\n", "decoded|no image"),
-        (b"\xff\xd8\xff", "decoded|no image"),
-        (b"GIF89a\xff\xff\xff\xff", "decoded|no image|pixels"),
+        (b"\x89PNG\r\n\x1a\n", "decoded|not a readable image"),
+        (b"\xff\xd8\xff", "decoded|not a readable image"),
+        (b"GIF89a\xff\xff\xff\xff", "decoded|not a readable image|pixels"),
     ],
 )
 def test_what_is_no_image_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
