@@ -1,3 +1,3 @@
-"""convstudy: trains, prices and compares convolutional architectures, and reports what the evidence says."""
+"""convstudy: trains, profiles and compares convolutional architectures, and reports the evidence."""
 
 __version__ = "0.1.0"

@@ -1,8 +1,8 @@
-"""What a process expects of its surroundings and a container may lack: a home folder, a user's name, git's trust.
+"""Sets up what a container may lack: a home folder, a user name, git's trust in the clone.
 
-Containers run programs under user ids without a name or a home folder, on clones and caches that belong to others.
+Containers may run programs under a user id without name and home folder, and on a clone that belongs to another user.
 MLflow and DVC then end with a traceback. `python -m pipeline.environment COMMAND …` runs another program, such as DVC,
-with what is missing.
+in a complete environment.
 """
 
 import getpass
@@ -16,24 +16,24 @@ _CLONE = Path(__file__).resolve().parents[1]
 
 
 def complete_environment() -> None:
-    """Set what is missing in this process's environment; its children inherit it, and a second call changes nothing.
+    """Set the missing environment variables of this process and its children. A second call changes nothing.
 
-    Caches go into the workspace: below `.home` where the user has no home folder to write to, and DVC's own, which
-    would lie in `/var/tmp` for all users, below `.dvc/tmp`.
+    Caches go into the workspace: to `.home` if the user has no writable home folder. DVC's cache goes to `.dvc/tmp`
+    instead of `/var/tmp`, which all users share.
     """
-    home = os.environ.get("HOME", os.path.expanduser("~"))  # noqa: PTH111  Path's raises for a user without a name
+    home = os.environ.get("HOME", os.path.expanduser("~"))  # noqa: PTH111  Path.expanduser raises for a user without a name
     if not (Path(home).is_absolute() and os.access(home, os.W_OK)):
         os.environ["HOME"] = str(current_workspace().home)
     try:
         getpass.getuser()
-    except (KeyError, OSError):  # the latter as of Python 3.13
+    except (KeyError, OSError):  # OSError since Python 3.13
         os.environ["LOGNAME"] = os.environ["USER"] = f"uid{os.getuid()}"
     os.environ.setdefault("DVC_SITE_CACHE_DIR", str(_CLONE / ".dvc" / "tmp" / "site"))
     _trust_clone()
 
 
 def _trust_clone() -> None:
-    """Have git read this clone although it belongs to another user: its code is running already."""
+    """Let git read this clone even if it belongs to another user: its code is running anyway."""
     top = next((path for path in (_CLONE, *_CLONE.parents) if (path / ".git").exists()), None)
     if top is None or all(path.stat().st_uid == os.geteuid() for path in (top, top / ".git")):
         return

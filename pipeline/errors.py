@@ -1,4 +1,4 @@
-"""Errors that a user can cause or fix: a one-line message and an exit code each.
+"""Errors that a user can cause or fix, each with a one-line message and an exit code.
 
 Exit codes: 0 done; 2 the user asked for something impossible; 3 data unusable; 4 storage or disk;
 5 some runs failed (the rest is complete); 130 / 143 interrupted, resumable.
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 class ConvstudyError(Exception):
-    """A failure reported in one line; `--debug` adds the traceback."""
+    """A failure reported in one line. `--debug` adds the traceback."""
 
     exit_code = 1
 
@@ -33,13 +33,13 @@ class StorageError(ConvstudyError):
 
 
 class RunsFailedError(ConvstudyError):
-    """Some runs failed; all others are complete and kept."""
+    """Some runs failed. All others are complete and kept."""
 
     exit_code = 5
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
-    """The error for a name that does not exist, naming the nearest one that does (or all, if none is near)."""
+    """The error for an unknown name, with the nearest known name, or all known names if none is near."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}" if names else "there is none yet"

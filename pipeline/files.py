@@ -1,7 +1,7 @@
-"""Files that are whole or absent: atomic writes, canonical JSON, SHA-256.
+"""Atomic writes, canonical JSON and SHA-256.
 
-A write goes to a temporary file in the same folder, is flushed and fsynced, renamed over the target, and the folder
-is fsynced: a reader, or a machine that lost power, sees the old content or the new one and nothing between.
+A write goes to a temporary file in the same folder. That file is flushed, fsynced and renamed to the target, and the
+folder is fsynced. So a reader, even after a power loss, sees either the old content or the new one.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from pipeline.errors import StorageError
 
 
 def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Replace `path` by what `write(file)` writes; raises StorageError, naming the path, when the disk refuses."""
+    """Replace `path` atomically by what `write(file)` writes; raises StorageError with the path if that fails."""
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,13 +38,13 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def is_writable(path: Path) -> bool:
-    """Whether `path` may be written, or, while it does not exist, the nearest folder above it."""
+    """Whether this process may write `path` or, if it does not exist, the nearest existing folder above it."""
     there = next(found for found in (path, *path.absolute().parents) if found.exists())
     return os.access(there, os.W_OK)
 
 
 def fsync_folder(folder: Path) -> None:
-    """Make renames and removals inside `folder` survive a power loss."""
+    """Flush renames and removals inside `folder` to disk, so that they survive a power loss."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -53,7 +53,7 @@ def fsync_folder(folder: Path) -> None:
 
 
 def fresh_folder(folder: Path) -> Path:
-    """An empty folder in place of whatever was there; raises StorageError, naming it, when the disk refuses."""
+    """Create an empty folder, deleting an existing one; raises StorageError with its path if that fails."""
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,12 +73,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Atomically write indented JSON; NaN and infinity are refused, since JSON has no such numbers."""
+    """Atomically write indented JSON; raises ValueError for NaN and infinity, which JSON does not have."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """The JSON value in `path`; raises StorageError naming the file when it is missing or torn."""
+    """Read the JSON value in `path`; raises StorageError with its path if it is missing or invalid."""
     try:
         return json.loads(path.read_text())
     except OSError as error:
@@ -88,7 +88,7 @@ def read_json(path: Path) -> Any:
 
 
 def canonical_json(value: Any) -> str:
-    """The one text of a JSON value: sorted keys, no spaces, NaN refused; equal values have equal text."""
+    """JSON with sorted keys and no spaces, so that equal values have equal text; raises ValueError for NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

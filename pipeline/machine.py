@@ -1,4 +1,4 @@
-"""What this machine is and can do: hardware and versions for the records, the device and precision for training."""
+"""This machine: hardware and versions for records, device and precision for training, and memory."""
 
 import contextlib
 import ctypes
@@ -26,15 +26,14 @@ _OUT_OF_MEMORY = (
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
 )
-"""How messages say so of errors that are of no class of their own: the CPU's allocator, oneDNN, CUDA and its libraries.
+"""Messages of errors without a class of their own: the CPU's allocator, oneDNN, CUDA and its libraries.
 
-oneDNN says no more than that, whatever the cause; where its kernels had run before, it was memory (seen with a limit
-on the address space)."""
+oneDNN gives the same message for any cause. In our tests with a limited address space, the cause was memory."""
 PACKAGES = ("convstudy", "torch", "torchvision", "optuna", "mlflow", "fvcore", "numpy", "pandas")
 
 
 def resolve_device(wanted: str = "auto") -> DeviceKind:
-    """Return "cuda" where wanted or found, else "cpu"; raises UsageError for a device that is not here."""
+    """Return "cuda" or "cpu". "auto" means "cuda" if available. Raises UsageError for an unavailable device."""
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     if wanted == "cpu":
@@ -48,9 +47,9 @@ def resolve_device(wanted: str = "auto") -> DeviceKind:
 
 
 def resolve_precision(wanted: str, device: DeviceKind) -> Literal["float32", "bfloat16"]:
-    """Resolve "auto" to bfloat16 where the device multiplies it natively, float32 elsewhere.
+    """Resolve "auto" to bfloat16 if the device computes in it natively, else to float32.
 
-    On a processor without AVX-512 bf16 or AMX, bfloat16 is emulated: a training took 8 to 10 times as long there.
+    A processor without AVX-512 bf16 or AMX emulates bfloat16, and a training takes 8 to 10 times as long.
     """
     if wanted == "auto":
         return "bfloat16" if _computes_bfloat16(device) else "float32"
@@ -68,7 +67,7 @@ def _computes_bfloat16(device: DeviceKind) -> bool:
 
 @functools.cache
 def _cpu_flags() -> frozenset[str]:
-    """Feature flags of the processor, as Linux names them; empty elsewhere."""
+    """Feature flags of the processor on Linux; empty on other systems."""
     path = Path("/proc/cpuinfo")
     if not path.exists():
         return frozenset()
@@ -77,12 +76,12 @@ def _cpu_flags() -> frozenset[str]:
 
 
 def keep_float32() -> None:
-    """Let cards multiply in float32 where float32 is said: convolutions take TF32 by default, dense layers do not."""
+    """Disable TF32, which CUDA convolutions use by default in place of float32."""
     torch.backends.cudnn.allow_tf32 = False
 
 
 def hardware(device: DeviceKind) -> dict[str, str]:
-    """Processor, cores, memory and, for "cuda", the GPU: recorded with every measurement."""
+    """Processor, cores, memory and, for "cuda", the GPU, as recorded with every measurement."""
     described = {
         "processor": _processor(),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
@@ -97,7 +96,7 @@ def hardware(device: DeviceKind) -> dict[str, str]:
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that shape results."""
+    """Versions of Python and of the packages that affect results."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -108,13 +107,13 @@ def versions() -> dict[str, str]:
 
 
 def cores(system: Path = Path("/")) -> int:
-    """Processor cores this process may use: by its affinity, and by the CPU quota of its control groups."""
+    """Number of cores this process may use, within its CPU affinity and the quota of its control groups."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, int(min(available, _cpu_quota(system))))
 
 
 def _cpu_quota(system: Path) -> float:
-    """Cores' worth of time that the control groups of this process and those above them allow (versions 1 and 2)."""
+    """The CPU quota in cores: the smallest of this process's control groups and their parents (versions 1 and 2)."""
     quotas = [float("inf")]
     for controllers, group in _control_groups(system):
         if controllers and "cpu" not in controllers:
@@ -131,7 +130,7 @@ def _cpu_quota(system: Path) -> float:
 
 
 def _control_groups(system: Path) -> list[tuple[list[str], Path]]:
-    """(controllers, path) of each control group of this process; no controllers in version 2."""
+    """(controllers, path) of each control group of this process; controllers are empty in version 2."""
     file = system / "proc/self/cgroup"
     lines = file.read_text().splitlines() if file.exists() else []
     groups = [line.split(":", 2)[1:] for line in lines if line]
@@ -139,11 +138,11 @@ def _control_groups(system: Path) -> list[tuple[list[str], Path]]:
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc keep what is freed for the next step, instead of giving it back; whether this process now does.
+    """Let glibc keep freed memory for the next step. Returns whether that worked.
 
-    By default blocks over 32 MiB are mapped anew for each tensor, and each page of them is cleared by the system at its
-    first touch. Training asks for the same blocks again every step; at the source's resolutions that took up to 30 % of
-    a step (benchmarks/NOTES.md). Results do not change.
+    By default glibc maps new memory for each block over 32 MiB, and the system clears each page at its first use.
+    Training needs the same blocks in every step, and at the source's resolutions this took up to 30 % of a step
+    (benchmarks/NOTES.md). Results do not change.
     """
     try:
         libc = ctypes.CDLL("libc.so.6")
@@ -157,11 +156,11 @@ def reset_peak_memory() -> None:
     with contextlib.suppress(OSError, AttributeError):  # another C library has no malloc_trim
         ctypes.CDLL(None).malloc_trim(0)
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # absent on macOS, which so has its peak since the beginning
+        Path("/proc/self/clear_refs").write_text("5")  # absent on macOS, where the peak is that since the start
 
 
 def peak_memory_bytes() -> int:
-    """The largest resident set of this process since `reset_peak_memory`, or else since its beginning."""
+    """The largest resident set of this process since `reset_peak_memory`, or since its start if that had no effect."""
     status = Path("/proc/self/status")
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS
@@ -170,17 +169,17 @@ def peak_memory_bytes() -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory is short."""
+    """Whether an error means that memory ran out."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY)
 
 
 def kills_for_memory(system: Path = Path("/")) -> int:
-    """How many processes Linux has killed because memory was short: of this process's control group, else of all.
+    """Number of processes that Linux has killed for lack of memory, in this process's control group, else in all.
 
-    The group's counter is in memory.events (version 2) or memory.oom_control (version 1), that of all in /proc/vmstat;
-    0 where there is none.
+    The group's counter is in memory.events (version 2) or memory.oom_control (version 1), the system's in /proc/vmstat.
+    Returns 0 if there is no counter.
     """
     files = []
     for controllers, group in _control_groups(system):
@@ -196,7 +195,7 @@ def kills_for_memory(system: Path = Path("/")) -> int:
 
 
 def cards() -> list[str]:
-    """The GPUs that may be used, as CUDA_VISIBLE_DEVICES names them."""
+    """The GPUs this process may use, named as in CUDA_VISIBLE_DEVICES."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip()]
@@ -204,7 +203,7 @@ def cards() -> list[str]:
 
 
 def default_workers(device: DeviceKind) -> int:
-    """Trainings at once: one a core on CPU, one a card on CUDA."""
+    """Number of parallel trainings: one per core on CPU, one per card on CUDA."""
     return cores() if device == "cpu" else max(1, len(cards()))
 
 

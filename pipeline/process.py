@@ -1,6 +1,6 @@
-"""How the project's processes begin and end: one-line errors, exit codes, signals, locks, no orphans.
+"""Processes of the project: one-line errors, exit codes, signals, locks, and no orphans.
 
-Exit codes are those of pipeline.errors, and 130 / 143 when interrupted by SIGINT / SIGTERM; what was finished stays.
+Exit codes are those of pipeline.errors; 130 after SIGINT and 143 after SIGTERM.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, TextIO
+from typing import IO, Any, NoReturn, TextIO
 
 import psutil
 
@@ -23,13 +23,14 @@ from pipeline.environment import complete_environment
 from pipeline.errors import ConvstudyError, StorageError
 
 POLL_SECONDS = 0.5
+LOCK_POLL_SECONDS = 0.05
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 ORPHAN_SECONDS = 15.0
-"""How long a stage waits for a predecessor that is about to notice that its parent is gone."""
+"""How long a stage waits for its predecessor, whose DVC was killed, to end."""
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM arrived; a BaseException, so that nothing on the way mistakes it for a failed run."""
+    """SIGINT or SIGTERM arrived. A BaseException, so that no handler mistakes it for a failed run."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal.Signals(signal_number).name)
@@ -37,7 +38,7 @@ class Interrupted(BaseException):
 
 
 def run_and_exit(action: Callable[[], object], debug: bool = False) -> NoReturn:
-    """Call `action`, tell what goes wrong in one line (with a traceback if `debug`), and exit with the right code."""
+    """Call `action`, print an error in one line (with a traceback if `debug`), and exit with its code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     complete_environment()
@@ -57,25 +58,25 @@ def run_and_exit(action: Callable[[], object], debug: bool = False) -> NoReturn:
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         code = StorageError.exit_code
     except Interrupted as error:
-        print(f"interrupted by {error}; what was finished is kept, the same command continues", file=sys.stderr)
+        print(f"interrupted by {error}; finished work is kept; run the same command again to resume", file=sys.stderr)
         code = error.exit_code
     sys.stdout.flush()
     sys.exit(code)
 
 
 class _UntilClosed:
-    """A text stream that turns silent when its reader is gone, as in `convstudy … | head -1`: the work goes on."""
+    """A text stream that ignores writes once its reader is gone, as in `convstudy … | head -1`. The work goes on."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write, unless nobody reads any more."""
+        """Write, unless the reader is gone."""
         self._unless_closed(lambda: self._stream.write(text))
         return len(text)
 
     def flush(self) -> None:
-        """Flush, unless nobody reads any more."""
+        """Flush, unless the reader is gone."""
         self._unless_closed(self._stream.flush)
 
     def _unless_closed(self, action: Callable[[], object]) -> None:
@@ -89,9 +90,9 @@ class _UntilClosed:
 
 
 def run_stage(name: str, locks: Path, action: Callable[[], object]) -> NoReturn:
-    """Run a DVC stage: as `run_and_exit`, under the stage's own lock, and ending when the DVC that called it ends.
+    """Run a DVC stage like `run_and_exit`, but under the stage's own lock, and end when the calling DVC ends.
 
-    A killed `dvc repro` leaves its child running, and a second one beside it would write the same files.
+    Otherwise a killed `dvc repro` leaves its stage running, and the next `dvc repro` writes the same files.
     """
 
     def alone() -> None:
@@ -100,15 +101,15 @@ def run_stage(name: str, locks: Path, action: Callable[[], object]) -> NoReturn:
 
     if "DVC_STAGE" in os.environ:
         caller = _calling_dvc()
-        if caller is None:  # it was killed while this process began
-            print("the DVC that called this stage is gone; nothing was begun", file=sys.stderr)
+        if caller is None:  # it was killed while this process started
+            print("the DVC that called this stage is gone; nothing was started", file=sys.stderr)
             sys.exit(128 + signal.SIGTERM)
         die_with(caller.pid)
     run_and_exit(alone, debug=bool(os.environ.get("CONVSTUDY_DEBUG")))
 
 
 def hide_arguments(secret: str) -> None:
-    """Take a secret out of what other users of the machine see of this process's command line."""
+    """Hide a secret in the command line of this process, which other users of the machine can see."""
     import setproctitle
 
     shown = [argument.replace(secret, "***") for argument in sys.argv]
@@ -117,70 +118,76 @@ def hide_arguments(secret: str) -> None:
 
 @contextmanager
 def only_one(name: str, locks: Path, patience_seconds: float) -> Iterator[None]:
-    """Hold the lock `name`; raises StorageError naming the holder when another process keeps it for so long.
+    """Hold the lock `name`; raises StorageError naming the process that still holds it after `patience_seconds`.
 
-    The operating system drops the lock when its holder ends, however it ends: there is none to delete by hand.
+    The holder's process id is the content of the lock file.
     """
-    import filelock  # slow to import, and only stages need it
-
-    locks.mkdir(parents=True, exist_ok=True)
-    path = locks / f"{name.replace('/', '-')}.lock"
-    owner = path.with_suffix(".pid")
-    lock = filelock.FileLock(path)
-    try:
-        lock.acquire(timeout=patience_seconds)
-    except filelock.Timeout as error:
-        holder = owner.read_text().strip() if owner.exists() else "unknown"
-        raise StorageError(f"{name} is already running in process {holder}; wait for it or stop it") from error
-    try:
-        owner.write_text(f"{os.getpid()}\n")
+    deadline = time.monotonic() + patience_seconds
+    with _opened(_lock_file(name, locks)) as file:
+        while not _take(file, fcntl.LOCK_EX):
+            if time.monotonic() >= deadline:
+                file.seek(0)
+                holder = file.read().strip() or "unknown"
+                raise StorageError(f"{name} is already running in process {holder}; wait for it or stop it")
+            time.sleep(LOCK_POLL_SECONDS)
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
         yield
-    finally:
-        lock.release()
-
-
-def is_held(name: str, locks: Path) -> bool:
-    """Whether some process holds the lock `name`."""
-    return is_locked(locks / f"{name.replace('/', '-')}.lock")
-
-
-def is_locked(path: Path) -> bool:
-    """Whether some process holds the lock file `path`; writes nothing, so that a folder may be read-only."""
-    try:
-        with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 @contextmanager
 def locked(path: Path, shared: bool = False, before_waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
-    """Hold the lock file `path`, alone or `shared` with others, once those that exclude this have released it.
-
-    The operating system drops the lock when its holder ends, however it ends.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Hold the lock file `path`, alone or `shared` with others; wait as long as others exclude this process."""
     mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, mode | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with _opened(path) as file:
+        if not _take(file, mode):
             before_waiting()
             fcntl.flock(file, mode)
         yield
 
 
+def is_held(name: str, locks: Path) -> bool:
+    """Whether some process holds the lock `name`."""
+    return is_locked(_lock_file(name, locks))
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the lock file `path`. Writes nothing, so the folder may be read-only."""
+    try:
+        with path.open() as file:
+            return not _take(file, fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return False
+
+
+def _lock_file(name: str, locks: Path) -> Path:
+    return locks / f"{name.replace('/', '-')}.lock"
+
+
+def _opened(path: Path) -> IO[str]:
+    """The lock file, created if absent. The system releases its lock when it is closed, or its process is killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a+")
+
+
+def _take(file: IO[str], mode: int) -> bool:
+    """Take the lock, if nobody holds one that excludes it."""
+    try:
+        fcntl.flock(file, mode | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let SIGINT and SIGTERM wait until the block has ended, then arrive: for writes that must not end half done.
+    """Delay SIGINT and SIGTERM until the block has ended, for writes that must not be cut off.
 
-    An exception raised by a signal inside a database transaction keeps that transaction, and its lock, alive for as
-    long as the exception itself: the clean-up that it causes would wait for that lock.
+    An exception that a signal raises inside a database transaction keeps the transaction and its lock alive. Clean-up
+    code would then wait for that lock.
     """
-    if threading.current_thread() is not threading.main_thread():  # signals are handled by the main thread alone
+    if threading.current_thread() is not threading.main_thread():  # only the main thread handles signals
         yield
         return
     arrived: list[int] = []
@@ -196,7 +203,7 @@ def uninterrupted() -> Iterator[None]:
 
 
 def die_with_parent() -> None:
-    """Have the system kill this process when its parent ends, even while it is stopped; Linux only."""
+    """Have the system kill this process when its parent ends, even while it is suspended; Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -225,7 +232,7 @@ def _unless_gone(watch: Callable[[], None]) -> None:
 
 @contextmanager
 def suppressed_if_gone() -> Iterator[None]:
-    """Pass over a process that has ended meanwhile."""
+    """Ignore that a process has ended meanwhile."""
     try:
         yield
     except psutil.NoSuchProcess:
@@ -233,7 +240,7 @@ def suppressed_if_gone() -> Iterator[None]:
 
 
 def _calling_dvc() -> psutil.Process | None:
-    """The nearest ancestor that is a DVC command, if there is one."""
+    """The nearest ancestor that is a DVC command, if any."""
     for ancestor in psutil.Process().parents():
         if any(Path(part).name.startswith("dvc") for part in ancestor.cmdline()[:3]):
             return ancestor

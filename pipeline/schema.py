@@ -1,7 +1,7 @@
-"""Typed JSON: strict parsing of dictionaries into frozen dataclasses, with errors of one line.
+"""Typed JSON: strict parsing of dictionaries into frozen dataclasses, with one-line errors.
 
-Types are checked strictly (no "3" for 3), unknown keys are refused with the nearest known one, and rules live in
-each dataclass's `__post_init__`. Every Config, recipe, setting and record of the project passes here when read.
+Types are strict ("3" is not 3). The error for an unknown key names the nearest known one. Further rules are in each
+dataclass's `__post_init__`. All Configs, recipes, settings and records of the project are read with this module.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ STRICT = ConfigDict(extra="forbid", strict=True)
 
 
 def parse(kind: type[T], value: Any, where: str) -> T:
-    """`value` (of JSON or YAML) as a `kind`; raises UsageError with every fault, each with its place under `where`."""
+    """Parse a value of JSON or YAML as a `kind`; raises UsageError listing all faults with their places."""
     try:
         parsed: T = _adapter(kind).validate_json(json.dumps(_checked(value, where)))
     except ValidationError as error:
@@ -35,7 +35,7 @@ def parse(kind: type[T], value: Any, where: str) -> T:
 
 
 def _checked(value: Any, where: str) -> Any:
-    """`value`, if JSON has such values and its keys are text or whole numbers; YAML knows dates, and `no` is False."""
+    """Return `value` if JSON can hold it; raises UsageError for what only YAML has, such as dates and boolean keys."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if isinstance(key, bool) or not isinstance(key, str | int):
@@ -50,13 +50,13 @@ def _checked(value: Any, where: str) -> Any:
 
 
 def _kind_of(value: Any) -> str:
-    """What YAML took a value for, in a user's words."""
+    """The type that YAML gave a value, in a user's words."""
     words = {bool: "true or false", int: "a number", float: "a number", type(None): "nothing"}
     return words.get(type(value), f"a {type(value).__name__}")
 
 
 def read_record(kind: type[T], path: Path) -> T:
-    """The `kind` stored in a JSON file; raises StorageError naming the file when it does not fit the schema."""
+    """Read a `kind` from a JSON file; raises StorageError with its path if it does not fit the schema."""
     try:
         return parse(kind, read_json(path), str(path))
     except UsageError as error:
@@ -64,12 +64,12 @@ def read_record(kind: type[T], path: Path) -> T:
 
 
 def read_optional(kind: type[T], path: Path) -> T | None:
-    """The same, or None where the file holds an empty object: its entry asks for nothing, or found nothing."""
+    """Like `read_record`, but None if the file holds an empty object, which means nothing to do or nothing found."""
     return read_record(kind, path) if read_json(path) else None
 
 
 def to_json(value: Any) -> Any:
-    """A parsed dataclass (or a container of them) as plain JSON values: dictionaries, lists, strings, numbers."""
+    """Convert a dataclass (or a container of them) to JSON values: dictionaries, lists, strings, numbers."""
     return _adapter(type(value)).dump_python(value, mode="json")
 
 
@@ -94,7 +94,7 @@ def _tell(fault: Any, kind: Any, where: str) -> str:
 
 
 def _field_names(kind: Any) -> list[str]:
-    """Field names of `kind` and of every dataclass inside it."""
+    """Field names of `kind` and of all dataclasses inside it."""
     schema = _adapter(kind).json_schema()
     names = set(schema.get("properties", {}))
     for definition in schema.get("$defs", {}).values():

@@ -1,4 +1,4 @@
-"""params.yaml, strictly read: which data, which recipes, and what each profile trains."""
+"""Reads params.yaml strictly: the data, the recipes, and what each profile trains."""
 
 import re
 import sys
@@ -22,10 +22,9 @@ from pipeline.workspace import current_workspace
 
 @dataclass(frozen=True, config=STRICT)
 class DataSettings:
-    """The data set of the study: `name` as prepared from `source`; see `convstudy prepare`.
+    """The data set of the study, prepared from `source` under `name`; see `convstudy prepare`.
 
-    A named source goes by its own name alone, so that images of one's own, prepared under `name`, are never replaced by
-    another source's.
+    A named source keeps its own name, so that it never replaces images of your own.
     """
 
     source: str = "fashion-mnist"
@@ -38,19 +37,19 @@ class DataSettings:
     def __post_init__(self) -> None:
         if self.source in NAMED and self.name != self.source:
             raise ValueError(
-                f"name (={self.name}) must be that of the source, {self.source}; for images of your own give their "
-                "folder or CSV as source"
+                f"name (={self.name}) must be that of the source, {self.source}; for your own images, set source to "
+                "their folder or CSV"
             )
 
 
 @dataclass(frozen=True, config=STRICT)
 class NetworkEntry:
-    """One network of a profile: a reference by its name, or any Config, with its own changes.
+    """One network of a profile: a reference, or any Config, with its own changes.
 
     Attributes:
         config: {"family": …, "config": {…}} for a network that is not a reference.
         recipe: fields that differ from the profile's recipe.
-        rates: the learning-rate grid, where it differs from the profile's.
+        rates: the learning-rate grid, if it differs from the profile's.
     """
 
     config: dict[str, Any] | None = None
@@ -67,9 +66,9 @@ class FinalistsSettings:
 
     Attributes:
         seeds: trainings of each network.
-        members: networks of the front at most, far from each other.
-        random_networks: drawn at the cost of each member, one training each; an interval takes 7.
-        random_search: whether a random search of the same compute is made, for its best.
+        members: maximum number of networks taken from the front, spread over it.
+        random_networks: random networks of equal cost per member, trained once each; an interval needs 7.
+        random_search: whether to compare with a random search of equal compute.
     """
 
     seeds: int = 5
@@ -87,10 +86,11 @@ class FinalistsSettings:
 
 @dataclass(frozen=True, config=STRICT)
 class SearchEntry:
-    """One search of a profile, of the family whose name it bears or of the design spaces named.
+    """One search of a profile.
 
     Attributes:
         trials: the budget.
+        space: design spaces; empty: the family that names the entry.
         objectives: the error and any of macs, params, activations, latency.
         halving: whether only the better networks train to the end.
         recipe: fields that differ from the profile's recipe.
@@ -118,9 +118,10 @@ class Profile:
     Attributes:
         networks: family -> network name -> entry.
         searches: family -> search.
-        recipe, changes, rates, choice_seeds, choice, reduction, seeds: of its `protocol`.
-        latency_seconds: time spent on each latency; 0: none is measured.
+        recipe, changes, rates, choice_seeds, choice, reduction, seeds: see `TrainingProtocol`.
+        latency_seconds: time spent on each latency; 0: do not measure it.
         keep_weights: whether final weights stay in the run store after the test.
+        checkpoint_seconds: shortest time between checkpoints.
     """
 
     networks: dict[str, dict[str, NetworkEntry]]
@@ -137,11 +138,11 @@ class Profile:
     checkpoint_seconds: float = 30.0
 
     def __post_init__(self) -> None:
-        _ = self.protocol  # whose rules are checked here
+        _ = self.protocol  # checks its rules
 
     @property
     def protocol(self) -> TrainingProtocol:
-        """How the profile trains its networks, seeds numbered from 1 on."""
+        """How the profile trains its networks."""
         given = self.recipe, self.changes, self.rates, self.choice, self.choice_seeds, self.seeds
         return TrainingProtocol(*given, reduction=self.reduction)
 
@@ -150,8 +151,8 @@ class Profile:
 class Settings:
     """All of params.yaml.
 
-    A recipe is a mapping of fields of `Recipe`; under its key `networks` it may hold further fields for networks by
-    name, as a protocol that gives each network its own learning rate and resolution does.
+    A recipe maps fields of `Recipe` to values. Its key `networks` may hold further fields for single networks by name,
+    such as a learning rate and resolution of their own.
     """
 
     profile: str
@@ -160,14 +161,14 @@ class Settings:
     profiles: dict[str, Profile]
 
     def profile_named(self, name: str | None = None) -> Profile:
-        """The profile of that name (default: the one in force); raises UsageError naming the nearest one."""
+        """The profile of that name (default: the current one); raises UsageError naming the nearest one."""
         wanted = name or self.profile
         if wanted not in self.profiles:
             raise unknown_name("profile", wanted, self.profiles)
         return self.profiles[wanted]
 
     def recipe_named(self, name: str, network: str | None = None, *changes: dict[str, Any]) -> Recipe:
-        """A recipe, as it is for a network, with some fields changed.
+        """A recipe for a network, with some fields changed.
 
         Raises UsageError naming the nearest recipe, or a wrong field.
         """
@@ -179,13 +180,13 @@ class Settings:
         return parse(Recipe, fields, f"recipe {name}")
 
     def search_recipe(self, profile_name: str | None, changes: dict[str, Any]) -> Recipe:
-        """The recipe of a search by the protocol of a profile, with some fields changed, at the rate that it names."""
+        """The recipe of a search: that of a profile's protocol, with some fields changed and its own learning rate."""
         protocol = self.profile_named(profile_name).protocol.changed(changes)
         return self.recipe_named(protocol.recipe, None, protocol.changes)
 
 
 def read_settings(path: Path) -> Settings:
-    """The settings in a params.yaml; raises UsageError for a missing file, bad YAML, anything unknown or impossible."""
+    """Read a params.yaml; raises UsageError for a missing file, bad YAML, and unknown or impossible values."""
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -209,9 +210,9 @@ def _by_network(recipe: str, networks: Any) -> dict[str, dict[str, Any]]:
 
 
 def choose_profile(path: Path, name: str | None) -> None:
-    """Set the profile in force in a params.yaml, leaving its comments alone; without a name it is only checked.
+    """Set the current profile in a params.yaml, keeping its comments. Without a name, only check the file.
 
-    Raises UsageError for an unknown profile, and for what `read_settings` refuses.
+    Raises UsageError for an unknown profile, and as `read_settings` does.
     """
     settings = read_settings(path)
     if name is None:

@@ -1,6 +1,6 @@
-"""Where things lie: the clone is the workspace, unless CONVSTUDY_HOME names another folder.
+"""Paths of the workspace, which is the clone unless CONVSTUDY_HOME names another folder.
 
-Every path of the pipeline is derived here, so that a test or a second study moves all of them by one variable.
+All paths of the pipeline are defined here, so that one variable moves a whole study.
 """
 
 import os
@@ -21,17 +21,17 @@ class Workspace:
 
     @property
     def home(self) -> Path:
-        """The home folder of a user who has none: caches and settings of libraries."""
+        """Replaces the home folder of a user who has none: caches and settings of libraries."""
         return self.root / ".home"
 
     @property
     def raw_data(self) -> Path:
-        """Source files as they were obtained, one folder a source."""
+        """Original source files, one folder per source."""
         return self.root / "data" / "raw"
 
     @property
     def prepared_data(self) -> Path:
-        """Memory-mapped arrays and manifests, one folder a data set."""
+        """Memory-mapped arrays and manifests, one folder per data set."""
         return self.root / "data" / "prepared"
 
     @property
@@ -41,12 +41,12 @@ class Workspace:
 
     @property
     def runs(self) -> Path:
-        """The run store: one folder a training."""
+        """The run store: one folder per training."""
         return self.root / "runs"
 
     @property
     def locks(self) -> Path:
-        """Locks of the stages; dropped by the operating system when their holders end."""
+        """Lock files. The operating system releases a lock when its holder ends."""
         return self.root / "runs" / ".locks"
 
     @property
@@ -56,7 +56,7 @@ class Workspace:
 
     @property
     def studies(self) -> Path:
-        """Optuna's database of searches, where no other is given."""
+        """Optuna's database of searches, unless another is given."""
         return self.root / "studies" / "studies.db"
 
     @property
@@ -66,16 +66,16 @@ class Workspace:
 
     @property
     def by_hand(self) -> Path:
-        """Records of experiments and timings that were run by hand, with `convstudy experiment`."""
+        """Records of experiments and timings run with `convstudy experiment`."""
         return self.root / "reports" / "by-hand"
 
     @property
     def published(self) -> Path:
-        """Evidence of real runs that is kept in git."""
+        """Published evidence of real runs, kept in git."""
         return self.root / "reports" / "published"
 
 
 def current_workspace() -> Workspace:
-    """The workspace in force: CONVSTUDY_HOME, else the clone this package was installed from."""
+    """The current workspace: CONVSTUDY_HOME, else the clone from which this package was installed."""
     home = os.environ.get("CONVSTUDY_HOME")
     return Workspace(Path(home).resolve() if home else Path(__file__).resolve().parents[1])

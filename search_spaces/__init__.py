@@ -1,7 +1,7 @@
-"""Design families, one a file: the directory is the registry.
+"""Design families, one per file. The directory is the registry.
 
-`names()` lists the modules without a leading underscore; each has a `FAMILY`. References (published networks and the
-small-image ones made here) are found by name over all families.
+`names()` lists the modules without a leading underscore. Each has a `FAMILY`. References (published networks and our
+own for small images) are found by name among all families.
 """
 
 import functools
@@ -58,7 +58,7 @@ def family(name: str) -> Family:
 
 @functools.cache
 def references() -> dict[str, tuple[Family, Reference]]:
-    """Every reference by name, with its family."""
+    """All references by name, with their families."""
     return {
         name: (member, reference) for member in map(family, names()) for name, reference in member.references.items()
     }
@@ -73,7 +73,7 @@ def reference(name: str) -> tuple[Family, Reference]:
 
 @functools.cache
 def space_parts() -> dict[str, tuple[Family, Callable[[Answers], Any]]]:
-    """What can be searched, by name: every family, and the named parts of families."""
+    """All design spaces by name: each family, and the named parts of families."""
     parts: dict[str, tuple[Family, Callable[[Answers], Any]]] = {}
     for member in map(family, names()):
         parts[member.name] = (member, member.sample)
@@ -82,19 +82,19 @@ def space_parts() -> dict[str, tuple[Family, Callable[[Answers], Any]]]:
 
 
 def space(wanted: Sequence[str]) -> Space:
-    """The space of the networks of all these parts together; raises UsageError naming the nearest one."""
+    """The union of these design spaces; raises UsageError naming the nearest one."""
     for name in wanted:
         if name not in space_parts():
             raise unknown_name("design space", name, space_parts())
     if not wanted or len(set(wanted)) != len(wanted):
-        raise UsageError(f"design spaces (={', '.join(wanted)}) must be named once each, at least one")
+        raise UsageError(f"design spaces (={', '.join(wanted)}) must be at least one, each named once")
     return Space({name: space_parts()[name] for name in wanted})
 
 
 def price(member: Family, config: Any, resolution: int, channels: int = 1, classes: int = 10) -> Price:
-    """Exact counts of a network without building it (about a millisecond).
+    """Exact counts of a network, without building it (about a millisecond).
 
-    Raises UsageError, naming the network's smallest input, where `resolution` (pixels) is below it.
+    Raises UsageError, with the network's smallest input, if `resolution` (pixels) is smaller.
     """
     ledger = Ledger(channels, resolution)
     try:
@@ -106,7 +106,7 @@ def price(member: Family, config: Any, resolution: int, channels: int = 1, class
 
 
 def smallest_resolution(member: Family, config: Any) -> int:
-    """Side in pixels of the smallest square image on which every layer of the network has an output."""
+    """Side in pixels of the smallest square image for which all layers of the network have an output."""
     for side in range(1, 1025):
         try:
             member.walk(config, Ledger(1, side), 10)
@@ -124,12 +124,12 @@ def instantiate(
     classes: int = 10,
     device: torch.device | str = "cpu",
 ) -> nn.Module:
-    """Build a network and fix its lazy layers to `resolution` by one dry run in eval mode, as the source does.
+    """Build a network and fix its lazy layers to `resolution` with a forward pass in eval mode, as the source does.
 
-    Weights hold the framework's defaults; `pipeline.training.initialisation` gives them a recipe's. The device "meta"
-    builds shapes without memory.
+    Weights have PyTorch's default values; `pipeline.training.initialisation` sets those of a recipe. On the device
+    "meta" the network has shapes but no memory.
     """
-    price(member, config, resolution, channels, classes)  # refuses an input that is too small, in one line
+    price(member, config, resolution, channels, classes)  # raises UsageError for too small inputs
     with torch.device(device):
         model = member.build(config, channels, classes)
         model.eval()

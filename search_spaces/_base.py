@@ -1,4 +1,4 @@
-"""What every family of `search_spaces/` consists of, and the rules their Configs share."""
+"""The parts of a family in `search_spaces/`, and rules that several Configs share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +15,10 @@ DEEPEST = 200
 
 
 class Answers(Protocol):
-    """Who answers the questions of a `sample`; an Optuna trial is one."""
+    """Chooses the parameters that a `sample` asks for. An Optuna trial is one."""
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
-        """A number from `low` to `high` in steps."""
+        """A number from `low` to `high`, in steps."""
         ...
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
@@ -28,14 +28,14 @@ class Answers(Protocol):
 
 @dataclass(frozen=True)
 class Reference:
-    """A published (or, for `-small`, our own) network, with its recorded counts.
+    """A published network (or our own, for `-small`) with its recorded counts.
 
     Attributes:
         config: the family's Config.
-        resolution: in pixels, at which `macs` was recorded; images smaller than this are scaled up to it.
+        resolution: side in pixels for which `macs` was recorded. Smaller images are scaled up to it.
         params, macs: recorded counts for 1 channel and 10 classes.
-        source: where the network, or the count, comes from.
-        torchvision: the torchvision builder that makes the same network (3 channels, 1,000 classes).
+        source: source of the network or of the counts.
+        torchvision: torchvision's function that builds the same network (3 channels, 1,000 classes).
     """
 
     config: Any
@@ -51,12 +51,12 @@ class Family:
     """A design family: its networks are the values of `config`.
 
     Attributes:
-        config: frozen dataclass; construction refuses impossible networks with a ValueError.
-        sample: asks for the parameters of a network for 28- and 32-pixel images, all answers giving a legal Config.
-        subspaces: further such functions by name, each drawing from a part of the family.
+        config: frozen dataclass, which raises ValueError for impossible networks.
+        sample: asks for the parameters of a network for 28- and 32-pixel images. All answers give a valid Config.
+        subspaces: further such functions by name, each for a part of the family.
         build: (config, in_channels, num_classes) -> module from (N, C, H, W) to logits (N, num_classes). Its first
             dense layer may be lazy; `instantiate` fixes it to a resolution.
-        walk: (config, ledger, num_classes) books the same network's cost on a ledger.
+        walk: (config, ledger, num_classes) adds the cost of the same network to a ledger.
     """
 
     name: str
@@ -70,13 +70,13 @@ class Family:
 
 
 def require(condition: bool, message: str) -> None:
-    """Raise ValueError(message) unless the condition holds; the message names parameter, value and rule."""
+    """Raise ValueError(message) unless the condition holds. The message names parameter, value and rule."""
     if not condition:
         raise ValueError(message)
 
 
 def check_widths(name: str, widths: Sequence[int], count: int | None = None) -> None:
-    """Refuse an empty or wrongly long sequence of widths, and any width outside 1 to WIDEST."""
+    """Refuse an empty sequence of widths, one of the wrong length, and widths outside 1 to WIDEST."""
     require(len(widths) > 0, f"{name} (={tuple(widths)}) must not be empty")
     if count is not None:
         require(len(widths) == count, f"{name} (={tuple(widths)}) must have {count} entries")
@@ -85,14 +85,14 @@ def check_widths(name: str, widths: Sequence[int], count: int | None = None) -> 
 
 
 def check_depths(name: str, depths: Sequence[int], count: int) -> None:
-    """Refuse depths of the wrong number, below 1, or beyond DEEPEST in sum."""
-    require(len(depths) == count, f"{name} (={tuple(depths)}) must have {count} entries, one a width")
+    """Refuse a wrong number of depths, depths below 1, and a sum above DEEPEST."""
+    require(len(depths) == count, f"{name} (={tuple(depths)}) must have {count} entries, one per width")
     require(all(depth >= 1 for depth in depths), f"{name} (={tuple(depths)}) must be at least 1")
     require(sum(depths) <= DEEPEST, f"{name} (={tuple(depths)}) must sum to at most {DEEPEST}")
 
 
 def check_kernels(name: str, kernels: Sequence[int], count: int) -> None:
-    """Refuse kernel sizes of the wrong number or outside 1 to 15."""
+    """Refuse a wrong number of kernel sizes, and sizes outside 1 to 15."""
     require(len(kernels) == count, f"{name} (={tuple(kernels)}) must have {count} entries")
     require(all(1 <= kernel <= 15 for kernel in kernels), f"{name} (={tuple(kernels)}) must be between 1 and 15")
 
@@ -103,13 +103,13 @@ def check_share(name: str, value: float) -> None:
 
 
 def choose(answers: Answers, name: str, options: Sequence[Choice]) -> Choice:
-    """A categorical answer that keeps the options' type."""
+    """A categorical answer with the type of the options."""
     chosen: Choice = answers.suggest_categorical(name, options)
     return chosen
 
 
 def choose_number(answers: Answers, name: str, values: range) -> int:
-    """One number of a range."""
+    """An answer from a range of numbers."""
     return answers.suggest_int(name, values[0], values[-1], step=values.step)
 
 

@@ -1,9 +1,9 @@
-"""A network's cost in closed form: walks its shapes and adds up counts, without building a layer.
+"""A network's cost in closed form: follows its shapes and adds up counts, without building layers.
 
-Each family's `walk(config, ledger, num_classes)` mirrors its `build` in shape arithmetic alone; contract tests hold the
-two equal. Conventions: MACs are multiply-accumulates of convolutions and dense layers for one image, bias not counted;
-activations are the elements of all convolution outputs (Radosavovic et al., "Designing Network Design Spaces", 2020,
-section 3: the count that best predicts run time there).
+Each family's `walk(config, ledger, num_classes)` mirrors its `build` with shape arithmetic only. Contract tests check
+that both agree. Conventions: MACs are multiply-accumulates of convolutions and dense layers for one image, without
+biases. Activations are the elements of all convolution outputs (Radosavovic et al., "Designing Network Design Spaces",
+2020, section 3: the count that predicts run time best).
 """
 
 from collections.abc import Iterable
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 
 class TooSmallError(ValueError):
-    """An input so small that some layer of the network would have no output."""
+    """The input is so small that a layer of the network would have no output."""
 
 
 @dataclass(frozen=True)
 class Price:
-    """Exact counts of one network at one resolution; `params_dense` is the share of `params` in dense layers."""
+    """Exact counts of one network at one resolution. `params_dense` is the part of `params` in dense layers."""
 
     params: int
     params_dense: int
@@ -25,9 +25,9 @@ class Price:
 
 
 class Ledger:
-    """The shape (channels, side, side) at one point of a network, and the totals up to there.
+    """The shape (channels, side, side) at one point of a network, and the counts up to this point.
 
-    Methods return the ledger itself, so a walk reads as the network does.
+    Methods return the ledger itself, so that a walk reads like the network.
     """
 
     def __init__(self, channels: int, side: int) -> None:
@@ -36,13 +36,13 @@ class Ledger:
         self._totals = _Totals(resolution=side)
 
     def fork(self) -> "Ledger":
-        """A second path from this point, booked on the same totals."""
+        """A second path from this point, with the same totals."""
         branch = Ledger.__new__(Ledger)
         branch.channels, branch.side, branch._totals = self.channels, self.side, self._totals
         return branch
 
     def concatenate(self, branches: Iterable["Ledger"]) -> "Ledger":
-        """Go on from the branches' outputs joined along channels; their sides must agree."""
+        """Continue with the branches' outputs, concatenated along channels. Their sides must be equal."""
         ends = list(branches)
         assert len({end.side for end in ends}) == 1, "branches of one concatenation differ in side"
         self.channels, self.side = sum(end.channels for end in ends), ends[0].side
@@ -87,13 +87,13 @@ class Ledger:
         return self
 
     def auxiliary_dense(self, out: int) -> "Ledger":
-        """A dense layer that only training uses: its parameters count, a prediction does not pay for it."""
+        """A dense layer used only in training: its parameters count, its MACs do not."""
         self._totals.params += self.channels * self.side * self.side * out + out
         self.channels, self.side = out, 1
         return self
 
     def price(self) -> Price:
-        """The totals so far."""
+        """The counts so far."""
         totals = self._totals
         return Price(totals.params, totals.params_dense, totals.macs, totals.activations)
 

@@ -1,9 +1,9 @@
 """The residual network that ResNet, ResNeXt and RegNet share: stem, stages of blocks, pooling head.
 
-A family's Config is a small parametrisation; it becomes an explicit list of stages here, which one builder makes into
-modules and one walk prices. Sources: He et al. (2015), Xie et al. (2016), Radosavovic et al. (2020); *Dive into Deep
-Learning* 8.6 and 8.8, which differ from torchvision in two ways: convolutions have biases (`conv_bias`), and ResNet's
-1x1 shortcut has no batch norm (`shortcut_norm`).
+A family's Config is a small parametrisation. It is turned into an explicit list of stages, from which one function
+builds the modules and another counts the cost. Sources: He et al. (2015), Xie et al. (2016), Radosavovic et al. (2020);
+*Dive into Deep Learning* 8.6 and 8.8, which differ from torchvision in two ways: convolutions have biases
+(`conv_bias`), and ResNet's 1x1 shortcut has no batch norm (`shortcut_norm`).
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ The last two are for 28 and 32 pixels: they halve the image once or not at all b
 class Stage:
     """`depth` blocks of `width` output channels, the first of stride `stride`.
 
-    `bottleneck` is None for two 3x3 convolutions, or the width of the (grouped) 3x3 between two 1x1; these mix the
-    groups, or are grouped themselves.
+    `bottleneck` is None for two 3x3 convolutions, or the width of the (grouped) 3x3 convolution between two 1x1
+    convolutions. With `mixing` the 1x1 convolutions are not grouped.
     """
 
     depth: int
@@ -39,7 +39,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Residual:
-    """An explicit residual network, up to its head."""
+    """An explicit residual network, without its head."""
 
     stem: Stem
     stem_width: int
@@ -63,7 +63,7 @@ def build(network: Residual, in_channels: int, num_classes: int) -> nn.Sequentia
 
 
 def walk(network: Residual, ledger: Ledger, num_classes: int) -> None:
-    """Book the network's cost."""
+    """Add the network's cost to the ledger."""
     kernel, stride, pooled = _STEMS[network.stem]
     ledger.conv(network.stem_width, kernel, stride, kernel // 2, bias=network.conv_bias).norm()
     if pooled:
@@ -84,7 +84,7 @@ def walk(network: Residual, ledger: Ledger, num_classes: int) -> None:
 class ResidualBlock(nn.Module):
     """relu(body(x) + shortcut(x)): (N, width_in, H, W) -> (N, stage.width, H / stride, W / stride), sides rounded up.
 
-    The shortcut is a 1x1 convolution where shape changes, else the identity; a network without shortcuts has none.
+    The shortcut is a 1x1 convolution if the shape changes, else the identity. A network may have no shortcuts.
     """
 
     def __init__(self, width_in: int, stage: Stage, stride: int, network: Residual) -> None:
@@ -109,13 +109,13 @@ class ResidualBlock(nn.Module):
                 self.shortcut = nn.Sequential(projection, *norm)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the shortcut to the body's output, then ReLU."""
+        """Add the shortcut to the body's output, then apply ReLU."""
         y: Tensor = self.body(x)
         return nn.functional.relu(y if self.shortcut is None else y + self.shortcut(x), inplace=True)
 
 
 def _convolutions(stage: Stage, stride: int) -> list[tuple[int, int, int, int]]:
-    """(out, kernel, stride, groups) of a block's body; a bottleneck's stride is on its 3x3."""
+    """(out, kernel, stride, groups) of a block's convolutions. In a bottleneck the 3x3 convolution has the stride."""
     if stage.bottleneck is None:
         return [(stage.width, 3, stride, 1), (stage.width, 3, 1, 1)]
     pointwise = _pointwise_groups(stage)
@@ -127,7 +127,7 @@ def _convolutions(stage: Stage, stride: int) -> list[tuple[int, int, int, int]]:
 
 
 def _pointwise_groups(stage: Stage) -> int:
-    """Of a block's 1x1 convolutions, that of its shortcut included."""
+    """Groups of a block's 1x1 convolutions, including that of its shortcut."""
     return 1 if stage.mixing else stage.groups
 
 

@@ -1,9 +1,8 @@
-"""What can be searched: the networks of one family, of a named part of it, or of several families together.
+"""Design spaces: the networks of one family, of a named part of it, or of several families together.
 
-A family's `sample` asks for one parameter after another, and only for those its network has, so that no two answers
-give the same network by leaving one unused. Here its questions are asked in all ways that matter, which gives the
-parameters of a space, the number of its networks and its cheapest one without drawing at random. Every parameter has
-finitely many values.
+A family's `sample` asks for one parameter after another, and only for those that its network has. So two sets of
+answers never differ only in an unused parameter. This module tries all answers that change the questions, which gives
+the parameters of a space and its number of networks. Each parameter has finitely many values.
 """
 
 import math
@@ -17,12 +16,12 @@ import numpy as np
 from search_spaces._base import Answers, Family
 
 PART = "space"
-"""The parameter that says from which part of a mixed space a network comes."""
+"""The parameter that selects the part of a mixed space."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One question of a space and its possible answers; `step` is None where they have no order (categorical)."""
+    """One parameter of a space and its values; `step` is None if they have no order (categorical)."""
 
     name: str
     values: tuple[Any, ...]
@@ -31,7 +30,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Design:
-    """A network: a family and the value of its Config."""
+    """A network: a family and a Config."""
 
     family: Family
     config: Any
@@ -39,7 +38,7 @@ class Design:
 
 @dataclass(frozen=True)
 class Space:
-    """Networks that are searched together; parameters bear the name of their part, as in "resnet.depth_1".
+    """A set of networks to search. Names of parameters start with that of their part, such as "resnet.depth_1".
 
     Attributes:
         parts: name of each part -> its family and its `sample`.
@@ -54,39 +53,39 @@ class Space:
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
-        """Every parameter that some network of the space has."""
+        """All parameters that any network of the space has."""
         return tuple(self._explored[0].values())
 
     @cached_property
     def size(self) -> int:
-        """The number of ways to answer; where rounding makes two answers one network (RegNet), of networks fewer."""
+        """The number of ways to answer. RegNet has fewer networks, since rounding makes some of them equal."""
         return self._explored[1]
 
     def design(self, values: Mapping[str, Any]) -> Design:
-        """The network at a point; values of parameters it does not have are ignored, and must not be missing."""
+        """The network at a point. Ignores parameters that it does not have."""
         return self.ask(_Given(values))
 
     def asked(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of a point's values that its network has."""
+        """The values of a point that its network uses."""
         given = _Given(values)
         self.ask(given)
         return given.asked
 
     def ask(self, answers: Answers) -> Design:
-        """The network that the answers lead to."""
+        """The network with these answers."""
         part = answers.suggest_categorical(PART, list(self.parts)) if len(self.parts) > 1 else next(iter(self.parts))
         family, sample = self.parts[part]
         return Design(family, sample(_Prefixed(answers, f"{part}.")))
 
     def draw(self, generator: np.random.Generator) -> dict[str, Any]:
-        """A point, every parameter drawn uniformly from its values, also those its network does not have.
+        """A random point: each parameter is drawn uniformly, including those that its network does not use.
 
-        So networks are not equally likely: one with fewer parameters (fewer stages, say) comes more often.
+        So networks are not equally likely: one with fewer parameters (such as fewer stages) is drawn more often.
         """
         return {p.name: p.values[generator.integers(len(p.values))] for p in self.parameters}
 
     def points(self) -> Iterator[dict[str, Any]]:
-        """A point for every network, once for those that rounding makes equal; for spaces small enough to be walked."""
+        """One point for each distinct network. Only for spaces that are small enough to enumerate."""
         unused = {parameter.name: parameter.values[0] for parameter in self.parameters}
         seen: set[tuple[str, Any]] = set()
         for asked in _points(self.ask, {}):
@@ -97,7 +96,7 @@ class Space:
                 yield values
 
     def neighbours(self, point: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """The points at which one parameter of this point's network has another value."""
+        """All points that differ in one parameter of this point's network."""
         asked = self.asked(point)
         for parameter in self.parameters:
             if parameter.name in asked:
@@ -106,14 +105,14 @@ class Space:
                         yield {**point, parameter.name: value}
 
     def least(self, measure: Callable[[Design], float]) -> tuple[Design, float]:
-        """The network of the smallest measure, of equals the first found, and its measure; see `least_points`."""
+        """The network with the smallest measure (the first found, if equal), and its measure; see `least_points`."""
         designs = [self.design(point) for point in self.least_points(measure)]
         return min(((design, measure(design)) for design in designs), key=lambda found: found[1])
 
     def least_points(self, measure: Callable[[Design], float]) -> list[dict[str, Any]]:
-        """A point of the smallest measure in each part, by coordinate descent from random points.
+        """For each part, the point with the smallest measure, found by coordinate descent from random points.
 
-        Exact where each parameter moves the measure in one direction whatever the others are, as costs nearly do.
+        It is exact if the measure is monotonic in each parameter, as costs nearly are.
         """
         if len(self.parts) == 1:
             return [self._descended(measure)]
@@ -143,9 +142,9 @@ class Space:
 
 
 def _explore(ask: Callable[[Answers], object], fixed: Mapping[str, Any]) -> tuple[dict[str, Parameter], int]:
-    """All parameters under some fixed answers, and the number of ways to answer the rest.
+    """All parameters given some fixed answers, and the number of ways to answer the rest.
 
-    A parameter is taken to change what else is asked by itself, or not at all, whatever the answers to the others.
+    Assumes that whether a parameter changes the other questions does not depend on the other answers.
     """
     asked = _questions(ask, fixed)
     free = [parameter for parameter in asked.values() if parameter.name not in fixed]
@@ -175,14 +174,14 @@ def _points(ask: Callable[[Answers], object], fixed: Mapping[str, Any]) -> Itera
 
 
 def _questions(ask: Callable[[Answers], object], fixed: Mapping[str, Any]) -> dict[str, Parameter]:
-    """What is asked, in order, when the answers are those fixed, and else the first possible ones."""
+    """The questions, in order, if answers are the fixed ones, or else the first possible ones."""
     first = _First(fixed)
     ask(first)
     return first.asked
 
 
 class _First:
-    """Fixed answers, else the first possible; remembers the questions."""
+    """Gives fixed answers, or else the first possible ones, and records the questions."""
 
     def __init__(self, fixed: Mapping[str, Any]) -> None:
         self.fixed = fixed
@@ -199,7 +198,7 @@ class _First:
 
 
 class _Given:
-    """Answers that are known beforehand; remembers those that were asked for."""
+    """Gives known answers, and records which of them were used."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.values = values
@@ -217,7 +216,7 @@ class _Given:
 
 
 class _Prefixed:
-    """Answers of another, asked under a prefix."""
+    """Asks another Answers, with a prefix before each name."""
 
     def __init__(self, answers: Answers, prefix: str) -> None:
         self.answers, self.prefix = answers, prefix

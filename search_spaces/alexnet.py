@@ -1,9 +1,9 @@
 """AlexNet: five convolutions with shrinking kernels, three max-pools, two wide dense layers with dropout.
 
 Source: Krizhevsky et al. (2012), in the form of *Dive into Deep Learning* 8.1 (one tower, no local response norm).
-`alexnet-small` is the source's exercise "AlexNet for 28x28": the 11x11 stride-4 kernel, made for 224 pixels, becomes
-5x5 with stride 1, the second becomes 3x3, widths are a quarter or less of the original, and the dense layers, which
-hold 92 % of the original's parameters, shrink from 4,096 to 128.
+`alexnet-small` is the source's exercise "AlexNet for 28x28". The first kernel, 11x11 with stride 4 for 224 pixels,
+becomes 5x5 with stride 1. The second becomes 3x3. Widths are at most a quarter of the original. The dense layers, with
+92 % of the original's parameters, shrink from 4,096 to 128.
 """
 
 from pydantic.dataclasses import dataclass
@@ -28,7 +28,7 @@ POOLED_AFTER = (0, 1, 4)
 
 @dataclass(frozen=True, config=STRICT)
 class Config:
-    """Five convolutions (the later four padded to keep their side); a 3/2 max-pool after the 1st, 2nd and 5th."""
+    """Five convolutions (the last four padded to keep the side), with a 3/2 max-pool after the 1st, 2nd and 5th."""
 
     widths: tuple[int, ...] = (96, 256, 384, 384, 256)
     kernels: tuple[int, ...] = (11, 5, 3, 3, 3)
@@ -85,7 +85,7 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
 
 
 def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
-    """Book the network's cost."""
+    """Add the network's cost to the ledger."""
     for position, (width, kernel, stride, padding) in enumerate(_convolutions(config)):
         ledger.conv(width, kernel, stride, padding)
         if position in POOLED_AFTER:

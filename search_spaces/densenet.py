@@ -1,8 +1,8 @@
-"""DenseNet: every layer sees all earlier feature maps of its block, joined along channels.
+"""DenseNet: each layer reads all earlier feature maps of its block, concatenated along channels.
 
 Source: Huang et al. (2017); the form of *Dive into Deep Learning* 8.7 (no 1x1 bottleneck, convolution biases) and
 DenseNet-121 as in torchvision (bottleneck of 4 x growth, no biases).
-`densenet-small`: a 3x3 stem with one pool in place of conv 7 s2 and pool; three blocks of three layers, growth 12.
+`densenet-small`: a 3x3 stem with one pool instead of conv 7 s2 and pool; three blocks of three layers, growth 12.
 """
 
 from typing import Literal
@@ -27,10 +27,10 @@ from search_spaces._ledger import Ledger
 
 @dataclass(frozen=True, config=STRICT)
 class Config:
-    """Block i has `depths[i]` layers of `growth_rate` new channels; transitions between blocks halve the map.
+    """Block i has `depths[i]` layers of `growth_rate` new channels. Transitions between blocks halve the map.
 
     A transition keeps int(width * compression) channels. `bottleneck` x growth_rate is the width of a 1x1 convolution
-    before each 3x3; None: no such convolution.
+    before each 3x3 convolution; None: no such convolution.
     """
 
     growth_rate: int
@@ -89,7 +89,7 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
 
 
 def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
-    """Book the network's cost."""
+    """Add the network's cost to the ledger."""
     kernel, stride = _STEMS[config.stem]
     ledger.conv(config.stem_width, kernel, stride, kernel // 2, bias=config.conv_bias).norm().pool(3, 2, padding=1)
     for position, depth in enumerate(config.depths):
@@ -114,7 +114,7 @@ class DenseBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Join each layer's output to its input."""
+        """Concatenate each layer's output with its input."""
         for layer in self.layers:
             x = torch.cat([x, layer(x)], dim=1)
         return x

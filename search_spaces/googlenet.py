@@ -1,9 +1,9 @@
-"""GoogLeNet: stages of Inception blocks, each four parallel branches joined along channels.
+"""GoogLeNet: stages of Inception blocks, each with four parallel branches, concatenated along channels.
 
 Source: Szegedy et al. (2015), in the form of *Dive into Deep Learning* 8.4 (no auxiliary losses, no batch norm).
-`googlenet-small`: at 28 and 32 pixels the source's stem would leave a 4x4 map before the first Inception block, so
-the stem is one 3x3 convolution with stride 1 and one max-pool; one block works on 14 pixels and two on 7, their 3x3
-branches the widest as in the source, and every convolution has batch norm, as Inception v2 found to help.
+`googlenet-small`: at 28 and 32 pixels the source's stem would leave a 4x4 map before the first Inception block. So the
+stem is one 3x3 convolution with stride 1 and one max-pool. One block works on 14 pixels, and two on 7. Their 3x3
+branches are the widest, as in the source. All convolutions have batch norm, which helps, according to Inception v2.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class Inception:
 
     @property
     def width(self) -> int:
-        """Channels of the joined output."""
+        """Channels of the concatenated output."""
         return self.one + self.three[1] + self.five[1] + self.pool
 
 
@@ -41,10 +41,10 @@ class Inception:
 class Config:
     """A stem, then stages of Inception blocks with a 3/2 max-pool between stages.
 
-    The stem "imagenet" is conv 7 s2, pool, conv 1, conv 3, pool, of the three `stem_widths`; "small" is one 3x3
-    convolution of the single stem width, and a pool. With `auxiliary`, a classifier (global average pool, dense) reads
-    the output of each stage but the last, for the training loss alone. `kernels` are those of the two wider branches;
-    others than 3 and 5 are for comparison.
+    The stem "imagenet" is conv 7 s2, pool, conv 1, conv 3, pool, with the three `stem_widths`. "small" is one 3x3
+    convolution with the single stem width, and a pool. With `auxiliary`, a classifier (global average pool, dense)
+    reads the output of each stage except the last, only for the training loss. `kernels` are those of the two wider
+    branches; other values than 3 and 5 are for comparisons.
     """
 
     stages: tuple[tuple[Inception, ...], ...]
@@ -66,7 +66,7 @@ class Config:
 def sample(answers: Answers) -> Config:
     """One to three stages of one or two blocks: 1,604,340 networks, 0.4 to 56 MMACs at 28 pixels.
 
-    A stage has a total width; its 3x3 branch takes three to five eighths of it, and the three others share the rest.
+    A stage has a total width. Its 3x3 branch gets three to five eighths, and the three others share the rest.
     """
     stages = []
     width = answers.suggest_int("width_1", 32, 96, step=16)
@@ -102,7 +102,7 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
 
 
 def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
-    """Book the network's cost."""
+    """Add the network's cost to the ledger."""
 
     def conv(at: Ledger, out: int, kernel: int, stride: int = 1) -> Ledger:
         at.conv(out, kernel, stride, padding=kernel // 2)
@@ -132,9 +132,9 @@ def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
 
 
 class WithAuxiliary(nn.Module):
-    """A network with further heads behind some of its layers.
+    """A network with additional heads after some of its layers.
 
-    In train mode (N, C, H, W) -> (logits, *logits of the heads), each (N, classes); in eval mode the logits alone.
+    In train mode (N, C, H, W) -> (logits, *logits of the heads), each (N, classes); in eval mode only the logits.
     """
 
     def __init__(self, layers: list[nn.Module], heads: Mapping[int, nn.Module]) -> None:
@@ -143,7 +143,7 @@ class WithAuxiliary(nn.Module):
         self.heads = nn.ModuleDict({str(position): head for position, head in heads.items()})
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Run the layers one after another, and the heads beside them."""
+        """Run the layers in turn, and in train mode the heads on their outputs."""
         further = []
         for position, layer in enumerate(self.layers):
             x = layer(x)
@@ -163,7 +163,7 @@ class InceptionBlock(nn.Module):
         self.pool = nn.Sequential(nn.MaxPool2d(3, 1, padding=1), _conv(width_in, block.pool, 1, norm))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Run the four branches and join them along channels."""
+        """Run the four branches and concatenate them along channels."""
         return torch.cat([self.one(x), self.three(x), self.five(x), self.pool(x)], dim=1)
 
 
@@ -186,7 +186,7 @@ def _conv(width_in: int, width: int, kernel: int, norm: bool, stride: int = 1) -
 
 
 def _divide(width: int, three_share: float, reduction: float) -> Inception:
-    """A block of `width` channels: the 5x5 and pool branches take an eighth each, the 1x1 branch the rest."""
+    """A block of `width` channels: the 5x5 and pool branches get an eighth each, the 1x1 branch the rest."""
     eighth = max(4, width // 8)
     three = int(width * three_share)
     return Inception(

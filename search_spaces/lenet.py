@@ -1,10 +1,10 @@
 """LeNet-5 and its batch-norm forms.
 
 Source: LeCun et al. (1998), in the form of *Dive into Deep Learning* 7.6 and 8.5 (average pools, plain softmax output).
-`norm` puts a batch norm after both convolutions and both hidden dense layers, before the activation, or with
-`norm_last` after it: both are in use. The source's BN-LeNet also drops the first convolution's padding, which changes
-the flattened size from 400 to 256: `bn-lenet` is the geometry-matched network, `bn-lenet-source` the source's.
-`lenet-small`: as LeNet, with what later chapters recommend: ReLU, max-pools, batch norm, and twice the channels.
+With `norm`, both convolutions and both hidden dense layers have batch norm, before the activation or, with `norm_last`,
+after it. The source's BN-LeNet also drops the first convolution's padding, which changes the flattened size from 400 to
+256: `bn-lenet` keeps the padding of LeNet, `bn-lenet-source` is the source's network.
+`lenet-small`: LeNet with recommendations of later chapters: ReLU, max-pools, batch norm, and twice the channels.
 """
 
 from typing import Literal
@@ -77,7 +77,7 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
 
 
 def _activated(norm: nn.Module, config: Config) -> list[nn.Module]:
-    """The activation, with the norm before or after it where the network has norms."""
+    """The activation, with a norm before or after it if the network has norms."""
     activation = ACTIVATIONS[config.activation]()
     if not config.norm:
         return [activation]
@@ -85,7 +85,7 @@ def _activated(norm: nn.Module, config: Config) -> list[nn.Module]:
 
 
 def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
-    """Book the network's cost."""
+    """Add the network's cost to the ledger."""
     for width, kernel, padding in zip(config.widths, config.kernels, (config.first_padding, 0), strict=True):
         ledger.conv(width, kernel, padding=padding)
         if config.norm:

@@ -1,8 +1,8 @@
-"""NiN (network in network): convolutions followed by 1x1 layers, and no dense layer at all.
+"""NiN (network in network): convolutions followed by 1x1 layers, without dense layers.
 
-Source: Lin et al. (2013), in the form of *Dive into Deep Learning* 8.3. There the last block's ReLU also covers the
-logits, and runs can die at a loss of ln(classes): `logits_relu` keeps that in the source's reference.
-`nin-small`: kernels 5, 3, 3 with stride 1 for 28 and 32 pixels, thinner, batch norm, and no ReLU on the logits.
+Source: Lin et al. (2013), in the form of *Dive into Deep Learning* 8.3. There the last block applies ReLU to
+the logits, and trainings can get stuck at a loss of ln(classes). `logits_relu` keeps this for the source's reference.
+`nin-small`: kernels 5, 3, 3 with stride 1 for 28 and 32 pixels, thinner, with batch norm, without ReLU on the logits.
 """
 
 from typing import Literal
@@ -27,11 +27,11 @@ from search_spaces._ledger import Ledger
 
 @dataclass(frozen=True, config=STRICT)
 class Config:
-    """Blocks of a convolution and `pointwise` 1x1 layers, each but the last followed by a 3/2 max-pool.
+    """Blocks of a convolution and `pointwise` 1x1 layers, each except the last followed by a 3/2 max-pool.
 
-    The first convolution has `first_stride` and no padding where that exceeds 1 (as in the source), else its side is
-    kept; later ones keep their side. The head is one more block, to `num_classes` channels, averaged over the map
-    ("pool"), or a dense layer on the flattened map ("dense") or on the map's average ("average").
+    The first convolution has the stride `first_stride`, and no padding if that exceeds 1, as in the source. The others
+    keep the side. The head is another block with `num_classes` channels, averaged over the map ("pool"),
+    or a dense layer on the flattened map ("dense") or on the map's average ("average").
     """
 
     widths: tuple[int, ...] = (96, 256, 384)
@@ -90,13 +90,13 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
     if config.head == "average":
         return nn.Sequential(*layers, *pooling_head(width_in, num_classes))
     head = _block(width_in, num_classes, 3, 1, 1, config.pointwise, config.norm)
-    if not config.logits_relu:  # the block ends in convolution, (norm,) ReLU: the logits are the convolution's
+    if not config.logits_relu:  # the block ends in convolution, (norm,) ReLU: keep the convolution as logits
         del head[-2 if config.norm else -1 :]
     return nn.Sequential(*layers, *head, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
 def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
-    """Book the network's cost."""
+    """Add the network's cost to the ledger."""
     for position, (width, kernel) in enumerate(zip(config.widths, config.kernels, strict=True)):
         stride, padding = _geometry(config, position)
         if position:
@@ -136,7 +136,7 @@ def _block(
 def _walk_block(
     ledger: Ledger, width: int, kernel: int, stride: int, padding: int, pointwise: int, norm: bool, last: bool = True
 ) -> None:
-    """`last` says whether the last convolution, too, is followed by what the others are."""
+    """`last` says whether the last convolution is followed by norm and ReLU, like the others."""
     ledger.conv(width, kernel, stride, padding)
     for _ in range(pointwise):
         if norm:

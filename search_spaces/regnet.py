@@ -1,9 +1,9 @@
 """RegNetX: ResNeXt-like stages whose widths and depths follow a line.
 
 Source: Radosavovic et al. (2020), "Designing Network Design Spaces"; RegNetX-32 as in *Dive into Deep Learning* 8.8
-(convolution biases). The Config is the explicit AnyNetX form, one group width and bottleneck ratio a stage; `sample`
-draws the RegNet parametrisation (w_a slope, w_0 initial width, w_m quantisation step, depth, group width, ratio), and
-the subspaces anynet-a to anynet-e are the ladder of design spaces on which the paper found it.
+(convolution biases). The Config is the explicit AnyNetX form, with one group width and bottleneck ratio per stage.
+`sample` draws the RegNet parametrisation (w_a slope, w_0 initial width, w_m quantisation step, depth, group width,
+ratio). The subspaces anynet-a to anynet-e are the design spaces with which the paper derived it.
 `regnet-small`: the RegNet of w_0 16, w_a 20.5, w_m 2.2, depth 6, group width 8, rounded: stages of 1, 2 and 3 blocks,
 with a stride-1 stem so that they work on 14, 7 and 4 pixels.
 """
@@ -39,7 +39,7 @@ RATIOS, GROUP_WIDTHS = (0.5, 1.0), (4, 8, 16)
 
 @dataclass(frozen=True, config=STRICT)
 class Config:
-    """Stage i: `depths[i]` blocks of `widths[i]` channels, groups of `group_widths[i]`; every stage halves the map.
+    """Stage i: `depths[i]` blocks of `widths[i]` channels, in groups of `group_widths[i]`. Each stage halves the map.
 
     The inner width of stage i is round(widths[i] * bottleneck_ratios[i]).
     """
@@ -59,7 +59,7 @@ class Config:
         check_widths("group_widths", self.group_widths, count=len(self.widths))
         require(
             len(self.bottleneck_ratios) == len(self.widths),
-            f"bottleneck_ratios (={self.bottleneck_ratios}) must have {len(self.widths)} entries, one a width",
+            f"bottleneck_ratios (={self.bottleneck_ratios}) must have {len(self.widths)} entries, one per width",
         )
         for ratio in self.bottleneck_ratios:
             require(0 < ratio <= 4, f"bottleneck_ratios (={self.bottleneck_ratios}) must be in (0, 4]")
@@ -76,7 +76,7 @@ class Config:
 def sample(answers: Answers) -> Config:
     """RegNets of depth 2 to 8 in at most 4 stages: 8,694 networks, 0.2 to 19 MMACs at 28 pixels.
 
-    There are 16,128 lines to draw; rounding to stages and groups makes nearly half of them one network with another.
+    16,128 lines can be drawn. After rounding to stages and groups, nearly half of them equal another one.
     """
     depths, widths = quantised_line(
         slope=answers.suggest_int("w_a", 4, 32, step=4),
@@ -100,14 +100,14 @@ def sample(answers: Answers) -> Config:
 
 
 def _anynet(rung: AnyNet) -> Callable[[Answers], Config]:
-    """Four free stages, and on each further rung of the ladder (section 3 of the paper) one freedom less.
+    """Four free stages, with one more constraint from each space to the next (section 3 of the paper).
 
     a: depth, width, bottleneck ratio and group width of every stage are free;
        207,360,000 networks, 0.9 to 83 MMACs at 28 pixels.
     b: one ratio for all stages; 25,920,000 networks, 0.9 to 83 MMACs at 28 pixels.
-    c: one group width as well; 960,000 networks, 0.9 to 83 MMACs at 28 pixels.
-    d: widths do not fall; 107,520 networks, 0.9 to 83 MMACs at 28 pixels.
-    e: depths do not fall; 14,700 networks, 0.9 to 83 MMACs at 28 pixels.
+    c: also one group width; 960,000 networks, 0.9 to 83 MMACs at 28 pixels.
+    d: widths do not decrease; 107,520 networks, 0.9 to 83 MMACs at 28 pixels.
+    e: depths do not decrease; 14,700 networks, 0.9 to 83 MMACs at 28 pixels.
     """
 
     def sample(answers: Answers) -> Config:
@@ -136,7 +136,7 @@ def _anynet(rung: AnyNet) -> Callable[[Answers], Config]:
 
 
 def _rising(values: range) -> list[tuple[int, ...]]:
-    """All ways to give the stages values that do not fall, the smaller ones first."""
+    """All non-decreasing assignments of values to stages, smaller ones first."""
     return list(combinations_with_replacement(values, STAGES))
 
 
@@ -145,9 +145,9 @@ def quantised_line(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Stage depths and widths of a RegNet (equations 2 to 4 of the paper).
 
-    Block j has u_j = initial_width + slope * j; its exponent s_j = log(u_j / initial_width) / log(step) is rounded, so
-    that blocks of one exponent form a stage of width initial_width * step^s. Exponents from `most_stages` - 1 upwards
-    are joined in the last stage, so that a small image is not halved too often (a departure from the paper).
+    Block j has u_j = initial_width + slope * j. Its exponent s_j = log(u_j / initial_width) / log(step) is rounded, and
+    blocks with the same exponent form a stage of width initial_width * step^s. Unlike in the paper, exponents from
+    `most_stages` - 1 upwards form one last stage, so that small images are not halved too often.
     """
     counts: dict[int, int] = {}
     for block in range(depth):
@@ -165,7 +165,7 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
 
 
 def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
-    """Book the network's cost."""
+    """Add the network's cost to the ledger."""
     _residual.walk(_network(config), ledger, num_classes)
 
 

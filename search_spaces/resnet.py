@@ -1,10 +1,10 @@
-"""ResNet: stages of residual blocks, basic or bottleneck; without shortcuts, its plain counterpart.
+"""ResNet: stages of basic or bottleneck residual blocks; without shortcuts, the plain network.
 
 Source: He et al. (2015); the blocks of *Dive into Deep Learning* 8.6 (convolution biases, no norm on the 1x1 shortcut).
-D2L assembles ResNet-18 only: `resnet34` to `resnet152` use its block conventions, and the `-torchvision` twins
-torchvision's, against whose published counts they are checked.
-`resnet-small`: a 3x3 stem with one pool in place of conv 7 s2 and pool, so that the stages work on 14, 7 and 4 pixels;
-one basic block a stage; torchvision's conventions.
+D2L builds only ResNet-18: `resnet34` to `resnet152` use its block conventions. The `-torchvision` twins use those of
+torchvision, and are checked against its published counts.
+`resnet-small`: a 3x3 stem with one pool instead of conv 7 s2 and pool, so that the stages work on 14, 7 and 4 pixels;
+one basic block per stage; torchvision's conventions.
 """
 
 from typing import Literal
@@ -21,7 +21,7 @@ from search_spaces._residual import Residual, Stage, Stem
 
 @dataclass(frozen=True, config=STRICT)
 class Config:
-    """Stage i has `depths[i]` blocks of `widths[i]` output channels; all stages but the first halve the map.
+    """Stage i has `depths[i]` blocks of `widths[i]` output channels; all stages except the first halve the map.
 
     A bottleneck block's inner width is a quarter of its output.
     """
@@ -71,7 +71,7 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
 
 
 def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
-    """Book the network's cost."""
+    """Add the network's cost to the ledger."""
     _residual.walk(_network(config), ledger, num_classes)
 
 

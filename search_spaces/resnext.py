@@ -1,8 +1,8 @@
 """ResNeXt: ResNet's bottleneck with a grouped 3x3 convolution; `groups` is its cardinality.
 
-Source: Xie et al. (2016). *Dive into Deep Learning* 8.6.5 calls `groups` what is really the group width (it passes
-groups = b // groups); here `groups` is the number of groups, and `group_width` the channels of each.
-`resnext-small`: three stages on 14, 7 and 4 pixels behind a 3x3 stem with one pool; 4 groups of 4, 8 and 16.
+Source: Xie et al. (2016). *Dive into Deep Learning* 8.6.5 uses the name `groups` for the group width (it passes
+groups = b // groups). Here `groups` is the number of groups, and `group_width` the channels of each.
+`resnext-small`: a 3x3 stem with one pool, then three stages on 14, 7 and 4 pixels; 4 groups of 4, 8 and 16.
 """
 
 from pydantic.dataclasses import dataclass
@@ -19,7 +19,7 @@ from search_spaces._residual import Residual, Stage, Stem
 class Config:
     """Stage i has `depths[i]` blocks of `widths[i]` output channels and round(width * bottleneck_ratio) inner ones.
 
-    Without `mixing` the 1x1 convolutions are in groups, too, so that groups exchange nothing within a block.
+    Without `mixing` the 1x1 convolutions are also grouped, so that groups exchange no information within a block.
     """
 
     depths: tuple[int, ...]
@@ -52,7 +52,7 @@ class Config:
 
     @property
     def group_widths(self) -> tuple[int, ...]:
-        """Channels of each group, one a stage."""
+        """Channels of each group, one number per stage."""
         return tuple(inner // self.groups for inner in self.bottleneck_widths)
 
 
@@ -78,7 +78,7 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
 
 
 def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
-    """Book the network's cost."""
+    """Add the network's cost to the ledger."""
     _residual.walk(_network(config), ledger, num_classes)
 
 

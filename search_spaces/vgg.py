@@ -1,4 +1,4 @@
-"""VGG: blocks of 3x3 convolutions, each block halved by a max-pool, and AlexNet's dense head.
+"""VGG: blocks of 3x3 convolutions, each followed by a max-pool that halves the map, and AlexNet's dense head.
 
 Source: Simonyan & Zisserman (2014); VGG-11 and its narrow form (widths / 4) as in *Dive into Deep Learning* 8.2.
 `vgg-small`: three blocks, since 28 and 32 pixels can be halved three times with a 3x3 or 4x4 map left; a head of 128.
@@ -27,7 +27,7 @@ from search_spaces._ledger import Ledger
 class Config:
     """Block i is `depths[i]` convolutions of `widths[i]` channels and a 2/2 max-pool; `norm`: batch norm.
 
-    `kernel` is 3 in VGG; others are for comparison with it.
+    `kernel` is 3 in VGG; other values are for comparisons.
     """
 
     depths: tuple[int, ...]
@@ -48,7 +48,7 @@ class Config:
 
 
 def sample(answers: Answers) -> Config:
-    """Two to four blocks of one to three convolutions, widths doubled at will, with and without batch norm.
+    """Two to four blocks of one to three convolutions, widths kept or doubled, with and without batch norm.
 
     These are 61,920 networks, 0.2 to 64 MMACs at 28 pixels.
     """
@@ -81,7 +81,7 @@ def build(config: Config, in_channels: int, num_classes: int) -> nn.Module:
 
 
 def walk(config: Config, ledger: Ledger, num_classes: int) -> None:
-    """Book the network's cost."""
+    """Add the network's cost to the ledger."""
     for depth, width in zip(config.depths, config.widths, strict=True):
         for _ in range(depth):
             ledger.conv(width, config.kernel, padding=config.kernel // 2)

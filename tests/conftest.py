@@ -22,20 +22,44 @@ from pipeline.workspace import Workspace
 CHECKOUT = Path(__file__).parents[1]
 
 
-COSTLY = ("searched", "reproduced", "clone", "server", "postgres", "browser")
-"""Fixtures of a module that take seconds to make."""
+COSTLY = ("clone", "browser", "searched", "server", "reproduced", "postgres")
+"""Fixtures of a module that take seconds to make, first those whose tests take longest together."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have pytest-xdist keep the order of the tests; by default it starts the groups with the most tests first."""
+    config.option.loadscopereorder = False
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the tests that share a costly fixture run in one worker (`--dist loadgroup`), so that it is made once.
+    """Run tests that share a costly fixture in one worker (`--dist loadgroup`), and start with what takes longest.
 
-    pytest-xdist 3.8 marks the groups in a field that pytest 9.2 no longer reads: hence an older pytest.
+    A long group that starts last keeps one worker busy while the others have nothing left. pytest-xdist 3.8 marks the
+    groups in a field that pytest 9.2 no longer reads, so an older pytest is installed.
     """
     for item in items:
-        shared = next((name for name in COSTLY if name in getattr(item, "fixturenames", ())), None)
+        shared = costly_fixture(item)
         if shared is not None:
             item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{shared}"))
+    items.sort(key=rank)
+
+
+def costly_fixture(item: pytest.Item) -> str | None:
+    """The costly fixture of a test, which names its group."""
+    return next((name for name in COSTLY if name in _fixtures(item)), None)
+
+
+def rank(item: pytest.Item) -> int:
+    """When a test starts: costly groups first, then tests that read the data, most of which train, then the others."""
+    shared = costly_fixture(item)
+    if shared is not None:
+        return COSTLY.index(shared)
+    return len(COSTLY) + ("prepared_fashion_mnist" not in _fixtures(item))
+
+
+def _fixtures(item: pytest.Item) -> tuple[str, ...]:
+    return tuple(getattr(item, "fixturenames", ()))
 
 
 settings.register_profile("convstudy", deadline=None)

@@ -11,7 +11,7 @@ import pytest
 from processes import LONGEST_SECONDS, wait_until, wait_until_ended
 
 from pipeline.errors import StorageError
-from pipeline.process import only_one, uninterrupted
+from pipeline.process import is_held, locked, only_one, uninterrupted
 
 HOLDER = """
 import sys, time
@@ -36,6 +36,21 @@ def test_a_held_lock_is_refused_naming_its_holder_and_free_once_the_holder_is_ki
     with only_one("run-resnet", tmp_path, patience_seconds=1):
         pass
     holder.stdout.close()
+
+
+def test_both_ways_to_wait_exclude_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "run-resnet.lock"
+
+    def refuse() -> None:
+        raise TimeoutError
+
+    with only_one("run/resnet", tmp_path, patience_seconds=0):
+        assert is_held("run/resnet", tmp_path) and path.read_text() == f"{os.getpid()}\n"
+        with pytest.raises(TimeoutError), locked(path, before_waiting=refuse):
+            pass
+    assert not is_held("run/resnet", tmp_path)
+    with locked(path), pytest.raises(StorageError, match="already running"), only_one("run/resnet", tmp_path, 0):
+        pass
 
 
 STAGE = """

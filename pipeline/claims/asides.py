@@ -9,9 +9,18 @@ import search_spaces
 from pipeline.claims.calculations.registry import figures
 from pipeline.claims.catalogue import Catalogue
 from pipeline.claims.estimates import ClaimRecords, estimate, unscaled
-from pipeline.claims.parts import Beside, CalculatedFigure, CostRatio, Ranking, TimedContrast, TrainedContrast
+from pipeline.claims.parts import (
+    BACKWARD_MEMORY,
+    Beside,
+    CalculatedFigure,
+    CostRatio,
+    Ranking,
+    TimedContrast,
+    TrainedContrast,
+)
 from pipeline.claims.verdicts import Aside
 from pipeline.cost.memory import saved_bytes_per_sample
+from pipeline.cost.table import count_costs
 from pipeline.errors import UsageError
 from pipeline.running.plans import as_reference, native_resolution, resolve_network
 
@@ -47,10 +56,10 @@ def cost_of_arm(catalogue: Catalogue, experiment: str, arm: str, cost: str) -> i
     network = catalogue.experiments[experiment].arms[arm].network
     family, config, reference = resolve_network(*as_reference(network, arm))
     resolution = native_resolution(reference, PIXELS)
-    if cost == "memory for backward":
+    if cost == BACKWARD_MEMORY:
         model = search_spaces.instantiate(family, config, resolution, CHANNELS, CLASSES, device="meta")
         return saved_bytes_per_sample(model, CHANNELS, resolution)
-    return int(getattr(search_spaces.price(family, config, resolution, CHANNELS, CLASSES), cost))
+    return int(count_costs(search_spaces.price(family, config, resolution, CHANNELS, CLASSES))[cost])
 
 
 def _contrast(item: TrainedContrast | TimedContrast | Ranking, catalogue: Catalogue, evidence: ClaimRecords) -> Aside:

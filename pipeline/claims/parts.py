@@ -15,6 +15,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from pipeline.claims.measures import TARGETED, MeasureName, Take
+from pipeline.cost.table import COSTS
 from pipeline.schema import STRICT
 
 Expected = Literal["lower", "higher", "equal", "not higher"]
@@ -22,6 +23,7 @@ Expected = Literal["lower", "higher", "equal", "not higher"]
 Scale = Literal["difference", "ratio", "correlation"]
 """Differences are analysed as they are, ratios as logarithms, correlations after Fisher's transformation."""
 TimedMeasure = Literal["training step", "inference", "peak memory"]
+BACKWARD_MEMORY = "memory for backward"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -253,15 +255,23 @@ class CalculatedFigure:
 
 @dataclass(frozen=True, config=STRICT)
 class CostRatio:
-    """The cost of arm `of` divided by that of arm `over`, for information."""
+    """The cost of arm `of` divided by that of arm `over`, for information.
+
+    `cost` is the key of a counted cost, or BACKWARD_MEMORY.
+    """
 
     kind: Literal["cost"]
     measure: str
     experiment: str
-    cost: Literal["params", "macs", "activations", "memory for backward"]
+    cost: str
     of: str
     over: str
     unit: str = "times"
+
+    def __post_init__(self) -> None:
+        known = (*(key for key, cost in COSTS.items() if cost.count is not None), BACKWARD_MEMORY)
+        if self.cost not in known:
+            raise ValueError(f"cost (={self.cost}) must be one of {', '.join(known)}")
 
 
 Beside = Annotated[

@@ -51,7 +51,7 @@ def count_with_fvcore(model: nn.Module, channels: int, resolution: int) -> Fvcor
 
 
 def count_with_torch(model: nn.Module, channels: int, resolution: int) -> int:
-    """MACs of one image by torch.utils.flop_counter; works on the meta device, where nothing is computed."""
+    """MACs of one image, counted by torch.utils.flop_counter. Works on the meta device, which computes nothing."""
     device = next(model.parameters()).device
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
@@ -62,7 +62,7 @@ def count_with_torch(model: nn.Module, channels: int, resolution: int) -> int:
 
 
 def layer_table(model: nn.Module, channels: int, resolution: int) -> tuple[LayerCost, ...]:
-    """One row a convolution, dense layer, norm or pool, in the order in which they run, for one image."""
+    """One row per convolution, dense layer, norm or pool, in the order in which they run, for one image."""
     rows: list[LayerCost] = []
 
     def note(name: str, module: nn.Module, _: object, output: Tensor) -> None:

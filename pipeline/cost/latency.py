@@ -1,4 +1,4 @@
-"""Seconds a batch takes in eval mode, by torch.utils.benchmark: float32, channels_last."""
+"""Seconds per batch in eval mode, float32 and channels_last, measured with torch.utils.benchmark."""
 
 import logging
 
@@ -8,14 +8,14 @@ from torch import nn
 from pipeline.machine import DeviceKind
 
 LONG_SECONDS = 0.5
-"""A batch that takes longer is run three times (their mean); a shorter one for `run_seconds` (the median of blocks)."""
+"""Longer batches run three times, and the mean counts. Shorter ones run for `run_seconds`, and the median counts."""
 
 
 def latency_seconds(
     model: nn.Module, channels: int, resolution: int, batch: int, device: DeviceKind, run_seconds: float, threads: int
 ) -> float:
     """Seconds of one forward pass of (batch, channels, resolution, resolution)."""
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it warns that no CUDA runtime is here
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it warns if there is no CUDA runtime
     from torch.utils.benchmark import Timer
 
     model = model.to(device).to(memory_format=torch.channels_last).eval()

@@ -1,7 +1,7 @@
-"""Limits on a network's costs, and how far a network is over them.
+"""Limits on a network's costs, and by how much a network exceeds them.
 
-The excess of a cost over its limit is relative: cost / limit - 1, positive where the limit is broken, so that limits on
-parameters and on seconds can be compared and given to a sampler alike.
+The excess is relative: cost / limit - 1, which is positive if the limit is exceeded. So a sampler can compare excesses
+in different units, such as parameters and seconds.
 """
 
 import math
@@ -14,7 +14,7 @@ from pipeline.errors import unknown_name
 
 
 class Limits(RootModel[dict[str, float | None]]):
-    """The largest cost allowed, by key of `pipeline.cost.table`; absent or None: no limit."""
+    """The maximum of each cost, by key of `pipeline.cost.table`. Absent or None means no limit."""
 
     model_config = ConfigDict(frozen=True, strict=True)
     root: dict[str, float | None] = {}
@@ -37,11 +37,11 @@ class Limits(RootModel[dict[str, float | None]]):
 
     @property
     def given(self) -> dict[str, float]:
-        """The limits that there are, by cost."""
+        """The limits that are set, by cost."""
         return {key: limit for key, limit in self.root.items() if limit is not None}
 
     def excess(self, costs: Mapping[str, float]) -> dict[str, float]:
-        """Cost / limit - 1 for each cost that is limited and known; positive where the limit is broken."""
+        """Cost / limit - 1 for each limited cost in `costs`; positive if the limit is exceeded."""
         return {key: costs[key] / limit - 1 for key, limit in self.given.items() if key in costs}
 
 

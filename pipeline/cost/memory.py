@@ -14,9 +14,8 @@ OPTIMIZER_COPIES = 3
 def saved_bytes_per_sample(model: nn.Module, channels: int, resolution: int) -> int:
     """Bytes autograd keeps for the backward pass of one more image, in train mode and float32.
 
-    Weights are excluded and storages counted once (an in-place or shared tensor is not counted twice). Taken as the
-    difference between batches of 4 and 2, so that what a batch keeps once (batch statistics) does not count. Works on
-    the meta device.
+    Weights are excluded, and a storage that several tensors share counts once. Computed as the difference between
+    batches of 4 and 2, so that memory per batch (such as batch statistics) does not count. Works on the meta device.
     """
     model.train()
     four, two = (_saved_bytes(model, batch, channels, resolution) for batch in (4, 2))
@@ -43,11 +42,11 @@ def _saved_bytes(model: nn.Module, batch: int, channels: int, resolution: int) -
 def training_memory(
     model: nn.Module, channels: int, resolution: int, batch: int, device: DeviceKind
 ) -> tuple[int, str]:
-    """Bytes at the peak of one training step at `batch` images, and how they were taken.
+    """Peak memory in bytes of a training step with `batch` images, and how it was determined.
 
-    On CUDA the allocator's peak over a real step, in the precision in which such a card trains; raises
-    torch.OutOfMemoryError where the card has less. On CPU there is no such counter: saved tensors of the batch plus
-    weights, gradients and momentum.
+    On CUDA it is the allocator's peak in a real step, in the card's usual precision; raises torch.OutOfMemoryError if
+    the card has less memory. On CPU, which has no such counter, it is the sum of the batch's saved tensors, weights,
+    gradients and momentum.
     """
     if device == "cpu":
         weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())

@@ -19,7 +19,7 @@ from search_spaces import Family
 BATCHES = (1, 128)
 TRAINING_BATCH = 128
 BYTES_EACH = 4
-"""Of a weight, or of an element of a map, in float32."""
+"""Bytes of a weight, or of an element of a map, in float32."""
 
 
 def profile_network(
@@ -34,16 +34,16 @@ def profile_network(
     run_seconds: float = 0.2,
     threads: int = 1,
 ) -> CostProfile:
-    """Count, and unless `latency` is off time, one network for (channels, resolution, resolution) images.
+    """Count the costs of one network for (channels, resolution, resolution) images, and measure them with `latency`.
 
     `run_seconds` is the time to spend on each latency, `threads` the number of CPU threads for it. Raises UsageError if
-    the resolution is too small for the network (the message has the smallest), or if the weights and maps of one image
-    do not fit into free memory.
+    the resolution is too small for the network (the message names the smallest), or if the weights and maps of one
+    image do not fit in free memory.
     """
     price = search_spaces.price(family, config, resolution, channels, classes)
     least, free = BYTES_EACH * (price.params + price.activations), psutil.virtual_memory().available
     if least > free:
-        raise UsageError(f"{name} takes at least {least / 2**30:.1f} GiB to run, and {free / 2**30:.1f} GiB are free")
+        raise UsageError(f"{name} needs at least {least / 2**30:.1f} GiB to run, but {free / 2**30:.1f} GiB are free")
     shapes = search_spaces.instantiate(family, config, resolution, channels, classes, device="meta")
     model = search_spaces.instantiate(family, config, resolution, channels, classes)
     fvcore = count_with_fvcore(model, channels, resolution)
@@ -99,11 +99,11 @@ def describe(profile: CostProfile) -> str:
     lines = [
         f"{profile.name} ({profile.family}) for {profile.channels} x {profile.resolution} x {profile.resolution} "
         f"images, {profile.classes} classes",
-        f"parameters        {profile.params:,} (of which dense {profile.params_dense:,})",
+        f"parameters        {profile.params:,} (dense layers: {profile.params_dense:,})",
         f"MACs              {profile.macs:,} (multiply-accumulates of convolutions and dense layers, one image)",
         f"fvcore's total    {profile.fvcore_total:,} (adds norms and adaptive pools; not counted by it: {uncounted})",
         f"activations       {profile.activations:,} (elements of all convolution outputs)",
-        f"saved for backward {profile.saved_bytes_per_sample / 2**20:.2f} MiB an image (float32)",
+        f"saved for backward {profile.saved_bytes_per_sample / 2**20:.2f} MiB per image (float32)",
     ]
     if profile.latency_seconds is not None:
         lines += [

@@ -1,7 +1,7 @@
-"""The table of costs: what a network costs in a search, one row a cost.
+"""The cost table: what a network can cost in a search, one row per cost.
 
 Options, limits, objectives, the gate, records, tables and hypervolume follow from the rows. To add a cost, add a row
-and its function. Nothing here loads PyTorch before a cost is measured.
+and its function. PyTorch is loaded only when a cost is measured.
 """
 
 import math
@@ -26,9 +26,9 @@ class Unit:
     Attributes:
         is_whole: whether values are whole numbers.
         rule, example: what a user must type.
-        suffixes: what follows the number, with its factor.
-        show: a value as a reader wants it, rounded.
-        show_exactly: a value with all digits that tell it from its neighbours.
+        suffixes: suffix of the number -> factor.
+        show: formats a value, rounded.
+        show_exactly: formats a value with all significant digits.
     """
 
     is_whole: bool
@@ -39,7 +39,7 @@ class Unit:
     show_exactly: Callable[[float], str]
 
     def read(self, text: str, option: str) -> float:
-        """The value a user typed: "40M" is 40,000,000, "5ms" is 0.005; raises UsageError naming the option."""
+        """Parse what a user typed: "40M" is 40,000,000, "5ms" is 0.005. Raises UsageError naming the option."""
         match = re.fullmatch(r"(\d+(?:\.\d+)?) *([A-Za-z]*)", text.strip())
         factors = {suffix.lower(): factor for suffix, factor in self.suffixes.items()}
         if match is None or match[2].lower() not in factors:
@@ -50,7 +50,7 @@ class Unit:
         return self.exact(value)
 
     def exact(self, value: float) -> float:
-        """The value as records hold it: an int where values are whole."""
+        """The value as stored in records: an int if the unit has whole values."""
         return round(value) if self.is_whole else float(value)
 
 
@@ -78,7 +78,7 @@ SECONDS = Unit(
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a measured cost depends on, apart from the network: its images, the batch it trains with, the device."""
+    """What a measured cost depends on besides the network: images, training batch and device."""
 
     resolution: int
     channels: int
@@ -89,18 +89,19 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Cost:
-    """One row of the table; either `count` or `measure` gives the cost.
+    """One row of the table. It has either `count` or `measure`.
 
     Attributes:
-        key: in records and limits.
-        name: among objectives, and in the option of its limit.
-        noun: in words, plural.
-        count: its value, from the counts of a Config in closed form.
-        measure: its value, of a network that is built for it.
+        key: its key in records and limits.
+        name: its name among objectives, and in the option of its limit.
+        noun: its name in sentences, plural.
+        unit: unit of its values.
+        count: computes it from the closed-form counts of a Config.
+        measure: measures it on a network built for this purpose.
         is_timed: whether other trainings must pause while it is measured.
         is_objective: whether a search can minimise it.
-        null_in_plans: whether a plan without such a limit writes it as null. The names of studies depend on it, so that
-            it stays as it is for the first five costs, and is False for all others.
+        null_in_plans: whether a plan without this limit writes it as null. Study names depend on it, so it stays True
+            for the first five costs, and is False for all others.
     """
 
     key: str
@@ -115,12 +116,12 @@ class Cost:
 
     @property
     def option(self) -> str:
-        """The option of `convstudy search` that limits it."""
+        """The option of `convstudy search` that limits this cost."""
         return f"--max-{self.name.replace('_', '-')}"
 
 
 def _latency_seconds(design: "Design", at: Conditions) -> float:
-    """Seconds of one image in eval mode, float32, one thread, median."""
+    """Median seconds of one image in eval mode, float32, with one thread."""
     import search_spaces
     from pipeline.cost.latency import latency_seconds
 
@@ -129,7 +130,7 @@ def _latency_seconds(design: "Design", at: Conditions) -> float:
 
 
 def _train_memory_bytes(design: "Design", at: Conditions) -> float:
-    """Of one training step at the recipe's batch, as for a CPU: saved tensors, weights, gradients, momentum."""
+    """Memory of a training step with the recipe's batch: saved tensors, weights, gradients, momentum, as on a CPU."""
     import search_spaces
     from pipeline.cost.memory import training_memory
 
@@ -153,21 +154,21 @@ COSTS: dict[str, Cost] = {
         ),
     )
 }  # fmt: skip
-"""All costs by key, in the order in which they are shown."""
+"""All costs by key, in display order."""
 
 
 def count_costs(price: "Price") -> dict[str, float]:
-    """The costs that are counted, by key."""
+    """The counted costs, by key."""
     return {key: cost.count(price) for key, cost in COSTS.items() if cost.count is not None}
 
 
 def shown(costs: Mapping[str, float]) -> str:
-    """Costs by key, in words and exactly, so that none seems to be within a limit: "macs 323,328, params 1,010"."""
+    """Costs with all digits, so that rounding never hides an exceeded limit: "macs 323,328, params 1,010"."""
     return ", ".join(f"{key} {cost.unit.show_exactly(costs[key])}" for key, cost in COSTS.items() if key in costs)
 
 
 def objective_names() -> list[str]:
-    """All that a search can minimise: the error, and costs by name."""
+    """Everything a search can minimise: the error, and costs by name."""
     return ["error", *(cost.name for cost in COSTS.values() if cost.is_objective)]
 
 
@@ -178,5 +179,5 @@ def costs_among(objectives: Sequence[str]) -> list[Cost]:
 
 
 def main_cost(objectives: Sequence[str]) -> Cost:
-    """The cost that says which networks are equally dear: the first one among the objectives, else MACs."""
+    """The cost by which networks are matched: the first one among the objectives, else MACs."""
     return next(iter(costs_among(objectives)), COSTS["macs"])

@@ -1,7 +1,7 @@
-"""Prepared arrays as training reads them: verified against the manifest, then mapped into memory, never copied.
+"""Opens prepared arrays: verifies them against the manifest, then maps them into memory without copying.
 
-Training and validation data have one door and test data another, so that what opens the test split can be found by
-name: only an evaluation that was asked for calls `open_test_data`.
+Test data have a function of their own, `open_test_data`, so that all code that reads the test split is easy to find.
+Only evaluations that were requested by name call it.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ class Split:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """All that a training may see: the splits to learn from and to select by."""
+    """All data that a training may use: the train and validation splits."""
 
     manifest: Manifest
     train: Split
@@ -34,18 +34,18 @@ class TrainingData:
 
 
 def open_training_data(folder: Path) -> TrainingData:
-    """The train and validation splits in `folder`; raises DataError when absent or not what the manifest says."""
+    """Open the train and validation splits; raises DataError if they are missing or differ from the manifest."""
     manifest = load_manifest(folder)
     return TrainingData(manifest, _open(folder, manifest, "train"), _open(folder, manifest, "validation"))
 
 
 def open_test_data(folder: Path) -> Split:
-    """The test split in `folder`, for an evaluation asked for by name, after selection; raises DataError as above."""
+    """Open the test split, for an evaluation after selection; raises DataError as `open_training_data` does."""
     return _open(folder, load_manifest(folder), "test")
 
 
 def verify(folder: Path, splits: Iterable[SplitName] = SPLITS) -> None:
-    """Raise DataError, naming the file and both checksums, unless every byte is what the manifest says."""
+    """Raise DataError, with the file and both checksums, if any byte differs from the manifest."""
     manifest = load_manifest(folder)
     for split in splits:
         _verify(folder, manifest, split)

@@ -1,7 +1,7 @@
-"""Images of the user's own, listed by a folder or a CSV table: checked, decoded once, and split.
+"""Reads a user's own images, listed by a folder or a CSV table: checks, decodes and splits them.
 
-Every problem is found in one pass and reported in one error. One image at a time is in memory; pixels go to a scratch
-file from which the splits are then written.
+All problems are found in one pass and reported in one error. Only one image at a time is in memory: pixels go to a
+scratch file, from which the splits are written.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ DEFAULT_SIDE = 32
 
 
 def read_listed(source: str, listing: Listing, options: ReadOptions) -> RawImages:
-    """The listed images, split; raises DataError with every problem that `skip_bad` does not leave out."""
+    """Read and split the listed images; raises DataError with all problems, except those that `skip_bad` skips."""
     problems = list(listing.problems)
     group_of = _groups(listing.items, options.group_by, problems)
     headers = _headers(list(group_of), problems)
@@ -64,7 +64,7 @@ def read_listed(source: str, listing: Listing, options: ReadOptions) -> RawImage
 
 
 def _groups(items: list[Item], pattern: re.Pattern[str] | None, problems: list[Problem]) -> dict[Item, str | None]:
-    """The group of each item; None for all of them without a pattern."""
+    """The group of each item; None without a pattern."""
     if pattern is None:
         return dict.fromkeys(items)
     groups: dict[Item, str | None] = {}
@@ -89,7 +89,7 @@ def _headers(items: list[Item], problems: list[Problem]) -> dict[Item, Header]:
 
 
 def _own_side(headers: list[Header]) -> int:
-    """The images' own side if all are equal squares of at most 64 pixels, else 32."""
+    """The side of the images if all are squares of one size up to 64 pixels, else 32."""
     sizes = {size for header in headers for size in (header.width, header.height)}
     return sizes.pop() if len(sizes) == 1 and max(sizes) <= LARGEST_OWN_SIDE else DEFAULT_SIDE
 
@@ -97,7 +97,7 @@ def _own_side(headers: list[Header]) -> int:
 def _decode(
     items: list[Item], side: int, gray: bool, scratch: Path, conversions: Conversions, problems: list[Problem]
 ) -> tuple[list[Item], str]:
-    """Write the pixels of all readable items to `scratch`, one after the other; these items and their files' digest."""
+    """Write the pixels of all readable items to `scratch`. Returns these items and a digest of their files."""
     readable = []
     digest = hashlib.sha256()
     with scratch.open("wb") as file:
@@ -121,7 +121,7 @@ def _split(
     seed: int,
     problems: list[Problem],
 ) -> Codes:
-    """Fill the splits that the user did not give out of train, groups kept whole."""
+    """Fill the splits that the user did not give from train, keeping groups together."""
     missing = tuple(code for code, name in enumerate(SPLITS) if code != TRAIN and name not in given)
     if all(group is None for group in groups):
         return carve_missing(labels, splits, missing, seed)
@@ -137,7 +137,7 @@ def _split(
 
 
 def _too_small(labels: Labels, splits: Codes, class_names: tuple[str, ...]) -> list[Problem]:
-    """The classes that have not enough images in each split."""
+    """The classes with too few images in a split."""
     problems = []
     for label, name in enumerate(class_names):
         counts = np.bincount(splits[labels == label], minlength=len(SPLITS))
@@ -154,12 +154,12 @@ def _bad(item: Item, error: BadImageError) -> Problem:
 
 
 def _refuse(source: str, problems: list[Problem], skip_bad: bool) -> None:
-    """Raise DataError for the problems that cannot or shall not be skipped, in the order of their paths."""
+    """Raise DataError for all problems that are not skipped, sorted by path."""
     fatal = [problem for problem in problems if not (skip_bad and problem.skippable)]
     if not fatal:
         return
     title = f"{source!r} has {len(fatal)} problem{'s' * (len(fatal) > 1)}:"
     message = "\n  ".join([title, *sorted(str(problem) for problem in fatal)])
     if not skip_bad and any(problem.skippable for problem in fatal):
-        message += "\nMend these, or leave out the files that cannot be used with --skip-bad."
+        message += "\nFix these, or skip the unusable files with --skip-bad."
     raise DataError(message)

@@ -1,7 +1,7 @@
-"""IDX files (the format of MNIST and its kin) and the gzip around them, read without trusting either.
+"""Reads IDX files (the format of MNIST), gzipped or not, without trusting their content.
 
 A file starts with two zero bytes, a type (8: unsigned byte), the number of dimensions, and each dimension as a
-big-endian 32-bit number; the values follow. Sizes are checked before anything is taken from them.
+big-endian 32-bit number. The values follow. Sizes are checked before they are used.
 """
 
 import gzip
@@ -15,11 +15,11 @@ import numpy.typing as npt
 from pipeline.errors import DataError
 
 LARGEST_CONTENT_BYTES = 64 * 2**20
-"""Above 60,000 images of 28 x 28 (47 MB); a file that unpacks to more is refused before it fills the memory."""
+"""Larger content is refused before it fills the memory. 60,000 images of 28 x 28 have 47 MB."""
 
 
 def read_content(path: Path) -> bytes:
-    """The uncompressed bytes of an IDX file, gzipped or not; raises DataError when unreadable, cut short or vast."""
+    """Read the uncompressed bytes of an IDX file; raises DataError if it is unreadable, cut short or too large."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             content = file.read(LARGEST_CONTENT_BYTES + 1)
@@ -32,7 +32,7 @@ def read_content(path: Path) -> bytes:
 
 
 def parse_idx(content: bytes, where: str) -> npt.NDArray[np.uint8]:
-    """The uint8 array in IDX `content`, a view of it; raises DataError, naming `where`, for anything else."""
+    """A view of IDX `content` as uint8 array; raises DataError with `where` for other content."""
     if len(content) < 4 or content[:2] != b"\0\0":
         raise DataError(f"{where} is not an IDX file")
     kind, dimensions = content[2], content[3]

@@ -1,7 +1,7 @@
-"""One image file as uint8 pixels: opened without trust, brought to 8 bits, upright, flat, square and of one size.
+"""Reads an untrusted image file as uint8 pixels: 8 bits, upright, opaque, square and of one size.
 
-Only the formats named here are tried, whatever a file is called. What is done to an image is counted under the names
-in `Conversions`; what cannot be done is refused with a reason and a fix.
+Only the formats in FORMATS are tried, whatever the file's extension. Changes to images are counted in `Conversions`.
+Unusable images are refused with a reason and a fix.
 """
 
 import struct
@@ -21,11 +21,11 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
 LARGEST_PIXELS = 50_000_000
-"""Of an image to be decoded, which then takes at most 16 bytes a pixel, 800 MB (WebP; the others take half)."""
+"""Limit on a decoded image, which takes up to 16 bytes per pixel, 800 MB (WebP; other formats take half)."""
 
 GRAY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 
-UPRIGHT = {  # EXIF orientation -> what undoes it
+UPRIGHT = {  # EXIF orientation -> transposition that undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -39,7 +39,7 @@ Conversions = Counter[str]
 
 
 class BadImageError(Exception):
-    """A file that is no usable image, why, and what mends it."""
+    """A file that is not a usable image, with the reason and a fix."""
 
     def __init__(self, reason: str, fix: str) -> None:
         super().__init__(reason)
@@ -49,7 +49,7 @@ class BadImageError(Exception):
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of an image before its pixels are decoded; size in pixels."""
+    """Properties of an image that are known before decoding; size in pixels."""
 
     width: int
     height: int
@@ -63,7 +63,7 @@ def read_header(path: Path) -> Header:
 
 
 def read_image(path: Path, side: int, gray: bool, conversions: Conversions) -> npt.NDArray[np.uint8]:
-    """The pixels (C, side, side) of an image file, its conversions counted; raises BadImageError.
+    """Read the pixels (C, side, side) of an image file and count its conversions; raises BadImageError.
 
     The centre square of the shorter side is resized (bilinear, antialiased). C is 1 if `gray`, else 3.
     """
@@ -75,7 +75,7 @@ def read_image(path: Path, side: int, gray: bool, conversions: Conversions) -> n
 
 
 def resized(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
-    """Images (N, C, H, W) as (N, C, side, side), by the same rule as `read_image`."""
+    """Resize images (N, C, H, W) to (N, C, side, side), in the same way as `read_image`."""
     planes = pixels.reshape(-1, *pixels.shape[2:])
     small = [np.asarray(_centre_square(Image.fromarray(plane), side)) for plane in planes]
     return np.stack(small).reshape(*pixels.shape[:2], side, side)
@@ -100,7 +100,7 @@ def _pixels(image: ImageFile.ImageFile, side: int, gray: bool, done: set[str]) -
     if picture.mode == "RGBA":
         done.add("alpha composited on white")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    if orientation in UPRIGHT:  # a square may as well be turned after it was cut out and resized
+    if orientation in UPRIGHT:  # turning the resized square is cheaper, with the same result
         picture = picture.transpose(UPRIGHT[orientation])
     if was_gray and not gray:
         done.add("gray to RGB")
@@ -109,7 +109,7 @@ def _pixels(image: ImageFile.ImageFile, side: int, gray: bool, done: set[str]) -
 
 
 def _flattenable(image: Image.Image, gray: bool, done: set[str]) -> Image.Image:
-    """The image as L, RGB, or RGBA where it has transparency, 8 bits a value."""
+    """Convert to 8 bits per value in mode L, RGB, or RGBA if the image has transparency."""
     if image.mode == "I" or image.mode.startswith("I;16"):
         return _eight_bits(image)
     if image.mode in ("P", "PA"):
@@ -126,12 +126,12 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     """16-bit gray scaled to 8 bits: 65535 becomes 255."""
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 65_535:
-        raise BadImageError("its values lie outside 16 bits", "save it with 8 or 16 bits")
+        raise BadImageError("its values exceed 16 bits", "save it with 8 or 16 bits")
     return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
 
 
 def _centre_square(image: Image.Image, side: int) -> Image.Image:
-    """The largest centred square, resized; no larger picture arises on the way, however long the image is."""
+    """The largest centred square, resized, without a larger intermediate image."""
     shorter = min(image.size)
     left, top = (image.width - shorter) / 2, (image.height - shorter) / 2
     return image.resize((side, side), Image.Resampling.BILINEAR, box=(left, top, left + shorter, top + shorter))
@@ -142,7 +142,7 @@ def _is_gray(image: Image.Image) -> bool:
 
 
 def _has_gray_palette(image: Image.Image) -> bool:
-    """Whether all colours of a PNG's or GIF's palette are grays; asked before the pixels are decoded."""
+    """Whether all colours of a palette are gray; to be called before the pixels are decoded."""
     if image.mode != "P" or image.palette is None or (image.palette.rawmode or image.palette.mode) != "RGB":
         return False
     red, green, blue = (bytes(image.palette.palette)[channel::3] for channel in range(3))
@@ -150,7 +150,7 @@ def _has_gray_palette(image: Image.Image) -> bool:
 
 
 def _raw_mode(image: Image.Image) -> str:
-    """How the file stores its values ("RGB;16B", …), which Pillow's mode does not always tell."""
+    """How the file stores its values, such as "RGB;16B". Pillow's mode does not always show it."""
     tiles = getattr(image, "tile", None)
     arguments = tiles[0].args if tiles else ""
     return str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
@@ -170,12 +170,12 @@ UNREADABLE = (
     struct.error,
     zlib.error,
 )
-"""Pillow lets through whatever its parsers stumble over; on a file of a user's it all means the same."""
+"""What Pillow's parsers raise for damaged files."""
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
-    """An image opened for its header, within the limits; whatever fails inside becomes a BadImageError."""
+    """Open an image within the limits. Failures inside the block become a BadImageError."""
     try:
         if path.stat().st_size == 0:
             raise BadImageError("the file is empty", "copy it again or remove it")
@@ -190,7 +190,7 @@ def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     except Image.DecompressionBombError as error:
         raise _bomb("a decompression bomb") from error
     except UnidentifiedImageError as error:
-        raise BadImageError("its content is no image that can be read", "replace or remove it") from error
+        raise BadImageError("its content is not a readable image", "replace or remove it") from error
     except UNREADABLE as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise BadImageError(f"it cannot be decoded: {reason}", "copy it again or remove it") from error

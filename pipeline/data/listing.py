@@ -1,8 +1,8 @@
-"""Which image files a user names, by a folder of class folders or a CSV table, and what is wrong with the naming.
+"""Lists a user's image files, from a folder of class folders or a CSV table, and the faults of their names.
 
-FOLDER/<class>/*.png, or FOLDER/{train,validation,test}/<class>/*.png, or a CSV with columns path, label and, if wanted,
-split, its paths relative to its own folder. Names are untrusted data: every file and link must resolve inside the
-folder, and names are printed by `repr`. Files are sorted by name, whatever order the file system returns.
+The source is FOLDER/<class>/*.png, or FOLDER/{train,validation,test}/<class>/*.png, or a CSV with the columns path,
+label and optionally split, with paths relative to the CSV. Names are untrusted data: all files and links must resolve
+inside the folder, and names are printed with `repr`. Files are sorted by name, independently of the file system.
 """
 
 import csv
@@ -28,7 +28,7 @@ SPLIT_NAMES: dict[str, SplitName] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault of the user's data; `skippable` if leaving the file out mends it."""
+    """One fault of the user's data; `skippable` if it is enough to skip the file."""
 
     path: str
     class_name: str | None
@@ -43,7 +43,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Item:
-    """One image file: where it is, its path relative to the source (how it is named), its class and split."""
+    """One image file: its path, the path relative to the source (used in messages), its class and split."""
 
     path: Path
     relative: str
@@ -53,7 +53,7 @@ class Item:
 
 @dataclass
 class Listing:
-    """The files of a source, the classes it names (in which split), and what was wrong or ignored on the way."""
+    """The files of a source, its classes by split, problems, and the number of ignored files."""
 
     items: list[Item] = field(default_factory=list)
     classes: set[tuple[SplitName | None, str]] = field(default_factory=set)
@@ -62,12 +62,12 @@ class Listing:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """All classes, in the order of their names."""
+        """All classes, sorted by name."""
         return tuple(sorted({nfc(name) for _, name in self.classes}))
 
 
 def list_folder(folder: Path) -> Listing:
-    """The images of a folder of class folders, with or without split folders above these."""
+    """List the images of a folder of class folders, with or without split folders above them."""
     root = folder.resolve()
     listing = Listing()
     top = _folders(root, root, listing)
@@ -79,7 +79,7 @@ def list_folder(folder: Path) -> Listing:
             split = SPLIT_NAMES.get(name.casefold())
             if split is None:
                 fix = f"remove it, or rename it to one of {', '.join(SPLIT_NAMES)}"
-                listing.problems.append(Problem(name, None, "it lies beside the split folders", fix))
+                listing.problems.append(Problem(name, None, "it lies next to the split folders", fix))
                 continue
             for class_name, class_folder in _folders(path, root, listing):
                 _list_class(class_folder, root, class_name, split, listing)
@@ -90,7 +90,7 @@ def list_folder(folder: Path) -> Listing:
 
 
 def list_table(table: Path) -> Listing:
-    """The images that a CSV file names; raises DataError when it is no such table."""
+    """List the images that a CSV file names; raises DataError if it is not such a table."""
     root = table.resolve().parent
     listing = Listing()
     seen: set[Path] = set()
@@ -118,7 +118,7 @@ def list_table(table: Path) -> Listing:
 
 
 def nfc(name: str) -> str:
-    """A name in Unicode's composed form, so that file systems which decompose names change nothing."""
+    """A name in Unicode's composed form, since some file systems decompose names."""
     return unicodedata.normalize("NFC", name)
 
 
@@ -130,7 +130,7 @@ class _FaultError(Exception):
 
 
 def _folders(parent: Path, root: Path, listing: Listing) -> list[tuple[str, Path]]:
-    """The folders in `parent` by name; images lying beside them are problems, other files are ignored."""
+    """The folders in `parent`, by name. Images next to them are problems, other files are ignored."""
     found = []
     for path, relative in _entries(parent, root, listing):
         try:
@@ -146,7 +146,7 @@ def _folders(parent: Path, root: Path, listing: Listing) -> list[tuple[str, Path
 
 
 def _has_split_folders(top: list[tuple[str, Path]]) -> bool:
-    """Whether the top folders are splits, not classes: one is called train, and holds folders."""
+    """Whether the top folders are splits: one is called train and contains folders."""
     return any(name.casefold() == "train" and any(path.is_dir() for path in folder.iterdir()) for name, folder in top)
 
 
@@ -165,7 +165,7 @@ def _list_class(folder: Path, root: Path, class_name: str, split: SplitName | No
 
 
 def _finished(listing: Listing) -> Listing:
-    """The listing in the order of its names, with what is wrong with the names of its classes."""
+    """Sort the listing by name, and add the problems of class names."""
     listing.items.sort(key=lambda item: (nfc(item.relative), item.relative))
     alike = defaultdict(set)
     for split, name in listing.classes:
@@ -176,13 +176,13 @@ def _finished(listing: Listing) -> Listing:
         in_one_split = len({split for split, _ in members}) < len(members)
         if in_one_split or len({nfc(name) for _, name in members}) > 1:
             names = sorted({name for _, name in members})
-            reason = f"its name is that of {', '.join(map(ascii, names[1:]))} but for case or Unicode form"
+            reason = f"its name differs from {', '.join(map(ascii, names[1:]))} only in case or Unicode form"
             listing.problems.append(Problem(names[0], names[0], reason, "merge or rename them", skippable=False))
     return listing
 
 
 def _rows(table: Path) -> Iterator[tuple[int, dict[str | None, str | None]]]:
-    """The rows of a CSV file by column, each with its line number."""
+    """The rows of a CSV file as mappings from column to value, each with its line number."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, strict=True)
@@ -198,7 +198,7 @@ def _rows(table: Path) -> Iterator[tuple[int, dict[str | None, str | None]]]:
 
 
 def _entries(folder: Path, root: Path, listing: Listing) -> list[tuple[Path, str]]:
-    """What lies in a folder, hidden files apart, by name, each with its path relative to `root`."""
+    """The entries of a folder except hidden ones, sorted by name, each with its path relative to `root`."""
     try:
         paths = sorted(folder.iterdir(), key=lambda path: path.name)
     except OSError as error:
@@ -209,21 +209,21 @@ def _entries(folder: Path, root: Path, listing: Listing) -> list[tuple[Path, str
 
 
 def _regular_file(path: Path, root: Path) -> Path:
-    """The file that `path` means, links followed."""
+    """The file at `path`, with links resolved."""
     resolved = _inside(path, root)
     if not resolved.is_file():
-        raise _FaultError("it is no regular file", "remove it")
+        raise _FaultError("it is not a regular file", "remove it")
     return resolved
 
 
 def _inside(path: Path, root: Path) -> Path:
-    """What `path` means, links followed, if it is there and inside `root`."""
+    """Resolve the links of `path`, which must exist and lie inside `root`."""
     try:
         resolved = path.resolve(strict=True)
-    except RuntimeError as error:  # Python before 3.13, at a link that leads to itself
+    except RuntimeError as error:  # Python before 3.13, for a link to itself
         raise _FaultError("it is a link that leads back to itself", "remove it") from error
     except ValueError as error:
-        raise _FaultError("it is no possible path", "correct it") from error
+        raise _FaultError("it is not a valid path", "correct it") from error
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise _FaultError("it is a link that leads back to itself", "remove it") from error

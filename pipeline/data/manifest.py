@@ -41,7 +41,7 @@ class SplitFiles:
 
 
 class DataShape(Protocol):
-    """What a plan needs of a data set: the summary in a record has it, and the manifest of a prepared one."""
+    """The properties of a data set that plans need. Both Manifest and DataSummary have them."""
 
     @property
     def name(self) -> str:
@@ -49,7 +49,7 @@ class DataShape(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Over all that shapes a training."""
+        """Hash of everything that affects a training."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -69,15 +69,15 @@ class Manifest:
     """One prepared data set.
 
     Attributes:
-        source: what it was made from: a named source, or "folder NAME" or "table NAME".
-        versions: of the libraries that shaped the arrays.
+        source: a named source, "folder NAME" or "table NAME".
+        versions: versions of the libraries that affect the arrays.
         image_shape: (C, H, W) of every image.
-        mean, std: per channel, of the training split alone, scaled to [0, 1]; the std of a constant channel is 1.
-        duplicates: for "train-validation", "train-test" and "validation-test" the images of the later split whose
-            pixels occur in the earlier one, under "… with another label" those of them that bear a label there which
-            is not theirs, and under "… nearly alike" those that show the same picture, stored otherwise, or seem to.
+        mean, std: per channel, of the training split only, scaled to [0, 1]; the std of a constant channel is 1.
+        duplicates: for "train-validation", "train-test" and "validation-test", the number of images of the later split
+            whose pixels also occur in the earlier one; under "… with another label", those with a different label
+            there; under "… nearly alike", those that seem to be another copy of the same picture.
         raw_files: checksum ("md5:…" or "sha256:…") of the uncompressed content of each raw file.
-        conversions: how many images were changed in which way, or left out, while they were read.
+        conversions: kind of change -> number of images that were changed in this way, or skipped, when read.
     """
 
     schema: Literal["manifest/1"]
@@ -106,9 +106,10 @@ class Manifest:
 
     @property
     def fingerprint(self) -> str:
-        """20 hexadecimal digits over exactly what shapes a training, so neither the test split nor any name or path.
+        """Hash of everything that affects a training, 20 hexadecimal digits.
 
-        Covers the train and validation arrays, the normalisation, and the class names.
+        It covers the train and validation arrays, the normalisation and the class names, but neither the test split nor
+        names of data sets nor paths.
         """
         train, validation = self.splits["train"], self.splits["validation"]
         arrays = [train.images_sha256, train.labels_sha256, validation.images_sha256, validation.labels_sha256]
@@ -116,14 +117,14 @@ class Manifest:
 
     @property
     def test_fingerprint(self) -> str:
-        """20 hexadecimal digits over the images and labels of the test split: a test score counts on these alone."""
+        """Hash of the test split's images and labels, 20 hexadecimal digits. Test scores count only for this split."""
         test = self.splits["test"]
         return sha256_text(canonical_json([test.images_sha256, test.labels_sha256]))[:20]
 
 
 @dataclass(frozen=True, config=STRICT)
 class DataSummary:
-    """The data set a record rests on: enough to name it in a report without opening it."""
+    """The data set of a record: enough to describe it in a report without opening it."""
 
     name: str
     source: str
@@ -135,10 +136,10 @@ class DataSummary:
 
 
 def load_manifest(folder: Path) -> Manifest:
-    """The manifest in `folder`; raises DataError when the data set is not prepared, or the manifest is damaged."""
+    """Read the manifest in `folder`; raises DataError if the data set is not prepared or the manifest is damaged."""
     path = folder / MANIFEST_FILE
     if not path.exists():
-        from pipeline.data.sources import how_to_prepare  # which itself needs the manifest's types
+        from pipeline.data.sources import how_to_prepare  # it imports this module
 
         raise DataError(f"{folder.name} is not prepared: run `{how_to_prepare(folder.name)}`")
     try:
@@ -163,7 +164,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def summary(manifest: Manifest) -> DataSummary:
-    """What a report says of the data set without opening it."""
+    """The description of the data set for records."""
     return DataSummary(
         name=manifest.name,
         source=manifest.source,

@@ -1,8 +1,8 @@
-"""How the four IDX files of Fashion-MNIST, MNIST and KMNIST are obtained: the first way that works; each is reported.
+"""Obtains the four IDX files of Fashion-MNIST, MNIST and KMNIST in the first way that works. Reports each attempt.
 
-Fashion-MNIST is known by the MD5 of its uncompressed files, since Debian compressed them again; the others by
-torchvision's MD5 of the compressed ones. A file found wrong is never removed: it is reported, and set aside under
-another name if a right one takes its place. What was obtained is kept in `data/raw/NAME` for the next time.
+Fashion-MNIST is verified by the MD5 of its uncompressed files, since Debian compressed them again, and the others by
+torchvision's MD5 of the compressed files. A wrong file is never removed: it is reported, and renamed if a right one
+takes its place. Obtained files stay in `data/raw/NAME` for the next time.
 """
 
 import gzip
@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from pipeline.data.idx import read_content
 from pipeline.errors import DataError
 from pipeline.files import write_atomic
+from pipeline.process import locked
 
 Tell = Callable[[str], None]
 
@@ -41,9 +40,9 @@ FASHION_MNIST_MD5 = {  # of the uncompressed files
 
 @dataclass(frozen=True)
 class IdxFiles:
-    """Four IDX files, by name without `.gz`, and the MD5 of their content or else of the `.gz` around it.
+    """Four IDX files, by name without `.gz`, with the MD5 of their content or of the `.gz` file.
 
-    `in_debian`: whether Debian's package holds them.
+    `in_debian`: whether Debian's package contains them.
     """
 
     name: str
@@ -59,7 +58,7 @@ def fashion_mnist() -> IdxFiles:
 
 
 def torchvision_idx(name: str, torchvision_class: str) -> IdxFiles:
-    """The files of another data set of MNIST's kind, known by torchvision's own checksums."""
+    """The files of another data set in the format of MNIST, with torchvision's checksums."""
     resources = _torchvision(torchvision_class).resources
     return IdxFiles(name, torchvision_class, {file.removesuffix(".gz"): md5 for file, md5 in resources}, False)
 
@@ -67,9 +66,9 @@ def torchvision_idx(name: str, torchvision_class: str) -> IdxFiles:
 def obtain(
     files: IdxFiles, raw_folder: Path, given_folder: Path | None, tell: Tell, *, installed: Path = "/" / DEBIAN_FOLDER
 ) -> dict[str, bytes]:
-    """The uncompressed content of the four files by name, kept in `raw_folder / files.name` for the next time.
+    """Get the uncompressed content of the four files by name, and keep the files in `raw_folder / files.name`.
 
-    Raises DataError that lists every attempt and says what to do, when none worked.
+    Raises DataError that lists all attempts and says what to do, if none worked.
     """
     kept = raw_folder / files.name
     faults: list[str] = []
@@ -98,7 +97,7 @@ def obtain(
 def _attempt(
     files: IdxFiles, title: str, fetch: Callable[[], Path], faults: list[str], tell: Tell, keep_in: Path | None = None
 ) -> dict[str, bytes] | None:
-    """The contents that one way gave, kept; None, with its fault added, when it failed. Both are reported."""
+    """Try one way. Returns the contents and keeps the files, or adds its fault and returns None. Reports both."""
     try:
         folder = fetch()
         contents = _read_all(files, folder)
@@ -113,7 +112,7 @@ def _attempt(
 
 
 def _read_all(files: IdxFiles, folder: Path) -> dict[str, bytes]:
-    """The content of all four files in `folder`; raises one DataError with every fault."""
+    """Read all four files in `folder`; raises one DataError with all faults."""
     if not folder.is_dir():
         raise DataError("there is no such folder")
     contents, faults = {}, []
@@ -138,7 +137,7 @@ def _read_checked(files: IdxFiles, folder: Path, file: str) -> bytes:
 
 
 def _locate(files: IdxFiles, folder: Path, file: str) -> Path:
-    """The path of a file, compressed or, where its content is what is known, not."""
+    """The path of a file: compressed, or uncompressed if the MD5 of its content is known."""
     compressed = folder / f"{file}.gz"
     if compressed.is_file():
         return compressed
@@ -148,7 +147,7 @@ def _locate(files: IdxFiles, folder: Path, file: str) -> Path:
 
 
 def _keep(files: IdxFiles, folder: Path, kept: Path, tell: Tell) -> None:
-    """Copy to `kept` what is not there and right already; a wrong file there is renamed, not removed."""
+    """Copy missing or wrong files to `kept`. A wrong file there is renamed, not removed."""
     for file in files.md5:
         target = kept / f"{file}.gz"
         try:
@@ -160,7 +159,7 @@ def _keep(files: IdxFiles, folder: Path, kept: Path, tell: Tell) -> None:
 
 
 def set_aside(path: Path, tell: Tell) -> None:
-    """Rename a wrong file of the user's, so that a right one can take its place."""
+    """Rename a user's wrong file, so that a right one can take its place."""
     aside = path.with_name(f"{path.name}.wrong-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}")
     path.replace(aside)
     tell(f"{path} was wrong and is now {aside.name}")
@@ -176,10 +175,9 @@ def _copy_compressed(source: Path, target: Path) -> None:
 
 @contextmanager
 def _scratch(raw_folder: Path, name: str) -> Iterator[Path]:
-    """An empty folder below `raw_folder` for what is fetched, one process at a time, removed in any case."""
-    raw_folder.mkdir(parents=True, exist_ok=True)
+    """A temporary folder below `raw_folder` for downloads, for one process at a time."""
     scratch = raw_folder / f".{name}.fetched"
-    with FileLock(raw_folder / f".{name}.lock"):
+    with locked(raw_folder / f".{name}.lock"):
         shutil.rmtree(scratch, ignore_errors=True)
         try:
             scratch.mkdir()
@@ -189,7 +187,7 @@ def _scratch(raw_folder: Path, name: str) -> Iterator[Path]:
 
 
 def _apt_download(scratch: Path, tell: Tell) -> Path:
-    """Debian's package, downloaded and unpacked without root; fresh package lists are fetched where these fail."""
+    """Download and unpack Debian's package without root; on failure, retry with fresh package lists."""
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise DataError(f"{tool} is not installed")
@@ -198,7 +196,7 @@ def _apt_download(scratch: Path, tell: Tell) -> Path:
     try:
         _run(["apt-get", "download", DEBIAN_PACKAGE], scratch)
     except DataError as error:
-        tell(f"fashion-mnist: {error}; trying once more with fresh package lists of our own")
+        tell(f"fashion-mnist: {error}; retrying with fresh package lists")
         private = ["-o", f"Dir::State={scratch / 'state'}", "-o", f"Dir::Cache={scratch / 'cache'}"]
         (scratch / "state" / "lists" / "partial").mkdir(parents=True)
         (scratch / "cache" / "archives" / "partial").mkdir(parents=True)
@@ -212,7 +210,7 @@ def _apt_download(scratch: Path, tell: Tell) -> Path:
 
 
 def _run(command: list[str], folder: Path) -> None:
-    """Run a command in `folder`; raises DataError with the last line it complained in."""
+    """Run a command in `folder`; raises DataError with the last line of its errors."""
     try:
         subprocess.run(
             command,

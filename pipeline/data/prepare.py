@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from pipeline.data.manifest import SPLITS, Manifest
 from pipeline.data.near import NEARLY_ALIKE
 from pipeline.data.obtain import Tell
@@ -21,6 +19,7 @@ from pipeline.data.sources import NAMED, DataSource, NamedSource, resolve_source
 from pipeline.data.writing import write_arrays
 from pipeline.errors import StorageError, UsageError
 from pipeline.files import fsync_folder
+from pipeline.process import locked
 
 LARGEST_SIDE = 512
 
@@ -42,17 +41,19 @@ def prepare(
 
     Args:
         source: the name of a published data set, a folder of class folders, or a CSV table.
-        raw_folder: where files of named sources are looked for and kept.
+        raw_folder: folder where files of named sources are searched and kept.
+        prepared_folder: folder for prepared data sets.
+        name: name of the data set; None: that of the source.
         image_size: side in pixels; None: that of a named source, or as `ReadOptions` says.
-        seed: of the split into train, validation and, for a user's own images, test.
+        seed: seed of the split into train, validation and, for a user's own images, test.
         skip_bad, group_by: for a user's own images, see `ReadOptions`; `group_by` is a regular expression.
-        given_folder: a folder in which a named source's files are looked for too.
+        given_folder: another folder where a named source's files are searched.
         tell: receives one line per step.
 
     Raises:
         UsageError: for an unknown source, a bad name, size, seed or pattern.
-        DataError: when images cannot be had or used; it lists everything and says what to do.
-        StorageError: when the disk refuses.
+        DataError: images cannot be obtained or used; it lists all faults and says what to do.
+        StorageError: a file or folder cannot be written.
     """
     resolved = resolve_source(source)
     data_name = data_set_name(resolved, name)
@@ -67,9 +68,10 @@ def prepare(
         known = ", ".join(each.name for each in NAMED.values() if each.may_be_given)
         raise UsageError(f"--from is for the files of {known}, not for {source!r}")
     pattern = _pattern(group_by)
-    target = prepared_folder / data_name
+    target, lock = prepared_folder / data_name, prepared_folder / f".{data_name}.lock"
+    wait = f"{data_name} is being prepared by another process: waiting for it"
     try:
-        with _locked(prepared_folder, data_name, tell), _whole_or_absent(target) as temporary:
+        with locked(lock, before_waiting=lambda: tell(wait)), _whole_or_absent(target) as temporary:
             scratch = temporary / "scratch"
             options = ReadOptions(raw_folder, given_folder, image_size, seed, skip_bad, pattern, scratch, tell)
             manifest = write_arrays(resolved.read(options), temporary, data_name, image_size, seed)
@@ -81,9 +83,9 @@ def prepare(
 
 
 def data_set_name(source: DataSource, name: str | None = None) -> str:
-    """The name under which a source is prepared: `name`, the source's own, or one made from its folder's or file's.
+    """The name of the prepared data set: `name`, or one made from the source's name.
 
-    Raises UsageError when the name is unusable, or taken by a named source.
+    Raises UsageError if the name is unusable or belongs to another named source.
     """
     if name is not None:
         if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) is None:
@@ -95,7 +97,7 @@ def data_set_name(source: DataSource, name: str | None = None) -> str:
         if not chosen:
             raise UsageError(f"no name can be made from {source.name!r}: give one with --name")
     if NAMED.get(chosen, source) != source:
-        raise UsageError(f"name (={chosen!r}) is that of a source of its own: give another with --name")
+        raise UsageError(f"name (={chosen!r}) belongs to a named source: give another with --name")
     return chosen
 
 
@@ -104,26 +106,10 @@ def _pattern(group_by: str | None) -> re.Pattern[str] | None:
     try:
         pattern = None if group_by is None else re.compile(group_by)
     except re.error as error:
-        raise UsageError(f"group_by (={group_by!r}) is no regular expression: {error}") from error
+        raise UsageError(f"group_by (={group_by!r}) is not a regular expression: {error}") from error
     if pattern is not None and pattern.groups == 0:
         raise UsageError(f"group_by (={group_by!r}) must have a capture group, the part in parentheses")
     return pattern
-
-
-@contextmanager
-def _locked(prepared_folder: Path, data_name: str, tell: Tell) -> Iterator[None]:
-    """One process at a time prepares a data set; the lock dies with its process."""
-    prepared_folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(prepared_folder / f".{data_name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        tell(f"{data_name} is being prepared by another process: waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @contextmanager
@@ -144,7 +130,7 @@ def _whole_or_absent(target: Path) -> Iterator[Path]:
 
 
 def _undo(target: Path, temporary: Path, replaced: Path) -> None:
-    """Remove what an attempt left, now or when it was killed; put the old data set back if no new one came."""
+    """Remove the remains of an attempt, even a killed one. Restore the old data set if there is no new one."""
     shutil.rmtree(temporary, ignore_errors=True)
     if replaced.exists() and not target.exists():
         replaced.replace(target)
@@ -160,7 +146,7 @@ def _tell_result(manifest: Manifest, is_own: bool, target: Path, tell: Tell) -> 
             tell(f"  {what if what.endswith(NEARLY_ALIKE) else f'exact duplicates, {what}'}: {count:,}")
     alike = any(count for what, count in manifest.duplicates.items() if what.endswith(NEARLY_ALIKE))
     if alike and is_own:
-        tell("  pictures of one thing belong into one split: say with --group-by which do")
+        tell("  keep pictures of one object in one split: see --group-by")
     for what, count in manifest.conversions.items():
         if count:
             tell(f"  {what}: {count:,}")

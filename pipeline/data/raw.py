@@ -1,4 +1,4 @@
-"""How a data source is read, and what each yields: all its images in one form, wherever they came from."""
+"""Options for reading a data source, and the images it yields, in one form for all sources."""
 
 import re
 from collections.abc import Callable
@@ -17,13 +17,13 @@ class ReadOptions:
     """How a source is read.
 
     Attributes:
-        raw_folder: where the files of published data sets are looked for and kept.
-        given_folder: a folder of the user's in which these files are looked for too.
-        image_size: side in pixels; None: the images' own if all are equal squares of at most 64, else 32.
-        seed: of the split.
-        skip_bad: leave unusable files out, naming each, instead of refusing the whole.
-        group_by: images whose relative paths agree in its first capture group go to one split.
-        scratch: a file for decoded pixels.
+        raw_folder: folder where files of published data sets are searched and kept.
+        given_folder: another folder where these files are searched.
+        image_size: side in pixels; None: that of the images if all are squares of one size up to 64, else 32.
+        seed: seed of the split.
+        skip_bad: skip unusable files and report each, instead of refusing all images.
+        group_by: images with the same first capture group in their relative paths go to one split.
+        scratch: file for decoded pixels.
         tell: receives one line per step.
     """
 
@@ -42,11 +42,13 @@ class RawImages:
     """All images of a source.
 
     Attributes:
-        source: what the manifest says about where they came from.
+        source: name of the source in the manifest.
+        class_names: names of the classes, by label.
         image_shape: (C, H, W).
-        rows: the uint8 images (n, C, H, W) of an index array (n,).
+        rows: maps indices (n,) to uint8 images (n, C, H, W).
         labels: int64 (N,), indices into `class_names`.
         splits: int8 (N,), codes of `pipeline.data.splits`.
+        raw_files, versions, conversions: see `Manifest`.
     """
 
     source: str

@@ -1,10 +1,10 @@
 """Data sources: published data sets by name, a folder of class folders, or a CSV table.
 
-What a user names is resolved once, by `resolve_source`; everything later works on the source it returns. A new
-published data set is one function and one entry of `NAMED`.
+`resolve_source` turns what a user types into a source, once. To add a published data set, write one function and add
+one entry to `NAMED`.
 
-A source fixes who trains, selects and tests (published test sets stay test sets; validation is carved from training
-images by the seed), and `prepare` writes what it yields.
+A source assigns its images to splits. Published test sets stay test sets, and validation images are drawn from the
+training images by the seed. `prepare` writes the result.
 """
 
 import hashlib
@@ -31,8 +31,8 @@ class NamedSource:
     """A published data set.
 
     Attributes:
-        read: yields its images; raises DataError, saying what to do, when they cannot be had.
-        may_be_given: whether its files may also lie in a folder that the user names.
+        read: yields its images; raises DataError, which says what to do, if they cannot be obtained.
+        may_be_given: whether the user may give a folder with its files.
     """
 
     name: str
@@ -42,7 +42,7 @@ class NamedSource:
 
 @dataclass(frozen=True)
 class FolderSource:
-    """A user's folder of class folders, with or without split folders above these."""
+    """A user's folder of class folders, with or without split folders above them."""
 
     path: Path
 
@@ -52,23 +52,23 @@ class FolderSource:
         return _decoded(self.path.resolve().name)
 
     def read(self, options: ReadOptions) -> RawImages:
-        """Its images; raises DataError with every problem."""
+        """Read its images; raises DataError with all problems."""
         return read_listed(f"folder {self.name}", list_folder(self.path), options)
 
 
 @dataclass(frozen=True)
 class TableSource:
-    """A user's CSV file with columns path, label and, if wanted, split."""
+    """A user's CSV file with the columns path, label and optionally split."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """The file's name without its ending."""
+        """The file's name without its extension."""
         return _decoded(self.path.resolve().stem)
 
     def read(self, options: ReadOptions) -> RawImages:
-        """The images it lists; raises DataError with every problem."""
+        """Read the images it lists; raises DataError with all problems."""
         return read_listed(f"table {self.name}", list_table(self.path), options)
 
 
@@ -76,9 +76,9 @@ DataSource = NamedSource | FolderSource | TableSource
 
 
 def resolve_source(text: str) -> DataSource:
-    """The source that a user names by a published name or a path, in which a leading ~ is the home folder.
+    """The source with a published name or a path, where a leading ~ means the home folder.
 
-    Raises UsageError, naming the nearest published name or the missing path, when there is no such source.
+    Raises UsageError, with the nearest published name or the missing path, if there is no such source.
     """
     if text in NAMED:
         return NAMED[text]
@@ -131,7 +131,7 @@ def _mnist_kind(source: str, class_name: str, options: ReadOptions) -> RawImages
 
 
 def _cifar(source: str, class_name: str, options: ReadOptions) -> RawImages:
-    """CIFAR through torchvision, which checks the MD5 of every batch before it reads one."""
+    """CIFAR from torchvision, which verifies the MD5 of all batches before it reads them."""
     import torchvision
 
     dataset = getattr(torchvision.datasets, class_name)
@@ -198,7 +198,7 @@ def _published(
     raw_files: dict[str, str],
     versions: dict[str, str],
 ) -> RawImages:
-    """Images (N, C, H, W) and labels (N,) split as published, with validation carved out of train by the seed."""
+    """Images (N, C, H, W) and labels (N,) with the published test split; the seed draws validation from train."""
     for pixels, targets in (train, test):
         if pixels.ndim != 4 or len(targets) != len(pixels) or not 0 <= targets.min() <= targets.max() < len(classes):
             raise DataError(f"{source}: {pixels.shape} images and labels of {len(classes)} classes do not fit")

@@ -1,4 +1,4 @@
-"""Who trains, who selects, who tests: seeded, stratified assignments of images to splits.
+"""Seeded, stratified assignments of images to splits.
 
 An assignment is an int8 array (N,) of codes: 0 train, 1 validation, 2 test (the order of `manifest.SPLITS`).
 """
@@ -12,14 +12,14 @@ Codes = npt.NDArray[np.int8]
 Labels = npt.NDArray[np.int64]
 
 HELD_OUT_FRACTION = 0.15
-"""Share of each class that becomes validation, and test, where a user's folder does not say."""
+"""Share of each class for validation, and for test, if the user gives no such split."""
 
 SMALLEST_PART = 2
-"""Images that each class needs in each split."""
+"""Minimum number of images of each class in each split."""
 
 
 def carve_validation(labels: Labels, splits: Codes, seed: int) -> Codes:
-    """Move min(10000, a sixth) of the training images to validation, each class in proportion."""
+    """Move a sixth of the training images, at most 10,000, to validation, each class in proportion."""
     counts = np.bincount(labels[splits == TRAIN])
     total = int(counts.sum())
     per_class = proportional(counts, min(10_000, total // 6))
@@ -27,7 +27,7 @@ def carve_validation(labels: Labels, splits: Codes, seed: int) -> Codes:
 
 
 def carve_missing(labels: Labels, splits: Codes, missing: tuple[int, ...], seed: int) -> Codes:
-    """Fill each of the `missing` splits with 15 % of every class (at least 2 images) out of train."""
+    """Fill each of the `missing` splits with 15 % of each class (at least 2 images) from train."""
     counts = np.bincount(labels[splits == TRAIN])
     per_class = np.maximum(SMALLEST_PART, np.floor(HELD_OUT_FRACTION * counts + 0.5).astype(np.int64))
     for split in missing:
@@ -36,9 +36,10 @@ def carve_missing(labels: Labels, splits: Codes, missing: tuple[int, ...], seed:
 
 
 def carve_groups(labels: Labels, splits: Codes, groups: Labels, missing: tuple[int, ...], seed: int) -> Codes:
-    """Like `carve_missing`, but all images of a group (equal codes >= 0 in `groups`) go together.
+    """Like `carve_missing`, but all images of a group (equal codes >= 0 in `groups`) stay together.
 
-    Largest group first, each goes where its classes lack most of their share; equal sizes are ordered by the seed.
+    Starting with the largest, each group goes to the split whose share lacks its classes most. Groups of equal size
+    are ordered by the seed.
     """
     pool = np.flatnonzero(splits == TRAIN)
     counts = np.bincount(labels[pool])
@@ -58,7 +59,7 @@ def carve_groups(labels: Labels, splits: Codes, groups: Labels, missing: tuple[i
 
 
 def proportional(counts: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.int64]:
-    """`total` shared out in proportion to `counts` by largest remainders; ties go to the lower index."""
+    """Divide `total` in proportion to `counts` by largest remainders; ties go to the lower index."""
     shares, remainders = np.divmod(counts * total, max(1, int(counts.sum())))
     missing = total - int(shares.sum())
     shares[np.argsort(-remainders, kind="stable")[:missing]] += 1

@@ -1,7 +1,7 @@
-"""Writing what a source yields: one array of images and one of labels for each split, and the manifest over them.
+"""Writes the images of a source: one array of images and one of labels per split, and the manifest.
 
-Rows pass through in pieces of a few megabytes, by ordinary writes: a full disk is then an error with a message, where a
-mapped file would kill the process.
+Rows are written in pieces of a few megabytes with ordinary writes. A full disk then raises an error, while a mapped
+file would kill the process.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ Histogram = npt.NDArray[np.int64]
 
 
 def write_arrays(raw: RawImages, folder: Path, data_name: str, image_size: int | None, seed: int) -> Manifest:
-    """Write the splits of `raw` and their manifest into `folder`; images of another side are resized first."""
+    """Write the splits of `raw` and their manifest into `folder`, with images resized to `image_size` if needed."""
     channels, height, width = raw.image_shape
     conversions = dict(raw.conversions)
     if image_size is not None and (height, width) != (image_size, image_size):
@@ -75,8 +75,8 @@ def write_arrays(raw: RawImages, folder: Path, data_name: str, image_size: int |
 def mean_and_std(histogram: Histogram) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel of pixel values scaled to [0, 1], from their counts (C, 256).
 
-    Computed from exact integer sums, so that they are equal on every machine. The std of a constant channel is given
-    as 1, since images are divided by it.
+    Computed from exact integer sums, so that they are equal on all machines. The std of a constant channel is 1, since
+    images are divided by it.
     """
     means, stds = [], []
     for counts in histogram.tolist():
@@ -90,7 +90,7 @@ def mean_and_std(histogram: Histogram) -> tuple[tuple[float, ...], tuple[float, 
 
 
 def count_duplicates(digests: dict[SplitName, list[bytes]], labels: dict[SplitName, Labels]) -> dict[str, int]:
-    """For each pair of splits: images of the later one whose pixels occur in the earlier one, as in the manifest."""
+    """The exact duplicates between each pair of splits, as `Manifest.duplicates` describes."""
     counts = {}
     for earlier, later in combinations(SPLITS, 2):
         known: dict[bytes, set[int]] = {}
@@ -107,7 +107,7 @@ def count_duplicates(digests: dict[SplitName, list[bytes]], labels: dict[SplitNa
 
 
 def count_near(pictures: dict[SplitName, Thumbnails]) -> dict[str, int]:
-    """For each pair of splits: images of the later one that are nearly alike to one of the earlier, or its copy."""
+    """For each pair of splits, the images of the later one that are duplicates or near-duplicates of an earlier one."""
     return {
         f"{earlier}-{later} {NEARLY_ALIKE}": pictures[later].known_in(pictures[earlier])
         for earlier, later in combinations(SPLITS, 2)

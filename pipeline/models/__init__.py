@@ -1,1 +1,1 @@
-"""Finished networks, opened to be used."""
+"""Opens finished networks."""

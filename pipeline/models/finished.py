@@ -1,4 +1,4 @@
-"""The one way to open a finished network: its weights, verified, with all that is needed to use them."""
+"""Opens a finished network: its verified weights, with everything needed to use them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,8 @@ class FinishedNetwork:
     Attributes:
         model: (N, C, side, side) float -> (N, classes) logits.
         preparation: `preparation.for_evaluation` turns (N, C, H, W) uint8 images into its inputs.
-        info: its run, the data it was trained on, mean and standard deviation.
-        weights_sha256: of all tensors, verified.
+        info: its run, its training data, and their mean and standard deviation.
+        weights_sha256: verified hash of all tensors.
     """
 
     model: nn.Module
@@ -42,14 +42,14 @@ def open_network(folder: RunFolder, data_folder: Path | None = None) -> Finished
     """Open the network of a run in the run store.
 
     Args:
-        folder: of the run.
-        data_folder: its prepared data, read only where the weights file does not name classes and normalisation, as
-            those of earlier versions do not.
+        folder: folder of the run.
+        data_folder: its prepared data. Needed only if the weights file lacks class names and normalisation, as files
+            of earlier versions do.
 
     Raises:
-        UsageError: the run does not exist, or has not been trained to its end.
-        StorageError: its weights are gone, damaged, or of another run.
-        DataError: class names and normalisation are not known, or `data_folder` holds other data than the run's.
+        UsageError: the run does not exist, or is not finished.
+        StorageError: its weights are missing, damaged, or belong to another run.
+        DataError: class names and normalisation are unknown, or `data_folder` does not hold the run's data.
     """
     header, result = folder.header(), folder.result()
     if header is None or result is None or result.weights_sha256 is None:
@@ -81,7 +81,7 @@ def _info_of_data(folder: RunFolder, spec: RunSpec, data_folder: Path | None) ->
 
 
 def check_data(folder: Path, manifest: Manifest, fingerprint: str) -> None:
-    """Raise DataError where a folder's manifest is not that of a run's data."""
+    """Raise DataError if a folder does not hold the data with this fingerprint."""
     if manifest.fingerprint != fingerprint:
         raise DataError(
             f"{folder} holds data {manifest.fingerprint}, the run was planned for {fingerprint}: plan again, or "
@@ -90,7 +90,7 @@ def check_data(folder: Path, manifest: Manifest, fingerprint: str) -> None:
 
 
 def build_network(spec: RunSpec, device: str = "cpu") -> nn.Module:
-    """The network of a run, as it is before its recipe gives it initial weights; on the device "meta" without any."""
+    """Build the network of a run, before its recipe initialises the weights. On the device "meta" it has none."""
     family = search_spaces.family(spec.family)
     config = parse(family.config, spec.config, f"config of {spec.family}")
     return search_spaces.instantiate(family, config, spec.resolution, spec.channels, spec.classes, device)

@@ -1,7 +1,7 @@
-"""Weights files: safetensors, whose metadata say what it takes to use the weights.
+"""Weights files: safetensors, with metadata that say how to use the weights.
 
-The metadata have one key, whose value is the JSON of a `WeightsInfo`: safetensors writes several keys in random order,
-and one training is to write the same bytes each time. Files of earlier versions have none.
+The metadata have a single key, with the JSON of a `WeightsInfo` as value. safetensors writes several keys in random
+order, but a training must always write the same bytes. Files of earlier versions have no metadata.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ METADATA_KEY = "convstudy"
 
 @dataclass(frozen=True, config=STRICT)
 class WeightsInfo:
-    """What a weights file says of itself: the network, its data with their class names, and how images are normalised.
+    """The metadata of a weights file: the network, its data with class names, and the normalisation of images.
 
     `mean` and `std` are per channel, of training pixels scaled to [0, 1]. Images have the shape `data.image_shape`
     (C, H, W) and are resized to `spec.resolution` pixels.
@@ -39,24 +39,24 @@ class WeightsInfo:
 
 
 def weights_info(spec: RunSpec, manifest: Manifest) -> WeightsInfo:
-    """What goes with the weights of a run on these data."""
+    """The metadata for the weights of a run on these data."""
     return WeightsInfo("weights/1", spec, summary(manifest), manifest.mean, manifest.std)
 
 
 def save_weights(path: Path, weights: dict[str, torch.Tensor], info: WeightsInfo) -> None:
-    """Write a weights file, whole or not at all."""
+    """Write a weights file atomically."""
     write_bytes(path, safetensors.torch.save(weights, {METADATA_KEY: canonical_json(to_json(info))}))
 
 
 def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], WeightsInfo | None]:
-    """The weights on the CPU and what the file says of them, None in files of earlier versions.
+    """The weights on the CPU and their metadata, which are None in files of earlier versions.
 
-    Raises StorageError where the file is damaged.
+    Raises StorageError if the file is damaged.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = (file.metadata() or {}).get(METADATA_KEY)
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - `file` is not iterable
         return weights, None if metadata is None else parse(WeightsInfo, json.loads(metadata), str(path))
     except (safetensors.SafetensorError, ValueError, UsageError) as error:
         raise StorageError(f"{path} is damaged: {error}") from error

@@ -1,4 +1,4 @@
-"""A plan carried out or estimated in the workspace: by the stage `reproduce`, and by `convstudy reproduce`."""
+"""Runs or estimates a plan in the workspace, for the stage `reproduce` and for `convstudy reproduce`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -23,7 +23,7 @@ from pipeline.workspace import Workspace
 def plan_campaign(
     workspace: Workspace, settings: Settings, names: Sequence[str], profile_name: str | None, seeds: int | None
 ) -> RunPlan:
-    """One plan for all networks: those named, with their entries in the profile if any, or all of the profile's."""
+    """One plan for the networks named, with their entries in the profile if any, or for all networks of the profile."""
     profile_name = profile_name or settings.profile
     profile = settings.profile_named(profile_name)
     entries = {name: entry for group in profile.networks.values() for name, entry in group.items()}
@@ -36,7 +36,7 @@ def plan_campaign(
 def estimate_campaign(
     workspace: Workspace, plan: RunPlan, workers: int | None, published: GroupRecord | None = None
 ) -> tuple[str, Any]:
-    """What the plan would train, what is finished or `published`, hours and disk: as text, and as JSON."""
+    """Estimate a plan: runs to train, runs finished or `published`, hours and disk; as text and as JSON."""
     device = resolve_device()
     manifest = load_manifest(workspace.prepared_data / plan.data)
     workers = workers or _workers(plan, manifest, device)
@@ -76,18 +76,18 @@ def run_plan(
     mirrored: bool = True,
     on_record: Callable[[GroupRecord, Mirror], object] = lambda record, mirror: None,
 ) -> GroupRecord:
-    """Train a plan in the workspace and return its record; failed runs stay in it with their reasons.
+    """Train a plan in the workspace and return its record, which keeps failed runs with their reasons.
 
     Args:
         workspace: holds data, run store and MLflow.
         plan: what to train.
-        title: what the display calls it.
-        workers: trainings at once; None: as many as the machine holds.
+        title: name on the display.
+        workers: number of parallel trainings; None: as many as the machine holds.
         quiet: show no progress.
         published: a record whose runs are taken over instead of trained.
-        device: None: the one found.
+        device: None: CUDA if available, else CPU.
         mirrored: whether MLflow is written.
-        on_record: called with the record and the mirror while that is still open.
+        on_record: called with the record and the mirror before the mirror is closed.
     """
     device = device or resolve_device()
     manifest = load_manifest(workspace.prepared_data / plan.data)
@@ -106,7 +106,7 @@ def run_plan(
 def stored_record(
     workspace: Workspace, plan: RunPlan, device: DeviceKind, published: GroupRecord | None = None
 ) -> GroupRecord:
-    """The record of what the run store, or a `published` record, holds of a plan; nothing is trained."""
+    """The record of a plan from the runs in the run store and in a `published` record. Trains nothing."""
     manifest = load_manifest(workspace.prepared_data / plan.data)
     return reproduce(plan, manifest, StoredRuns(RunStore(workspace.runs), manifest.test_fingerprint), device, published)
 
@@ -116,7 +116,7 @@ def _workers(plan: RunPlan, manifest: Manifest, device: DeviceKind) -> int:
 
 
 def tabulate(record: GroupRecord) -> str:
-    """One line a network: rate, test error with its interval, seeds, flags."""
+    """One line per network: rate, test error with its interval, seeds, flags."""
     lines = [f"{'network':<24} {'params':>11} {'MACs':>13} {'rate':>7}  {'test error %':<26} flags"]
     lines += [_row(network) for network in record.networks]
     return "\n".join(lines)

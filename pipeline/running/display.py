@@ -1,6 +1,6 @@
-"""What a user sees while trainings run: a line that lasts for each that is done, one live line for those under way.
+"""Progress of trainings: one permanent line per finished training, and one live line for those that run.
 
-On a terminal the live line is redrawn; elsewhere (a log, a pipe) it is printed now and then.
+A terminal redraws the live line. Elsewhere (a log, a pipe) it is printed every LINE_SECONDS.
 """
 
 import sys
@@ -18,7 +18,7 @@ LINE_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Active:
-    """One training under way."""
+    """One training that runs now."""
 
     name: str
     share: float
@@ -26,27 +26,27 @@ class Active:
 
 
 class Shows(Protocol):
-    """What a runner needs of a display."""
+    """The methods of a display that a runner calls."""
 
     def line(self, text: str) -> None:
-        """Print a line that lasts."""
+        """Print a permanent line."""
         ...
 
     def finished(self, text: str, trained: bool = True) -> None:
-        """One run is done; `trained` is False for one that was found finished."""
+        """Count one run as done; `trained` is False if it had finished before."""
         ...
 
     def update(self, active: Sequence[Active]) -> None:
-        """Show what is under way."""
+        """Show the trainings that run now."""
         ...
 
     def close(self) -> None:
-        """Remove what `update` shows."""
+        """Remove the live line."""
         ...
 
 
 class Screen:
-    """Lines that last and, below them, a live `view`; where there is no terminal, its `summary` now and then."""
+    """Permanent lines and, below them, a live `view`. Without a terminal, `summary` is printed every LINE_SECONDS."""
 
     def __init__(
         self, summary: Callable[[], str], view: Callable[[], RenderableType], stream: TextIO | None, quiet: bool
@@ -56,13 +56,13 @@ class Screen:
         self._live = Live(console=self._console, get_renderable=view, auto_refresh=False, transient=True)
 
     def line(self, text: str) -> None:
-        """Print a line that lasts."""
+        """Print a permanent line."""
         self._console.print(Text(text), soft_wrap=True)
         if self._live.is_started:
-            self._live.refresh()  # the line may have changed what the view shows
+            self._live.refresh()  # the view may depend on what the line reports
 
     def update(self) -> None:
-        """Show what is under way as it is now."""
+        """Redraw the view, or print the summary if it is due."""
         if self._console.quiet:
             return
         if self._console.is_terminal:
@@ -73,12 +73,12 @@ class Screen:
             self.line(self._summary())
 
     def close(self) -> None:
-        """Remove the view; `update` shows it again."""
+        """Remove the view. `update` shows it again."""
         self._live.stop()
 
 
 class Display:
-    """Progress of a set of runs on a text stream; `quiet` shows nothing."""
+    """Progress of a set of runs on a text stream. With `quiet` nothing is shown."""
 
     def __init__(self, title: str, total: int, stream: TextIO | None = None, quiet: bool = False) -> None:
         self.title, self.total = title, total
@@ -93,26 +93,26 @@ class Display:
         self.total = total
 
     def finished(self, text: str, trained: bool = True) -> None:
-        """Count one run as done and say how it ended; one that was found finished says nothing of the time left."""
+        """Count one run as done and print how it ended. One that was not `trained` does not affect the time left."""
         self.done += 1
         self._found += not trained
         self.line(f"[{self.title}] {self.done}/{self.total} {text}")
 
     def update(self, active: Sequence[Active]) -> None:
-        """Show what is under way."""
+        """Show the trainings that run now."""
         self._active = active
         if active:
             self._screen.update()
 
     def summary(self) -> str:
-        """How many runs are done and left, images per second over all workers, time left, in one line."""
+        """One line: runs done, running trainings, images per second over all workers, time left."""
         speed = sum(run.images_per_second for run in self._active)
         runs = ", ".join(f"{run.name} {100 * run.share:.0f} %" for run in self._active)
         left = show_duration(self._seconds_left())
         return f"[{self.title}] {self.done}/{self.total} done; {runs}; {speed:,.0f} images/s; {left} left"
 
     def _seconds_left(self) -> float | None:
-        """Extrapolated from the work done since the start, every run counted alike."""
+        """Extrapolated from the work done since the start. All runs count the same."""
         done = self.done - self._found + sum(run.share for run in self._active)
         if done < 0.05:
             return None
@@ -120,7 +120,7 @@ class Display:
 
 
 def show_duration(seconds: float | None) -> str:
-    """Hours, minutes and seconds, as in 1:02:03."""
+    """Hours, minutes and seconds, such as 1:02:03."""
     if seconds is None:
         return "unknown time"
     minutes, rest = divmod(round(seconds), 60)

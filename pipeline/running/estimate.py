@@ -1,8 +1,8 @@
-"""What a plan would cost before it is started: runs to train, hours and disk on this machine.
+"""Estimates what a plan would take on this machine: runs to train, hours and disk.
 
-Speed comes from measurements in the run store where this machine has trained the same network at the same size, else
-from a few training steps timed now (random images). It is an estimate: evaluation is counted as a third
-of training per image (a forward pass is about a third of forward and backward).
+Speeds come from the run store if this machine has trained the same network at the same size. Otherwise a few training
+steps on random images are timed. Evaluating an image counts as a third of training on it, since a forward pass takes
+about a third of forward and backward.
 """
 
 import time
@@ -26,24 +26,25 @@ from pipeline.training.loss import training_loss
 from pipeline.training.optimisation import make_optimizer
 
 CALIBRATION_PIXELS = 2**20
-"""Most pixels in the batch that is timed; it is the recipe's batch where that has no more."""
+"""Maximum number of pixels in the timed batch. A recipe's smaller batch is timed as it is."""
 FORWARD_SHARE = 1 / 3
 RECORD_BYTES = 16_000
-"""About what a run's JSON records take."""
+"""Approximate size of a run's JSON records."""
 PACKED = 6
-"""More at once were no faster (resnet-small) or 7 % faster (GoogLeNet) on an H200 with 16 cores: 12 against 6, n=2."""
+"""Maximum number of trainings per card. On an H200 with 16 cores, 12 were no faster than 6 (resnet-small), or 7 %
+faster (GoogLeNet), n=2."""
 CUDA_PROCESS_BYTES = 2**30
-"""CUDA's context and libraries, and the data set, in each process: 0.8 GiB on an H200."""
+"""Memory of one process on a card: CUDA's context and libraries, and the data set. Measured on an H200: 0.8 GiB."""
 ACTIVATION_SLACK = 2
-"""Times what is saved for backward in float32: for gradients of activations, workspaces and what the allocator keeps.
+"""Memory of activations in training, as a multiple of the float32 bytes that autograd saves for the backward pass.
 
-On an H200 in bfloat16 the estimate was 1.6 times what GoogLeNet at 96 pixels took, and 1.2 times what VGG-11 took at
-224."""
+The rest is for gradients of activations, workspaces and the allocator's cache. On an H200 in bfloat16 the estimate was
+1.6 times the memory of GoogLeNet at 96 pixels, and 1.2 times that of VGG-11 at 224."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """`hours` of wall time; `disk_bytes` of kept weights and records."""
+    """Runs in all and finished ones, hours of wall time, and bytes of kept weights and records."""
 
     runs: int
     finished: int
@@ -59,9 +60,9 @@ def estimate(
     workers: int,
     keep_weights: bool,
 ) -> Estimate:
-    """The cost of those requests that are not finished, with `workers` at once.
+    """Estimate the requests that are not finished, with `workers` parallel trainings.
 
-    `speeds` are those of `measured_speeds`; networks that are not among them are timed, and added.
+    `speeds` come from `measured_speeds`. Networks missing there are timed, and added to it.
     """
     pending = [
         request
@@ -79,7 +80,7 @@ def estimate(
 
 
 def trainings_at_once(specs: Sequence[RunSpec], device: DeviceKind) -> int:
-    """How many of these trainings run side by side: one a core on CPU, as many as fit into its memory on each card."""
+    """How many of these trainings run in parallel: one per core on CPU, or as many as fit on the cards."""
     if device == "cpu" or not specs:
         return default_workers(device)
     each, on_cards = max(training_bytes(spec) for spec in specs), default_workers(device)
@@ -88,24 +89,24 @@ def trainings_at_once(specs: Sequence[RunSpec], device: DeviceKind) -> int:
 
 
 def fitting(free_bytes: int, bytes_each: int, cores: int) -> int:
-    """Trainings that fit into a card's free memory, at least one; each is fed by a core, and PACKED bounds them."""
+    """Trainings that fit in a card's free memory: at least one, at most one per core, and at most PACKED."""
     return max(1, min(free_bytes // bytes_each, cores, PACKED))
 
 
 def training_bytes(spec: RunSpec) -> int:
-    """What a training takes on a card: weights with their copies, activations of a batch, and the process itself."""
+    """Memory of a training on a card: weights with their copies, activations of a batch, and the process itself."""
     saved = saved_bytes_per_sample(build_network(spec, "meta"), spec.channels, spec.resolution)
     weights = 4 * OPTIMIZER_COPIES * _params(spec)
     return CUDA_PROCESS_BYTES + weights + ACTIVATION_SLACK * spec.recipe.batch_size * saved
 
 
 def run_seconds(spec: RunSpec, manifest: Manifest) -> float:
-    """Seconds of a run without test by one worker, from a few steps timed now."""
+    """Seconds that one worker needs for a run without test, from a few steps timed now."""
     return _images(spec, manifest, test=False) / _timed_speed(spec)
 
 
 def _images(spec: RunSpec, manifest: Manifest, test: bool, until: int | None = None) -> float:
-    """Training-image equivalents of a run: forward and backward of one image is 1, a forward pass alone a third."""
+    """Images of a run, in units of one image trained. An evaluated image counts FORWARD_SHARE."""
     recipe, counts = spec.recipe, {name: split.count for name, split in manifest.splits.items()}
     trained = min(recipe.train_images or counts["train"], counts["train"])
     sample = min(recipe.train_loss_images, trained)
@@ -116,7 +117,7 @@ def _images(spec: RunSpec, manifest: Manifest, test: bool, until: int | None = N
 
 
 def measured_speeds(store: RunStore, device: DeviceKind) -> dict[str, float]:
-    """Training images per second by network, from this machine's own measurements."""
+    """Training images per second of each network that this machine has trained."""
     speeds: dict[str, float] = {}
     here = hardware(device)
     for folder in store:
@@ -139,7 +140,7 @@ def _params(spec: RunSpec) -> int:
 
 
 def _timed_speed(spec: RunSpec) -> float:
-    """Images per second of training steps on random images, one thread on CPU: the fastest of three."""
+    """Images per second in the fastest of three training steps on random images, with one thread on CPU."""
     model = build_network(spec)
     model = model.to(spec.device).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model, spec.recipe)
@@ -170,7 +171,7 @@ def _step_seconds(
 
 
 def describe(estimates: Iterable[tuple[str, Estimate]]) -> str:
-    """One line a group, and their sum."""
+    """One line per group, and their sum."""
     estimates = list(estimates)
     width = max(12, *(len(name) for name, _ in estimates)) if estimates else 12
     lines = [f"{'group':<{width}} {'runs':>5} {'finished':>9} {'hours':>8} {'disk':>10}"]

@@ -1,10 +1,9 @@
-"""Where trainings run: executors behind a small protocol, opened by name."""
+"""Where trainings run: executors by name, behind a small protocol."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol
 
-from pipeline.errors import unknown_name
 from pipeline.machine import DeviceKind
 from pipeline.running.jobs import Job
 from pipeline.running.process_executor import ProcessExecutor
@@ -13,46 +12,39 @@ from pipeline.running.process_executor import ProcessExecutor
 class Executor(Protocol):
     """Workers that run jobs, on this machine or on others.
 
-    An executor knows how its workers are started, and how it sees that one was lost. Jobs write into the run store, so
-    workers elsewhere need it and the data under the same paths.
+    An executor starts its workers, and detects that one was lost. Jobs write into the run store, so workers on other
+    machines need the run store and the data under the same paths.
     """
 
     @property
     def capacity(self) -> int:
-        """Jobs that run at once; more wait."""
+        """Number of jobs that run in parallel. Further jobs wait."""
         ...
 
     def submit(self, job: Job) -> "Future[None]":
         """Queue a job.
 
-        The future is `running()` while a worker has the job. It raises Lost where the attempt was lost, else what the
-        job raised.
+        The future is `running()` while a worker has the job. It raises Lost if the attempt was lost, else the job's
+        exception.
         """
         ...
 
     def cancel(self, future: "Future[None]") -> None:
-        """Give up a running job: its worker is ended, and its future raises Lost("worker hung")."""
+        """Kill the worker of a running job. The job's future raises Lost("worker hung")."""
         ...
 
     def pause(self) -> None:
-        """Halt the workers on this machine, so that something can be timed here alone; workers elsewhere go on."""
+        """Halt the workers on this machine, so that a timing has it to itself. Workers on other machines go on."""
         ...
 
     def resume(self) -> None:
-        """Let the workers that were paused go on."""
+        """Let the paused workers go on."""
         ...
 
     def close(self) -> None:
-        """End all workers at once; futures that are not done stay so."""
+        """Kill all workers. Futures that are not done are never completed."""
         ...
 
 
 EXECUTORS: dict[str, Callable[[DeviceKind, int | None], Executor]] = {"processes": ProcessExecutor}
-"""By name, what opens workers for a kind of device: as many as given, else as many as fit."""
-
-
-def open_executor(name: str, device: DeviceKind, workers: int | None) -> Executor:
-    """The executor of that name with its workers; raises UsageError for an unknown name."""
-    if name not in EXECUTORS:
-        raise unknown_name("executor", name, EXECUTORS)
-    return EXECUTORS[name](device, workers)
+"""Name -> constructor. It takes the device and the number of workers (None: as many as fit)."""

@@ -1,7 +1,8 @@
-"""Successive halving: all trials train a little, the better part goes on, until the best have trained in full.
+"""Successive halving: all trials train for a few epochs, then only the better ones, until the best have finished.
 
-Pure bookkeeping: who trains on, and up to which epoch, given what is known. Every trial follows the schedule of its
-full horizon, so a trial that goes on continues from its checkpoint, and a stopped one leaves the start of its curve.
+Pure functions: given the errors so far, they say which trials train on, and until which epoch. Each trial follows the
+learning-rate schedule of its full horizon, so a promoted trial resumes from its checkpoint, and the curve of a stopped
+one is the start of its full curve.
 Source: Jamieson & Talwalkar (2016), "Non-stochastic best arm identification", within one bracket.
 """
 
@@ -15,16 +16,16 @@ Key = TypeVar("Key", bound=float | int | str)
 
 @dataclass(frozen=True)
 class Curve:
-    """What is known of one trial: its error after each epoch, and whether it has failed (and so trains no more)."""
+    """One trial so far: its error after each epoch, and whether it has failed (it then trains no more)."""
 
     errors: tuple[float, ...] = ()
     failed: bool = False
 
 
 def rungs(epochs: int, reduction: int | None, first: int = 1) -> tuple[int, ...]:
-    """The epochs at which trials are compared: first, first x r, first x r^2, ... and the last; without r the last.
+    """The epochs at which trials are compared: first, first x r, first x r^2, … and the last; without r, only the last.
 
-    A rung nearer to the last than half a step, a factor of sqrt(r), is left out: what trains so far might as well end.
+    A rung within a factor of sqrt(r) of the last one is left out: stopping there would save little.
     """
     if reduction is None:
         return (epochs,)
@@ -40,8 +41,8 @@ def rungs(epochs: int, reduction: int | None, first: int = 1) -> tuple[int, ...]
 def going_on(curves: Mapping[Key, Curve], at: Sequence[int], reduction: int | None) -> dict[Key, int]:
     """Which trials train on, and until which epoch; empty once the last rung has been reached.
 
-    Of n trials at a rung the best ceil(n / reduction) go on, the one of the smaller key among equals. If all of those
-    fail on their way, the best of the others takes their place.
+    At each rung the best ceil(n / reduction) of n trials are promoted; ties go to the smaller key. If all of these fail
+    before the next rung, the best of the others takes their place.
     """
     standing, reserve = sorted(curves), list[Key]()
     for rung in at:
@@ -62,6 +63,6 @@ def going_on(curves: Mapping[Key, Curve], at: Sequence[int], reduction: int | No
 
 
 def best(curves: Mapping[Key, Curve], epochs: int) -> Key | None:
-    """The trial of the lowest error after `epochs`, the smaller key of equals; None where none has come so far."""
+    """The trial with the lowest error after `epochs`; ties go to the smaller key. None if there is none."""
     finished = {key: curve for key, curve in curves.items() if not curve.failed and len(curve.errors) >= epochs}
     return min(finished, key=lambda key: (finished[key].errors[epochs - 1], key), default=None)

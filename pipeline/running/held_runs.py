@@ -1,4 +1,4 @@
-"""The runs that this process trains, as the other processes in the run store see them."""
+"""Locks on the runs that this process trains, visible to all processes that use the run store."""
 
 import fcntl
 import hashlib
@@ -9,10 +9,10 @@ from pipeline.evidence.store import RunStore
 
 
 class HeldRuns:
-    """Runs that no other process may train meanwhile; a process has one of these for a store.
+    """Runs that no other process may train meanwhile. A process has one HeldRuns per store.
 
-    One byte of one file stands for a run, so that thousands of runs need one open file. The operating system releases
-    all of them when the process ends, however it ends.
+    A run is locked by one byte of one file, so that thousands of runs need a single open file. The operating system
+    releases all locks when the process ends, even if it is killed.
     """
 
     def __init__(self, store: RunStore) -> None:
@@ -21,26 +21,26 @@ class HeldRuns:
         self._held: Counter[str] = Counter()
 
     def take(self, run: str) -> bool:
-        """Hold a run, once more if it is held already; False while another process holds it."""
+        """Hold a run; False while another process holds it. A run may be taken several times."""
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("ab")
         if not self._held[run]:
             try:
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _byte(run))
-            except (BlockingIOError, PermissionError):  # systems differ in which of them says so
+            except (BlockingIOError, PermissionError):  # the exception depends on the system
                 return False
         self._held[run] += 1
         return True
 
     def release(self, run: str) -> None:
-        """Give a run back, as often as it was taken."""
+        """Undo one `take`. The last one releases the run."""
         self._held[run] -= 1
         if not self._held[run] and self._file is not None:
             fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _byte(run))
 
     def close(self) -> None:
-        """Give all runs back."""
+        """Release all runs."""
         if self._file is not None:
             self._file.close()
 

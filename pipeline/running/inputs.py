@@ -13,7 +13,7 @@ from pipeline.training.images import ImageData, load_images
 def training_data(
     folder: Path, fingerprint: str, train_images: int | None, validation_images: int | None, device: str
 ) -> tuple[ImageData, Manifest]:
-    """The verified splits in memory, and what they are; kept by the worker for its next job."""
+    """The verified splits in memory, and their manifest. The worker caches them for its next job."""
     data = open_training_data(folder)
     check_data(folder, data.manifest, fingerprint)
     images = ImageData(

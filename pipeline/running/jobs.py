@@ -1,7 +1,7 @@
-"""One job of a worker: train a registered run in its folder, score it on test data if that was asked for.
+"""One job of a worker: train a registered run in its folder, and evaluate it on test data if requested.
 
-A job speaks to the driver through the run's folder alone: `progress.json` while it runs, records when it is done. A
-job whose run is finished by someone else in the meantime finds the result and leaves it.
+A job reports to the driver only through files in the run's folder: `progress.json` while it runs, records when it is
+done. If another process finishes the run first, the job keeps that result.
 """
 
 import datetime
@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
 import torch
 
 from pipeline.errors import StorageError
@@ -21,6 +20,7 @@ from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.machine import hardware, is_out_of_memory, peak_memory_bytes, reset_peak_memory, versions
 from pipeline.models.finished import build_network
 from pipeline.models.weights import hash_weights, save_weights, weights_info
+from pipeline.process import locked
 from pipeline.running.inputs import training_data
 from pipeline.running.scores import score_test, take_probes
 from pipeline.schema import parse
@@ -33,10 +33,19 @@ from pipeline.training.loop import train
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker needs: where the run is registered, where its data lie, and what is wanted of it.
+    """What a worker needs to carry out a run.
 
-    `test_data` is the fingerprint of the test split on which a score counts; `until` the epoch at which to stop, if
-    not the last; `probes` names further measurements of the trained network.
+    Attributes:
+        store: folder of the run store in which the run is registered.
+        run: address of the run.
+        data_folder: folder of the prepared data.
+        test_data: fingerprint of the test split. A score on another split does not count.
+        test: whether to evaluate the network on the test split.
+        until: epoch at which to stop; None: the last.
+        keep_weights: whether the final weights stay in the run store.
+        checkpoint_seconds: shortest time between checkpoints.
+        probes: further measurements of the trained network, by name.
+        weights: whether to train a finished run again if its weights are gone.
     """
 
     store: Path
@@ -52,9 +61,10 @@ class Job:
 
 
 class Lost(Exception):  # noqa: N818 - the machine failed, not the job
-    """An attempt at a job that was lost to the machine; the same job may succeed when it is tried again.
+    """An attempt that failed because of the machine, not the job. A retry may succeed.
 
-    Raised by a job that runs out of memory, and through a job's future by an executor whose worker ended or hung.
+    A job raises it when it runs out of memory. An executor raises it through the job's future when a worker ends or
+    hangs.
     """
 
     def __init__(self, reason: PassingReason, detail: str = "") -> None:
@@ -67,11 +77,11 @@ class Lost(Exception):  # noqa: N818 - the machine failed, not the job
 
 
 def run_job(job: Job) -> None:
-    """Train the run unless it is finished, then test and probe it unless that is done or not wanted.
+    """Train the run unless it is finished. Then test and probe it, if requested and not yet done.
 
-    Raises DataError where the data set is not the one the run was registered for, Lost("out_of_memory") where memory is
-    short: tried again, it continues from its last checkpoint with batches in twice as many parts, if they can be
-    smaller.
+    Raises DataError if the data set is not the one for which the run was registered, and Lost("out_of_memory") if
+    memory runs out. A retry then resumes from the last checkpoint, with batches split into twice as many parts if they
+    can be smaller.
     """
     try:
         _run(job)
@@ -83,7 +93,7 @@ def run_job(job: Job) -> None:
 
 
 def split_further(folder: RunFolder) -> None:
-    """Have a run's batches trained in twice as many parts from now on, if they can be smaller."""
+    """Split a run's batches into twice as many parts from now on, if they can be smaller."""
     header = folder.header()
     assert header is not None
     micro_batches = 2 * folder.micro_batches
@@ -93,7 +103,7 @@ def split_further(folder: RunFolder) -> None:
 
 def _run(job: Job) -> None:
     folder = RunStore(job.store).folder(job.run)
-    with filelock.FileLock(folder.lock):
+    with locked(folder.lock):
         header = folder.header()
         if header is None:
             raise StorageError(f"run {job.run} is not registered in {job.store}")
@@ -116,7 +126,7 @@ def _run(job: Job) -> None:
 
 
 def reaches(result: Result | None, until: int | None) -> bool:
-    """Whether a run has got as far as it is wanted: to its end, or stopped at the epoch `until` or later."""
+    """Whether a run has ended, or was stopped at the epoch `until` or later."""
     if result is None or result.state != "stopped":
         return result is not None
     return until is not None and len(result.history) >= until
@@ -125,10 +135,9 @@ def reaches(result: Result | None, until: int | None) -> bool:
 def needs_weights(
     folder: RunFolder, test_data: str | None, probes: tuple[str, ...] = (), weights: bool = False
 ) -> bool:
-    """Whether weights are gone that are needed: the run is then trained again, to the same weights.
+    """Whether a finished run must be trained again, because its weights are needed and gone.
 
-    They are needed where they are wanted themselves, for a test score on `test_data`, if one is wanted, and for probes,
-    unless they were taken.
+    Weights are needed if `weights` is set, and for a test score on `test_data` or probes that are missing.
     """
     result = folder.result()
     if result is None or result.state != "complete" or folder.weights.exists():
@@ -171,13 +180,13 @@ def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
     )
     earlier, measured = folder.result(), folder.measurement()
     split = max(history.micro_batches, measured.micro_batches if measured else 1) > 1
-    repeats = spec.device == "cpu" and not split  # neither CUDA nor what memory allows is the same each time
+    repeats = spec.device == "cpu" and not split  # CUDA kernels do not repeat exactly, and splits depend on free memory
     if earlier is not None and repeats and not _continues(earlier, result):
         raise StorageError(f"run {header.run} was trained again and gave another result: is {folder.path} from here?")
     if complete:
         save_weights(folder.weights, weights, weights_info(spec, manifest))
     if earlier is not None and earlier.weights_sha256 not in (None, result.weights_sha256):
-        folder.forget_scores()  # of other weights
+        folder.forget_scores()  # they belong to other weights
     folder.write(_measurement(header, history, time.perf_counter() - started))
     folder.write(result)
     if history.state != "stopped":
@@ -187,23 +196,23 @@ def _train(job: Job, folder: RunFolder, header: RunHeader) -> Result:
 
 
 def _continues(earlier: Result, result: Result) -> bool:
-    """Whether a result agrees with what was written of the same run before."""
+    """Whether a result agrees with the earlier result of the same run."""
     if earlier.state == "stopped":
         return result.history[: len(earlier.history)] == earlier.history[: len(result.history)]
     return result == earlier
 
 
 def read_progress(folder: RunFolder) -> Progress | None:
-    """How far a training in flight is; None when it has not begun or is done."""
+    """Progress of a running training; None before it starts and after it ends."""
     try:
         value: dict[str, Any] = json.loads(folder.progress.read_text())
-    except (OSError, ValueError):  # absent, or read in the very moment of its first writing
+    except (OSError, ValueError):  # absent, or read while it is first written
         return None
     return parse(Progress, value, str(folder.progress))
 
 
 def _write_progress(folder: RunFolder, progress: Progress) -> None:
-    """Replace progress.json without waiting for the disk: it is worth nothing after a crash."""
+    """Replace progress.json without fsync, since nobody needs it after a crash."""
     temporary = folder.progress.with_suffix(".tmp")
     temporary.write_text(json.dumps(asdict(progress)))
     temporary.replace(folder.progress)
@@ -235,6 +244,6 @@ def _measurement(header: RunHeader, history: History, wall_seconds: float) -> Me
 
 @functools.cache
 def _commit() -> dict[str, str]:
-    """The commit of the code that trained, where it is known."""
+    """The commit of the training code, if known."""
     commit = code_commit(Path(__file__).parent)
     return {} if commit is None else {"commit": commit}

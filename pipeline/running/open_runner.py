@@ -1,4 +1,4 @@
-"""A Runner for this workspace: its store, workers, mirror and display put together."""
+"""Opens a Runner for this workspace, with its run store, workers, MLflow mirror and display."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -6,31 +6,34 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.data.manifest import Manifest
+from pipeline.errors import unknown_name
 from pipeline.evidence.store import RunStore
 from pipeline.machine import DeviceKind
 from pipeline.process import locked
 from pipeline.running.display import Shows
-from pipeline.running.executors import open_executor
+from pipeline.running.executors import EXECUTORS
 from pipeline.running.runner import RETRIES, STALL_SECONDS, Runner
 from pipeline.tracking.mirror import Mirror, code_commit
 from pipeline.workspace import Workspace
 
-ALONE = "waiting until no other training runs in this workspace: networks are to be timed alone"
+ALONE = "waiting until no other training runs in this workspace: networks are timed alone"
 OTHERS = "waiting for a command that times networks in this workspace: nothing else may run meanwhile"
 
 
 @dataclass(frozen=True)
 class RunnerOptions:
-    """How runs are carried out; what comes of them is the same.
+    """How runs are carried out. None of these options changes a result.
+
+    Raises UsageError for an unknown executor.
 
     Attributes:
-        workers: how many at once; none: as many as cores on CPU, as cards on CUDA.
-        data_folder: where the data lie; none: in the workspace.
+        workers: number of parallel trainings; None: one per core on CPU, one per card on CUDA.
+        data_folder: folder of the prepared data; None: the workspace's.
         keep_weights: whether weights stay in the run store.
-        checkpoint_seconds: how often a training writes a checkpoint.
-        retries, stall_seconds: as the runner's RETRIES and STALL_SECONDS.
+        checkpoint_seconds: shortest time between checkpoints.
+        retries, stall_seconds: see RETRIES and STALL_SECONDS.
         mirrored: whether MLflow is written.
-        executor: where trainings run, by its name in EXECUTORS.
+        executor: name in EXECUTORS, which says where trainings run.
     """
 
     workers: int | None = None
@@ -42,6 +45,10 @@ class RunnerOptions:
     mirrored: bool = True
     executor: str = "processes"
 
+    def __post_init__(self) -> None:
+        if self.executor not in EXECUTORS:
+            raise unknown_name("executor", self.executor, EXECUTORS)
+
 
 @contextmanager
 def open_runner(
@@ -52,12 +59,10 @@ def open_runner(
     options: RunnerOptions,
     alone: bool = False,
 ) -> Iterator[Runner]:
-    """Workers, MLflow's mirror, and the workspace's run store.
+    """Open a Runner with the workspace's run store, workers and MLflow mirror.
 
-    Several processes may train in a workspace at once. One that times networks must be `alone`: it waits for those at
-    work, and those that come later wait for it.
-
-    Raises UsageError for an executor that does not exist.
+    Several processes may train in a workspace at once. A process that times networks must be `alone`: it waits for the
+    others to end, and later ones wait for it.
     """
     wait = ALONE if alone else OTHERS
     with locked(workspace.locks / "trainings.lock", shared=not alone, before_waiting=lambda: display.line(wait)):
@@ -65,7 +70,7 @@ def open_runner(
             store=RunStore(workspace.runs),
             data_folder=options.data_folder or workspace.prepared_data / manifest.name,
             manifest=manifest,
-            executor=open_executor(options.executor, device, options.workers),
+            executor=EXECUTORS[options.executor](device, options.workers),
             open_mirror=lambda: _open_mirror(workspace, display) if options.mirrored else Mirror.off(workspace.mlflow),
             display=display,
             keep_weights=options.keep_weights,

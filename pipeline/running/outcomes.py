@@ -10,9 +10,13 @@ from pipeline.running.requests import Request
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a requested run ended, after how many attempts of this driver; `trained` is False for one found finished.
+    """How a requested run ended.
 
-    "stopped": it was trained as far as the request asked. Another request may have trained it further since.
+    Attributes:
+        state: "stopped" means trained as far as the request asked. Another request may have trained it further since.
+        reason: why the run failed.
+        trained: False if the run had finished before.
+        attempts: attempts of this driver.
     """
 
     request: Request
@@ -24,12 +28,12 @@ class Outcome:
 
     @property
     def lost(self) -> bool:
-        """Whether the run was lost to the machine; requesting it again retries it."""
+        """Whether the run failed because of the machine. Requesting it again retries it."""
         return self.reason in PASSING_REASONS
 
 
 def finished_result(request: Request, folder: RunFolder, test_data: str) -> Result | None:
-    """The result of a run that has all the request asks for, or has failed; None where something is left to do."""
+    """The result of a run that has failed, or has all that the request asks for; None if something is left to do."""
     result = folder.result()
     if not reaches(result, request.until):
         return None
@@ -41,7 +45,7 @@ def finished_result(request: Request, folder: RunFolder, test_data: str) -> Resu
 
 
 def outcome_of(request: Request, folder: RunFolder, result: Result, trained: bool = True, attempts: int = 1) -> Outcome:
-    """How a run ended, as far as it was asked for."""
+    """The outcome of a request whose run has this result."""
     if request.until is not None and len(result.history) >= request.until:
         return Outcome(request, folder, "stopped", None, trained, attempts)
     return Outcome(request, folder, result.state, result.reason, trained, attempts)
@@ -56,7 +60,7 @@ def describe(outcome: Outcome) -> str:
         what += f", {request.until} of {request.spec.recipe.epochs} epochs"
     result, measurement, score = outcome.folder.result(), outcome.folder.measurement(), outcome.folder.test_score()
     assert result is not None
-    asked = result.history[: request.until]  # others may have trained it further
+    asked = result.history[: request.until]  # another request may have trained it further
     line = f"{what}: validation error {asked[-1].validation_error_percent:.2f} %"
     if request.test and score is not None:
         line += f", test error {score.test_error_percent:.2f} %"
@@ -64,7 +68,7 @@ def describe(outcome: Outcome) -> str:
         mean = sum(measurement.images_per_second) / len(measurement.images_per_second)
         line += f", {measurement.train_seconds:.1f} s at {mean:,.0f} images/s"
         if measurement.micro_batches > 1:
-            line += f", batches in {measurement.micro_batches} parts for want of memory"
+            line += f", batches in {measurement.micro_batches} parts for lack of memory"
     return line
 
 

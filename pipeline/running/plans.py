@@ -1,7 +1,7 @@
-"""Plans: what is to be trained and priced, resolved from params.yaml into one small JSON per group of networks.
+"""Plans: what to train and profile, resolved from params.yaml into one small JSON per group of networks.
 
-A DVC stage depends on its own plan file only, so that changing one network's entry re-runs that network's group and
-what depends on it, and nothing else.
+A DVC stage depends only on its own plan file. Changing one network's entry therefore reruns only that network's group
+and what depends on it.
 """
 
 from collections.abc import Mapping
@@ -25,13 +25,13 @@ from search_spaces import Design, Family, Price, Reference
 
 @dataclass(frozen=True, config=STRICT)
 class PlannedNetwork:
-    """One network to train, at a learning rate that is chosen from `rates` unless there is only one.
+    """One network to train, at a learning rate selected from `rates`. A single rate is used without selection.
 
     Attributes:
-        recipe: the fields of its Recipe but for the learning rate; precision may be "auto".
-        choice: fields in which the rate-choosing trainings differ.
-        reduction: of the successive halving of those trainings; None: all train in full.
-        choice_seeds: with which each rate is tried; none of them is reported.
+        recipe: the fields of its Recipe except the learning rate; precision may be "auto".
+        choice: fields that differ in the trainings that select the rate.
+        reduction: reduction factor of successive halving in those trainings; None: all train in full.
+        choice_seeds: seeds of those trainings. None of them is reported.
     """
 
     name: str
@@ -52,16 +52,16 @@ class PlannedNetwork:
             self.choice_recipe_at(rate)
 
     def recipe_at(self, rate: float) -> Recipe:
-        """The recipe of the reported trainings, once this rate is chosen."""
+        """The recipe of the reported trainings at this rate."""
         return parse(Recipe, {**self.recipe, "learning_rate": rate}, f"recipe of {self.name}")
 
     def choice_recipe_at(self, rate: float) -> Recipe:
-        """The recipe of the trainings by which this rate is judged."""
+        """The recipe of the trainings that evaluate this rate for the selection."""
         return parse(Recipe, {**self.recipe, **self.choice, "learning_rate": rate}, f"choice of {self.name}")
 
     @property
     def choice_epochs(self) -> int:
-        """Epochs of the trainings by which rates are judged."""
+        """Epochs of the trainings that select the rate."""
         return self.choice_recipe_at(self.rates[0]).epochs
 
     def spec(self, recipe: Recipe, seed: int, data: DataShape, device: DeviceKind) -> RunSpec:
@@ -71,10 +71,13 @@ class PlannedNetwork:
 
 @dataclass(frozen=True, config=STRICT)
 class RunPlan:
-    """What the stage `reproduce` trains for one group; channels and classes are those of the data.
+    """What the stage `reproduce` trains for one group.
 
-    `test`: whether the trained seeds are scored on test images; `probes`: what else is measured of them. `first`:
-    whether an experiment is run before others, since a primary claim rests on it.
+    Attributes:
+        channels, classes: those of the data.
+        test: whether the trained seeds are evaluated on test images.
+        probes: further measurements of the trained seeds, by name.
+        first: whether an experiment runs before others, because a primary claim needs it.
     """
 
     schema: Literal["run-plan/2"]
@@ -115,7 +118,7 @@ class ProfilePlan:
 
 
 def plan_runs(settings: Settings, profile_name: str, data: DataShape) -> dict[str, RunPlan]:
-    """One plan for each family of which the profile trains networks; raises UsageError for any impossible entry."""
+    """One plan per family that has networks in the profile; raises UsageError for any impossible entry."""
     profile = settings.profile_named(profile_name)
     for family in profile.networks:
         search_spaces.family(family)
@@ -136,7 +139,7 @@ def plan_runs(settings: Settings, profile_name: str, data: DataShape) -> dict[st
 def plan_group(
     group: str, entries: Mapping[str, NetworkEntry], settings: Settings, profile_name: str, data: DataShape
 ) -> RunPlan:
-    """The plan of some networks under a profile; raises UsageError for any impossible entry."""
+    """One plan for some networks of a profile; raises UsageError for any impossible entry."""
     profile = settings.profile_named(profile_name)
     protocol = profile.protocol
     return RunPlan(
@@ -157,7 +160,7 @@ def plan_group(
 
 
 def plan_profile(plan: RunPlan, latency_seconds: float) -> ProfilePlan:
-    """The profiling that goes with a run plan: unchanged when only recipes, rates or seeds change."""
+    """The profile plan for the same networks. It stays the same when only recipes, rates or seeds change."""
     return ProfilePlan(
         schema="profile-plan/1",
         group=plan.group,
@@ -171,7 +174,7 @@ def plan_profile(plan: RunPlan, latency_seconds: float) -> ProfilePlan:
 def plan_network(
     name: str, given: dict[str, Any] | None, protocol: TrainingProtocol, settings: Settings, data: DataShape
 ) -> PlannedNetwork:
-    """One network under a protocol that has its own changes; other arguments and errors as those of `plan_training`."""
+    """Plan one network with the changes of its protocol. See `plan_training` for other arguments and errors."""
     design, resolution, recipe = plan_training(name, given, settings, protocol.recipe, protocol.changes, data)
     fields = to_json(recipe)
     own_rate = fields.pop("learning_rate")
@@ -193,10 +196,18 @@ def plan_network(
 def plan_training(
     name: str, given: dict[str, Any] | None, settings: Settings, recipe: str, changes: dict[str, Any], data: DataShape
 ) -> tuple[Design, int, Recipe]:
-    """A network, its resolution in pixels, and its recipe at the learning rate that the recipe names itself.
+    """Resolve a network, its resolution in pixels, and its recipe with the recipe's own learning rate.
 
-    `name` is that of a reference, or of the network that is `given` as {"family": …, "config": {…}}; `changes` are
-    fields that differ from the `recipe` of that name. Raises UsageError for what is impossible.
+    Args:
+        name: a reference, or the name to give to `given`.
+        given: another network, as {"family": …, "config": {…}}.
+        settings: holds the recipes.
+        recipe: name of the recipe.
+        changes: fields that differ from that recipe.
+        data: the images to train on.
+
+    Raises:
+        UsageError: the network, recipe and data do not fit together.
     """
     family, config, reference = resolve_network(name, given)
     changed = settings.recipe_named(recipe, name if reference else None, changes)
@@ -207,7 +218,7 @@ def plan_training(
 
 
 def check_batch(recipe: Recipe, data: DataShape, name: str) -> None:
-    """Raise UsageError where a training would have fewer images than one batch."""
+    """Raise UsageError if the training images are fewer than one batch."""
     count = data.counts["train"]
     images = min(recipe.train_images or count, count)
     if images < recipe.batch_size:
@@ -215,7 +226,7 @@ def check_batch(recipe: Recipe, data: DataShape, name: str) -> None:
 
 
 def _check_batches(recipe: Recipe, design: Design, resolution: int, data: DataShape, name: str) -> None:
-    """Raise UsageError as `check_batch`, and where batch norm would have one image to normalise by."""
+    """Raise UsageError as `check_batch` does, and if batch norm would see batches of one image."""
     check_batch(recipe, data, name)
     if recipe.batch_size > 1:
         return
@@ -226,7 +237,7 @@ def _check_batches(recipe: Recipe, design: Design, resolution: int, data: DataSh
 
 
 def resolve_network(name: str, given: dict[str, Any] | None = None) -> tuple[Family, Any, Reference | None]:
-    """A reference's family and Config, or those of a {"family": …, "config": {…}}."""
+    """Family, Config and reference of a name; or family and Config of a `given` {"family": …, "config": {…}}."""
     if given is None:
         family, reference = search_spaces.reference(name)
         return family, reference.config, reference
@@ -237,19 +248,19 @@ def resolve_network(name: str, given: dict[str, Any] | None = None) -> tuple[Fam
 
 
 def as_reference(network: str | dict[str, Any], name: str) -> tuple[str, dict[str, Any] | None]:
-    """A network as claims.yaml names one, for `resolve_network`; one that is no reference goes by `name`."""
+    """The arguments of `resolve_network` for a network in claims.yaml; a Config gets the name `name`."""
     return (network, None) if isinstance(network, str) else (name, network)
 
 
 def price_of(family: str, config: dict[str, Any], resolution: int, channels: int, classes: int) -> Price:
-    """Exact counts of a network whose Config is JSON, as plans and runs hold it."""
+    """Exact counts of a network whose Config is JSON, as in plans and runs."""
     member = search_spaces.family(family)
     parsed = parse(member.config, config, f"config of {family}")
     return search_spaces.price(member, parsed, resolution, channels, classes)
 
 
 def native_resolution(reference: Reference | None, image_side: int) -> int:
-    """Pixels at which a network is used: the images' own side, or the reference's where that is larger."""
+    """Side in pixels of a network's input: that of the images, or of the reference if that is larger."""
     return image_side if reference is None else max(image_side, reference.resolution)
 
 
@@ -262,7 +273,7 @@ def run_spec(
     data: DataShape,
     device: DeviceKind,
 ) -> RunSpec:
-    """The address of one run on a data set: resolution and precision resolved."""
+    """The address of one run on a data set, with resolution and precision resolved."""
     precision = resolve_precision(recipe.precision, device)
     return RunSpec(
         family=family,

@@ -1,7 +1,7 @@
-"""Workers on this machine, as processes of pebble's pool: a worker that is killed costs its own attempt only.
+"""Workers on this machine, as processes of pebble's pool. A killed worker costs only its own attempt.
 
-On Linux they are forked from a server process that has loaded PyTorch once, so that a worker (and the successor of one
-that was killed) starts at once. Only this module knows pebble and what exit codes say.
+On Linux, workers are forked from a server process that has loaded PyTorch once, so that they start at once. Only this
+module depends on pebble and on the meaning of exit codes.
 """
 
 import contextlib
@@ -31,15 +31,15 @@ from pipeline.running.jobs import Job, Lost, run_job
 from pipeline.running.workers import worker_context
 
 CONSTS.channel_lock_timeout = 10.0
-"""Seconds until pebble mends its pipe when a worker was killed while it held it (60 by default; jobs are small)."""
+"""Seconds until pebble repairs its pipe after a worker was killed while holding it (pebble's default: 60)."""
 LEASE_SECONDS = 10.0
-"""How long a worker waits for the card of one that has just died."""
+"""How long a worker waits for the card of a worker that has just died."""
 
 
 class ProcessExecutor:
-    """One process and one thread each: by default as many as cores on CPU, as cards on CUDA.
+    """Workers of one process and one thread each; by default one per core on CPU, one per card on CUDA.
 
-    Of more workers than cards, each card gets its equal part; estimate.trainings_at_once says how many it can hold.
+    More workers than cards are spread evenly over the cards; `estimate.trainings_at_once` says how many fit.
     """
 
     def __init__(self, device: DeviceKind, workers: int | None = None) -> None:
@@ -50,9 +50,9 @@ class ProcessExecutor:
         self._pool = self._new_pool()
 
     def submit(self, job: Job) -> "Future[None]":
-        """As `Executor.submit`; raises StorageError where /dev/shm has no room for the locks of a first job."""
+        """As `Executor.submit`; raises StorageError if /dev/shm has no room for the pool's locks."""
         with _shared_memory_errors():
-            if not self._pool.active:  # pebble gives a pool up when a worker dies while none has a job
+            if not self._pool.active:  # pebble closes a pool if a worker dies while none has a job
                 self.close()
                 self._pool = self._new_pool()
             kills = kills_for_memory()
@@ -99,7 +99,7 @@ class ProcessExecutor:
 
 @contextlib.contextmanager
 def _shared_memory_errors() -> Iterator[None]:
-    """Name /dev/shm where the pool's two locks cannot be made in it: the system's own error has no path."""
+    """Name /dev/shm if the pool's two locks cannot be created there, since the system's error has no path."""
     try:
         yield
     except OSError as error:
@@ -112,9 +112,9 @@ def _shared_memory_errors() -> Iterator[None]:
 
 
 class _Attempt(Future[None]):
-    """The future of a job in pebble's pool, which says of a lost worker that it is `Lost`.
+    """The future of a job in pebble's pool. It raises `Lost` if the worker was lost.
 
-    `kills` counts the processes that the system had killed for want of memory before.
+    `kills` is the number of processes that the system had killed before for lack of memory.
     """
 
     def __init__(self, pooled: "Future[None]", kills: int) -> None:
@@ -135,7 +135,7 @@ class _Attempt(Future[None]):
 
 
 def _as_lost(error: BaseException, kills: int) -> BaseException:
-    """What was lost with a worker as `Lost`; else the error itself."""
+    """`Lost` if the worker was lost, else the error itself."""
     code = getattr(error, "exitcode", None)
     killed_for_memory = code == -signal.SIGKILL and kills_for_memory() > kills
     if code == errno.ENOMEM or killed_for_memory:
@@ -147,9 +147,9 @@ def _as_lost(error: BaseException, kills: int) -> BaseException:
 
 @dataclass(frozen=True)
 class _CardLease:
-    """One file per worker, assigned to the cards in turn: whoever locks the file may use its card.
+    """One file per worker, assigned to the cards in turn. The process that locks a file may use its card.
 
-    The system releases the lock of a worker that dies, whatever killed it, and its successor takes that one.
+    The system releases the lock when a worker dies, even if it is killed, and its successor takes it.
     """
 
     folder: Path
@@ -157,7 +157,7 @@ class _CardLease:
     workers: int
 
     def take(self) -> str:
-        """The card of a free file, locked until this process ends; raises StorageError where none becomes free."""
+        """Lock a free file until this process ends and return its card; raises StorageError if none becomes free."""
         deadline = time.monotonic() + LEASE_SECONDS
         while time.monotonic() < deadline:
             for index in range(self.workers):
@@ -171,20 +171,20 @@ class _CardLease:
 
 
 def _work(job: Job) -> None:
-    """Do a job; a worker that runs out of memory ends, since the next try needs the memory that it still holds."""
+    """Do a job. A worker that runs out of memory exits, to free its memory for the retry."""
     try:
         run_job(job)
     except (Lost, MemoryError):
         os._exit(errno.ENOMEM)
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        torch.cuda.empty_cache()  # others on the card may need it before this worker's next job does
+        torch.cuda.empty_cache()  # other workers on the card may need it first
 
 
 def _start_worker(driver: int, lease: _CardLease | None) -> None:
-    if lease is not None:  # CUDA reads it when the worker first uses it
+    if lease is not None:  # CUDA reads it at its first use
         os.environ["CUDA_VISIBLE_DEVICES"] = lease.take()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # end at once: what a worker writes is whole or absent at any instant
-    die_with(driver)  # the server that forked it may live as long as its workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # end at once, which is safe because all writes are atomic
+    die_with(driver)  # the fork server may outlive the driver
     die_with_parent()
     keep_freed_memory()
     keep_float32()

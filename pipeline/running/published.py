@@ -1,7 +1,7 @@
-"""Published runs taken over in place of trainings: those of the same content, device included.
+"""Reuses published runs instead of training them, if their addresses (device included) are the same.
 
-A published record is read, never written, and what is taken from it is said in the new record's flags; its
-measurements name the hardware they were made on.
+Published records are never written. The new record's flags say how many seeds were reused, and their measurements name
+the hardware that made them.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from pipeline.running.plans import PlannedNetwork, RunPlan
 
 @dataclass(frozen=True)
 class PublishedRuns:
-    """What is published of one network: `rate` and `trials` where its rate was chosen alike, and runs by address."""
+    """Published runs of one network by address. `rate` and `trials` are set if its rate was selected likewise."""
 
     rate: float | None = None
     trials: tuple[RateTrial, ...] = ()
@@ -25,7 +25,7 @@ class PublishedRuns:
 def published_runs(
     network: PlannedNetwork, plan: RunPlan, manifest: Manifest, device: DeviceKind, record: GroupRecord | None
 ) -> PublishedRuns:
-    """What a record holds of a planned network; a run counts if it has the tests and probes that are wanted."""
+    """The usable runs of a planned network in a record: those that have all tests and probes of the plan."""
     found = next((arm for arm in record.networks if arm.name == network.name), None) if record else None
     if found is None:
         return PublishedRuns()

@@ -1,8 +1,8 @@
-"""The choice of one network's learning rate: trainings of each rate of its grid, compared on validation data.
+"""Selects one network's learning rate from its grid, on validation data.
 
-Each rate is trained once with each of the seeds of choosing, and judged by the mean of its errors. A training that
-failed errs as guessing does; a rate of which all have failed is not chosen. Rates are compared by successive halving
-where the plan says so.
+Each rate is trained with each of the choice seeds, and the rate with the lowest mean error is selected. A failed
+training counts at chance level. A rate whose trainings have all failed cannot be selected. Rates are compared by
+successive halving if the plan says so.
 """
 
 import itertools
@@ -20,7 +20,7 @@ from pipeline.running.requests import Request, rate_request
 
 
 class RateChoice:
-    """Which runs the choice of a network's rate needs next, and what came of them."""
+    """The selection of one network's rate: which runs it needs next, and their outcomes so far."""
 
     def __init__(self, network: PlannedNetwork, manifest: Manifest, device: DeviceKind) -> None:
         self._request = partial(rate_request, network, manifest=manifest, device=device)
@@ -32,7 +32,7 @@ class RateChoice:
         self._awaited: set[tuple[float, int]] = set()
 
     def next_requests(self) -> list[Request]:
-        """What is to be trained now; nothing when a rate is chosen, none trains, or a run was lost."""
+        """The runs to train now; empty once a rate is selected, if no rate trains, or if a run was lost."""
         if self._lost:
             return []
         wanted = going_on(self._curves(), self._rungs, self._reduction)
@@ -40,22 +40,22 @@ class RateChoice:
         return [self._request(rate, seed, until=until) for rate, until in wanted.items() for seed in self._seeds]
 
     def tell(self, outcome: Outcome) -> bool:
-        """Take in an outcome; whether it was the last one awaited."""
+        """Add an outcome. Returns whether it was the last one awaited."""
         spec = outcome.request.spec
         self._outcomes[spec.recipe.learning_rate, spec.seed] = outcome
         self._awaited.discard((spec.recipe.learning_rate, spec.seed))
         return not self._awaited
 
     def rate(self) -> float | None:
-        """The rate of the lowest error; None where no rate trains, or a run was lost: chance must not choose."""
+        """The rate with the lowest error; None if no rate trains, or if a run was lost, which would bias it."""
         return None if self._lost else best(self._curves(), self._epochs)
 
     def stopped(self) -> list[Outcome]:
-        """The runs that did not go on to the end."""
+        """The runs that were stopped early."""
         return [outcome for outcome in self._outcomes.values() if outcome.state == "stopped"]
 
     def trials(self) -> list[RateTrial]:
-        """What is recorded of the rates, in the order of the grid, then of the seeds."""
+        """The records of all trainings, ordered by the grid, then by the seeds."""
         order = [(rate, seed) for rate in self._rates for seed in self._seeds]
         return [_rate_trial(self._outcomes[key]) for key in order if key in self._outcomes]
 
@@ -71,7 +71,7 @@ class RateChoice:
 
 
 def _mean(curves: Sequence[Curve], classes: int) -> Curve:
-    """The mean error after each epoch that all have reached but those that failed; failed where all have."""
+    """The mean error after each epoch that all curves except failed ones have reached; failed if all have failed."""
     training = [curve for curve in curves if not curve.failed]
     if not training:
         return Curve(failed=True)
@@ -81,7 +81,7 @@ def _mean(curves: Sequence[Curve], classes: int) -> Curve:
 
 
 def _history(outcome: Outcome) -> tuple[Epoch, ...]:
-    """The epochs that were asked for, even if another asker had the run trained further."""
+    """The requested epochs, even if another request has trained the run further."""
     result = outcome.folder.result()
     return result.history[: outcome.request.until] if result else ()
 

@@ -1,7 +1,7 @@
-"""Reproduce: each network under one protocol, its learning rate chosen on validation data, then n seeds and the test.
+"""Trains each network under one protocol: selects its learning rate on validation data, then trains n seeds and tests.
 
-The rate-choosing runs have other seeds than those that are reported, so no reported run took part in the choice.
-Test images are read once per seed, after its training has ended.
+The trainings that select the rate use other seeds than the reported ones, so no reported run takes part in the
+selection. Test images are read once per seed, after its training has ended.
 """
 
 from collections.abc import Iterator
@@ -27,29 +27,29 @@ from pipeline.running.requests import Request, seed_requests
 
 
 class Runs(Protocol):
-    """Where runs come from: a Runner, which trains those that are not finished, or StoredRuns, which does not."""
+    """A source of runs: a Runner trains those that are not finished, StoredRuns leaves them out."""
 
     def holds(self, request: Request) -> bool:
         """Whether the run is finished already."""
         ...
 
     def submit(self, request: Request) -> None:
-        """Ask for a run."""
+        """Request a run."""
         ...
 
     def outcomes(self) -> Iterator[Outcome]:
-        """How those that were asked for ended."""
+        """How the requested runs ended."""
         ...
 
     def stop(self, request: Request, trained: bool = True) -> None:
-        """Say that a stopped run will not be asked to go on."""
+        """Report that a stopped run will not be resumed."""
         ...
 
 
 def check_final(record: GroupRecord) -> None:
-    """Raise RunsFailedError where a run was lost to the machine: that is no result, and another day it may succeed.
+    """Raise RunsFailedError if a run failed because of the machine, since a retry may succeed.
 
-    That no network of a group can be trained is one.
+    A group in which no network can be trained is a valid result.
     """
     if record.lost:
         raise RunsFailedError(f"{len(record.lost)} runs of {record.group} were lost ({record.lost[0]}): run it again")
@@ -58,10 +58,10 @@ def check_final(record: GroupRecord) -> None:
 def reproduce(
     plan: RunPlan, manifest: Manifest, runner: Runs, device: DeviceKind, published: GroupRecord | None = None
 ) -> GroupRecord:
-    """Train what the plan says, but for runs that a `published` record holds and this machine has not finished.
+    """Train what the plan says, except runs that only the `published` record has.
 
-    A network whose runs all fail stays in the record, with the reasons; one whose rate is not chosen yet, for want of
-    outcomes, is left out.
+    A network whose runs all fail stays in the record, with the reasons. A network whose rate is not yet selected,
+    because outcomes are missing, is left out.
     """
     networks = {network.name: network for network in plan.networks}
     known = {network.name: published_runs(network, plan, manifest, device, published) for network in plan.networks}
@@ -93,7 +93,7 @@ def reproduce(
             continue
         choice = choices[network.name]
         if not choice.tell(outcome):
-            continue  # others of its rung are still training
+            continue  # other runs of its rung are still training
         requests = choice.next_requests()
         for request in requests:
             runner.submit(request)
@@ -159,7 +159,7 @@ def _record(
         flags = (*flags, f"{split} of {len(parts)} {IN_MICRO_BATCHES}, for want of memory")
     if taken_over:
         flags = (*flags, f"{taken_over} of {len(runs)} seeds published, made elsewhere")
-    recipe = network.recipe_at(network.rates[0] if rate is None else rate)  # one that was tried, if none was chosen
+    recipe = network.recipe_at(network.rates[0] if rate is None else rate)  # if none was selected: any tried one
     return NetworkRecord(
         name=network.name,
         family=network.family,

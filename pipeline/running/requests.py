@@ -1,4 +1,4 @@
-"""Requests for runs, and those of a plan: runs that choose each learning rate, and runs that are reported."""
+"""Requests for runs, and the requests of a plan: runs that select each learning rate, and reported runs."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -17,9 +17,16 @@ from pipeline.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Request:
-    """A run that is wanted, for whom, and what of it: tested and probed once trained, or only its first epochs.
+    """A requested run.
 
-    `weights`: if they were removed, it is trained again for them.
+    Attributes:
+        spec: its address in the run store.
+        name: name of the network in messages.
+        member: the study, experiment or verb that requests it.
+        test: whether to evaluate it on the test split.
+        until: epoch at which to stop; None: the last.
+        probes: further measurements of the trained network, by name.
+        weights: whether to train it again if its weights were removed.
     """
 
     spec: RunSpec
@@ -39,9 +46,9 @@ def planned_requests(
     holds: Callable[[Request], bool] = lambda request: False,
     chosen: Mapping[str, float] = MappingProxyType({}),
 ) -> list[Request]:
-    """All requests of a plan, for an estimate: seeds stand at the first rate where none is chosen yet.
+    """All requests of a plan, for an estimate. Where no rate is selected yet, seeds use the first one.
 
-    Runs that are `published` are left out, but for those that this machine `holds`; `chosen` are rates by network.
+    Leaves out `published` runs, except those that this machine `holds`. `chosen` maps networks to selected rates.
     """
     found: list[Request] = []
     for network in plan.networks:
@@ -56,7 +63,7 @@ def planned_requests(
 
 
 def rate_requests(network: PlannedNetwork, manifest: Manifest, device: DeviceKind) -> list[Request]:
-    """What choosing a rate trains if the smaller rates are the better ones; none where there is nothing to choose."""
+    """The trainings that select a rate, if smaller rates are better; none if there is only one rate."""
     if len(network.rates) == 1:
         return []
     until = dict.fromkeys(network.rates, 0)
@@ -73,7 +80,7 @@ def rate_requests(network: PlannedNetwork, manifest: Manifest, device: DeviceKin
 def seed_requests(
     network: PlannedNetwork, rate: float, plan: RunPlan, manifest: Manifest, device: DeviceKind
 ) -> list[Request]:
-    """One run a seed at the chosen rate, to be tested and probed as the plan says."""
+    """One run per seed at the selected rate, tested and probed as the plan says."""
     recipe = network.recipe_at(rate)
     requests = [_request(network, recipe, seed, manifest, device, "seed") for seed in plan.seeds]
     return [replace(request, test=plan.test, probes=plan.probes) for request in requests]
@@ -82,7 +89,7 @@ def seed_requests(
 def rate_request(
     network: PlannedNetwork, rate: float, seed: int, manifest: Manifest, device: DeviceKind, until: int
 ) -> Request:
-    """A run by which a rate is judged, up to so many epochs."""
+    """A run that evaluates a rate for the selection, until the epoch `until`."""
     recipe = network.choice_recipe_at(rate)
     request = _request(network, recipe, seed, manifest, device, "learning-rate")
     return replace(request, until=until) if until < recipe.epochs else request

@@ -1,9 +1,9 @@
 """Submits runs to an executor, watches them, mirrors them to MLflow, and yields each outcome once.
 
-The executor says that an attempt was lost, and why; what follows is decided here: another attempt, smaller batches, or
-the loss of the run. Only processes that hold a Runner write headers and MLflow; workers write inside their run's
-folder. A run that is finished already, whoever asked for it, is not trained again. One that another process trains is
-waited for: from `submit` until its outcome is mirrored, a run belongs to one Runner.
+The executor reports that an attempt was lost, and why. The Runner decides what to do: retry, split the batches, or
+give the run up. Only processes with a Runner write headers and MLflow. Workers write only inside their run's folder. A
+finished run is never trained again. If another process trains the run, the Runner waits for its result: from `submit`
+until its outcome is mirrored, a run belongs to one Runner.
 """
 
 import functools
@@ -31,12 +31,12 @@ from pipeline.training.history import Progress
 
 WATCH_SECONDS = 0.5
 RETRIES = 2
-"""How often a run is retried whose worker dies, hangs or runs out of memory; it resumes from its last checkpoint.
+"""How often a run is retried if its worker dies, hangs or runs out of memory. It resumes from its last checkpoint.
 
-A worker that dies before any has started a job takes the attempt of every run in flight with it.
+If a worker dies before any worker has started a job, all runs in flight lose their attempt.
 """
 STALL_SECONDS = 600.0
-"""A worker that makes no step of training or scoring for this long has hung, and is killed."""
+"""A worker that makes no step of training or evaluation for this long is considered hung and killed."""
 
 
 @dataclass
@@ -48,19 +48,19 @@ class _InFlight:
     retries_left: int = RETRIES
     micro_batches: int = 1
     ran_out_of_memory: bool = False
-    """Whether an attempt ran out of memory and had no chance to split its batches."""
+    """Whether an attempt ran out of memory without splitting its batches."""
     progress: Progress | None = None
     mirrored: bool = False
     sign: float | None = None
-    """When its worker last gave a sign of life, by the file system's clock."""
+    """Last sign of life of its worker, on the file system's clock."""
     heard: float = field(default_factory=time.monotonic)
-    """When that was noticed."""
+    """When the Runner noticed that sign, on the monotonic clock."""
 
 
 class Runner:
-    """Runs requests through an executor; use as a context, so that workers and mirror end with it.
+    """Runs requests through an executor. Use it in a `with` statement, which closes workers and mirror.
 
-    The mirror is opened when the first workers are at work: MLflow takes seconds to load.
+    The mirror is opened once the first workers run, since MLflow takes seconds to load.
     """
 
     def __init__(
@@ -85,11 +85,11 @@ class Runner:
         self._in_flight: dict[Future[None], _InFlight] = {}
         self._held = HeldRuns(store)
         self._waiting: list[Request] = []
-        """Requests for runs that other processes train."""
+        """Requests for runs that other processes are training."""
 
     @functools.cached_property
     def mirror(self) -> Mirror:
-        """MLflow as this runner writes it; opened whole, since an interrupt inside its databases would be lost."""
+        """The MLflow mirror. It is opened uninterrupted, since MLflow would swallow an interrupt."""
         with uninterrupted():
             return self._open_mirror()
 
@@ -107,7 +107,7 @@ class Runner:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Let no training run on this machine during the block, so that something can be timed alone."""
+        """Pause all trainings on this machine during the block, so that timings are undisturbed."""
         try:
             self.executor.pause()
             yield
@@ -115,7 +115,7 @@ class Runner:
             self.executor.resume()
 
     def holds(self, request: Request) -> bool:
-        """Whether the run is finished, with all that is wanted of it, so that it would not be trained."""
+        """Whether the run is finished, with all that the request asks for."""
         folder = self.store.folder(request.spec.hash)
         return finished_result(request, folder, self.manifest.test_fingerprint) is not None
 
@@ -129,14 +129,14 @@ class Runner:
         self._waiting.append(request)
 
     def _begin(self, request: Request, folder: RunFolder) -> None:
-        """Find a run that this process holds finished, or have it trained."""
+        """Use the result of a finished run, or start its training. This process must hold the run."""
         test_data = self.manifest.test_fingerprint
         finished = finished_result(request, folder, test_data)
         if finished is not None:
             self._finished.append(outcome_of(request, folder, finished, trained=False))
             return
         if needs_weights(folder, test_data if request.test else None, request.probes, request.weights):
-            self.display.line(f"{request.name}: weights of run {folder.run} are gone; it is trained again for them")
+            self.display.line(f"{request.name}: weights of run {folder.run} are missing; training it again")
         header = folder.header()
         assert header is not None
         job = Job(
@@ -154,9 +154,9 @@ class Runner:
         self._start(_InFlight(request, header, job, retries_left=self.retries, micro_batches=folder.micro_batches))
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Outcomes in the order in which runs end, until none is left; more may be submitted on the way.
+        """Yield outcomes in the order in which runs end, until none is left. More runs may be submitted meanwhile.
 
-        Raises what concerns all runs alike: unusable data, a disk that refuses.
+        Raises errors that concern all runs, such as unusable data or a full disk.
         """
         while self._finished or self._in_flight or self._waiting:
             while self._finished:
@@ -164,7 +164,7 @@ class Runner:
                 if not outcome.lost and outcome.state != "stopped":
                     self.mirror.finished(outcome.folder)
                 self._held.release(outcome.folder.run)
-                if outcome.state == "stopped":  # it counts as done when it is said that it will not go on
+                if outcome.state == "stopped":  # `stop` counts it as done
                     self.display.line(describe(outcome))
                 else:
                     self.display.finished(describe(outcome), outcome.trained)
@@ -178,7 +178,7 @@ class Runner:
             self._watch()
 
     def _begin_released(self) -> None:
-        """Begin what waited for other processes and need not wait any longer."""
+        """Begin the waiting runs that other processes have released."""
         waiting, self._waiting = self._waiting, []
         for request in waiting:
             folder = self.store.folder(request.spec.hash)
@@ -188,9 +188,9 @@ class Runner:
                 self._waiting.append(request)
 
     def stop(self, request: Request, trained: bool = True) -> None:
-        """End a run that was stopped: its checkpoints are removed, and MLflow shows it as ended.
+        """End a stopped run: remove its checkpoints, and show it as ended in MLflow.
 
-        Where another process trains it further, that is left to that process.
+        If another process trains it further, leave it to that process.
         """
         folder = self.store.folder(request.spec.hash)
         if self._held.take(folder.run):
@@ -211,21 +211,21 @@ class Runner:
         elif isinstance(error, ConvstudyError | OSError):
             raise error
         elif error is not None:
-            raise RuntimeError(f"run {folder.run} of {flight.request.name} failed by a fault of ours") from error
+            raise RuntimeError(f"run {folder.run} of {flight.request.name} failed because of a bug") from error
         else:
             result = folder.result()
             assert result is not None, f"worker left no result for run {folder.run}"
             self._finished.append(outcome_of(flight.request, folder, result, attempts=flight.attempt))
 
     def _retry(self, flight: _InFlight, lost: Lost) -> None:
-        """Start a lost run again, with smaller batches where memory was short, or give it up after its retries."""
+        """Retry a lost run, with smaller batches if memory was short, or give it up after its last retry."""
         folder = self.store.folder(flight.job.run)
         if lost.reason == "out_of_memory" and folder.micro_batches == flight.micro_batches:
-            if flight.ran_out_of_memory:  # once, it may have been for what others took
+            if flight.ran_out_of_memory:  # the first time, other processes may have taken the memory
                 split_further(folder)
             flight.ran_out_of_memory = True
         parts = folder.micro_batches
-        if parts == flight.micro_batches:  # nothing is done about it but to try again
+        if parts == flight.micro_batches:  # a retry without any change
             flight.retries_left -= 1
         if flight.retries_left >= 0:
             split = f" with batches in {parts} parts" if parts > 1 else ""
@@ -238,7 +238,7 @@ class Runner:
         self._finished.append(Outcome(flight.request, folder, "failed", lost.reason, attempts=flight.attempt))
 
     def _watch(self) -> None:
-        """Show and mirror how far the runs in flight are."""
+        """Show and mirror the progress of the runs in flight, and cancel those that hang."""
         active = []
         for future, flight in self._in_flight.items():
             folder = self.store.folder(flight.job.run)

@@ -1,4 +1,4 @@
-"""What is measured of a run's final weights: its error on the test split, and probes."""
+"""Measures a run's final weights: test error, and probes."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ SIGN_SECONDS = 1.0
 
 
 def take_probes(folder: RunFolder, data_folder: Path, wanted: Sequence[str]) -> ProbeRecord:
-    """All probes that are wanted, with those taken before."""
+    """Take the wanted probes; the record also holds those taken before."""
     network = open_network(folder, data_folder)
     spec, recipe = network.info.spec, network.info.spec.recipe
     data, _ = training_data(data_folder, spec.data, recipe.train_images, recipe.validation_images, spec.device)
@@ -40,7 +40,7 @@ def take_probes(folder: RunFolder, data_folder: Path, wanted: Sequence[str]) -> 
 
 
 def score_test(folder: RunFolder, data_folder: Path, test_data: str) -> TestScore:
-    """The run's error on the test split; raises DataError where the folder holds another one than `test_data`."""
+    """Evaluate a run on the test split; raises DataError if the folder's split is not `test_data`."""
     network = open_network(folder, data_folder)
     spec, manifest = network.info.spec, load_manifest(data_folder)
     check_data(data_folder, manifest, spec.data)
@@ -62,7 +62,7 @@ def score_test(folder: RunFolder, data_folder: Path, test_data: str) -> TestScor
 
 
 def _signs_of(folder: RunFolder) -> Callable[[], None]:
-    """What a score calls on its way, to say now and then that it is at work."""
+    """A function for evaluations to call, which touches the run's `alive` file once per SIGN_SECONDS."""
     last = [0.0]
 
     def alive() -> None:

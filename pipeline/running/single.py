@@ -1,4 +1,4 @@
-"""One training, as `convstudy train` runs it: through the same store, worker and mirror as the study."""
+"""One training for `convstudy train`, with the same run store, worker and mirror as the study."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def single_request(
     device: DeviceKind,
     test: bool,
 ) -> Request:
-    """The request for one network under a recipe with some fields changed; raises UsageError for what is impossible."""
+    """The request for one network and a changed recipe; raises UsageError if they do not fit the data."""
     design, resolution, recipe = plan_training(name, given, settings, recipe_name, changes, manifest)
     return Request(
         spec=run_spec(design.family.name, to_json(design.config), resolution, recipe, seed, manifest, device),
@@ -40,7 +40,7 @@ def single_request(
 def train_single(
     workspace: Workspace, data_folder: Path, manifest: Manifest, request: Request, quiet: bool = False
 ) -> dict[str, Any]:
-    """Train (or find) the run and return what `convstudy train --json` writes; the state says whether it failed."""
+    """Train the run, or find it finished. Returns the JSON of `convstudy train`, whose state says whether it failed."""
     display = Display("train", 1, quiet=quiet)
     options = RunnerOptions(1, data_folder, keep_weights=True)
     with open_runner(workspace, manifest, request.spec.device, display, options) as runner:
@@ -51,7 +51,7 @@ def train_single(
 
 
 def describe_run(outcome: Outcome) -> dict[str, Any]:
-    """The JSON of one run; a run lost for a passing reason (its worker was killed, say) has no history."""
+    """The JSON of one run. A run that was lost (its worker was killed, for example) has no history."""
     folder, request = outcome.folder, outcome.request
     header, result = folder.header(), folder.result()
     assert header is not None

@@ -10,9 +10,9 @@ from pipeline.running.requests import Request
 
 @dataclass
 class StoredRuns:
-    """Answers requests as a Runner does, by runs that are finished in `store`; others have no outcome.
+    """Answers requests as a Runner does, but only with finished runs of `store`. Other requests have no outcome.
 
-    A test score counts if it was taken on the split `test_data`.
+    A test score counts only if it was taken on the split `test_data`.
     """
 
     store: RunStore
@@ -20,7 +20,7 @@ class StoredRuns:
     _found: list[Outcome] = field(default_factory=list)
 
     def holds(self, request: Request) -> bool:
-        """Whether the run is finished, with all that is wanted of it."""
+        """Whether the run is finished, with all that the request asks for."""
         return finished_result(request, self.store.folder(request.spec.hash), self.test_data) is not None
 
     def submit(self, request: Request) -> None:
@@ -31,9 +31,9 @@ class StoredRuns:
             self._found.append(outcome_of(request, folder, result, trained=False))
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Those that were found, in the order in which they were looked for."""
+        """Yield the runs that were found, in the order of their requests."""
         while self._found:
             yield self._found.pop(0)
 
     def stop(self, request: Request, trained: bool = True) -> None:
-        """Nothing goes on here that could be stopped."""
+        """Do nothing, since nothing runs here."""

@@ -1,6 +1,6 @@
-"""Loaded by the process from which workers are forked: it ends with its driver, and its workers end with it.
+"""Loaded by the server that forks the workers: makes it end with its driver, and its workers with it.
 
-They do so even while they are paused, and could not see themselves that they are orphans.
+This works even for paused workers, which could not notice that their driver is gone.
 """
 
 from pipeline.process import die_with_parent

@@ -1,6 +1,6 @@
 """How worker processes on this machine start.
 
-Imports neither PyTorch nor the workers' modules, so that their server loads those while this process loads its own.
+It imports neither PyTorch nor the workers' modules, so that the server loads them while this process loads its own.
 """
 
 import multiprocessing
@@ -9,19 +9,19 @@ from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, SpawnContext
 
 PRELOADED = ("pipeline.running.worker_server", "pipeline.running.jobs", "torch._dynamo")
-"""Modules that the server of workers loads before it forks the first; the last takes a second at a first optimizer."""
+"""Modules that the server loads before it forks workers. The last one would delay the first optimizer by a second."""
 
 
 def prepare_workers() -> None:
-    """Start loading what workers need in a second process; call it before this process loads the same."""
+    """Start the server, which loads the workers' modules. Call this before this process loads the same modules."""
     if isinstance(worker_context(), ForkServerContext):
         forkserver.ensure_running()
 
 
 def worker_context() -> ForkServerContext | SpawnContext:
-    """How workers start: forked from a server that has loaded PyTorch once, so that each starts within milliseconds.
+    """How workers start: forked, within milliseconds, from a server that has loaded PyTorch once.
 
-    On macOS each loads PyTorch itself, since the system's own libraries do not survive a fork.
+    On macOS each worker loads PyTorch itself, since the system's libraries do not survive a fork.
     """
     if sys.platform == "darwin":
         return multiprocessing.get_context("spawn")

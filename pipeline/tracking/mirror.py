@@ -237,14 +237,14 @@ class Mirror:
         for run in list(self._live):
             self._drop(store, run, "KILLED")
         for parent in self._parents.values():
-            if self._end_parent(store, parent) == "RUNNING":
-                store.end(parent.run_id, "KILLED", _now_ms())
+            self._end_parent(store, parent, unfinished="KILLED")
 
-    def _end_parent(self, store: MlflowStore, parent: _Parent) -> Status:
-        """End a network by what became of its runs, unless one is running; its status by then."""
-        with store.lock:
+    def _end_parent(self, store: MlflowStore, parent: _Parent, unfinished: Status = "RUNNING") -> Status:
+        """Give a network the status that follows from its runs, or `unfinished` while one is running; return it."""
+        with store.lock:  # so that no other process ends the network between this reading and this writing
             children = store.children(parent.experiment_id, parent.run_id)
             status = parent_status([(child.data.tags.get(ROLE, ""), child.info.status) for child in children])
+            status = unfinished if status == "RUNNING" else status
             if status not in ("RUNNING", parent.status):
                 store.end(parent.run_id, status, _now_ms())
         return status

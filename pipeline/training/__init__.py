@@ -1,4 +1,4 @@
-"""(model, recipe, data, seed, device) -> History: the training engine, free of MLflow and of paths of its own."""
+"""The training engine: (model, recipe, data, seed, device) -> History. It knows neither MLflow nor the run store."""
 
 PROTOCOL_VERSION = 2
-"""Raised by hand whenever the training engine changes in a way that changes results."""
+"""To be raised by hand with every change of the training engine that changes results."""

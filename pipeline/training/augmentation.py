@@ -1,8 +1,8 @@
 """Augmentations of the source, drawn per sample on the device and composed into one resampling.
 
-torchvision's v2 transforms draw one crop or flip for a whole batch of tensors; here every image of a batch gets its
-own. Geometry (flips, crops, the resize to the recipe's resolution) is folded into a single bilinear `grid_sample`, so
-an image is resampled once however many augmentations a recipe has.
+torchvision's v2 transforms draw one crop or flip for a whole batch of tensors; here each image of a batch gets its
+own. Geometry (flips, crops, the resize to the recipe's resolution) is combined into a single bilinear `grid_sample`, so
+that an image is resampled only once.
 Source: the notebook's section on AlexNet; definitions follow torchvision's ColorJitter and RandomResizedCrop.
 """
 
@@ -16,7 +16,7 @@ from pipeline.training.recipe import Augmentation, ColourJitter, Flip, RandomRes
 
 
 def augment(images: Tensor, augmentations: Sequence[Augmentation], side: int, generator: torch.Generator) -> Tensor:
-    """Augment and resize a batch: (N, C, H, W) floats in [0, 1] -> (N, C, side, side), each image its own draw.
+    """Augment and resize a batch: (N, C, H, W) floats in [0, 1] -> (N, C, side, side), drawn for each image.
 
     Colour is changed first (values are clamped to [0, 1] after each change), then geometry, in one resampling.
     """
@@ -45,7 +45,7 @@ def augment(images: Tensor, augmentations: Sequence[Augmentation], side: int, ge
 
 
 def resize(images: Tensor, side: int) -> Tensor:
-    """(N, C, H, W) -> (N, C, side, side), bilinear; unchanged where the side already fits."""
+    """(N, C, H, W) -> (N, C, side, side), bilinear; unchanged if the side already fits."""
     if images.shape[-2:] == (side, side):
         return images
     return nn.functional.interpolate(images, size=(side, side), mode="bilinear", align_corners=False)
@@ -54,11 +54,11 @@ def resize(images: Tensor, side: int) -> Tensor:
 def _draw_box(
     uniform: Callable[[float, float], Tensor], scale: tuple[float, float], ratio: tuple[float, float]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Relative (width, height, centre x, centre y) of one box an image; a side too long is cut to the image's."""
+    """Relative (width, height, centre x, centre y) of one box per image. Too long sides are cut to the image's."""
     area = uniform(*scale)
     aspect = uniform(math.log(ratio[0]), math.log(ratio[1])).exp()
     width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
-    # the centre lies where the box stays inside, in coordinates from -1 to 1
+    # a centre with which the box stays inside the image, in coordinates from -1 to 1
     return width, height, uniform(-1, 1) * (1 - width), uniform(-1, 1) * (1 - height)
 
 
@@ -96,7 +96,7 @@ def _jitter(images: Tensor, op: str, factor: Tensor) -> Tensor:
 
 
 def _turn_hue(images: Tensor, turn: Tensor) -> Tensor:
-    """Turn the hue by `turn` of a full circle in HSV; images of one channel have none and stay as they are."""
+    """Turn the hue by `turn` of a full circle in HSV; images of one channel have no hue and stay unchanged."""
     if images.shape[1] != 3:
         return images
     value, _ = images.max(dim=1)  # (N, H, W)

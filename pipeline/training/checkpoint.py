@@ -1,4 +1,4 @@
-"""Checkpoints that survive a kill at any instant, or are detected as damaged by their hash.
+"""Checkpoints that survive a kill at any time. Damaged ones are detected by their hash.
 
 `checkpoint-<epoch>.pt` is written to a temporary file, fsynced and renamed. Its SHA-256 is written first, so a
 checkpoint without a matching hash is incomplete. The newest two are kept; if the newest is damaged, the other is used.
@@ -22,14 +22,14 @@ KEPT = 2
 
 @dataclass
 class Checkpoints:
-    """The checkpoints of one training, in its folder; written at epoch ends at least `every_seconds` apart."""
+    """The checkpoints of one training, in its folder, written at epoch ends, at least `every_seconds` apart."""
 
     folder: Path
     every_seconds: float = 30.0
     _last: float = field(default_factory=time.monotonic)
 
     def due(self) -> bool:
-        """Whether enough time has gone by since the last checkpoint (or since the start)."""
+        """Whether enough time has passed since the last checkpoint or the start."""
         return time.monotonic() - self._last >= self.every_seconds
 
     def save(self, epoch: int, state: dict[str, Any]) -> None:
@@ -45,9 +45,9 @@ class Checkpoints:
         self._last = time.monotonic()
 
     def load(self, device: str) -> dict[str, Any] | None:
-        """The newest whole state, or None; each damaged file is named in a warning, and never used."""
+        """Load the newest undamaged state, or None. Warns about each damaged file."""
         damaged = False
-        for leftover in self.folder.glob(".checkpoint-*.tmp"):  # of a write that was killed
+        for leftover in self.folder.glob(".checkpoint-*.tmp"):  # from a killed write
             leftover.unlink()
         for path in reversed(self._paths()):
             if _is_whole(path):
@@ -61,7 +61,7 @@ class Checkpoints:
         return None
 
     def clear(self) -> None:
-        """Remove all checkpoints, their hashes and temporary files; called when a run is done."""
+        """Remove all checkpoints, their hashes and temporary files, once a run is done."""
         for path in (*self.folder.glob("checkpoint-*"), *self.folder.glob(".checkpoint-*.tmp")):
             path.unlink(missing_ok=True)
 

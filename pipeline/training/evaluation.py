@@ -9,7 +9,7 @@ from torch import nn
 from pipeline.training.images import Images, Preparation
 
 EVALUATION_BATCH = 500
-"""Images at once, up to SMALL_SIDE pixels; fewer of larger ones, so that memory does not grow with resolution."""
+"""Images per batch, up to SMALL_SIDE pixels. Larger images use smaller batches, so that memory does not grow."""
 
 SMALL_SIDE = 64
 AGAINST_TRAINING = 2
@@ -36,10 +36,10 @@ def evaluate(
     alive: Callable[[], object] = lambda: None,
     parts: int = 1,
 ) -> Score:
-    """Score `model` on all images with batch-norm statistics as trained; the model's mode is restored after.
+    """Evaluate `model` on all images in eval mode, then restore its mode.
 
-    `alive` is called after each batch. Batches are split into `parts` where memory is short, which no score depends on
-    but by rounding.
+    `alive` is called after each batch. `parts` divides the batch size if memory is short; scores then differ only by
+    rounding.
     """
     was_training = model.training
     model.eval()

@@ -1,8 +1,7 @@
 """Gradients of a batch, computed at once or accumulated over micro-batches if memory is short.
 
 Both ways use the same images in the same order with the same augmentation. But dropout draws other units, and batch
-normalisation uses the statistics of each micro-batch, so the record says when batches were split
-(`History.micro_batches`).
+norm uses the statistics of each micro-batch. So the record says whether batches were split (`History.micro_batches`).
 """
 
 from typing import Literal
@@ -23,9 +22,9 @@ def accumulate_gradients(
     device: Literal["cpu", "cuda"],
     micro_batches: int = 1,
 ) -> Tensor:
-    """Leave the gradients of the mean loss of `batch` (N, C, side, side) in the parameters; return that loss, in nats.
+    """Compute the gradients of the mean loss of `batch` (N, C, side, side). Returns that loss, in nats.
 
-    `micro_batches` are as equal as can be.
+    The batch is split into `micro_batches` parts of nearly equal size.
     """
     model.zero_grad()
     total = torch.zeros((), device=batch.device)
@@ -39,5 +38,5 @@ def accumulate_gradients(
 
 
 def smallest_micro_batch(model: nn.Module) -> int:
-    """Images that a pass needs: two where batch norm has to normalise, since one value a channel has no variance."""
+    """Minimum images per pass: two with batch norm, which needs a variance, else one."""
     return 2 if any(isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) for layer in model.modules()) else 1

@@ -1,4 +1,4 @@
-"""What a training reports: one Epoch per epoch, the complete History at the end, Progress in between."""
+"""Reports of a training: an Epoch after each epoch, a History at the end, Progress in between."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,10 +10,10 @@ from pipeline.schema import STRICT
 
 @record(frozen=True, config=STRICT)
 class Epoch:
-    """What was observed after one epoch; losses are mean cross-entropies in nats, in eval mode.
+    """Measurements after one epoch. Losses are mean cross-entropies in nats, in eval mode.
 
-    `train_loss` is taken on the fixed training sample; `gradient_norm` is the mean over the epoch's steps of the
-    global L2 norm.
+    `train_loss` is measured on the fixed training sample. `gradient_norm` is the global L2 norm, averaged over the
+    steps of the epoch.
     """
 
     epoch: int
@@ -26,10 +26,14 @@ class Epoch:
 
 @dataclass
 class History:
-    """What a training did: its outcome, one Epoch an epoch, and what it cost in time.
+    """The outcome of a training, its epochs, and its times.
 
-    "stopped": it ended where it was asked to, before the last epoch of its schedule, and can be continued.
-    `micro_batches`: in how many parts each batch was trained at the end; 1 unless memory had run out.
+    Attributes:
+        state: "stopped" means that it ended on request before the last epoch of its schedule, and can be resumed.
+        reason: why it failed.
+        images_per_second: training speed in each epoch.
+        starts: 1 plus the number of resumes after an interruption.
+        micro_batches: number of parts into which each batch was split at the end; 1 unless memory ran out.
     """
 
     epochs: list[Epoch] = field(default_factory=list)
@@ -44,7 +48,7 @@ class History:
 
 @record(frozen=True, config=STRICT)
 class Progress:
-    """How far a training is: `step` of `steps` in epoch `epoch` (from 1) of `epochs`."""
+    """Progress of a training: `step` of `steps` in epoch `epoch` (from 1) of `epochs`."""
 
     epoch: int
     epochs: int

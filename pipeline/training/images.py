@@ -1,7 +1,7 @@
 """Images for a training: uint8 on the device (on CPU: mapped from disk), prepared batch by batch.
 
-A batch is cut, scaled to [0, 1], augmented (training only), normalised and resized on the device; a DataLoader with PIL
-transforms does the same work one image at a time and is far slower at these sizes.
+A batch is selected, scaled to [0, 1], augmented (training only), normalised and resized on the device. A DataLoader
+with PIL transforms works on one image at a time and is far slower at these sizes.
 """
 
 import warnings
@@ -16,15 +16,15 @@ from pipeline.training.augmentation import augment, resize
 from pipeline.training.recipe import Recipe
 
 SUBSET_SEED = 0
-"""Subsets are the same for every run, so that runs differ by their own seed alone."""
+"""Subsets are the same for all runs, so that runs differ only by their own seed."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """N images with their labels on one device: all that is stored, or with `rows` (N,) only those.
+    """N images with their labels on one device: all stored images, or only the `rows` (N,).
 
-    `stored_pixels` (M, C, H, W) uint8 may, on CPU, be mapped from a file: a batch is copied when it is taken, and
-    nothing else is. `stored_labels` (M,) int64.
+    `stored_pixels` are (M, C, H, W) uint8, `stored_labels` (M,) int64. On CPU the pixels may be mapped from a file, so
+    that only batches are copied.
     """
 
     stored_pixels: Tensor
@@ -36,7 +36,7 @@ class Images:
 
     @property
     def device(self) -> torch.device:
-        """Where the images are."""
+        """The device of the images."""
         return self.stored_pixels.device
 
     @property
@@ -45,19 +45,19 @@ class Images:
         return self.stored_labels if self.rows is None else self.stored_labels[self.rows]
 
     def take(self, chosen: Tensor | slice) -> tuple[Tensor, Tensor]:
-        """Pixels (n, C, H, W) and labels (n,) of some images, by their places from 0 to N."""
+        """Pixels (n, C, H, W) and labels (n,) of some images, by index from 0 to N - 1."""
         rows = chosen if self.rows is None else self.rows[chosen]
         return self.stored_pixels[rows], self.stored_labels[rows]
 
     def subset(self, count: int) -> "Images":
-        """A stratified subset of `count` images as one block; all of them where there are no more."""
+        """A stratified subset of `count` images, copied to one block; all images if there are fewer."""
         chosen = stratified_subset(self.labels.cpu().numpy(), count)
         return Images(*self.take(torch.from_numpy(chosen).to(self.device)))
 
 
 @dataclass(frozen=True)
 class ImageData:
-    """What a training may see. `mean` and `std` are per channel, of training pixels scaled to [0, 1]."""
+    """The data of a training. `mean` and `std` are per channel, of training pixels scaled to [0, 1]."""
 
     train: Images
     validation: Images
@@ -65,14 +65,14 @@ class ImageData:
     std: tuple[float, ...]
 
     def preparation(self, recipe: Recipe) -> "Preparation":
-        """How a recipe turns these images into network inputs."""
+        """The conversion of these images to network inputs for a recipe."""
         return Preparation(recipe, self.mean, self.std, self.train.stored_pixels.shape[-1], self.train.device)
 
 
 def load_images(pixels: np.ndarray, labels: np.ndarray, count: int | None, device: str) -> Images:
-    """A split (or a stratified subset of `count`) for a training: on CPU as it is mapped, on CUDA copied to the card.
+    """Load a split, or a stratified subset of `count` images: on CPU without copying, on CUDA into the card's memory.
 
-    `pixels` mapped read-only may be given: they are never written to.
+    `pixels` are never written, and may be mapped read-only.
     """
     chosen = stratified_subset(labels, count) if count is not None and count < len(labels) else None
     if device == "cpu":
@@ -86,17 +86,17 @@ def load_images(pixels: np.ndarray, labels: np.ndarray, count: int | None, devic
 
 
 def _shared(array: np.ndarray) -> Tensor:
-    """The tensor over an array's own memory."""
+    """A tensor that shares the memory of an array."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
         return torch.from_numpy(array)
 
 
 def stratified_subset(labels: np.ndarray, count: int) -> np.ndarray:
-    """Sorted indices of `count` images in which each class has its share (to within one image); nested in `count`.
+    """Sorted indices of `count` images, in which each class has its share within one image. Subsets are nested.
 
-    Each class's images are put in a seeded order; image k of a class of n stands at (k + 1/2) / n, and the `count`
-    smallest positions are taken.
+    Each class's images are put in a seeded order. Image k of a class of n has the position (k + 1/2) / n, and the
+    images with the `count` smallest positions are selected.
     """
     generator = np.random.default_rng(SUBSET_SEED)
     position = np.empty(len(labels))
@@ -109,8 +109,8 @@ def stratified_subset(labels: np.ndarray, count: int) -> np.ndarray:
 class Preparation:
     """Turns uint8 batches into network inputs: (n, C, H, W) uint8 -> (n, C, side, side) float, channels_last.
 
-    `mean` and `std` are per channel, of pixels scaled to [0, 1]; the side in pixels is that of the recipe, else
-    `image_side`.
+    `mean` and `std` are per channel, of pixels scaled to [0, 1]. The side in pixels is the recipe's resolution, or
+    `image_side` if it has none.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Preparation:
         return _channels_last((images - self.mean) / self.std)
 
     def for_evaluation(self, pixels: Tensor) -> Tensor:
-        """Normalise and resize; in this order, since there are fewer pixels before (resizing is linear)."""
+        """Normalise, then resize. The order does not matter, and there are fewer pixels before resizing."""
         return _channels_last(resize(pixels.float().mul_(self._scale).sub_(self._shift), self.side))
 
 

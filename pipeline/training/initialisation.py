@@ -1,10 +1,10 @@
-"""Initial weights, set after a network is built: a field of the recipe, the same for every family.
+"""Initial weights, set after a network is built, in the same way for all families. The recipe chooses the scheme.
 
 he-normal (the default for all; He et al., 2015): normal with variance 2 / fan_in, so that ReLU networks without batch
-norm (VGG, GoogLeNet) start with signals of constant size at any depth. xavier-uniform (Glorot & Bengio, 2010): what the
-source's D2L protocol applies to convolutions and dense layers. framework: PyTorch's own (uniform, variance
-1 / (3 fan_in)), with its random biases. small-normal and large-normal have a fifth and five times the standard
-deviation of he-normal: initialisations that a network may or may not survive.
+norm (VGG, GoogLeNet) start with signals of constant size at any depth. xavier-uniform (Glorot & Bengio, 2010): the
+source's D2L protocol uses it for convolutions and dense layers. framework: PyTorch's own (uniform, variance
+1 / (3 fan_in)), with its random biases. small-normal and large-normal: a fifth and five times the standard deviation of
+he-normal, to test whether a network trains from a bad start.
 """
 
 import torch
@@ -14,11 +14,11 @@ from pipeline.training.recipe import Initialisation
 from pipeline.training.seeding import derive_seed
 
 SCALES: dict[Initialisation, float] = {"he-normal": 1.0, "small-normal": 0.2, "large-normal": 5.0}
-"""Of the standard deviation of He et al."""
+"""Factors on the standard deviation of He et al."""
 
 
 def initialise(model: nn.Module, scheme: Initialisation, seed: int) -> None:
-    """Give every parameter and buffer of `model` (not lazy) its initial value, determined by `scheme` and `seed`."""
+    """Set all parameters and buffers of `model` (not lazy) to initial values determined by `scheme` and `seed`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "initialisation"))
         for module in model.modules():

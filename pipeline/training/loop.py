@@ -1,7 +1,7 @@
-"""The training loop: (model, recipe, data, seed, device) -> History, free of MLflow and of the run store.
+"""The training loop: (model, recipe, data, seed, device) -> History.
 
-Every random stream is derived from (seed, purpose, epoch), and state is saved at epoch ends, so a training stopped at
-any instant and continued gives the same weights, bit for bit, as one left alone (same machine, same thread count).
+All random streams are derived from (seed, purpose, epoch), and state is saved at epoch ends. So an interrupted and
+resumed training gives the same weights, bit for bit, as an uninterrupted one (same machine, same thread count).
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from pipeline.training.seeding import derive_seed
 
 PROGRESS_SECONDS = 1.0
 CUDA_CHECK_STEPS = 50
-"""On CUDA the loop reads its divergence flag, and so waits for the device, only this often; the flag holds the step."""
+"""Steps between two readings of the divergence flag on CUDA, since each reading waits for the device."""
 
 
 class DivergenceError(Exception):
@@ -45,19 +45,19 @@ def train(
     micro_batches: int = 1,
     tell: Callable[[Progress], None] = lambda progress: None,
 ) -> History:
-    """Train `model` in place by `recipe` (precision resolved) and leave it with its final weights, in eval mode.
+    """Train `model` in place with `recipe` (precision resolved). It ends with its final weights, in eval mode.
 
-    With `until`, training stops after that many epochs of the recipe's schedule, leaves a checkpoint, and has the state
-    "stopped"; called again with more, it goes on as if it had never stopped.
+    With `until`, training stops after that epoch of the recipe's schedule, saves a checkpoint, and has the state
+    "stopped". A later call with a larger `until` resumes as if it had never stopped.
 
-    Batches are trained in `micro_batches` parts, or in as many as the checkpoint's were if that is more, and images are
-    evaluated in parts as much smaller; memory errors (machine.is_out_of_memory) are left to the caller, who may go on
-    from the last checkpoint with more of them.
+    Batches are split into `micro_batches` parts, or as many as the checkpoint says if that is more. Evaluation batches
+    shrink by the same factor. Memory errors (machine.is_out_of_memory) reach the caller, who may resume from the last
+    checkpoint with more parts.
 
-    With `recipe.ema_decay`, what is evaluated and left in `model` are the averaged weights. A training whose loss,
-    gradients or buffers become NaN or infinite ends with state "failed" and its reason. With `checkpoints`, it
-    continues from the newest whole one. Raises ValueError where there are fewer training images than one batch, or
-    `until` is not an epoch of the recipe.
+    With `recipe.ema_decay`, the averaged weights are evaluated and kept in `model`. If the loss, gradients or buffers
+    become NaN or infinite, the state is "failed", with the reason. With `checkpoints`, training resumes from the newest
+    undamaged one. Raises ValueError if there are fewer training images than one batch, or if `until` is not an epoch of
+    the recipe.
     """
     if len(data.train) < recipe.batch_size:
         raise ValueError(f"batch_size (={recipe.batch_size}) must be at most the training images (={len(data.train)})")
@@ -69,7 +69,7 @@ def train(
 
 
 class _Training:
-    """State of one training; `run` is the story, the other methods its parts."""
+    """State of one training. `run` is the main method."""
 
     def __init__(
         self,
@@ -186,7 +186,7 @@ class _Training:
         return Progress(epoch + 1, self.recipe.epochs, step, self.steps, images_per_second, tuple(self.history.epochs))
 
     def _state(self) -> dict[str, Any]:
-        """Everything a continuation needs, as tensors and plain values."""
+        """Everything needed to resume, as tensors and plain values."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -204,7 +204,7 @@ class _Training:
             self.averaged.load_state_dict(state["averaged"])
         history = state["history"]
         self.history = History(**{**history, "epochs": [Epoch(**epoch) for epoch in history["epochs"]]})
-        if self.history.state == "stopped":  # it ended as planned: to continue is no further attempt
+        if self.history.state == "stopped":  # it ended as planned, so this is not another attempt
             self.history.state = "complete"
         else:
             self.history.starts += 1
@@ -213,7 +213,7 @@ class _Training:
 class _DivergenceWatch:
     """Remembers the first step whose loss or gradient norm is not finite.
 
-    On CPU every step is checked at once; on CUDA the flag stays on the device and is read every CUDA_CHECK_STEPS steps.
+    On CPU it checks each step at once. On CUDA the flag stays on the device and is read every CUDA_CHECK_STEPS steps.
     """
 
     def __init__(self, device: str) -> None:

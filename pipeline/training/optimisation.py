@@ -13,7 +13,7 @@ ONE_CYCLE_END = 1e4
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """SGD or AdamW with fused kernels; weight decay on matrices and kernels only, never on norms and biases."""
+    """SGD or AdamW with fused kernels; weight decay only on matrices and kernels, not on norms and biases."""
     decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     rest = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
@@ -28,7 +28,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 def learning_rate_at(step: int, steps: int, recipe: Recipe) -> float:
     """The learning rate of step `step` (from 0) of `steps`.
 
-    one-cycle as torch's OneCycleLR with its defaults (Smith & Topin, 2017), momentum kept constant.
+    "one-cycle" follows torch's OneCycleLR with its defaults (Smith & Topin, 2017), but with constant momentum.
     """
     peak = recipe.learning_rate
     if recipe.schedule == "one-cycle":

@@ -1,7 +1,7 @@
-"""Further measurements of a trained network, on training and validation images; none of them sees a test image.
+"""Further measurements of a trained network, on training and validation images only.
 
-Each is a function of what was trained to figures by name. Asked for by name, they are taken where the weights are, and
-kept with the run.
+A probe is a function from a trained network to figures by name. It runs where the weights are, and its figures are
+stored with the run.
 """
 
 import math
@@ -22,14 +22,14 @@ SAMPLE = 4000
 GRADIENT_BATCH = 256
 TINY = 1e-30
 SHIFTS = (1, 2, 4)
-"""In pixels of the images as they are stored."""
+"""Shifts in pixels of the stored images."""
 
 
 @dataclass(frozen=True)
 class Probed:
-    """A trained network in eval mode, the same network as it was before (`initial` builds it), and its data.
+    """A trained network in eval mode, with its data. `initial` builds the same network with its initial weights.
 
-    `alive` is called on the way, after each batch that is scored.
+    `alive` is called after each evaluated batch.
     """
 
     model: nn.Module
@@ -40,11 +40,11 @@ class Probed:
 
     @property
     def preparation(self) -> Preparation:
-        """How its images are prepared."""
+        """The conversion of images to network inputs."""
         return self.data.preparation(self.recipe)
 
     def error_percent(self, images: Images) -> float:
-        """Share of wrong answers on these images."""
+        """Share of wrong answers on these images, in percent."""
         return evaluate(self.model, images, self.preparation, self.recipe.precision, self.alive).error_percent
 
 
@@ -56,9 +56,9 @@ def training_error(probed: Probed) -> Figures:
 
 
 def shift(probed: Probed) -> Figures:
-    """Error on validation images moved by some pixels, mean over four directions, less that on unmoved ones.
+    """Increase of the validation error, in points, if images are shifted; mean over four directions.
 
-    What moves in has the value 0, the background of the images this is meant for.
+    The pixels that move in have the value 0, which is the background of Fashion-MNIST.
     """
     still = probed.error_percent(probed.data.validation)
     found = {}
@@ -78,12 +78,12 @@ def _moved(images: Images, pixels: int) -> Iterator[Images]:
 
 
 def layer_gradients(probed: Probed) -> Figures:
-    """Norms of the loss's gradient by the weights of each convolution, in train mode, on one batch.
+    """Gradient norms of each convolution's weights, in train mode, on one batch.
 
-    As the network begins ("at the start") and as it ends ("trained"): the first layer's norm, and how far the layers'
-    are apart, in decades: log10 of the largest over the smallest. For the latter each norm is taken over that of the
-    layer's weights, so that layers of different shape compare; gradients that vanish or explode on their way to the
-    first layers both lie far apart.
+    Both for initial weights ("at the start") and for final ones ("trained"), the figures are the norm of the first
+    layer, and the spread of all layers in decades: log10 of the largest norm over the smallest. For the spread, each
+    norm is divided by the norm of the layer's weights, so that layers of different shape are comparable. Vanishing and
+    exploding gradients both have a large spread.
     """
     found = {}
     for when, model in (("at the start", probed.initial()), ("trained", probed.model)):
@@ -95,9 +95,9 @@ def layer_gradients(probed: Probed) -> Figures:
 
 
 def _gradient_norms(model: nn.Module, probed: Probed) -> tuple[list[float], list[float]]:
-    """A norm a convolution, in the order of the network, and the same over its weights' norm.
+    """One norm per convolution, in the order of the network, and the same divided by the norm of its weights.
 
-    The model's own state is left as it was.
+    The state of the model is restored.
     """
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     model.train()
@@ -115,10 +115,11 @@ def _gradient_norms(model: nn.Module, probed: Probed) -> tuple[list[float], list
 
 
 def classifier_sources(probed: Probed) -> Figures:
-    """Of a DenseNet: how much its classifier draws on features of the earlier blocks and of each layer of the last one.
+    """For a DenseNet: how much the classifier uses features of earlier blocks, and of each layer of the last block.
 
-    Mean absolute weight of a source's channels over that of all, and by how many points the validation error rises
-    when the classifier's weights on them are set to 0. What comes from earlier blocks has passed a transition.
+    For each source: the mean absolute weight of its channels over that of all channels, and the increase of the
+    validation error, in points, if the classifier's weights on them are set to 0. Features of earlier blocks have
+    passed a transition.
     """
     from search_spaces.densenet import DenseBlock
 

@@ -1,4 +1,4 @@
-"""A training protocol: one recipe for all networks that are compared, and how each one's learning rate is chosen.
+"""A training protocol: one recipe for all compared networks, and how each learning rate is selected.
 
 Profiles, experiments and searches each have one. It names its recipe; `Settings.recipe_named` resolves it.
 """
@@ -7,23 +7,23 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 FURTHER_CHOICE_SEEDS = 10_001
-"""Rates are chosen with seed 0 and, where more are wanted, with those from here on; reported seeds lie between."""
+"""Rates are selected with seed 0 and further seeds from here on. Reported seeds lie in between."""
 
 
 @dataclass(frozen=True)
 class TrainingProtocol:
-    """How networks are trained that are to be compared.
+    """How networks are trained for a comparison.
 
     Attributes:
         recipe: name of a recipe in params.yaml.
         changes: fields that differ from it.
-        rates: learning rates tried for each network on validation data. A single rate is used without a trial. With an
-            empty grid the recipe's own rate is used.
-        choice: fields in which the rate-choosing trainings differ (shorter, on fewer images).
-        choice_seeds: trainings of each rate that is tried, with seeds of their own; rates are compared by their mean.
+        rates: learning rates tried for each network on validation data. A single rate is used without selection. With
+            an empty grid the recipe's own rate is used.
+        choice: fields that differ in the trainings that select the rate (shorter, on fewer images).
+        choice_seeds: trainings per rate, with their own seeds. Rates are compared by their mean.
         seeds: reported trainings of each network, numbered from `first_seed` on.
-        reduction: of the rate-choosing trainings, the best 1 / reduction go on at epoch 1, reduction, reduction^2, ...
-            (successive halving). None: all train in full, which chooses better rates when runs are short
+        reduction: the best 1 / reduction of the trainings that select the rate are promoted at the epochs 1, reduction,
+            reduction^2, … (successive halving). None: all train in full, which selects better rates if runs are short
             (benchmarks/NOTES.md).
     """
 
@@ -50,7 +50,7 @@ class TrainingProtocol:
             raise ValueError(f"reduction (={self.reduction}) must be at least 2, or null")
         if fixed := {"resolution", "learning_rate"} & set(self.choice):
             raise ValueError(
-                f"choice must not change the {max(fixed)}: a rate is chosen from the grid for the network as trained"
+                f"choice must not change the {max(fixed)}: a rate is selected from the grid for the network as trained"
             )
 
     @property
@@ -60,11 +60,11 @@ class TrainingProtocol:
 
     @property
     def choosing_seeds(self) -> tuple[int, ...]:
-        """Seeds of the rate-choosing trainings; none of them is a reported one."""
+        """Seeds of the trainings that select the rate. None of them is reported."""
         return (0, *range(FURTHER_CHOICE_SEEDS, FURTHER_CHOICE_SEEDS + self.choice_seeds - 1))
 
     def changed(self, recipe: dict[str, Any], rates: tuple[float, ...] | None = None) -> "TrainingProtocol":
-        """The protocol for one network: further fields of its recipe, and its own grid of rates where it has one."""
+        """The protocol for one network, with its own changes to the recipe and its own grid of rates, if any."""
         return replace(self, changes=self.changes | recipe, rates=self.rates if rates is None else rates)
 
 

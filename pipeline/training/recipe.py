@@ -1,7 +1,7 @@
-"""How a network is trained, whatever the network: optimizer, schedule, batches, augmentation, precision.
+"""How to train any network: optimizer, schedule, batches, augmentation, precision.
 
 A recipe is data. Together with the Config, the data set and the seed it determines a run, so every field is part of
-the run's hash; nothing else may change a result.
+the run's hash. Nothing else may change a result.
 """
 
 from dataclasses import field
@@ -66,21 +66,21 @@ class Recipe:
     Attributes:
         epochs: passes over the training images; also the horizon of the schedule.
         batch_size: images per optimizer step; the last, smaller batch of an epoch is dropped.
-        train_images: how many training images are used (a stratified subset, the same for every seed); None: all.
-        validation_images: size of the validation sample scored after each epoch; None: all.
+        train_images: number of training images (a stratified subset, the same for all seeds); None: all.
+        validation_images: size of the validation sample evaluated after each epoch; None: all.
         train_loss_images: size of the fixed training sample on which the loss is measured in eval mode.
-        resolution: side in pixels to which images are resized (bilinear) on the device; None: as they are.
+        resolution: side in pixels to which images are resized (bilinear) on the device; None: not resized.
         augmentations: drawn per sample, for training batches only; colour in the order given, then geometry.
         initialisation: of weights; biases start at 0 and norms at (1, 0), except under "framework".
         optimizer: "sgd" (momentum, optional Nesterov) or "adamw"; Adam is "adamw" with weight_decay 0.
         learning_rate: the peak of the schedule.
         weight_decay: applied to weights of convolutions and dense layers, never to norms or biases.
         schedule: "cosine" to 0, "one-cycle" (cosine up from 1/25 of the peak for 30 % of steps, then down to
-            1/10,000 of where it began), or "constant".
+            1/10,000 of the first rate), or "constant".
         warmup_fraction: share of all steps spent in a linear rise to the peak ("one-cycle" has its own).
-        label_smoothing: mass spread evenly over the classes in the training loss; losses reported have none.
-        ema_decay: decay per step of an exponential moving average of the weights, which is then what is evaluated.
-        precision: of forward and backward passes; "auto" becomes bfloat16 where the device computes in it natively.
+        label_smoothing: mass spread evenly over the classes in the training loss; not used in reported losses.
+        ema_decay: decay per step of an exponential moving average of the weights, which is then evaluated.
+        precision: of forward and backward passes; "auto" means bfloat16 if the device computes in it natively.
     """
 
     epochs: int

@@ -1,7 +1,7 @@
-"""Random streams derived from (seed, purpose, epoch), so that a training can continue at any epoch without saved state.
+"""Random streams derived from (seed, purpose, epoch), so that a training can resume at any epoch without their state.
 
-Every source of chance in a training (initial weights, order of images, augmentation, dropout) has its own stream;
-changing one, or stopping and continuing, leaves the others as they were.
+Each use of randomness in a training (initial weights, order of images, augmentation, dropout) has its own stream, which
+does not depend on the others or on interruptions.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""convstudy <verb>: parses, calls, prints. Nothing heavy is imported before a verb needs it.
+"""The command `convstudy <verb>`: parses, calls, prints. Verbs import what they need when they are called.
 
 Exit codes: 0 done; 2 impossible request; 3 data unusable; 4 storage; 5 some runs failed; 130 / 143 interrupted.
 """
@@ -21,7 +21,7 @@ GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Stores": (stores.report, stores.ui, stores.replay, stores.doctor, stores.gc),
     "Benchmarks": (benches.bench, benches.bench_search),
 }
-"""The verbs as `convstudy --help` groups them."""
+"""The verbs in the groups of `convstudy --help`."""
 
 
 class _Grouped(typer.core.TyperGroup):
@@ -36,7 +36,7 @@ class _Grouped(typer.core.TyperGroup):
 
 app = typer.Typer(
     name="convstudy",
-    help="Search convolutional architectures, and test with statistics what is claimed about them.",
+    help="Search convolutional architectures, and test claims about them with statistics.",
     cls=_Grouped,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -44,7 +44,7 @@ app = typer.Typer(
 )
 
 _CLICK_USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
-"""The base of typer's complaints about a command line: click's UsageError, of whichever click typer carries."""
+"""Base class of typer's errors about a command line: UsageError of the click that typer bundles."""
 
 
 @app.callback(invoke_without_command=True)
@@ -60,7 +60,7 @@ def _without_verb(
 
 
 def name_of(verb: Callable[..., None]) -> str:
-    """What a user types for it."""
+    """The name of a verb on the command line."""
     return verb.__name__.replace("_", "-")
 
 
@@ -71,7 +71,7 @@ for functions in GROUPS.values():
 
 
 def main() -> None:
-    """Entry point: run the verb, print an error in one line, exit with the contract's codes."""
+    """Entry point: run the verb, print an error in one line, exit with its code."""
     from pipeline.process import run_and_exit
 
     run_and_exit(_call)

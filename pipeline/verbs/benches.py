@@ -13,11 +13,13 @@ from pipeline.workspace import current_workspace
 @verb("convstudy bench throughput", "convstudy bench throughput packing --repeats 3")
 def bench(
     out: Output,
-    names: Annotated[list[str] | None, typer.Argument(help="Benchmarks; default: all (hours).")] = None,
-    repeats: Annotated[int, typer.Option(min=2, help="How often each arm is measured.")] = 5,
-    data: Annotated[str, typer.Option(help="A prepared data set, by name or folder.")] = "fashion-mnist",
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Benchmarks to run; default: all, which takes hours.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=2, help="Measurements of each arm.")] = 5,
+    data: Annotated[str, typer.Option(help="Prepared data set, by name or folder.")] = "fashion-mnist",
 ) -> None:
-    """Compare this project's speed with other trainers, on this machine, interleaved."""
+    """Compare this project's speed with other trainers on this machine, measured in turn."""
     from benchmarks import run_benchmarks
 
     workspace = current_workspace()
@@ -29,13 +31,15 @@ def bench(
 def bench_search(
     out: Output,
     samplers: Annotated[
-        str, typer.Option(help="Joined by commas: tpe, nsga2, evolution, random, qmc, gp (hours).")
+        str, typer.Option(help="Comma-separated: tpe, nsga2, evolution, random, qmc, gp (takes hours).")
     ] = "tpe,nsga2,evolution,random,qmc",
     repeats: Annotated[int, typer.Option(min=2, help="Searches of each kind.")] = 30,
-    table: Annotated[Path | None, typer.Option(help="A population's table; default: the published one.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Searches at once; default: one per core.")] = None,
+    table: Annotated[Path | None, typer.Option(help="Table of a population; default: the published one.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of parallel searches; default: one per core.")
+    ] = None,
 ) -> None:
-    """Compare samplers, with and without halving, by simulated searches in a population of trained networks."""
+    """Compare samplers, with and without halving, in simulated searches of a population of trained networks."""
     from benchmarks.search_bench import compare_into
     from benchmarks.search_verdict import findings, tabulate
     from pipeline.evidence.population import TABLE
@@ -47,7 +51,7 @@ def bench_search(
     for name in wanted:
         if name not in SAMPLERS:
             raise unknown_name("sampler", name, SAMPLERS)
-    chosen = [sampler for sampler in SAMPLERS if sampler in (*wanted, "random")]  # the others are judged against it
+    chosen = [sampler for sampler in SAMPLERS if sampler in (*wanted, "random")]  # random is the baseline
     file = table or workspace.published / TABLE
     if not file.exists():
         raise UsageError(f"{file} does not exist: python -m benchmarks.population trains a population (hours)")

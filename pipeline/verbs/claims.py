@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 @verb("convstudy experiment cardinality --profile full --dry-run", "convstudy experiment activations")
 def experiment(
     out: Output,
-    name: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="An experiment or timing of (my-)claims.yaml.")],
-    seeds: Annotated[int | None, typer.Option(min=2, help="Seeds of each arm; default: the profile's.")] = None,
-    profile: Annotated[str | None, typer.Option(help="A profile; default: the one in force.")] = None,
+    name: Annotated[
+        str, typer.Argument(metavar="EXPERIMENT", help="Experiment or timing in claims.yaml or my-claims.yaml.")
+    ],
+    seeds: Annotated[int | None, typer.Option(min=2, help="Seeds per arm; default: the profile's.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile in params.yaml; default: the current one.")] = None,
     workers: Workers = None,
-    published: Annotated[bool, typer.Option("--published", help="Take over published runs; train the rest.")] = False,
+    published: Annotated[bool, typer.Option("--published", help="Reuse published runs; train the rest.")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Run one experiment: its arms under one protocol, each at its own best learning rate, with the same seeds.
+    """Run one experiment: train its arms with the same protocol and seeds, each at its best learning rate.
 
-    Or one timing, whose arms are measured in turn on this machine.
+    For a timing, measure its arms in turn on this machine.
     """
     from pipeline.running.workers import prepare_workers
 
@@ -45,7 +47,7 @@ def experiment(
 
     workspace = current_workspace()
     catalogues, settings = catalogues_of(workspace), read_settings(workspace.params_file)
-    catalogue = catalogues[1]  # it has the experiments and timings of both
+    catalogue = catalogues[1]  # it includes the experiments and timings of the first
     name, profile = named(catalogue, name), profile or settings.profile
     if name in catalogue.timings:
         _time(out, workspace, catalogues, name, profile, dry_run)
@@ -89,9 +91,11 @@ def _time(
 @verb("convstudy claims", "convstudy claims V4")
 def claims(
     out: Output,
-    identifier: Annotated[str | None, typer.Argument(metavar="[ID]", help="One claim, as V4; default: all.")] = None,
+    identifier: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="One claim, such as V4; default: all.")
+    ] = None,
 ) -> None:
-    """Show which claims hold, by calculation and by the records of experiments; with ID, one with its evidence."""
+    """Show which claims hold, from calculations and records of experiments; with ID, one claim with its evidence."""
     from pipeline.claims.catalogue import catalogues_of
     from pipeline.claims.claim_records import evidence_of
     from pipeline.claims.judging import judge_all

@@ -14,14 +14,16 @@ from pipeline.workspace import current_workspace
 def prepare(
     out: Output,
     source: Annotated[
-        str, typer.Argument(help="A named source, a folder of class folders, or a CSV.")
+        str, typer.Argument(help="Named source, folder of class folders, or CSV file.")
     ] = "fashion-mnist",
-    name: Annotated[str | None, typer.Option(help="The data set's name; default: the source's.")] = None,
-    image_size: Annotated[str, typer.Option(help="Side in pixels, or auto: the images' own, or 32.")] = "auto",
+    name: Annotated[str | None, typer.Option(help="Name of the data set; default: the source's.")] = None,
+    image_size: Annotated[str, typer.Option(help="Side in pixels; auto: that of the images, or 32.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable files out.")] = False,
-    group_by: Annotated[str | None, typer.Option(metavar="REGEX", help="Its first group stays in one split.")] = None,
-    given: Annotated[Path | None, typer.Option("--from", help="A folder with a named source's files.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip unusable files.")] = False,
+    group_by: Annotated[
+        str | None, typer.Option(metavar="REGEX", help="Keep files with equal first group in one split.")
+    ] = None,
+    given: Annotated[Path | None, typer.Option("--from", help="Folder with the files of a named source.")] = None,
 ) -> None:
     """Obtain, check and split images into data/prepared."""
     from pipeline.data.prepare import prepare as prepare_data
@@ -48,15 +50,15 @@ def prepare(
 @verb("convstudy contact-sheet augmented", "convstudy contact-sheet augmented --data photos --output sheet.png")
 def contact_sheet(
     out: Output,
-    recipe: Annotated[str, typer.Argument(help="A recipe of params.yaml with augmentations.")] = "augmented",
-    output: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("contact-sheet.png"),
+    recipe: Annotated[str, typer.Argument(help="Recipe in params.yaml with augmentations.")] = "augmented",
+    output: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("contact-sheet.png"),
     data: Data = None,
     seed: Annotated[int, typer.Option(help="Seed of the augmentations.")] = 0,
 ) -> None:
-    """Draw what a recipe's augmentations do to real training images."""
+    """Draw training images with a recipe's augmentations."""
     from pipeline.reporting.charts.contact_sheet import write_contact_sheet
 
     _, settings, folder, _ = open_data(data)
     write_contact_sheet(folder, settings.recipe_named(recipe), seed, output)
-    out.line(f"{output}: one image a row, the original first, then as training may see it")
+    out.line(f"{output}: one image per row, first the original, then augmented versions")
     out.answer({"recipe": recipe, "data": str(folder), "output": str(output)})

@@ -1,4 +1,4 @@
-"""The options that limit costs, `--max-macs` and so on: one for each row of the table of costs."""
+"""The options that limit costs, such as `--max-macs`: one for each row of the cost table."""
 
 import functools
 import inspect
@@ -11,9 +11,9 @@ from pipeline.cost.table import COSTS, Cost
 
 
 def limited(verb: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb these options; it takes the limits that were typed, by key of the cost, as `limits`.
+    """Give a verb these options. It receives the typed limits, by key of the cost, as `limits`.
 
-    Raises UsageError, naming the option, for a limit that cannot be read.
+    Raises UsageError naming the option, for a limit that cannot be read.
     """
     costs = {f"max_{cost.name}": cost for cost in COSTS.values()}
 
@@ -30,6 +30,6 @@ def limited(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def _option(name: str, cost: Cost) -> inspect.Parameter:
-    option = typer.Option(cost.option, metavar=cost.unit.example, help=f"Most {cost.noun}; never exceeded.")
+    option = typer.Option(cost.option, metavar=cost.unit.example, help=f"Maximum {cost.noun}; no network exceeds it.")
     annotation = Annotated[str | None, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

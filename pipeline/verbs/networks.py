@@ -1,4 +1,4 @@
-"""The verbs of single networks and of their comparison: architectures, profile, train, reproduce."""
+"""The verbs of networks: architectures, profile, train, reproduce."""
 
 from pathlib import Path
 from typing import Annotated
@@ -39,13 +39,17 @@ def architectures(out: Output) -> None:
 def profile(
     out: Output,
     network: Network,
-    resolution: Annotated[int | None, typer.Option(min=1, help="In pixels; default: the reference's, or 28.")] = None,
-    channels: Annotated[int, typer.Option(min=1)] = 1,
-    classes: Annotated[int, typer.Option(min=1)] = 10,
+    resolution: Annotated[
+        int | None, typer.Option(min=1, help="Side of the images in pixels; default: the reference's, or 28.")
+    ] = None,
+    channels: Annotated[int, typer.Option(min=1, help="Channels of the images.")] = 1,
+    classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 10,
     device: Device = "auto",
-    no_latency: Annotated[bool, typer.Option("--no-latency", help="Count only; time nothing.")] = False,
+    no_latency: Annotated[
+        bool, typer.Option("--no-latency", help="Only count; measure no latency and no memory.")
+    ] = False,
 ) -> None:
-    """Price one network: parameters, MACs, activations, memory, latency, layer by layer."""
+    """Show what one network costs: parameters, MACs, activations, memory, latency, layers."""
     from pipeline.cost.profile import describe, profile_network
     from pipeline.machine import resolve_device
     from pipeline.running.plans import resolve_network
@@ -70,16 +74,18 @@ def train(
     out: Output,
     network: Network,
     data: Data = None,
-    epochs: Annotated[int | None, typer.Option(min=1)] = None,
-    train_images: Annotated[int | None, typer.Option(min=1, help="Size of a stratified subset; default: all.")] = None,
-    recipe: Annotated[str, typer.Option(help="A recipe of params.yaml.")] = "common",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Number of epochs; default: the recipe's.")] = None,
+    train_images: Annotated[
+        int | None, typer.Option(min=1, help="Number of training images, stratified; default: all.")
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="Recipe in params.yaml.")] = "common",
     lr: Annotated[float | None, typer.Option(help="Peak learning rate; default: the recipe's.")] = None,
-    seed: Annotated[int, typer.Option()] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of weights and batches.")] = 1,
     device: Device = "auto",
-    workdir: Annotated[Path | None, typer.Option(help="Where runs/ and mlruns/ are kept; default: here.")] = None,
-    test: Annotated[bool, typer.Option("--test", help="Score the test split once, after training.")] = False,
+    workdir: Annotated[Path | None, typer.Option(help="Folder for runs/ and mlruns/; default: the workspace.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="Evaluate on test images after training.")] = False,
 ) -> None:
-    """Train one network once. The same command resumes an interrupted run, and finds a finished one."""
+    """Train one network once. Run the same command again to resume, or to see the finished run."""
     from pipeline.running.workers import prepare_workers
 
     prepare_workers()
@@ -110,13 +116,13 @@ def train(
 @verb("convstudy reproduce lenet resnet18 --seeds 5", "convstudy reproduce --profile full --dry-run")
 def reproduce(
     out: Output,
-    names: Annotated[list[str] | None, typer.Argument(help="References; default: the profile's.")] = None,
-    profile: Annotated[str | None, typer.Option(help="A profile of params.yaml; default: the one in force.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Reference networks; default: the profile's.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile in params.yaml; default: the current one.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds per network; default: the profile's.")] = None,
     workers: Workers = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Train networks under one protocol: learning rate chosen on validation data, n seeds, one test each."""
+    """Train networks under one protocol: select the learning rate on validation data, train n seeds, test each once."""
     from pipeline.running.workers import prepare_workers
 
     if not dry_run:

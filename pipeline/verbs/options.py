@@ -1,4 +1,4 @@
-"""What the verbs share: the options of all of them, options that several have, and where lines and JSON go."""
+"""What the verbs share: common options, and the output of lines and JSON."""
 
 import functools
 import inspect
@@ -19,44 +19,45 @@ if TYPE_CHECKING:
     from pipeline.data.manifest import Manifest
     from pipeline.settings import Settings
 
-Data = Annotated[str | None, typer.Option(help="A prepared data set, by name or folder; default: the study's.")]
+Data = Annotated[str | None, typer.Option(help="Prepared data set, by name or folder; default: the study's.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be trained, hours and disk.")]
-Network = Annotated[str, typer.Argument(metavar="NAME|CONFIG.json", help="A reference, or a file with a Config.")]
-Workers = Annotated[
-    int | None, typer.Option(min=1, help="Trainings at once; default: one per core, or as many as fit on the cards.")
-]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Train nothing; print trainings, hours and disk.")]
+Network = Annotated[str, typer.Argument(metavar="NAME|CONFIG.json", help="Reference network, or a file with a Config.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Number of parallel trainings; default: as many as fit.")]
 
 _SHARED: tuple[tuple[str, Any, Any], ...] = (
     (
         "json_file",
-        Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for stdout.")],
+        Annotated[
+            Path | None,
+            typer.Option("--json", metavar="FILE", help="Write the result as JSON; - means standard output."),
+        ],
         None,
     ),
     ("debug", Annotated[bool, typer.Option("--debug", help="Show tracebacks.")], False),
     ("quiet", Annotated[bool, typer.Option("--quiet", help="Print nothing; --json is still written.")], False),
 )
-"""The options of every verb: parameter, annotation, default."""
+"""The options of all verbs: parameter, annotation, default."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """Where a verb's lines and its result go, as `--json` and `--quiet` say."""
+    """Prints a verb's lines and result, according to `--json` and `--quiet`."""
 
     json_file: Path | None
     quiet: bool
 
     def line(self, text: str) -> None:
-        """Print a line of progress: to standard output, or to standard error when JSON goes to standard output."""
+        """Print a line of progress to standard output, or to standard error if JSON goes to standard output."""
         if not self.quiet:
             print(text, file=sys.stderr if self.json_file == Path("-") else sys.stdout, flush=True)
 
     def answer(self, value: Any, text: str = "") -> None:
-        """Give the verb's result: `value` as JSON where that was asked for, else `text`.
+        """Output the verb's result: `value` as JSON if requested, else `text`.
 
         Args:
             value: JSON values, or a record.
-            text: the same for a reader; "" where the lines printed before say it all.
+            text: the same for a reader; "" if the lines printed before are enough.
 
         Raises:
             StorageError: the JSON file cannot be written.
@@ -75,10 +76,9 @@ class Output:
 
 
 def verb(*examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a function a verb: with the options `--json`, `--debug` and `--quiet`, and `examples` in its help.
+    """Make a function a verb, with the options `--json`, `--debug` and `--quiet`, and `examples` in its help.
 
-    The function takes the Output that the options make as its first argument. `--debug` prints the traceback of an
-    error, which is then raised as without it.
+    The function takes an Output as its first argument. `--debug` also prints the traceback of an error.
     """
 
     def made(function: Callable[..., None]) -> Callable[..., None]:
@@ -96,7 +96,7 @@ def verb(*examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
             for name, annotation, default in _SHARED
         ]
-        call.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # typer reads options off it
+        call.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # typer reads the options from it
         call.examples = examples  # type: ignore[attr-defined]
         return call
 
@@ -104,7 +104,7 @@ def verb(*examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]
 
 
 def read_network(text: str) -> tuple[str, dict[str, Any] | None]:
-    """(name, None) of a reference, or (file's stem, its JSON)."""
+    """(name, None) for a reference, or (stem of the file, its JSON)."""
     if not text.endswith(".json"):
         return text, None
     path = Path(text)
@@ -120,14 +120,14 @@ def read_network(text: str) -> tuple[str, dict[str, Any] | None]:
 
 
 def data_folder(prepared: Path, data: str) -> Path:
-    """The folder of a prepared data set, given by name or as a folder."""
+    """The folder of a prepared data set, which is given by name or as a folder."""
     return Path(data) if (Path(data) / "manifest.json").exists() else prepared / data
 
 
 def open_data(data: str | None) -> "tuple[Workspace, Settings, Path, Manifest]":
-    """The workspace, its settings, and folder and manifest of a prepared data set (None: that of the settings).
+    """The workspace, its settings, and folder and manifest of a data set (None: that of the settings).
 
-    Raises DataError where it is not prepared.
+    Raises DataError if the data set is not prepared.
     """
     from pipeline.data.manifest import load_manifest
     from pipeline.settings import read_settings

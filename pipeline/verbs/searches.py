@@ -11,9 +11,11 @@ from pipeline.verbs.limits import limited
 from pipeline.verbs.options import Data, Device, DryRun, Output, Workers, data_folder, open_data, verb
 from pipeline.workspace import current_workspace
 
+LONGEST_NAME_BYTES = 200
+
 
 def _hidden(url: str | None) -> str | None:
-    """The storage's URL, taken out of what others see of this process, since it may hold a password."""
+    """The URL of the storage, hidden in this process's command line, since it may contain a password."""
     from pipeline.process import hide_arguments
 
     if url is not None:
@@ -21,11 +23,18 @@ def _hidden(url: str | None) -> str | None:
     return url
 
 
+def _short_enough(name: str | None) -> str | None:
+    """A study's name, which is part of the name of its lock file; raises UsageError for one that is too long."""
+    if name is not None and len(name.encode()) > LONGEST_NAME_BYTES:
+        raise UsageError(f"--study (={name[:20]}…) must be at most {LONGEST_NAME_BYTES} bytes long")
+    return name
+
+
 Storage = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="sqlite:///FILE or postgresql://…; default: CONVSTUDY_STORAGE, or studies/ here.",
+        help="sqlite:///FILE or postgresql://…; default: CONVSTUDY_STORAGE, or studies/.",
         callback=_hidden,
     ),
 ]
@@ -38,30 +47,38 @@ Storage = Annotated[
 @limited
 def search(
     out: Output,
-    families: Annotated[str, typer.Argument(help="Design spaces, joined by commas: resnet, or vgg,resnet,anynet-e.")],
+    families: Annotated[str, typer.Argument(help="Design spaces, comma-separated, such as vgg,resnet,anynet-e.")],
     limits: dict[str, float | None],
     trials: Annotated[int | None, typer.Option(min=1, help="Total number of trained networks; default: 40.")] = None,
-    hours: Annotated[float | None, typer.Option(help="Total hours of searching, instead of trials.")] = None,
+    hours: Annotated[float | None, typer.Option(help="Total hours of search, instead of --trials.")] = None,
     objectives: Annotated[
-        str, typer.Option(help=f"What to minimise, joined by commas: {', '.join(objective_names())}.")
+        str, typer.Option(help=f"What to minimise, comma-separated: {', '.join(objective_names())}.")
     ] = "error,macs",
     sampler: Annotated[str, typer.Option(help="auto, tpe, nsga2, evolution, gp, random or qmc.")] = "auto",
     fidelity: Annotated[
-        str, typer.Option(help="full: every network trains to the end; halving: the better ones.")
+        str, typer.Option(help="full: train all networks fully; halving: only the better ones.")
     ] = "halving",
     data: Data = None,
-    train_images: Annotated[int | None, typer.Option(min=1, help="Size of a stratified subset; default: all.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of a network that trains in full.")] = None,
-    profile: Annotated[str | None, typer.Option(help="Whose recipe is used; default: the one in force.")] = None,
+    train_images: Annotated[
+        int | None, typer.Option(min=1, help="Number of training images, stratified; default: all.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of a full training; default: the recipe's.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Profile with the recipe to use; default: the current one.")
+    ] = None,
     workers: Workers = None,
     executor: Annotated[str, typer.Option(help="Where trainings run: processes.")] = "processes",
     device: Device = "auto",
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the sampler and the trainings.")] = 0,
     storage: Storage = None,
-    study: Annotated[str | None, typer.Option(help="The study's name; default: made from what is searched.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Delete the study of that name and start over.")] = False,
-    warm_start: Annotated[str | None, typer.Option(metavar="STUDY", help="Let the sampler learn from another.")] = None,
-    retries: Annotated[int, typer.Option(min=0, help="Retries of a training whose worker was lost.")] = 2,
+    study: Annotated[
+        str | None, typer.Option(help="Name of the study; default: made from the plan.", callback=_short_enough)
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete the study of this name and start over.")] = False,
+    warm_start: Annotated[
+        str | None, typer.Option(metavar="STUDY", help="Study whose trials the sampler also learns from.")
+    ] = None,
+    retries: Annotated[int, typer.Option(min=0, help="Retries of a training that was lost.")] = 2,
     dry_run: DryRun = False,
 ) -> None:
     """Search design spaces for the best networks within limits. Run the same command again to resume."""
@@ -93,6 +110,7 @@ def search(
         seed=seed,
         warm_start=None if warm_start is None else warm_starts.warm_start_of(workspace, storage, warm_start),
     )
+    options = RunnerOptions(workers, folder, keep_weights=True, retries=retries, executor=executor)
     budget = parse(Budget, {"trials": 40 if trials is None and hours is None else trials, "hours": hours}, "budget")
     if dry_run:
         text, value = estimate.estimate_search(workspace, manifest, plan, budget, study, storage, workers, fresh)
@@ -106,12 +124,12 @@ def search(
         name=study,
         url=storage,
         fresh=fresh,
-        options=RunnerOptions(workers, folder, keep_weights=True, retries=retries, executor=executor),
+        options=options,
         quiet=out.quiet,
     )
     out.answer(record, tables.tabulate(record))
     lost = [trial for trial in record.trials if trial.reason in PASSING_REASONS]
-    if lost:  # a network that diverged is a result of the search; one that the machine lost is none
+    if lost:  # a diverged training is a result of the search, a lost one is not
         raise RunsFailedError(f"{len(lost)} of {record.counted} trials were lost: {lost[0].reason}")
     if record.trials and all(trial.state == "failed" for trial in record.trials):
         (reason, count), *_ = Counter(trial.reason for trial in record.trials).most_common()
@@ -127,13 +145,13 @@ def studies(out: Output, storage: Storage = None) -> None:
     lines = [
         f"{row['study']:<44} {row['state']:<12} {row['counted']:>5} counted  {','.join(row['space'])}" for row in rows
     ]
-    out.answer(rows, "\n".join(lines or ["no study yet: `convstudy search` makes one"]))
+    out.answer(rows, "\n".join(lines or ["no studies yet; `convstudy search` creates one"]))
 
 
 @verb("convstudy status STUDY", "convstudy status STUDY --json study.json")
 def status(
     out: Output,
-    study: Annotated[str, typer.Argument(help="A study's name.")],
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
     storage: Storage = None,
 ) -> None:
     """Show the progress and the front of a study."""
@@ -146,20 +164,20 @@ def status(
 @verb("convstudy finalists STUDY", "convstudy finalists STUDY --seeds 8 --members 2 --no-random-search")
 def finalists(
     out: Output,
-    study: Annotated[str, typer.Argument(help="A study's name.")],
-    seeds: Annotated[int, typer.Option(min=2, help="Trainings of each network, from scratch.")] = 5,
+    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    seeds: Annotated[int, typer.Option(min=2, help="Trainings of each network.")] = 5,
     members: Annotated[int, typer.Option(min=1, help="Maximum number of networks taken from the front.")] = 8,
     random_networks: Annotated[
-        int, typer.Option(min=0, help="Drawn at the cost of each member; 7 for an interval.")
+        int, typer.Option(min=0, help="Random networks per member, of equal cost; intervals need 7.")
     ] = 8,
     random_search: Annotated[
-        bool, typer.Option("--random-search/--no-random-search", help="Compare with one of the same compute.")
+        bool, typer.Option("--random-search/--no-random-search", help="Compare with a random search of equal compute.")
     ] = True,
-    data: Annotated[str | None, typer.Option(help="Where the study's data lie, if not in the workspace.")] = None,
+    data: Annotated[str | None, typer.Option(help="Prepared data, by name or folder; default: the study's.")] = None,
     workers: Workers = None,
     storage: Storage = None,
 ) -> None:
-    """Retrain a study's best with new seeds, test each once, and compare with what needs no search."""
+    """Retrain a study's best networks with new seeds, test each once, and compare with baselines."""
     from pipeline.running.workers import prepare_workers
 
     prepare_workers()
@@ -175,7 +193,7 @@ def finalists(
     record = run_finalists(workspace, study, wanted, url=storage, options=options, quiet=out.quiet)
     out.answer(record, tables.tabulate_finalists(record))
     if record.lost:
-        raise RunsFailedError(f"{record.lost} trainings were lost: the same command tries them again")
+        raise RunsFailedError(f"{record.lost} trainings were lost; run the same command again to retry them")
     failed = [member.trial for member in record.members if member.test_error_percent is None]
     if failed:
         raise RunsFailedError(f"no training of trial {failed[0]} was completed")

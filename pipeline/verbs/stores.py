@@ -1,4 +1,4 @@
-"""The verbs of what is there already: report, ui, replay, doctor, gc."""
+"""The verbs of stored results: report, ui, replay, doctor, gc."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,9 @@ from pipeline.workspace import current_workspace
 @verb("convstudy report", "convstudy report --into /tmp/report")
 def report(
     out: Output,
-    into: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write it there, and not to MLflow.")] = None,
+    into: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write only to this folder, not to MLflow.")
+    ] = None,
 ) -> None:
     """Write the report again from the records in reports/results, and show it in MLflow."""
     from pipeline.reporting.mlflow_pages import show_report
@@ -28,14 +30,14 @@ def report(
 
 
 @verb("convstudy ui", "convstudy ui --port 5001")
-def ui(out: Output, port: Annotated[int, typer.Option(min=1, max=65535)] = 5000) -> None:
-    """Browse the runs in MLflow's UI, on this machine only."""
+def ui(out: Output, port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server.")] = 5000) -> None:
+    """Show the runs in MLflow's UI, for browsers on this machine only."""
     from pipeline.tracking.ui import serve_ui
 
     url = f"http://127.0.0.1:{port}"
 
     def announce() -> None:
-        out.line(f"MLflow UI: {url} (Ctrl-C ends it)")
+        out.line(f"MLflow UI: {url} (press Ctrl-C to stop)")
         out.answer({"url": url})
 
     serve_ui(current_workspace().mlflow, port=port, on_free=announce)
@@ -65,10 +67,10 @@ def doctor(out: Output) -> None:
 @verb("convstudy gc --dry-run", "convstudy gc --weights")
 def gc(
     out: Output,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what can go, with sizes; remove nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing; list what can go, with sizes.")] = False,
     weights: Annotated[bool, typer.Option("--weights", help="Also remove weights of finished runs.")] = False,
 ) -> None:
-    """Remove what no finished run needs: leftovers, runs of older engines, on demand weights."""
+    """Remove what no finished run needs: leftovers, runs of older engines and, on request, weights."""
     from pipeline.evidence.collect import collect
 
     found = collect(current_workspace().runs, weights=weights, remove=not dry_run)

@@ -13,6 +13,7 @@ from pipeline.claims.judging import judge
 from pipeline.claims.parts import Beside, CalculatedFigure, CostRatio, Ranking, TimedContrast, TrainedContrast
 from pipeline.claims.tables import tell
 from pipeline.claims.timings.plans import TimedArm, TimedArmRecord, Timing, TimingRecord
+from pipeline.cost.table import BYTES, COSTS, Cost
 from pipeline.errors import UsageError
 
 MIDDLE = TrainedContrast(
@@ -65,6 +66,17 @@ def test_without_its_record_it_says_so() -> None:
     (claim,) = judge(claims(MIDDLE, STEPS), ClaimRecords())
     assert [aside.effect for aside in claim.beside] == [None, None]
     assert tell(claim).count("no evidence yet") == 3
+
+
+def test_any_counted_cost_can_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        ValueError, match=r"cost \(=weight_bytes\) must be one of macs, params, activations, memory for"
+    ):
+        replace(PRICES, cost="weight_bytes")
+    weights = Cost("weight_bytes", "weights", "bytes of weights", BYTES, count=lambda price: 4 * price.params)
+    monkeypatch.setitem(COSTS, "weight_bytes", weights)
+    (claim,) = judge(claims(replace(PRICES, cost="weight_bytes")), evidence())
+    assert claim.beside[0].effect == pytest.approx(61_706 / 120_886)
 
 
 def test_it_has_no_say() -> None:

@@ -121,7 +121,7 @@ def test_a_resolution_below_the_smallest_is_refused_naming_it() -> None:
 
 def test_a_network_that_memory_cannot_hold_is_refused_before_it_is_built() -> None:
     family, reference = search_spaces.reference("lenet")
-    with pytest.raises(UsageError, match=r"lenet takes at least \d+\.\d GiB to run, and \d+\.\d GiB are free"):
+    with pytest.raises(UsageError, match=r"lenet needs at least \d+\.\d GiB to run, but \d+\.\d GiB are free"):
         profile_network("lenet", family, reference.config, 100_000)
 
 

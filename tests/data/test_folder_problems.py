@@ -52,15 +52,15 @@ def hostile_folder(folder: Path) -> dict[str, str]:
     good = (zero / "00000.png").read_bytes()
     contents = {
         "empty.png": (b"", "the file is empty"),
-        "text.jpg": (b"I am a text\n", "no image that can be read"),
-        "html.png": (b"<html><script>alert(1)</script>", "no image that can be read"),
+        "text.jpg": (b"I am a text\n", "not a readable image"),
+        "html.png": (b"<html><script>alert(1)</script>", "not a readable image"),
         "cut.png": (good[: len(good) // 2], "cannot be decoded"),
-        "header-only.png": (good[:33], "no image that can be read"),
-        "zip.gif": (b"PK\3\4" + bytes(40), "no image that can be read"),
-        "postscript.tif": (b"%!PS-Adobe-3.0\n(%pipe%touch X) (w) file", "no image that can be read"),
+        "header-only.png": (good[:33], "not a readable image"),
+        "zip.gif": (b"PK\3\4" + bytes(40), "not a readable image"),
+        "postscript.tif": (b"%!PS-Adobe-3.0\n(%pipe%touch X) (w) file", "not a readable image"),
         "line\nbreak.png": (b"", "the file is empty"),
-        "ünïcode \U0001f98a.webp": (b"RIFF", "no image that can be read"),
-        "<script>.bmp": (b"BM", "no image that can be read"),
+        "ünïcode \U0001f98a.webp": (b"RIFF", "not a readable image"),
+        "<script>.bmp": (b"BM", "not a readable image"),
     }
     for name, (content, _) in contents.items():
         (zero / name).write_bytes(content)
@@ -93,8 +93,8 @@ def hostile_folder(folder: Path) -> dict[str, str]:
         "0/loop.png": "leads back to itself",
         "0/leaves.png": "leads out of the folder",
         "0/up.png": "leads out of the folder",
-        "0/pipe.png": "no regular file",
-        "0/socket.jpg": "no regular file",
+        "0/pipe.png": "not a regular file",
+        "0/socket.jpg": "not a regular file",
         "0/folder": "a folder inside a class folder",
         "0/folder.png": "a folder inside a class folder",
         "outside-of-classes.png": "outside every class folder",
@@ -106,7 +106,7 @@ def hostile_folder(folder: Path) -> dict[str, str]:
 def test_another_folder_beside_split_folders_is_a_problem(tmp_path: Path) -> None:
     write_small_digits(tmp_path / "digits" / "train", 10)
     write_small_digits(tmp_path / "digits" / "extra", 3)
-    assert ["lies beside the split folders" in line for line in problems_of(tmp_path / "digits", tmp_path)] == [True]
+    assert ["lies next to the split folders" in line for line in problems_of(tmp_path / "digits", tmp_path)] == [True]
 
 
 def test_one_split_named_twice_is_refused(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_group_in_two_given_splits_and_files_without_a_group_are_problems(tmp_
 
 @pytest.mark.parametrize(
     ("pattern", "said"),
-    [("(", "is no regular expression"), (r"patient\d+", "must have a capture group")],
+    [("(", "is not a regular expression"), (r"patient\d+", "must have a capture group")],
 )
 def test_a_wrong_group_pattern_is_a_usage_error(tmp_path: Path, pattern: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
@@ -172,7 +172,7 @@ def test_class_names_alike_but_for_case_or_unicode_form_are_refused(tmp_path: Pa
         write_class(tmp_path / "x" / name, images[:8])
     lines = problems_of(tmp_path / "x", tmp_path, skip_bad=True)
     assert len(lines) == 1
-    assert "but for case or Unicode form; merge or rename them" in lines[0]
+    assert "only in case or Unicode form; merge or rename them" in lines[0]
 
 
 def test_a_class_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ esac""",
         "dataset-fashion-mnist",
     ]
     assert str(tmp_path / "raw") in log.read_text()
-    assert any("Unable to locate package; trying once more with fresh package lists" in line for line in lines)
+    assert any("Unable to locate package; retrying with fresh package lists" in line for line in lines)
     assert_all_there(small_files, tmp_path / "raw" / "fashion-mnist")
     assert_nothing_left(tmp_path / "raw")
 

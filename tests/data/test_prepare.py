@@ -301,9 +301,9 @@ def test_a_folders_name_becomes_a_plain_one(tmp_path: Path, folder: str, name: s
         ("mnist", ".hidden", "must be up to 64 letters"),
         ("mnist", "-rf", "must be up to 64 letters"),
         ("mnist", "a\n", "must be up to 64 letters"),
-        ("mnist", "cifar10", "is that of a source of its own"),
+        ("mnist", "cifar10", "belongs to a named source"),
         ("日本", None, "no name can be made from"),
-        ("kmnist-folder/kmnist", None, "is that of a source of its own"),
+        ("kmnist-folder/kmnist", None, "belongs to a named source"),
     ],
 )
 def test_names_that_cannot_be_are_refused(

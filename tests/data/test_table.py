@@ -73,12 +73,12 @@ def test_all_rows_that_are_wrong_are_listed_with_their_lines(tmp_path: Path) -> 
         ("/etc/passwd", "0", "it leads out of the folder"),
         ("../outside.png", "0", "it is not there"),
         ("images/../../../etc/passwd", "0", "it is not there|it leads out of the folder"),
-        ("images/0", "0", "it is no regular file"),
-        ("", "0", "it is no regular file"),
+        ("images/0", "0", "it is not a regular file"),
+        ("", "0", "it is not a regular file"),
         (rows[0][0], "1", "it is listed twice"),
         ("images/1/../0/00001.png", "0", "it is listed twice"),
         (rows[0][0], " ", "its label is empty"),
-        ("images/0/x\0.png", "0", "it is no possible path"),
+        ("images/0/x\0.png", "0", "it is not a valid path"),
     ]
     table = write_table(tmp_path / "digits.csv", ("path", "label"), [*rows, *((path, label) for path, label, _ in bad)])
     lines = problems_of(table, tmp_path)
@@ -97,7 +97,7 @@ def test_what_a_row_names_must_be_an_image(tmp_path: Path) -> None:
     lines = problems_of(write_table(tmp_path / "d.csv", ("path", "label"), [*rows, *more]), tmp_path)
     assert lines == [
         "'images/0/bad.png' (class '0'): the file is empty; copy it again or remove it",
-        "'images/0/notes.txt' (class '0'): its content is no image that can be read; replace or remove it",
+        "'images/0/notes.txt' (class '0'): its content is not a readable image; replace or remove it",
     ]
 
 

@@ -18,8 +18,9 @@ from worker_tasks import card_of, fail, wait_for
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.machine import cards, default_workers
-from pipeline.running.executors import open_executor
+from pipeline.running.executors import EXECUTORS
 from pipeline.running.jobs import Job, Lost
+from pipeline.running.open_runner import RunnerOptions
 from pipeline.running.process_executor import ProcessExecutor, _Attempt
 
 
@@ -94,11 +95,11 @@ def test_paused_workers_stand_still_and_nothing_else_does(tmp_path: Path) -> Non
 
 
 def test_an_executor_is_opened_by_its_name() -> None:
-    executor = open_executor("processes", "cpu", 3)
+    executor = EXECUTORS["processes"]("cpu", 3)
     executor.close()
     assert isinstance(executor, ProcessExecutor) and executor.capacity == 3
     with pytest.raises(UsageError, match="unknown executor 'proceses': did you mean 'processes'"):
-        open_executor("proceses", "cpu", 3)
+        RunnerOptions(executor="proceses")
 
 
 def busy(executor: ProcessExecutor, folder: Path, jobs: int, until: int) -> "list[Future[tuple[int, str | None]]]":

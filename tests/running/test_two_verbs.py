@@ -130,7 +130,7 @@ def refuse_to_wait(text: str) -> None:
     raise Waits(text)
 
 
-@pytest.mark.parametrize(("alone", "why"), [(True, "networks are to be timed alone"), (False, "a command that times")])
+@pytest.mark.parametrize(("alone", "why"), [(True, "networks are timed alone"), (False, "a command that times")])
 def test_networks_are_timed_while_no_other_verb_trains(
     study: Workspace, alone: bool, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -297,9 +297,14 @@ def test_hours_are_a_budget_that_is_spent_and_can_be_raised(
         (("--hours", "nan"), "must be positive and finite"),
         (("--hours", "inf"), "must be positive and finite"),
         (("--trials", "2", "--max-macs", "0.4"), "must be at least 1"),
+        (("--executor", "proceses"), "unknown executor 'proceses': did you mean 'processes'?"),
+        (("--study", 100 * "äx"), "--study (=äxäxäxäxäxäxäxäxäxäx…) must be at most 200 bytes long"),
+        (("--storage", "studies.db"), "must be a URL: sqlite:///FILE"),
+        (("--device", "gpu"), "unknown device 'gpu'"),
+        (("--profile", "fast"), "unknown profile 'fast'"),
     ],
 )
-def test_numbers_that_are_no_budget_or_limit_are_refused(
+def test_a_dry_run_refuses_what_the_search_would_refuse(
     searched: tuple[Workspace, Any], options: tuple[str, ...], why: str
 ) -> None:
     assert why in refused(searched[0], "search", " lenet , resnet", *options, "--dry-run")

@@ -92,7 +92,7 @@ def test_inactive_parameters_do_not_change_a_network() -> None:
     [
         (["resnex"], "unknown design space 'resnex': did you mean 'resnext'"),
         (["anynet"], "did you mean 'anynet-"),
-        (["lenet", "lenet"], "must be named once each"),
+        (["lenet", "lenet"], "each named once"),
         ([], "at least one"),
     ],
 )

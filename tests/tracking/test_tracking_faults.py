@@ -1,3 +1,4 @@
+import contextlib
 import os
 import sqlite3
 from collections.abc import Callable
@@ -6,12 +7,13 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
-from processes import exit_codes, fresh_processes
+from filelock import FileLock, Timeout
+from processes import LONGEST_SECONDS, exit_codes, fresh_processes
 from tracking_runs import (
     EPOCHS,
     HISTORY,
     NOLOAD,
+    PARENT,
     SEED_0,
     empty_store,
     end,
@@ -25,6 +27,8 @@ from tracking_runs import (
 )
 
 from pipeline.evidence.store import RunStore
+from pipeline.tracking import store
+from pipeline.tracking.content import Status
 from pipeline.tracking.mirror import Mirror
 from pipeline.tracking.replay import ReplaySummary, replay
 
@@ -115,6 +119,7 @@ def test_a_store_that_another_process_keeps_locked_is_given_up(folder: Path, mon
 
 
 def mirror_one_run(root: Path, seed: int, start: Barrier) -> None:
+    store._LOCK_SECONDS = LONGEST_SECONDS  # making a store takes more than a minute on a loaded machine
     run, header = register(RunStore(root / f"runs-{seed}"), seed)
     start.wait()
     with Mirror.open(root / "mlruns", refuse) as mirror:
@@ -130,6 +135,31 @@ def test_four_processes_open_a_fresh_store_at_once(tmp_path: Path) -> None:
         assert statuses(root / "mlruns") == {"resnet18": "FINISHED"} | {
             f"resnet18, seed {seed}": "FINISHED" for seed in range(4)
         }
+
+
+def test_a_network_is_finished_when_its_last_run_ends_while_another_driver_closes(
+    runs: RunStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drivers = [(Mirror.open(folder, refuse), *register(runs, seed)) for seed in range(2)]
+    for mirror, _, header in drivers:
+        mirror.started(header)
+    (closing_driver, run, _), (last_driver, last_run, _) = drivers
+    closing_driver.finished(end(run))
+    unlocked_end = store.MlflowStore.end
+
+    def end_last_run_first(mlflow: store.MlflowStore, run_id: str, status: Status, end_ms: int) -> None:
+        if status == "KILLED":
+            with contextlib.suppress(Timeout), FileLock(folder / "mlflow.lock", timeout=0) as lock:
+                lock.release()
+                last_driver.finished(end(last_run))
+                last_driver.close()
+        unlocked_end(mlflow, run_id, status, end_ms)
+
+    monkeypatch.setattr(store.MlflowStore, "end", end_last_run_first)
+    closing_driver.close()
+    last_driver.finished(end(last_run))
+    last_driver.close()
+    assert shown(folder)[PARENT]["status"] == "FINISHED"
 
 
 def die_after_four_epochs(root: Path) -> None:
