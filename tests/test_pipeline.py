@@ -39,12 +39,8 @@ def clone(raw_fashion_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     workspace = Workspace(root)
     shutil.copytree(raw_fashion_mnist, workspace.raw_data / "fashion-mnist")
     _edit(workspace, "profile: quick", "profile: smoke")
-    for command in (
-        ["git", "init", "-q"],
-        ["git", "add", "-A"],
-        ["git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"],
-    ):
-        subprocess.run(command, cwd=root, check=True)
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    _commit(workspace)
     _repro(workspace)
     return workspace
 
@@ -57,13 +53,34 @@ def test_a_fresh_clone_with_the_committed_lock_file_trains_and_reports(clone: Wo
     assert [(record.group, len(record.networks)) for record in records] == [("lenet", 1), ("resnet", 1)]
     assert {record.profile for record in records} == {"smoke"}
     status = subprocess.run(
-        ["git", "status", "--porcelain"], cwd=clone.root, capture_output=True, text=True, check=True
+        ["git", "status", "--porcelain", "-uall"], cwd=clone.root, capture_output=True, text=True, check=True
     ).stdout
-    assert {line[3:] for line in status.splitlines()} <= {"dvc.lock"}
+    named = {line[3:] for line in status.splitlines()}
+    assert named <= {
+        "dvc.lock",
+        *(f"reports/results/{name}" for name in ("metrics.json", "networks.csv", "curves.csv")),
+    }
 
 
 def test_nothing_runs_again_when_nothing_changed(clone: Workspace) -> None:
     assert _stages_run(_repro(clone)) == set()
+
+
+def test_a_study_moves_by_push_and_pull_to_a_machine_that_repeats_nothing(clone: Workspace, tmp_path: Path) -> None:
+    _dvc(clone, "remote", "add", "--default", "store", str(tmp_path / "remote"))
+    _dvc(clone, "push")
+    _commit(clone)
+    other = Workspace(tmp_path / "other")
+    subprocess.run(["git", "clone", "-q", clone.root, other.root], check=True)
+    shown = _dvc(other, "metrics", "show", "--json").stdout  # nothing is pulled yet: from git
+    assert json.loads(shown) == json.loads(_dvc(clone, "metrics", "show", "--json").stdout)
+    assert "lenet-small" in shown
+    assert _dvc(other, "metrics", "diff", "--json").stdout.strip() == "{}"
+    assert any("networks.csv" in name for name in json.loads(_dvc(other, "plots", "diff", "--json").stdout)["data"])
+    assert "!" not in _dvc(other, "exp", "show", "--only-changed", "--csv").stdout
+    _dvc(other, "pull")
+    assert _stages_run(_repro(other)) == set()
+    assert (other.results / "report.html").read_bytes() == (clone.results / "report.html").read_bytes()
 
 
 def test_code_makes_those_stages_stale_whose_output_it_can_change(clone: Workspace) -> None:
@@ -134,6 +151,10 @@ def test_an_experiment_with_another_setting_runs(clone: Workspace) -> None:
     assert done.returncode == 0
     record = read_record(GroupRecord, clone.results / "runs" / "lenet.json")
     assert len(record.networks[0].runs) == 1
+    shown = _dvc(clone, "exp", "show", "--only-changed", "--csv").stdout.splitlines()
+    columns = shown[0].split(",")
+    assert "profiles.smoke.seeds" in columns and "!" not in "".join(shown)
+    assert len(columns) <= 20, columns
 
 
 def test_a_killed_pipeline_leaves_no_child_and_goes_on(clone: Workspace) -> None:
@@ -166,6 +187,12 @@ def _command_line(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.NoSuchProcess:
         return []
+
+
+def _commit(workspace: Workspace) -> None:
+    who = ["-c", "user.name=t", "-c", "user.email=t@t"]
+    for arguments in (["add", "-A"], [*who, "commit", "-qm", "t"]):
+        subprocess.run(["git", *arguments], cwd=workspace.root, check=True)
 
 
 def _edit(workspace: Workspace, old: str, new: str, once: bool = False) -> None:

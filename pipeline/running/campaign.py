@@ -8,7 +8,7 @@ from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.evidence.records import GroupRecord, NetworkRecord
 from pipeline.evidence.store import RunStore
 from pipeline.machine import DeviceKind, resolve_device
-from pipeline.running.display import Display
+from pipeline.running.display import ALONE, Display, StudyPart
 from pipeline.running.estimate import describe, estimate, measured_speeds, trainings_at_once
 from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.running.plans import RunPlan, plan_group
@@ -74,6 +74,7 @@ def run_plan(
     published: GroupRecord | None = None,
     device: DeviceKind | None = None,
     mirrored: bool = True,
+    part: StudyPart = ALONE,
     on_record: Callable[[GroupRecord, Mirror], object] = lambda record, mirror: None,
 ) -> GroupRecord:
     """Train a plan in the workspace and return its record, which keeps failed runs with their reasons.
@@ -87,12 +88,13 @@ def run_plan(
         published: a record whose runs are taken over instead of trained.
         device: None: CUDA if available, else CPU.
         mirrored: whether MLflow is written.
+        part: of the study, if the plan belongs to one.
         on_record: called with the record and the mirror before the mirror is closed.
     """
     device = device or resolve_device()
     manifest = load_manifest(workspace.prepared_data / plan.data)
     workers = workers or _workers(plan, manifest, device)
-    display = Display(title, 0, quiet=quiet)
+    display = Display(title, 0, quiet=quiet, part=part)
     options = RunnerOptions(
         workers, keep_weights=plan.keep_weights, checkpoint_seconds=plan.checkpoint_seconds, mirrored=mirrored
     )

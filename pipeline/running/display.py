@@ -25,6 +25,32 @@ class Active:
     images_per_second: float
 
 
+@dataclass(frozen=True)
+class StudyPart:
+    """The part of a study that a display shows, so that it can also show the time left for the whole study.
+
+    Attributes:
+        label: such as "stage 4 of 11"; empty where there is no study.
+        later: work of the rest of the study, as a multiple of the work of this part.
+    """
+
+    label: str = ""
+    later: float = 0.0
+
+    def title(self, title: str) -> str:
+        """A display's title with the label in front."""
+        return f"{self.label}: {title}" if self.label else title
+
+    def show_left(self, elapsed: float, left: float | None) -> str:
+        """Time left of this part and of the study, from seconds since the start of this part and left for it."""
+        if left is None or not self.label:
+            return f"{show_duration(left)} left"
+        return f"{show_duration(left)} left, about {show_duration(left + self.later * (elapsed + left))} for the study"
+
+
+ALONE = StudyPart()
+
+
 class Shows(Protocol):
     """The methods of a display that a runner calls."""
 
@@ -80,8 +106,10 @@ class Screen:
 class Display:
     """Progress of a set of runs on a text stream. With `quiet` nothing is shown."""
 
-    def __init__(self, title: str, total: int, stream: TextIO | None = None, quiet: bool = False) -> None:
-        self.title, self.total = title, total
+    def __init__(
+        self, title: str, total: int, stream: TextIO | None = None, quiet: bool = False, part: StudyPart = ALONE
+    ) -> None:
+        self.title, self.total, self.part = part.title(title), total, part
         self.done = self._found = 0
         self._active: Sequence[Active] = ()
         self._started = time.monotonic()
@@ -108,15 +136,18 @@ class Display:
         """One line: runs done, running trainings, images per second over all workers, time left."""
         speed = sum(run.images_per_second for run in self._active)
         runs = ", ".join(f"{run.name} {100 * run.share:.0f} %" for run in self._active)
-        left = show_duration(self._seconds_left())
-        return f"[{self.title}] {self.done}/{self.total} done; {runs}; {speed:,.0f} images/s; {left} left"
+        left = self.part.show_left(self._seconds(), self._seconds_left())
+        return f"[{self.title}] {self.done}/{self.total} done; {runs}; {speed:,.0f} images/s; {left}"
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._started
 
     def _seconds_left(self) -> float | None:
         """Extrapolated from the work done since the start. All runs count the same."""
         done = self.done - self._found + sum(run.share for run in self._active)
         if done < 0.05:
             return None
-        return (time.monotonic() - self._started) * (self.total - self._found - done) / done
+        return self._seconds() * (self.total - self._found - done) / done
 
 
 def show_duration(seconds: float | None) -> str:

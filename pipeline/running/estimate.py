@@ -24,6 +24,7 @@ from pipeline.running.requests import Request
 from pipeline.training.evaluation import autocast
 from pipeline.training.loss import training_loss
 from pipeline.training.optimisation import make_optimizer
+from search_spaces import Price
 
 CALIBRATION_PIXELS = 2**20
 """Maximum number of pixels in the timed batch. A recipe's smaller batch is timed as it is."""
@@ -64,19 +65,33 @@ def estimate(
 
     `speeds` come from `measured_speeds`. Networks missing there are timed, and added to it.
     """
-    pending = [
-        request
-        for request in requests
-        if finished_result(request, store.folder(request.spec.hash), manifest.test_fingerprint) is None
-    ]
+    pending = _pending(requests, manifest, store)
     seconds, disk = 0.0, 0
     for request in pending:
         key = _key(request.spec)
         if key not in speeds:
             speeds[key] = _timed_speed(request.spec)
         seconds += _images(request.spec, manifest, request.test, request.until) / speeds[key]
-        disk += RECORD_BYTES + (4 * _params(request.spec) if keep_weights and request.test else 0)
+        disk += RECORD_BYTES + (4 * _price(request.spec).params if keep_weights and request.test else 0)
     return Estimate(len(requests), len(requests) - len(pending), seconds / workers / 3600, disk)
+
+
+def pending_macs(requests: Sequence[Request], manifest: Manifest, store: RunStore) -> float:
+    """Work of the requests that are not finished: the sum of their `training_macs`."""
+    return sum(training_macs(r.spec, manifest, r.test, r.until) for r in _pending(requests, manifest, store))
+
+
+def training_macs(spec: RunSpec, manifest: Manifest, test: bool = False, until: int | None = None) -> float:
+    """Work of a run in MACs of forward passes, for comparison with other work; a training step counts as one."""
+    return _images(spec, manifest, test, until) * _price(spec).macs
+
+
+def _pending(requests: Sequence[Request], manifest: Manifest, store: RunStore) -> list[Request]:
+    return [
+        request
+        for request in requests
+        if finished_result(request, store.folder(request.spec.hash), manifest.test_fingerprint) is None
+    ]
 
 
 def trainings_at_once(specs: Sequence[RunSpec], device: DeviceKind) -> int:
@@ -96,7 +111,7 @@ def fitting(free_bytes: int, bytes_each: int, cores: int) -> int:
 def training_bytes(spec: RunSpec) -> int:
     """Memory of a training on a card: weights with their copies, activations of a batch, and the process itself."""
     saved = saved_bytes_per_sample(build_network(spec, "meta"), spec.channels, spec.resolution)
-    weights = 4 * OPTIMIZER_COPIES * _params(spec)
+    weights = 4 * OPTIMIZER_COPIES * _price(spec).params
     return CUDA_PROCESS_BYTES + weights + ACTIVATION_SLACK * spec.recipe.batch_size * saved
 
 
@@ -135,8 +150,8 @@ def _key(spec: RunSpec) -> str:
     return f"{spec.device} {recipe.precision} {recipe.batch_size} {spec.resolution} {spec.family} {spec.config}"
 
 
-def _params(spec: RunSpec) -> int:
-    return price_of(spec.family, spec.config, spec.resolution, spec.channels, spec.classes).params
+def _price(spec: RunSpec) -> Price:
+    return price_of(spec.family, spec.config, spec.resolution, spec.channels, spec.classes)
 
 
 def _timed_speed(spec: RunSpec) -> float:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.evidence.study_records import Budget, SearchPlan
-from pipeline.running.display import Active, Screen, show_duration
+from pipeline.running.display import ALONE, Active, Screen, StudyPart
 from pipeline.search.driver import Tally
 from pipeline.search.summary import front_of
 
@@ -26,9 +26,15 @@ class SearchDisplay:
     """Progress of one search, with the methods of `Display` that a Runner calls."""
 
     def __init__(
-        self, name: str, plan: SearchPlan, budget: Budget, stream: TextIO | None = None, quiet: bool = False
+        self,
+        name: str,
+        plan: SearchPlan,
+        budget: Budget,
+        stream: TextIO | None = None,
+        quiet: bool = False,
+        part: StudyPart = ALONE,
     ) -> None:
-        self.name, self.plan, self.budget = name, plan, budget
+        self.name, self.plan, self.budget, self.part = part.title(name), plan, budget, part
         self._tally = Tally({}, budget)
         self._active: Sequence[Active] = ()
         self._started = time.monotonic()
@@ -61,7 +67,7 @@ class SearchDisplay:
             f"front {len(front_of(self.plan, tally.trials.values()))}",
             "no error yet" if best is None else f"lowest error {best:.2f} %",
             f"{3600 * self._counted_here() / max(1e-9, self._seconds()):.0f} trials/hour",
-            f"{show_duration(self._seconds_left())} left",
+            self.part.show_left(self._seconds(), self._seconds_left()),
         ]
         return ", ".join(parts)
 

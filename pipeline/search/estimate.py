@@ -12,10 +12,10 @@ from pipeline.evidence.records import RunSpec
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.study_records import Budget, SearchPlan
 from pipeline.machine import default_workers
-from pipeline.running.estimate import RECORD_BYTES, run_seconds, trainings_at_once
+from pipeline.running.estimate import RECORD_BYTES, run_seconds, training_macs, trainings_at_once
 from pipeline.search.candidates import spec_of
 from pipeline.search.gate import SAMPLE_DRAWS, costs_of, described, sample_within, sampled_within
-from pipeline.search.plans import default_name, in_force
+from pipeline.search.plans import PlannedSearch, default_name, in_force
 from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import Studies
 from pipeline.search.warm_starts import warm_trials
@@ -75,6 +75,27 @@ def estimate_search(
     }
 
 
+def search_macs(planned: PlannedSearch, manifest: Manifest) -> float:
+    """Work of a search's trials, for comparison with other work: MACs of `training_images`."""
+    return planned.trials * _epochs(planned.plan) / planned.plan.recipe.epochs * _training_macs(planned.plan, manifest)
+
+
+def finalists_macs(planned: PlannedSearch, manifest: Manifest) -> float:
+    """Work of a comparison of finalists with one reference, in the unit of `search_macs`."""
+    wanted = planned.finalists
+    trainings = wanted.seeds * (wanted.members + 1) + wanted.members * wanted.random_networks
+    random_search = search_macs(planned, manifest) if wanted.random_search else 0.0
+    return trainings * _training_macs(planned.plan, manifest) + random_search
+
+
+def _training_macs(plan: SearchPlan, manifest: Manifest) -> float:
+    """Work of one complete training of a network within the limits: the median of a few drawn at random."""
+    specs = [
+        spec_of(plan, config) for config in sample_within(plan, search_spaces.space(plan.space), ESTIMATED_NETWORKS)
+    ]
+    return statistics.median(training_macs(spec, manifest) for spec in specs) if specs else 0.0
+
+
 def search_workers(plan: SearchPlan, references: bool = False) -> int:
     """Trainings of a search side by side: one a core on CPU, on a card as many as fit of the largest that are drawn.
 
@@ -116,12 +137,17 @@ def trained_alike(plan: SearchPlan, store: RunStore) -> int:
 
 
 def _trial_seconds(plan: SearchPlan, config: dict[str, Any], manifest: Manifest) -> float:
-    """Seconds of one trial's training by one worker, on average over what its rungs let go on."""
+    """Mean seconds of one trial's training by one worker, given that some stop at a rung."""
+    return run_seconds(spec_of(plan, config), manifest) * _epochs(plan) / plan.recipe.epochs
+
+
+def _epochs(plan: SearchPlan) -> float:
+    """Mean epochs of a trial, given that some stop at a rung."""
     epochs, before = 0.0, 0
     for index, rung in enumerate(plan.rungs):
         epochs += (rung - before) / (plan.reduction or 1) ** index
         before = rung
-    return run_seconds(spec_of(plan, config), manifest) * epochs / plan.recipe.epochs
+    return epochs
 
 
 def _so_far(url: str, workspace: Workspace, name: str, plan: SearchPlan, fresh: bool) -> tuple[int, float]:

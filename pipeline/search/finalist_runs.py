@@ -8,7 +8,7 @@ from pipeline.errors import UsageError, unknown_name
 from pipeline.evidence.finalist_records import FinalistsRecord
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.study_records import Budget, SearchPlan, StudyRecord
-from pipeline.running.display import Display
+from pipeline.running.display import ALONE, Display, StudyPart
 from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.search.estimate import search_workers
 from pipeline.search.finalists import finalists
@@ -52,6 +52,7 @@ def compare_finalists(
     url: str | None = None,
     options: RunnerOptions = KEEPING_WEIGHTS,
     quiet: bool = False,
+    part: StudyPart = ALONE,
 ) -> FinalistsRecord:
     """Train finalists of a study and what they are compared with.
 
@@ -71,7 +72,7 @@ def compare_finalists(
         uniform, budget = _random_search(plan, study)
         called = f"{name}-random-{default_name(uniform)[-8:]}"  # of another plan it is another search
         rivals = search(workspace, manifest, uniform, budget, name=called, url=url, options=options, quiet=quiet)
-    display = Display(f"finalists of {name}", 0, quiet=quiet)
+    display = Display(f"finalists of {name}", 0, quiet=quiet, part=part)
     options = replace(options, workers=options.workers or search_workers(plan, references=True))
     with open_runner(workspace, manifest, plan.device, display, options, times_networks(plan)) as runner:
         measure = measured_costs(plan, runner.paused)

@@ -14,6 +14,7 @@ from pipeline.evidence.store import RunFolder, RunStore
 from pipeline.evidence.study_records import Budget, SearchPlan, StudyRecord, StudyState, Trial
 from pipeline.files import write_json
 from pipeline.process import only_one
+from pipeline.running.display import ALONE, StudyPart
 from pipeline.running.open_runner import RunnerOptions, open_runner
 from pipeline.running.runner import Runner
 from pipeline.schema import to_json
@@ -46,6 +47,7 @@ def search(
     fresh: bool = False,
     options: RunnerOptions = KEEPING_WEIGHTS,
     quiet: bool = False,
+    part: StudyPart = ALONE,
 ) -> StudyRecord:
     """Carry a study to its budget (a new one, or one that is there) and return its record.
 
@@ -59,7 +61,7 @@ def search(
         known = name in studies.names()
         plan = in_force(studies.open(name).plan, plan, name) if known and not fresh else plan
         warm = warm_trials(workspace, studies, plan, name)
-        display = SearchDisplay(name, plan, budget, quiet=quiet)
+        display = SearchDisplay(name, plan, budget, quiet=quiet, part=part)
         options = replace(options, workers=options.workers or search_workers(plan))
         with (
             open_runner(workspace, manifest, plan.device, display, options, times_networks(plan)) as runner,

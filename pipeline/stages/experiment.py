@@ -22,11 +22,14 @@ def main() -> None:
     from pipeline.running.campaign import run_plan
     from pipeline.running.plans import RunPlan
     from pipeline.running.reproduce import check_final
+    from pipeline.stages.progress import stage_progress
 
     plans = sorted((read_record(RunPlan, file) for file in plan_files), key=lambda plan: not plan.first)
+    progress, names = stage_progress(workspace, "experiment"), [plan.group for plan in plans]
     lost = []
     for number, plan in enumerate(plans, 1):
-        record = run_plan(workspace, plan, f"{plan.group} {number}/{len(plans)}", on_record=show_networks)
+        title, part = f"{plan.group} {number}/{len(plans)}", progress.part([plan.group], names[number:])
+        record = run_plan(workspace, plan, title, part=part, on_record=show_networks)
         try:
             check_final(record)
         except RunsFailedError as error:

@@ -17,19 +17,22 @@ def main() -> None:
     workspace = current_workspace()
     target = fresh_folder(workspace.results / "finalists")
     searched = {file: read_record(StudyRecord, file) for file in sorted((workspace.results / "studies").glob("*.json"))}
-    if not any(study.front for study in searched.values()):
+    with_front = {file: study for file, study in searched.items() if study.front}
+    if not with_front:
         return
     prepare_workers()  # PyTorch loads there while it loads here
     from pipeline.search.finalist_runs import compare_finalists
     from pipeline.search.plans import PlannedSearch
+    from pipeline.stages.progress import stage_progress
 
-    for file, study in searched.items():
-        if study.front:
-            planned = read_record(PlannedSearch, workspace.plans / "search" / file.name)
-            found = compare_finalists(workspace, study, planned.plan, planned.finalists)
-            if found.lost:
-                raise RunsFailedError(f"{found.lost} trainings of the finalists of {file.stem} were lost; run it again")
-            write_json(target / file.name, to_json(found))
+    progress, names = stage_progress(workspace, "finalists"), [file.stem for file in with_front]
+    for number, (file, study) in enumerate(with_front.items(), 1):
+        planned = read_record(PlannedSearch, workspace.plans / "search" / file.name)
+        part = progress.part([file.stem], names[number:])
+        found = compare_finalists(workspace, study, planned.plan, planned.finalists, part=part)
+        if found.lost:
+            raise RunsFailedError(f"{found.lost} trainings of the finalists of {file.stem} were lost; run it again")
+        write_json(target / file.name, to_json(found))
 
 
 if __name__ == "__main__":

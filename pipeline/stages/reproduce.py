@@ -22,11 +22,13 @@ def main() -> None:
         from pipeline.running.campaign import run_plan
         from pipeline.running.plans import RunPlan
         from pipeline.running.reproduce import check_final
+        from pipeline.stages.progress import stage_progress
 
         plans = {file.stem: read_record(RunPlan, file) for file in plan_files}
         networks = tuple(network for plan in plans.values() for network in plan.networks)
         together = replace(next(iter(plans.values())), group="reproduce", networks=networks)
-        record = run_plan(workspace, together, "reproduce", on_record=show_networks)
+        part = stage_progress(workspace, "reproduce").part(plans)
+        record = run_plan(workspace, together, "reproduce", part=part, on_record=show_networks)
         check_final(record)
         for family, plan in plans.items():
             names = {network.name for network in plan.networks}

@@ -11,6 +11,7 @@ from pipeline.workspace import Workspace, current_workspace
 
 if TYPE_CHECKING:
     from pipeline.evidence.study_records import StudyRecord
+    from pipeline.running.display import StudyPart
     from pipeline.search.plans import PlannedSearch
 
 
@@ -21,12 +22,15 @@ def main() -> None:
     if plan_files := sorted((workspace.plans / "search").glob("*.json")):
         prepare_workers()  # PyTorch loads there while it loads here
         from pipeline.search.plans import PlannedSearch
+        from pipeline.stages.progress import stage_progress
 
-        for file in plan_files:
-            write_json(target / file.name, to_json(_searched(workspace, read_record(PlannedSearch, file))))
+        progress, names = stage_progress(workspace, "search"), [file.stem for file in plan_files]
+        for number, file in enumerate(plan_files, 1):
+            part = progress.part([file.stem], names[number:])
+            write_json(target / file.name, to_json(_searched(workspace, read_record(PlannedSearch, file), part)))
 
 
-def _searched(workspace: Workspace, planned: "PlannedSearch") -> "StudyRecord":
+def _searched(workspace: Workspace, planned: "PlannedSearch", part: "StudyPart") -> "StudyRecord":
     """The record of a study; trials that failed, for whatever reason, are part of it.
 
     Raises RunsFailedError where all were lost for a passing reason. The study is then removed, since lost trials are
@@ -40,7 +44,7 @@ def _searched(workspace: Workspace, planned: "PlannedSearch") -> "StudyRecord":
     from pipeline.search.studies import Studies
 
     manifest = load_manifest(workspace.prepared_data / planned.plan.data)
-    study = search(workspace, manifest, planned.plan, Budget(trials=planned.trials), name=planned.study)
+    study = search(workspace, manifest, planned.plan, Budget(trials=planned.trials), name=planned.study, part=part)
     if study.trials and all(trial.reason in PASSING_REASONS for trial in study.trials):
         with Studies(storage_url(workspace, None), workspace.locks) as studies:
             studies.remove(planned.study)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-_LOCK_SECONDS = 60
+_LOCK_SECONDS = 60.0
 _BATCH_METRICS, _BATCH_PARAMS, _PAGE_RUNS = 800, 100, 1000
 _LOCATIONS = (
     ("experiments", "artifact_location"),
