@@ -27,6 +27,7 @@ ONLY_FOR = {
     "pipeline.data.sources": ("prepare",),  # others know prepared data by their name
     "pipeline.claims.experiments": ("plan", *JUDGING),  # the simulation counts parts of claims
     "pipeline.claims.asides": JUDGING,
+    "pipeline.cost.table": tuple(stage for stage in STAGES if stage != "simulation"),  # as above: it compares no costs
     "pipeline.claims.calculations": JUDGING,
     "pipeline.evidence": ("plan", *TRAINING, *JUDGING),  # elsewhere: for types
 }
