@@ -119,7 +119,7 @@ def test_a_store_that_another_process_keeps_locked_is_given_up(folder: Path, mon
 
 
 def mirror_one_run(root: Path, seed: int, start: Barrier) -> None:
-    store._LOCK_SECONDS = LONGEST_SECONDS  # making a store takes more than a minute on a loaded machine
+    store._LOCK_SECONDS = int(LONGEST_SECONDS)  # making a store takes more than a minute on a loaded machine
     run, header = register(RunStore(root / f"runs-{seed}"), seed)
     start.wait()
     with Mirror.open(root / "mlruns", refuse) as mirror:
