@@ -177,6 +177,6 @@ def test_publishing_without_results_leaves_what_is_published(tmp_path: Path) -> 
     published = tmp_path / "reports" / "published" / "quick" / "runs" / "lenet.json"
     published.parent.mkdir(parents=True)
     published.write_text("{}")
-    with pytest.raises(UsageError, match="holds no results to publish"):
+    with pytest.raises(UsageError, match=r"nothing to publish: .* has no REPORT\.md"):
         publish(workspace, "quick")
     assert published.read_text() == "{}"
