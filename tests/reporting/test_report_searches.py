@@ -153,7 +153,7 @@ def test_errors_that_are_all_alike_and_spaces_that_have_changed_break_no_report(
 
 def test_charts_of_a_search_say_in_words_what_they_show(record: StudyRecord) -> None:
     front, course, *_ = study_figures(StudyView("search-1", record, finalists_record(record)))
-    assert front.description.startswith(f"{front.title}. trial ")
+    assert front.description.startswith(f"{front.title}. Trial ")
     assert ", on the front: " in front.description
     assert "; resnet-small, a reference: 14.00 % (n = 4) at 2.637M; random search, trial" in front.description
     assert "random search: from 30.00 % to 14.00 % after 90.0k images" in course.description

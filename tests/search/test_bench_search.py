@@ -202,7 +202,7 @@ def test_the_table_and_the_findings_name_every_arm() -> None:
     assert all(f"| {name} |" in tabulate(found) for name in found.courses[TWO])
     told = findings(found)
     assert told[0].startswith("auto is tpe for error and MACs with halving; tpe")
-    assert any("halving takes" in line for line in told)
+    assert any("halving needs" in line for line in told)
 
 
 def test_rank_correlations_are_of_networks_trained_both_ways(table: PopulationTable) -> None:

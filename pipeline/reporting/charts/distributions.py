@@ -34,7 +34,7 @@ class _Population:
 
     @property
     def median(self) -> float:
-        """The median error; infinite if more than half of the networks failed."""
+        """The lower median of the errors; infinite if more than half of the networks failed."""
         index = (self.count - 1) // 2
         return self.errors[index] if index < len(self.errors) else math.inf
 
@@ -83,7 +83,7 @@ def distribution_figure(key: str, names: Sequence[str], record: GroupRecord) -> 
 
 def _half(population: _Population) -> str:
     if math.isfinite(population.median):
-        return f"median error {number(population.median)} %"
+        return f"half have at most {number(population.median)} %"
     return "more than half failed"
 
 

@@ -12,7 +12,7 @@ from pipeline.evidence.records import Interval
 from pipeline.evidence.statistics import edf_half_width
 from pipeline.reporting.charts.chart import Figure, specification, vega_axis, vega_scale
 from pipeline.reporting.charts.layout import scale_of
-from pipeline.reporting.formatting import decimals, quantity, shorten
+from pipeline.reporting.formatting import decimals, quantity, sentence, shorten
 from pipeline.reporting.searches.view import StudyView
 
 HEIGHT, LOW_HEIGHT = 300, 220
@@ -159,7 +159,7 @@ def edf_figure(view: StudyView) -> Figure | None:
     after = f"after {epochs} {'epoch' if epochs == 1 else 'epochs'}"
     diverged = f"; {count - len(errors)} diverged" if count > len(errors) else ""
     title = f"Errors {after} of {count} networks drawn at random within the limits{diverged}"
-    notes = [f"{share:.0%} have at most {decimals(np.quantile(errors, share))} %" for share in NOTED_SHARES]
+    notes = [f"{share:.0%} of networks have at most {decimals(np.quantile(errors, share))} %" for share in NOTED_SHARES]
     return _figure(view, "edf", title, layers, rows, LOW_HEIGHT, notes if count == len(errors) else ())
 
 
@@ -261,5 +261,5 @@ def _figure(
         rows=tuple(
             {**row, "told": f"{row['name']}: {', '.join(filter(None, (row['error'], row['cost'])))}"} for row in rows
         ),
-        description=". ".join(filter(None, (title, "; ".join(notes)))),
+        description=". ".join(filter(None, (title, sentence("; ".join(notes))))),
     )
