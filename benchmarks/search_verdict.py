@@ -127,9 +127,7 @@ def findings(comparison: SearchComparison) -> list[str]:
     for (objectives, with_halving), sampler in named.items():
         if sampler != "random":
             one, other = Arm(sampler, with_halving), Arm("random", with_halving)
-            lines.append(
-                f"{objectives}, {label_of(one.name)} minus {label_of(other.name)}: {_gains(comparison, one, other, [objectives])}"
-            )
+            lines.append(f"{objectives}, {_gains(comparison, one, other, [objectives])}")
     for sampler in compared(comparison):
         worse = {kind: worse_than_random(comparison, sampler, *kind) for kind in KINDS if sampler != "random"}
         shown = [f"{_kind(*kind)}: {'; '.join(where)}" for kind, where in worse.items() if where]
@@ -145,9 +143,7 @@ def findings(comparison: SearchComparison) -> list[str]:
     halving = Arm(chosen, halving=True)
     for other in (Arm(chosen, True, informed=False), Arm(chosen, True, bounded=False)):
         if other.name in comparison.courses[TWO]:
-            lines.append(
-                f"{label_of(halving.name)} minus {label_of(other.name)}: {_gains(comparison, halving, other, [TWO, ONE])}"
-            )
+            lines.append(_gains(comparison, halving, other, [TWO, ONE]))
     return lines
 
 
@@ -156,18 +152,19 @@ def _kind(objectives: str, halving: bool) -> str:
 
 
 def _gains(comparison: SearchComparison, one: Arm, other: Arm, objectives: Sequence[str]) -> str:
-    """Paired differences at SHOWN_BUDGETS, in the measure of each objective."""
+    """One arm minus another: paired differences at SHOWN_BUDGETS, in the measure of each objective."""
 
     def gain(name: str, index: int) -> str:
         courses, what = comparison.courses[name], MEASURES[name]
         found = difference(courses[one.name], courses[other.name], index, what)
         return f"hypervolume {_shown(found, 3)}" if what == "volume" else f"error {_shown(found, 2)} points"
 
-    return "; ".join(
+    gains = "; ".join(
         f"{' and '.join(gain(name, index) for name in objectives)} at {budget} trainings"
         for index, budget in enumerate(comparison.budgets)
         if budget in SHOWN_BUDGETS
     )
+    return f"{label_of(one.name)} minus {label_of(other.name)}: {gains}"
 
 
 def tabulate(comparison: SearchComparison) -> str:

@@ -78,7 +78,7 @@ def figure_of(verdict: PartVerdict) -> FigureVerdict:
 def figures_confirmed(verdict: PartVerdict) -> str:
     """How many figures agree with the source: "2 of 3 figures confirmed"."""
     right, count = sum(figure.holds for figure in verdict.figures), len(verdict.figures)
-    return f"{f'all {count}' if right == count else f'{right or "none"} of {count}'} figures confirmed"
+    return f"{f'all {count}' if right == count else f'{right} of {count}'} figures confirmed"
 
 
 def rule_of(part: Part) -> str:
