@@ -134,7 +134,7 @@ def compare_into(
         )
         if not same or held != {repeats}:
             raise UsageError(
-                f"{file} holds a comparison with another table, seeds or repeats ({', '.join(map(str, held))}): "
+                f"{file} holds a comparison with another table, other seeds or {', '.join(map(str, held))} repeats; "
                 "move the file away, or use the same settings"
             )
     parts = file.with_suffix(".parts") / "-".join(samplers)

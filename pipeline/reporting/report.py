@@ -40,7 +40,7 @@ FEATURED = "quick"
 def write_report(
     results: Path,
     workspace: Workspace | None = None,
-    beside: Path | None = None,
+    further: Path | None = None,
     into: Path | None = None,
     searched: Callable[[], Iterable[StudyRecord]] = tuple,
 ) -> Path:
@@ -51,7 +51,7 @@ def write_report(
     Args:
         results: the folder of records.
         workspace: the workspace with claims.yaml and published records; default: the current one.
-        beside: a second folder of records; its networks, searches and finalists are shown, too.
+        further: a second folder of records; its networks, searches and finalists are shown, too.
         into: where to write the report; default: `results`.
         searched: returns the searches to show if `results` has no studies/.
 
@@ -62,7 +62,7 @@ def write_report(
     into = into or results
     if not is_writable(into):
         raise StorageError(f"cannot write the report into {into}: the folder is read-only; name another with --into")
-    folders = [results] if beside is None else [results, beside]
+    folders = [results] if further is None else [results, further]
     workspace = workspace or current_workspace()
     groups, profiles = _networks(folders)
     records, finalists = _searches(folders)

@@ -141,7 +141,7 @@ class ClaimView:
         return " ".join(wrong) if wrong else self.calculated[0].would_change
 
     @property
-    def beside(self) -> list[tuple[Aside, str]]:
+    def asides(self) -> list[tuple[Aside, str]]:
         """Figures for information, not judged, each with its value as text."""
         return [(aside, words.aside_of(aside)) for aside in self.verdict.beside]
 
