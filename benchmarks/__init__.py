@@ -1,7 +1,7 @@
-"""Side-by-side measurements against what a user would use instead: one module a benchmark, each with `run(options)`.
+"""Benchmarks against the tools that a user would use instead: one module per benchmark, each with a function `run`.
 
-`convstudy bench [NAME ...]` runs them and writes reports/results/benchmarks/<name>.json. What was measured and did not
-help stands in NOTES.md.
+`convstudy bench [NAME ...]` runs them and writes reports/results/benchmarks/<name>.json. NOTES.md lists what helped and
+what did not.
 """
 
 import importlib
@@ -23,9 +23,9 @@ NAMES = (
 def run_benchmarks(
     names: Sequence[str], repeats: int, data: Path, results: Path, tell: Callable[[str], None]
 ) -> list[Benchmark]:
-    """Run benchmarks one after another, and write each record as soon as it is there; by default all that can run here.
+    """Run benchmarks in turn and write each record when it is done. Default: all that this machine can run.
 
-    Raises UsageError for an unknown name, or where the extra that a benchmark needs is not installed.
+    Raises UsageError for an unknown name, or if a benchmark needs a package that is not installed.
     """
     for name in names:
         if name not in NAMES:

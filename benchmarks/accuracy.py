@@ -1,8 +1,8 @@
-"""Accuracy after equal epochs: whether speed is bought with it.
+"""Accuracy after equal epochs: does higher speed cost accuracy?
 
-The engine against the textbook's trainer on 5,000 images, and the engine in bfloat16 against itself in float32, on the
-small references, paired by seed. Equivalence: two one-sided t tests at 5 % within a margin of one point, on the mean
-over networks; the noise of one network's seeds is wider than that margin.
+Compares the engine with the textbook trainer on 5,000 images, and the engine in bfloat16 with float32, on the small
+references, paired by seed. Equivalence: two one-sided t tests at 5 % with a margin of one point, on the mean over
+networks, since the noise of a single network's seeds exceeds that margin.
 """
 
 import statistics
@@ -21,11 +21,11 @@ LEARNING_RATE = 0.05
 MARGIN_POINTS = 1.0
 IMAGES = 5000
 HALF_PRECISION_IMAGES = 1500
-"""Fewer, since a processor without bfloat16 emulates it."""
+"""Fewer images, because processors without bfloat16 emulate it slowly."""
 
 
 def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
-    """Train every small reference with SEEDS seeds (at least; `repeats` if more) by each arm, packed."""
+    """Train every small reference in each arm with at least SEEDS seeds (`repeats` if more), one training per core."""
     seeds = range(1, max(SEEDS, repeats) + 1)
     names = small_networks()
 
@@ -57,12 +57,14 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
         for name in names:
             pair = {arm: errors[name][arm] for arm in (first, second)}
             rows.append(row(f"{name}, {first} and {second}", "% validation error", pair, None))
-        findings.append(f"{first} less {second}: {equivalence([errors[name] for name in names], first, second)}")
+        findings.append(
+            f"error of {first} minus {second}: {equivalence([errors[name] for name in names], first, second)}"
+        )
     return rows, findings
 
 
 def equivalence(errors: Sequence[dict[str, list[float]]], first: str, second: str) -> str:
-    """The mean difference over networks, its intervals over seeds, and what the two one-sided tests say."""
+    """The mean difference over networks with its interval over seeds, and the verdict of the two one-sided tests."""
     differences = [
         statistics.mean(pair)
         for pair in zip(*([a - b for a, b in zip(e[first], e[second], strict=True)] for e in errors), strict=True)

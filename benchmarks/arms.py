@@ -1,7 +1,7 @@
-"""The trainers that are compared, each in a process of its own so that none profits from another's settings.
+"""The compared trainers. Each runs in its own process, so the settings of one do not affect another.
 
-Every arm trains the same network from the same initial weights on the same images, in batches of the same size, by
-plain SGD at a constant rate, for the same epochs; it first trains two batches that are not timed.
+All arms train the same network from the same initial weights on the same images, with the same batch size and number
+of epochs, by plain SGD with a constant learning rate. Two batches of warm-up are not timed.
 """
 
 import multiprocessing
@@ -34,13 +34,13 @@ JUDGED_IMAGES = 1000
 
 
 def small_networks() -> list[str]:
-    """The reference for small images of every family."""
+    """The small reference of every family."""
     return [f"{family}-small" for family in search_spaces.names()]
 
 
 @dataclass(frozen=True)
 class Case:
-    """One training to be timed; `threads` None: as many as PyTorch takes by itself."""
+    """One training to time. `threads` None: PyTorch's default. `score`: also measure the validation error."""
 
     network: str
     images: int
@@ -56,7 +56,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Timed:
-    """Training images per second without evaluation, and the validation error if it was asked for."""
+    """Training images per second without evaluation, and the validation error if requested."""
 
     images_per_second: float
     error_percent: float | None
@@ -89,7 +89,7 @@ def engine(case: Case) -> Timed:
         data.manifest.std,
     )
     few = replace(images, train=images.train.subset(WARM_UP_BATCHES * case.batch_size))
-    # a network each: in the memory format that a training leaves, the same seed draws other weights
+    # two networks: training changes the memory format, and the same seed then draws other weights
     warm, network = (search_spaces.instantiate(family, reference.config, resolution, 1, 10) for _ in range(2))
     train(warm, replace(recipe, epochs=1), few, case.seed)
     history = train(network, recipe, images, case.seed)
@@ -135,20 +135,20 @@ ARMS = {"convstudy": engine, "textbook": textbook, "lightning": lightning}
 
 @contextmanager
 def processes(arms: Iterable[str]) -> Iterator[Mapping[str, ProcessPoolExecutor]]:
-    """One warm process an arm, started with the system's own settings."""
+    """Arm -> one process with default settings."""
     with ExitStack() as stack:
         context = multiprocessing.get_context("spawn")
         yield {arm: stack.enter_context(ProcessPoolExecutor(1, context, _as_in_a_script)) for arm in arms}
 
 
 def _as_in_a_script() -> None:
-    """Let a DataLoader start its workers as in a script of a user's own, and keep its advice to itself."""
+    """Let DataLoaders start workers as in a user's script, without warnings."""
     multiprocessing.set_start_method(None, force=True)
     warnings.simplefilter("ignore")
 
 
 def timed(pool: ProcessPoolExecutor, arm: str, case: Case) -> Timed:
-    """One timing of an arm in its process, nothing else running."""
+    """Time one training of an arm in its process; nothing else may run."""
     return pool.submit(ARMS[arm], case).result()
 
 
@@ -158,7 +158,7 @@ def _use_threads(case: Case) -> None:
 
 
 def _pil_images(case: Case, judged_images: int = JUDGED_IMAGES) -> tuple[nn.Module, PilImages, PilImages]:
-    """The network with its first weights, the images to train on, and those to be judged by."""
+    """The initialised network, the training images and the validation images."""
     family, reference = search_spaces.reference(case.network)
     resolution = native_resolution(reference, 28)
     data = open_training_data(case.data)
@@ -175,7 +175,7 @@ def _pil_images(case: Case, judged_images: int = JUDGED_IMAGES) -> tuple[nn.Modu
 
 
 def textbook_seconds(case: Case) -> tuple[float, float]:
-    """Seconds an image of the textbook's trainer: in training, and in evaluation."""
+    """Seconds per image of the textbook trainer: in training, and in evaluation."""
     network, images, validation = _pil_images(case, judged_images=4000)
     (seconds,) = textbook_trainer.train(network, images, case.batch_size, case.learning_rate, 1)
     started = time.perf_counter()

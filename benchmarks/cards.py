@@ -1,4 +1,4 @@
-"""Trainings per hour on one card by how many share it, and the memory of each beside its estimate."""
+"""Trainings per hour on one GPU, by the number of trainings that share it, and measured against estimated memory."""
 
 import itertools
 import time
@@ -12,7 +12,7 @@ from threading import Event, Thread
 import torch
 
 import search_spaces
-from benchmarks.records import Row, row, told
+from benchmarks.records import Row, row, shown
 from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.errors import UsageError
 from pipeline.evidence.records import RunSpec
@@ -32,7 +32,7 @@ SAMPLE_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Trained:
-    """One training of the benchmark: a reference at a resolution in pixels, over so many batches."""
+    """One training of the benchmark: a reference, its resolution in pixels, batch size and number of batches."""
 
     name: str
     resolution: int
@@ -44,9 +44,9 @@ CASES = (Trained("resnet-small", 28, 64, 200), Trained("googlenet", 96, 128, 25)
 
 
 def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
-    """Twelve short trainings of each case, as many at once as is the default, and 1, 3, 6 and 12 where they fit.
+    """Run twelve short trainings of each case: as many at once as by default, and 1, 3, 6 and 12 at once if they fit.
 
-    Raises UsageError where there is no card.
+    Raises UsageError without a GPU.
     """
     if not torch.cuda.is_available():
         raise UsageError("the benchmark cards needs a GPU: no CUDA device was found")
@@ -55,8 +55,8 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
         with TemporaryDirectory() as folder:
             rows += _measure(case, Path(folder), data, repeats, tell)
         speed = rows[-2]
-        against = ", ".join(f"{told(ratio)} times {other}" for other, ratio in speed.ratios.items())
-        findings.append(f"{speed.case}: {next(iter(speed.arms))}, the default, is {against}")
+        against = ", ".join(f"{shown(ratio)} times {other}" for other, ratio in speed.ratios.items())
+        findings.append(f"{speed.case}: {next(iter(speed.arms))} (default) is {against}")
     return rows, findings
 
 
@@ -74,7 +74,7 @@ def _measure(case: Trained, store: Path, data: Path, repeats: int, tell: Callabl
         executor = ProcessExecutor("cuda", count)
         try:
             with least_free() as least:
-                _train(executor, store, data, manifest, [next(waiting) for _ in range(count)])  # CUDA begins
+                _train(executor, store, data, manifest, [next(waiting) for _ in range(count)])  # warm-up: CUDA starts
             if count == 1:
                 memory["measured"].append((before - least()) / 2**30)
                 memory["estimated"].append(bytes_each / 2**30)
@@ -85,11 +85,11 @@ def _measure(case: Trained, store: Path, data: Path, repeats: int, tell: Callabl
         finally:
             executor.close()
     title = f"{case.name}, {case.resolution} pixels, batch {case.batch_size}"
-    return [row(title, "trainings/hour", rates), row(title, "GiB of a card for a training", memory, None)]
+    return [row(title, "trainings/hour", rates), row(title, "GiB of GPU memory per training", memory, None)]
 
 
 def _train(executor: ProcessExecutor, store: Path, data: Path, manifest: Manifest, specs: list[RunSpec]) -> float:
-    """Seconds until all are trained."""
+    """Train all; returns the seconds."""
     runs = [RunStore(store).register(spec, "cards", manifest.name).run for spec in specs]
     started = time.perf_counter()
     for future in [executor.submit(Job(store, run, data, manifest.test_fingerprint)) for run in runs]:
@@ -113,7 +113,7 @@ def _spec(case: Trained, manifest: Manifest, seed: int) -> RunSpec:
 
 @contextmanager
 def least_free() -> Iterator[Callable[[], int]]:
-    """The least bytes that the card had free, by any process, since the block began."""
+    """Yields a function that returns the least free memory of the GPU in bytes since the block started."""
     least, over = [torch.cuda.mem_get_info()[0]], Event()
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""Data: preparing a named source and an image folder, and the pipeline that gives batches in memory."""
+"""Data: speed of preparing a named source and an image folder, and of drawing batches in memory."""
 
 import json
 import subprocess
@@ -27,7 +27,7 @@ import json, sys, time
 from pathlib import Path
 from pipeline.data.prepare import prepare
 
-def peak_kibibytes():  # getrusage's would be the caller's, whose process this one was before
+def peak_kibibytes():  # getrusage would include the parent's peak before exec
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
 
@@ -62,7 +62,7 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
             tell(f"data {repeat + 1}/{repeats}: {', '.join(f'{a} {v[-1]:,.0f} images/s' for a, v in speed.items())}")
     rows = [
         row("prepare", "images/s", speed, None),
-        row("prepare: memory above what was there", "MiB", memory, None),
+        row("prepare: additional memory", "MiB", memory, None),
     ]
     augmented = read_settings(current_workspace().params_file).recipe_named("augmented")
     torch.set_num_threads(1)

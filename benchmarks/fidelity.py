@@ -1,8 +1,8 @@
 """How well cheap trainings rank networks: rank correlations in the population, with intervals.
 
-A training's fidelity is what it sees of the full one: fewer images, fewer epochs. Correlations are Spearman's over
-networks trained both ways, their intervals of 95 % from a bootstrap over networks. What a second seed of the same
-training reaches is the ceiling that noise leaves.
+A cheap training uses fewer images or epochs than the full one. Correlations are Spearman's over networks trained in
+both ways; 95 % intervals come from a bootstrap over networks. The correlation with a second seed of the same training
+is the upper limit set by noise.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ FEWEST_NETWORKS = 10
 
 @dataclass(frozen=True)
 class RankCorrelation:
-    """Between two ways to train the same `n` networks; `share` is the first one's part of the second one's images."""
+    """Rank correlation of two trainings over `n` networks; `share`: images of the cheap one over the dear one's."""
 
     cheap: str
     dear: str
@@ -38,7 +38,7 @@ class RankCorrelation:
 
 
 def rank_correlations(table: PopulationTable, full: FullTrainings | None) -> list[RankCorrelation]:
-    """Early epochs, the short training and another seed of it, against the end of the short and of the full one."""
+    """Correlations of early epochs, of the short training and of another seed, with the short and the full training."""
     shares = _shares(table, full)
     found = [
         _between(cheap, dear, shares[cheap, dear], pairs) for (cheap, dear), pairs in paired_errors(table, full).items()
@@ -47,7 +47,7 @@ def rank_correlations(table: PopulationTable, full: FullTrainings | None) -> lis
 
 
 def _shares(table: PopulationTable, full: FullTrainings | None) -> dict[tuple[str, str], float]:
-    """The images that the cheap training sees, as a share of the dear one's."""
+    """(cheap, dear) -> images of the cheap training over those of the dear one."""
     epochs = table.plan.recipe.epochs
     shares = {(short_way(k, epochs), "short"): k / epochs for k in table_rungs(epochs)}
     shares["short", "short, another seed"] = 1.0
@@ -60,7 +60,7 @@ def _shares(table: PopulationTable, full: FullTrainings | None) -> dict[tuple[st
 
 
 def short_share(table: PopulationTable, full: FullTrainings) -> float:
-    """The training images that the short training sees, as a share of the full one's."""
+    """Images of the short training over those of the full training."""
     short = table.plan.recipe
     assert short.train_images is not None
     return short.epochs * short.train_images / (full.recipe.epochs * full.train_images)
@@ -82,10 +82,11 @@ def _spearman(values: np.ndarray) -> float:
 
 def tabulate(found: Sequence[RankCorrelation]) -> str:
     """The correlations as a Markdown table."""
-    lines = ["| cheap training | against | of its images | rank correlation | networks |", "|---|---|--:|--:|--:|"]
+    titles = ("cheap training", "compared with", "share of its images", "rank correlation", "95 % interval", "networks")
+    lines = [f"| {' | '.join(titles)} |", "|---|---|--:|--:|--:|--:|"]
     for item in found:
         lines.append(
-            f"| {item.cheap} | {item.dear} | {item.share:.1%} | {item.value:.2f} [{item.interval[0]:.2f}, "
-            f"{item.interval[1]:.2f}] | {item.n} |"
+            f"| {item.cheap} | {item.dear} | {item.share:.1%} | {item.value:.2f} | {item.interval[0]:.2f} to "
+            f"{item.interval[1]:.2f} | {item.n} |"
         )
     return "\n".join(lines)

@@ -1,8 +1,8 @@
-"""Full trainings of some of the population's networks, to learn how well its short one ranks them.
+"""Trains some of the population's networks in full, to measure how well the short training ranks them.
 
-`python -m benchmarks.full_trainings` trains the first networks of the published table on all training images, and
-writes reports/published/population/full.json after each. What stands there already is not trained again, whichever
-machine it came from.
+`python -m benchmarks.full_trainings` trains the first networks of the published table on all training images. It
+updates reports/published/population/full.json after each training. Networks in this file are not trained again, also
+those trained on another machine.
 """
 
 import datetime
@@ -42,7 +42,7 @@ RECIPE = Recipe(epochs=10, batch_size=64, validation_images=4000, train_loss_ima
 
 
 def train_in_full(workspace: Workspace) -> None:
-    """Train those of the first networks that full.json lacks; stopped, it goes on when called again."""
+    """Train the networks that full.json lacks. Call it again to resume after an interruption."""
     prepare_workers()
     manifest, device = load_manifest(workspace.prepared_data / "fashion-mnist"), resolve_device()
     table = read_record(PopulationTable, workspace.published / TABLE)

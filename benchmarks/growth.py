@@ -1,4 +1,4 @@
-"""Growth: cost against the amount of work: images in a data set, runs in the store, runs in MLflow."""
+"""Growth: how memory and time grow with images in a data set, runs in the run store, and runs in MLflow."""
 
 import dataclasses
 import json
@@ -55,18 +55,18 @@ for chosen in torch.randperm(len(images)).split(64):
 seconds = time.perf_counter() - started
 print(json.dumps([(peak - before) / 1024, kibibytes("RssFile") / 1024, len(images) / seconds]))
 """
-"""An epoch without a network: memory of this process alone, and of mapped files (which the system may take back)."""
+"""Draws the batches of one epoch without training: prints own memory and memory of mapped files (MiB), and speed."""
 
 
 def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
-    """Each size `repeats` times; the largest stores are built once."""
+    """Measure each size `repeats` times; reading all runs and replaying them once per size."""
     rows = [*_images(data, repeats, tell), *_runs(repeats, tell)]
     by_case = {item.case: item.median(next(iter(item.arms))) for item in rows}
     small, large = (by_case[f"memory of an epoch, {count:,} images"] for count in (IMAGES[0], IMAGES[-1]))
     few, many = (by_case[f"look-up of a run among {count:,}"] for count in (STORED_RUNS[0], STORED_RUNS[-1]))
     return rows, [
-        f"memory with {IMAGES[-1]:,} images is {large - small:+.0f} MiB of that with {IMAGES[0]:,}",
-        f"a look-up among {STORED_RUNS[-1]:,} runs takes {many / few:.2f} times that among {STORED_RUNS[0]:,}",
+        f"memory with {IMAGES[-1]:,} images: {large - small:+.0f} MiB compared with {IMAGES[0]:,} images",
+        f"a look-up among {STORED_RUNS[-1]:,} runs takes {many / few:.2f} times as long as among {STORED_RUNS[0]:,}",
     ]
 
 
@@ -83,12 +83,12 @@ def _images(data: Path, repeats: int, tell: Callable[[str], None]) -> list[Row]:
                     values.append(value)
         rows.append(row(f"memory of an epoch, {count:,} images", "MiB", {"own": own, "mapped files": mapped}, None))
         rows.append(row(f"batches drawn, {count:,} images", "images/s", {"convstudy": speed}, None))
-        tell(f"growth: {count:,} images: {own[-1]:.0f} MiB of its own")
+        tell(f"growth: {count:,} images: {own[-1]:.0f} MiB of own memory")
     return rows
 
 
 def _grown(data: Path, target: Path, count: int) -> Path:
-    """The data set with its training images repeated (and told apart by noise) to `count`."""
+    """A copy of the data set with `count` training images: the originals repeated, with noise."""
     shutil.copytree(data, target)
     opened = open_training_data(data)
     train = opened.manifest.splits["train"]
@@ -152,7 +152,7 @@ def _runs(repeats: int, tell: Callable[[str], None]) -> list[Row]:
 
 
 def _store_run(store: RunStore, seed: int) -> str:
-    """Write a finished run, as a driver and a worker would."""
+    """Write a finished run; returns its hash."""
     spec = RunSpec("lenet", {"widths": [6, 16]}, 1, 10, 28, Recipe(epochs=3), "0" * 20, seed)
     folder = store.register(spec, "lenet", "fashion-mnist", Membership("run", "lenet", "seed"))
     history = tuple(Epoch(epoch, 0.5, 0.5, 20.0, 0.1, 1.0) for epoch in (1, 2, 3))

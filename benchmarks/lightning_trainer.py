@@ -1,7 +1,7 @@
-"""PyTorch Lightning with the settings its documentation recommends, as the arm that the engine is measured against.
+"""PyTorch Lightning with the settings that its documentation recommends.
 
-Workers as many as cores and persistent, the best precision of the device, no logger, no checkpoints, no progress bar,
-no sanity check; the data set is the textbook's. Needs the extra `bench`.
+One persistent worker per core, the device's best precision, no logger, checkpoints, progress bar or sanity check. The
+data set is the textbook trainer's. Needs the extra `bench`.
 """
 
 import logging
@@ -31,7 +31,7 @@ class _Module(lightning.LightningModule):
 
 
 class _Watch(lightning.Callback):
-    """The time from the end of the `skip`-th batch of all to the end of the last."""
+    """Times the training from the end of batch number `skip` to the end of the last batch."""
 
     def __init__(self, skip: int) -> None:
         self.skip, self.seen, self.started, self.ended = skip, 0, 0.0, 0.0
@@ -52,7 +52,7 @@ def train(
     precision: str,
     skip_batches: int,
 ) -> float:
-    """Train in place; returns the seconds of all epochs but the first `skip_batches` batches."""
+    """Train in place; returns the seconds of all batches after the first `skip_batches`."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     loader = DataLoader(images, batch_size, shuffle=True, num_workers=cores(), persistent_workers=True, drop_last=True)
     watch = _Watch(skip_batches)

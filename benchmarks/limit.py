@@ -1,10 +1,10 @@
-"""Share of the limit: how near a training step comes to what this machine can do with that network's layers.
+"""Roofline: how close a training step comes to the least possible time on this machine.
 
-The bound of a step is the sum over layers, forward and backward, of the larger of two times: arithmetic over the peak
-measured here for that kind of layer, and bytes moved over the bandwidth measured here. It is optimistic (each tensor is
-read and written once, nothing but layers takes time), so that 100 % cannot be reached. Taken in float32, and in
-bfloat16 (peaks of bfloat16 tensors, half the bytes) where the processor computes in it.
-Source: Williams et al. (2009), "Roofline", per layer.
+The bound of a step is a sum over layers, forward and backward. A layer's bound is the larger of two times: its
+arithmetic at the measured peak for that kind of layer, and its bytes at the measured bandwidth. The bound is
+optimistic: each tensor is read and written once, and only layers take time. So 100 % cannot be reached. Measured in
+float32, and in bfloat16 if the processor supports it.
+Source: Williams et al. (2009), "Roofline", applied per layer.
 """
 
 import math
@@ -29,12 +29,12 @@ from pipeline.training.recipe import Recipe
 BATCH_SIZE = 64
 TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 BACKWARD_PASSES = 2
-"""A layer with weights does its arithmetic twice more backward: for its input's gradient and its weights'."""
+"""The backward pass repeats a layer's arithmetic twice: for the gradients of its input and of its weights."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What one layer does forward: its kind, MACs, and elements read and written."""
+    """A layer's work in the forward pass: its kind, MACs, and elements read and written; `first`: the first layer."""
 
     kind: str
     macs: int
@@ -44,7 +44,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Peaks:
-    """MACs per second by kind of layer, bytes per second, and bytes an element."""
+    """MACs per second by kind of layer, bytes per second, and bytes per element."""
 
     macs: dict[str, float]
     bandwidth: float
@@ -52,13 +52,13 @@ class Peaks:
 
 
 def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
-    """Peaks, then a step of every network of the source, in each repeat; all that in every precision."""
+    """In each precision and repeat, measure the peaks, then a step of each of the source's networks."""
     keep_freed_memory()
     rows, findings = [], []
     for precision in dict.fromkeys(("float32", resolve_precision("auto", "cpu"))):
         more, share = _shares(precision, repeats, tell)
         rows += more
-        findings.append(f"{precision}: geometric mean of the share of the bound that is reached: {100 * share:.0f} %")
+        findings.append(f"{precision}: training steps reach {100 * share:.0f} % of the bound (geometric mean)")
     return rows, findings
 
 
@@ -80,7 +80,7 @@ def _shares(precision: str, repeats: int, tell: Callable[[str], None]) -> tuple[
             shares[name] = {}
             for work in works:
                 shares[name][work.kind] = shares[name].get(work.kind, 0.0) + bound_seconds(work, peaks) / bound
-            tell(f"limit, {precision}, {repeat + 1}/{repeats}, {name}: {100 * bound / step:.0f} % of its bound")
+            tell(f"limit, {precision}, {repeat + 1}/{repeats}, {name}: {100 * bound / step:.0f} % of the bound")
     rows = [
         row(f"{precision}, peak of {kind}", "GB/s" if kind == "bandwidth" else "GFLOP/s", {"measured": values})
         for kind, values in peaks_seen.items()
@@ -89,21 +89,21 @@ def _shares(precision: str, repeats: int, tell: Callable[[str], None]) -> tuple[
     for name, series in seen.items():
         largest = sorted(shares[name].items(), key=lambda item: -item[1])[:4]
         parts = ", ".join(f"{kind} {100 * share:.0f} %" for kind, share in largest)
-        item = row(f"{precision}, {name}", "ms a step", series, "lower", f"bound: {parts}")
+        item = row(f"{precision}, {name}", "ms per step", series, "lower", f"bound: {parts}")
         reached.append(1 / item.ratios["step"].mean)
         rows.append(item)
     return rows, geometric([math.log(value) for value in reached]).mean
 
 
 def bound_seconds(work: Work, peaks: Peaks) -> float:
-    """The least time of a layer in a step, forward and backward; the first layer's input needs no gradient."""
+    """The least time of a layer in a training step. The first layer's input needs no gradient."""
     passes = 1 + (BACKWARD_PASSES if not work.first else BACKWARD_PASSES - 1)
     arithmetic = work.macs / peaks.macs[work.kind] if work.macs else 0.0
     return passes * max(arithmetic, work.elements * peaks.itemsize / peaks.bandwidth)
 
 
 def layers(network: nn.Module, images: Tensor) -> list[Work]:
-    """What every layer does with a batch, in the order of the forward pass."""
+    """The work of every layer for a batch, in the order of the forward pass."""
     works: list[Work] = []
 
     def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -131,7 +131,7 @@ def layers(network: nn.Module, images: Tensor) -> list[Work]:
 
 
 def measure_peaks(precision: str) -> Peaks:
-    """The fastest of several large calls of each kind: what the machine does when the shape suits it."""
+    """Peaks of this machine: the fastest of several large calls of each kind, with well-suited shapes."""
     dtype = TYPES[precision]
 
     def product() -> float:
@@ -186,7 +186,7 @@ def _prepared(name: str) -> tuple[nn.Module, Tensor, Tensor]:
 
 
 def _step_seconds(network: nn.Module, images: Tensor, labels: Tensor, precision: str) -> float:
-    """The median of a few steps: forward, backward, update."""
+    """The median time of a few steps: forward, backward, update."""
     optimizer = make_optimizer(network, Recipe(epochs=1, learning_rate=1e-3))
     seconds = []
     for _ in range(5):

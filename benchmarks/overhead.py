@@ -1,4 +1,4 @@
-"""Overhead: what the pipeline costs beside the bare training loop, and what starting its parts costs."""
+"""Overhead: time of the whole pipeline compared with the bare training loop, and start-up times of its parts."""
 
 import shutil
 import subprocess
@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 import search_spaces
-from benchmarks.records import Row, row, told
+from benchmarks.records import Row, row, shown
 from pipeline.data.arrays import open_training_data
 from pipeline.data.manifest import Manifest
 from pipeline.machine import keep_freed_memory
@@ -29,12 +29,12 @@ from pipeline.workspace import Workspace, current_workspace
 
 NETWORK = "resnet-small"
 IMAGES, EPOCHS = 6000, 10
-"""A training of 20 seconds or more on one core."""
+"""A training of at least 20 seconds on one core."""
 PRICED = 200
 
 
 def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
-    """The loop bare and in the pipeline, then the parts."""
+    """Time the bare loop and the pipeline, then the parts."""
     keep_freed_memory()
     torch.set_num_threads(1)
     manifest = open_training_data(data).manifest
@@ -43,21 +43,20 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
         workspace = Workspace(Path(folder))
         options = RunnerOptions(1, data, keep_weights=True)
         with open_runner(workspace, manifest, "cpu", Display("bench", 1, quiet=True), options) as runner:
-            _run(runner, _request(manifest, 0, 256, 1))  # the worker starts, MLflow's store is made
+            _run(runner, _request(manifest, 0, 256, 1))  # warm-up: starts the worker, creates MLflow's store
             for seed in range(1, repeats + 1):
                 request = _request(manifest, seed, IMAGES, EPOCHS)
                 bare.append(_bare(request, data))
                 whole.append(_run(runner, request)[0])
                 seconds, trained = _run(runner, _request(manifest, seed, 256, 1))
                 start.append(seconds - trained)
-                tell(
-                    f"overhead {seed}/{repeats}: bare {bare[-1]:.1f} s, whole {whole[-1]:.1f} s, rest {start[-1]:.3f} s"
-                )
+                seen = f"bare {bare[-1]:.1f} s, pipeline {whole[-1]:.1f} s, rest {start[-1]:.3f} s"
+                tell(f"overhead {seed}/{repeats}: {seen}")
     rows = [
         row(
             f"{NETWORK}, {EPOCHS} epochs of {IMAGES} images", "s", {"bare loop": bare, "whole pipeline": whole}, "lower"
         ),
-        row("a training by a warm worker, all but the training itself", "s", {"convstudy": start}, None),
+        row("a training in a warm worker, without the training itself", "s", {"convstudy": start}, None),
         row(
             "convstudy --help",
             "s",
@@ -66,13 +65,13 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
         ),
         row("import of the driver", "s", {"convstudy": [_seconds("-c", DRIVER) for _ in range(repeats)]}, None),
         row("import of torch", "s", {"torch": [_seconds("-c", "import torch") for _ in range(repeats)]}, None),
-        row("a cold worker, until it is there", "s", {"convstudy": [_cold_worker() for _ in range(repeats)]}, None),
+        row("start of a cold worker", "s", {"convstudy": [_cold_worker() for _ in range(repeats)]}, None),
         row("pricing of one design", "s", {"convstudy": [_pricing() for _ in range(repeats)]}, None),
         row("report of the published study", "s", {"convstudy": [_report() for _ in range(repeats)]}, None),
-        row("dvc repro, per stage that changed", "s", {"dvc": [_dvc() for _ in range(repeats)]}, None),
+        row("dvc repro, per changed stage", "s", {"dvc": [_dvc() for _ in range(repeats)]}, None),
     ]
     ratio = rows[0].ratios["whole pipeline"]
-    return rows, [f"the whole pipeline takes {told(ratio)} times as long as the bare loop"]
+    return rows, [f"the whole pipeline takes {shown(ratio)} times as long as the bare loop"]
 
 
 DRIVER = "import pipeline.running.campaign, pipeline.running.open_runner"
@@ -100,7 +99,7 @@ def _bare(request: Request, data: Path) -> float:
 
 
 def _run(runner: Runner, request: Request) -> tuple[float, float]:
-    """Seconds from asking for a run to its outcome, and those in which it was trained and evaluated."""
+    """Seconds from submitting a run to its outcome, and its seconds of training and evaluation."""
     started = time.perf_counter()
     runner.submit(request)
     (outcome,) = runner.outcomes()
@@ -117,7 +116,7 @@ def _seconds(*arguments: str) -> float:
 
 
 def _cold_worker() -> float:
-    """In a process of its own, since a second pool would find the server of workers running."""
+    """Runs in a new process: in this one the server that starts workers is already running."""
     code = (
         "import time; from pipeline.running.workers import worker_context; from pebble import ProcessPool; import os\n"
         "started = time.perf_counter()\n"

@@ -1,18 +1,18 @@
-"""Packing: trainings per hour of a set of runs, one at a time with all threads against one process a core."""
+"""Packing: trainings per hour, one training per core against one at a time with all threads."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.arms import Case, engine, processes, small_networks, textbook
-from benchmarks.records import Row, overall, row, told
+from benchmarks.records import Row, overall, row, shown
 from pipeline.machine import cores
 
 IMAGES = 3200
 
 
 def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
-    """Train each small reference once a core: packed, one after another, and one after another by the textbook."""
+    """Train each small reference once per core: packed, one at a time, and one at a time with the textbook trainer."""
     count = cores()
     seen: dict[str, dict[str, list[float]]] = {name: {} for name in small_networks()}
     workers = [f"worker {number}" for number in range(count)]
@@ -39,6 +39,6 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
                 tell(f"packing {repeat + 1}/{repeats}, {name}: {alone / together:.2f}, {by_the_book / together:.2f}")
     rows = [row(name, "trainings/hour", series) for name, series in seen.items()]
     return rows, [
-        f"geometric mean: packed {told(overall(rows, against))} times {against}"
+        f"geometric mean: packed {shown(overall(rows, against))} times {against}"
         for against in ("one at a time", "textbook")
     ]

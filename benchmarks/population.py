@@ -1,9 +1,9 @@
-"""A population: networks drawn at random from design spaces and trained in full, on which search is studied.
+"""A population: networks drawn at random from design spaces and trained, for studying search.
 
-`python -m benchmarks.population` trains it (hours, continued when typed again) and writes what is finished to
-reports/published/population/table.json: every network with its costs and its error after each epoch; for some of them
-with several seeds, so that the noise of one training is known. `convstudy bench-search` simulates searches on it;
-full_trainings trains some of its networks on all images, so that it is known how well the short training ranks.
+`python -m benchmarks.population` trains it for hours; run it again to resume. It writes finished networks to
+reports/published/population/table.json, with costs and the error after each epoch. Some networks have several seeds, to
+measure noise. `convstudy bench-search` simulates searches on the population. `benchmarks.full_trainings` trains some of
+its networks on all images, to measure how well the short training ranks networks.
 """
 
 import datetime
@@ -36,14 +36,14 @@ from pipeline.workspace import Workspace, current_workspace
 SPACES = ("resnet", "resnext", "densenet")
 NETWORKS = 300
 SEEDED_NETWORKS = 60
-"""So many of them, the first, are trained with two seeds more."""
+"""The first of NETWORKS, which are also trained with MORE_SEEDS."""
 MORE_SEEDS = (1, 2)
 MOST_MACS = 8_000_000
 RECIPE = Recipe(epochs=9, batch_size=64, train_images=6000, validation_images=4000, train_loss_images=500)
 
 
 def train_population(workspace: Workspace) -> None:
-    """Train what is not finished, and keep the table up to date."""
+    """Train unfinished networks, and update the table after each."""
     prepare_workers()
     manifest = load_manifest(workspace.prepared_data / "fashion-mnist")
     plan = population_plan(manifest)
@@ -64,14 +64,14 @@ def train_population(workspace: Workspace) -> None:
 
 
 def population_plan(manifest: Manifest) -> SearchPlan:
-    """The random search of all spaces together, every network trained in full."""
+    """A random search over all spaces; every network is trained for all epochs."""
     limits = Limits(macs=MOST_MACS)
     device = resolve_device()
     return plan_search(SPACES, RECIPE, manifest, device, limits=limits, sampler="random", halving=False)
 
 
 def write_table(workspace: Workspace, plan: SearchPlan) -> list[Trial]:
-    """Write what is finished to reports/published/population; returns the study's trials."""
+    """Write finished networks to the published table; returns the study's trials."""
     with Studies(storage_url(workspace, None), workspace.locks) as studies:
         trials = studies.open(POPULATION).trials()
     networks = []
@@ -105,7 +105,7 @@ def write_table(workspace: Workspace, plan: SearchPlan) -> list[Trial]:
 
 
 def curve(workspace: Workspace, spec: RunSpec) -> tuple[float, ...] | None:
-    """The validation errors of a finished run."""
+    """The validation errors of a run after each epoch; None if it is not complete."""
     result = RunFolder(workspace.runs / spec.hash).result()
     if result is None or result.state != "complete":
         return None

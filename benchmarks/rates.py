@@ -1,7 +1,7 @@
-"""Early knowledge: whether successive halving chooses the learning rate that the full grid would, and what it saves.
+"""Does successive halving select the same learning rate as the full grid, and how much does it save?
 
-Every rate of the quick profile's grid is trained in full; since each follows the schedule of its full horizon, what
-halving would have seen is a part of what was recorded, and both choices are made from the same trainings.
+Every rate of the quick profile's grid is trained in full. Halving uses the same schedule, so its trainings are the
+first epochs of these, and both selections use the same trainings.
 """
 
 import statistics
@@ -28,7 +28,7 @@ REDUCTION = 2
 
 
 def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
-    """One full grid a network and repeat (a repeat is a seed), as many trainings at once as there are cores."""
+    """Train one full grid per network and repeat, one training per core. A repeat is a seed."""
     plans = plan_runs(read_settings(current_workspace().params_file), PROFILE, load_manifest(data))
     networks = [network for plan in plans.values() for network in plan.networks]
     curves: dict[tuple[str, int], dict[float, Curve]] = {}
@@ -60,9 +60,9 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
             agreements.append(chosen == ideal)
             trained = sum(len(curve.errors) for curve in halved.values())
             saved.append(1 - trained / sum(len(curve.errors) for curve in full.values()))
-        rows.append(row(network.name, "% validation error of the chosen rate", series, None))
+        rows.append(row(network.name, "% validation error of the selected rate", series, None))
     return rows, [
-        f"halving chose the full grid's rate in {sum(agreements)} of {len(agreements)} choices",
+        f"halving selected the full grid's rate in {sum(agreements)} of {len(agreements)} selections",
         f"its rate was worse by {statistics.mean(regrets):.2f} points of validation error on average, "
         f"{max(regrets):.2f} at most",
         f"it trained {100 * statistics.mean(saved):.0f} % fewer epochs",
@@ -70,7 +70,7 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
 
 
 def curve_of(network: PlannedNetwork, seed: int, rate: float, data: Path) -> Curve:
-    """One rate trained in full by the profile's recipe for choosing, on one thread."""
+    """Train one rate in full with the profile's recipe for selecting rates, on one thread."""
     import torch
 
     torch.set_num_threads(1)

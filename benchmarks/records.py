@@ -1,4 +1,4 @@
-"""What a benchmark writes: rows of repeated values, one series an arm, and their ratios with intervals."""
+"""Records of benchmarks: rows with one series of values per arm, and ratios of arms with intervals."""
 
 import datetime
 import math
@@ -19,13 +19,13 @@ from pipeline.schema import STRICT, to_json
 
 @dataclass(frozen=True, config=STRICT)
 class Row:
-    """One case, measured `n` times for each arm, the arms of a repeat one after another.
+    """One case, measured several times; each repeat measures all arms in turn.
 
     Attributes:
-        arms: arm -> its values, in the order of the repeats.
-        ratios: arm -> how many times better the first arm is: geometric mean of the ratios within each repeat, and its
-            95 % interval (Student's t, on logarithms).
-        better: which direction of `unit` is the better one; None for values that are no contest.
+        arms: arm -> its values, one per repeat.
+        ratios: arm -> how many times better the first arm is: geometric mean of the ratios within repeats, with a 95 %
+            interval (Student's t, on logarithms).
+        better: whether higher or lower values are better; None if arms are not compared.
     """
 
     case: str
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True, config=STRICT)
 class Benchmark:
-    """`<name>.json`: one benchmark, on one machine. `findings` are sentences of what was found."""
+    """`<name>.json`: one benchmark on one machine. `findings`: results as sentences."""
 
     schema: Literal["benchmark/1"]
     name: str
@@ -60,7 +60,7 @@ def row(
     better: Literal["higher", "lower"] | None = "higher",
     note: str = "",
 ) -> Row:
-    """A row with its ratios, the first arm against each other one."""
+    """A row with the ratios of its first arm to each of the others."""
     first, *others = arms
     ratios = {}
     if better is not None:
@@ -80,7 +80,7 @@ def geometric(logs: Sequence[float]) -> Interval:
 
 
 def overall(rows: Sequence[Row], against: str) -> Interval:
-    """The geometric mean of the rows' ratios to an arm: over rows within each repeat, its interval over repeats."""
+    """The geometric mean over rows of the first arm's ratio to another arm, with its interval over repeats."""
     logs = []
     for series in zip(*(_log_ratios(row, against) for row in rows), strict=True):
         logs.append(statistics.mean(series))
@@ -94,7 +94,7 @@ def _log_ratios(row: Row, against: str) -> list[float]:
 
 
 def finish(name: str, rows: Sequence[Row], findings: Sequence[str], folder: Path) -> Benchmark:
-    """The record of a benchmark that has just been run, written into `folder`."""
+    """Write the record of a finished benchmark into `folder`, and return it."""
     benchmark = Benchmark(
         schema="benchmark/1",
         name=name,
@@ -108,17 +108,17 @@ def finish(name: str, rows: Sequence[Row], findings: Sequence[str], folder: Path
     return benchmark
 
 
-def told(interval: Interval) -> str:
+def shown(interval: Interval) -> str:
     """An interval as "2.31 [2.25, 2.38] (n=5)"."""
     between = f" [{interval.interval[0]:.2f}, {interval.interval[1]:.2f}]" if interval.interval else ""
     return f"{interval.mean:.2f}{between} (n={interval.n})"
 
 
 def table(benchmark: Benchmark) -> str:
-    """A benchmark as text: medians of every arm, and the ratios."""
+    """A benchmark as text: medians of all arms, ratios and findings."""
     lines = [f"{benchmark.name}: {', '.join(benchmark.hardware.values())}; torch {benchmark.versions.get('torch')}"]
     for item in benchmark.rows:
         values = ", ".join(f"{arm} {item.median(arm):,.4g}" for arm in item.arms)
-        ratios = "; ".join(f"{told(ratio)} times {arm}" for arm, ratio in item.ratios.items())
+        ratios = "; ".join(f"{shown(ratio)} times {arm}" for arm, ratio in item.ratios.items())
         lines.append(f"  {item.case}: {values} {item.unit}" + (f": {ratios}" if ratios else ""))
     return "\n".join([*lines, *(f"  {finding}" for finding in benchmark.findings)])

@@ -1,8 +1,8 @@
-"""`convstudy bench-search`: ways to search compared on a population, without training.
+"""`convstudy bench-search`: compares ways to search on a population, without training.
 
-Every way searches the population's space again and again by the real driver, its trainings answered by the surrogate
-with a training's noise. What counts is what a search would deliver: the networks it would choose by its noisy scores,
-at their expected errors, against the training images it has seen. Arms of a repeat share the noise of each network.
+Each arm searches the population's space several times with the real driver; a surrogate with realistic noise replaces
+the trainings. Results are what a search would deliver: the expected errors of the networks that it selects by noisy
+scores, against the training images seen. In each repeat, all arms see the same noise of a network.
 """
 
 import datetime
@@ -37,18 +37,20 @@ from pipeline.search.sampler_view import SamplerView
 from pipeline.search.summary import Bounds, bounds_of
 
 BUDGETS = tuple(range(5, 46, 5))
-"""In trainings: a budget is so many times the images that one network sees when it is trained in full."""
+"""Budgets, in full trainings of one network."""
 MOST_OF_GP = {False: 20, True: 10}
-"""The largest budget of a Gaussian process, in full and with halving: at some 40 trials a draw takes seconds."""
+"""Largest budget of the Gaussian process: halving -> trainings. After about 40 trials each draw takes seconds."""
 OBJECTIVES: dict[str, tuple[str, ...]] = {"error and MACs": ("error", "macs"), "error alone": ("error",)}
 FIRST_SEED = 100
-"""Those below served while the rule of `search_verdict` was made."""
+"""Smaller seeds were used to develop the rule of `search_verdict`."""
 ENOUGH = Budget(trials=100_000)
+UNINFORMED = ", not told of stopped trials"
+"""Suffix of arms in records; `label_of` gives the text for readers."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Arm:
-    """One way to search; `informed`: the sampler hears of trials that were stopped; `bounded`: see asha."""
+    """One way to search; `informed`: the sampler also learns from stopped trials; `bounded`: see `asha`."""
 
     sampler: SamplerName
     halving: bool
@@ -57,22 +59,27 @@ class Arm:
 
     @property
     def budgets(self) -> tuple[int, ...]:
-        """Those of BUDGETS that it is given; the Gaussian process only the first."""
+        """The BUDGETS at which it is measured; the Gaussian process only at the first ones."""
         return tuple(budget for budget in BUDGETS if budget <= MOST_OF_GP[self.halving] or self.sampler != "gp")
 
     @property
     def name(self) -> str:
-        """As a table names it."""
+        """Its name in records."""
         name = f"{self.sampler}, {'halving' if self.halving else 'full'}"
-        name += "" if self.informed else ", not told of stopped trials"
+        name += "" if self.informed else UNINFORMED
         return name if self.bounded else f"{name}, unbounded"
+
+
+def label_of(name: str) -> str:
+    """The name of an arm for readers, from its name in records."""
+    return name.replace(UNINFORMED, ", stopped trials ignored")
 
 
 @dataclass(frozen=True, config=STRICT)
 class Course:
-    """What one simulated search would deliver at each of its arm's budgets, and the number of its trials.
+    """The results of one simulated search at each of its arm's budgets, and its number of trials.
 
-    `error_percent` is None where no network has been trained in full yet.
+    `error_percent` is None at budgets before the first network was trained in full.
     """
 
     hypervolume: tuple[float, ...]
@@ -82,10 +89,10 @@ class Course:
 
 @dataclass(frozen=True, config=STRICT)
 class SearchComparison:
-    """`search.json`: the courses of all arms, by objectives and name of the arm, one a repeat.
+    """`search.json`: objectives -> name of the arm -> one course per repeat.
 
-    `rank_correlation` is that of the surrogate, cross-validated over the population's `networks`; `first_seed` that of
-    the first repeat.
+    `rank_correlation`: of the surrogate, cross-validated over the population's `networks`. `first_seed`: seed of the
+    first repeat.
     """
 
     schema: Literal["search-comparison/1"]
@@ -101,7 +108,7 @@ class SearchComparison:
 
 
 _Repeat = dict[str, dict[str, Course]]
-"""The courses of one repeat, by objectives and name of the arm."""
+"""The courses of one repeat: objectives -> name of the arm -> course."""
 
 
 def compare_into(
@@ -112,10 +119,10 @@ def compare_into(
     workers: int,
     tell: Callable[[str], None],
 ) -> SearchComparison:
-    """Compare, and write the record; arms that it holds already of the same table, seeds and repeats are kept in it.
+    """Compare, and write the record to `file`; other arms in the file are kept.
 
-    Repeats lie beside it until all are there, so that a comparison that was interrupted goes on. Raises UsageError,
-    before anything is compared, where the file holds another comparison: hours may be in it.
+    Finished repeats are stored next to the file, so an interrupted comparison can resume. Raises UsageError before
+    anything runs if the file holds a comparison with another table, other seeds or repeats: it may hold hours of work.
     """
     earlier = read_record(SearchComparison, file) if file.exists() else None
     if earlier is not None:
@@ -127,8 +134,8 @@ def compare_into(
         )
         if not same or held != {repeats}:
             raise UsageError(
-                f"{file} holds a comparison on another table, or of other seeds ({', '.join(map(str, held))} repeats): "
-                "move it away, or compare the same"
+                f"{file} holds a comparison with another table, other seeds or {', '.join(map(str, held))} repeats; "
+                "move the file away, or use the same settings"
             )
     parts = file.with_suffix(".parts") / "-".join(samplers)
     comparison = compare(table_file, samplers, repeats, workers, tell, parts)
@@ -148,9 +155,9 @@ def compare(
     tell: Callable[[str], None],
     parts: Path,
 ) -> SearchComparison:
-    """Every arm in every repeat, with either set of objectives; each repeat is kept in the folder `parts`.
+    """Simulate every arm in every repeat, with both sets of objectives.
 
-    Those that lie there are taken as they are, if they are on the same table.
+    Stores each repeat in the folder `parts`, and reuses those found there for the same table.
     """
     prepare_workers()
     table = sha256_file(table_file)
@@ -161,7 +168,7 @@ def compare(
         for job, found in zip(jobs, pool.map(_one_repeat, jobs).result(), strict=True):
             write_json(files[job[2]], to_json(found))
             tell(f"bench-search: {sum(file.exists() for file in files)}/{repeats} repeats")
-    finally:  # interrupted, it does not wait for the repeats under way
+    finally:  # after an interruption, do not wait for unfinished repeats
         pool.stop()  # type: ignore[no-untyped-call]
         pool.join()
     repeated = [read_record(_Repeat, file) for file in files]
@@ -184,7 +191,7 @@ def compare(
 
 
 def _one_thread() -> None:
-    """Searches beside each other on few cores: the Gaussian process's threads would only wait for one another."""
+    """Several searches share few cores: more threads per search would only wait for each other."""
     import torch
 
     torch.set_num_threads(1)
@@ -205,7 +212,7 @@ def _surrogate(table_file: Path) -> Surrogate:
 
 
 def arms(samplers: Sequence[SamplerName]) -> list[Arm]:
-    """Every sampler with and without halving; with two that learn, what their halving rests on left out one by one."""
+    """Every sampler with and without halving; for two learning samplers, halving also uninformed and unbounded."""
     found = [Arm(sampler, halving) for sampler in samplers for halving in (True, False)]
     for sampler in [name for name in ("tpe", "nsga2") if name in samplers]:
         found += [Arm(sampler, halving=True, informed=False), Arm(sampler, halving=True, bounded=False)]
@@ -213,7 +220,7 @@ def arms(samplers: Sequence[SamplerName]) -> list[Arm]:
 
 
 def simulate(arm: Arm, surrogate: Surrogate, repeat: int, objectives: tuple[str, ...]) -> Course:
-    """Search with one worker until the largest of the arm's budgets is spent."""
+    """Search with one worker until the arm's largest budget is spent."""
     base = surrogate.table.plan
     epochs = base.recipe.epochs
     plan = replace(
@@ -235,10 +242,10 @@ def simulate(arm: Arm, surrogate: Surrogate, repeat: int, objectives: tuple[str,
 
 
 class UninformedView(SamplerView):
-    """A sampler's view to which trials that were stopped say nothing."""
+    """A sampler's view that ignores stopped trials."""
 
     def learn(self, trials: Collection[Trial]) -> None:
-        """Take in the complete trials alone."""
+        """Learn from complete trials only."""
         super().learn([trial if trial.state == "complete" else replace(trial, rungs=()) for trial in trials])
 
 
@@ -249,10 +256,10 @@ def delivered(
     bounds: Bounds,
     budgets: Sequence[int] = BUDGETS,
 ) -> Course:
-    """The course of a search, read off the order in which its rungs were told.
+    """The course of a search, computed from the order in which its rungs were reached.
 
     At each budget: the expected error of the network with the best score among those trained in full, and the
-    hypervolume of the front by scores, at expected errors.
+    hypervolume of the expected errors of the front, which is selected by scores.
     """
     events = sorted(
         (rung.arrival, rung.epochs - before, trial)
@@ -263,10 +270,10 @@ def delivered(
     volumes: list[float] = []
     errors: list[float | None] = []
     for budget in budgets:
-        told_by_then = int(np.searchsorted(spent, budget * epochs, side="right"))
+        known = int(np.searchsorted(spent, budget * epochs, side="right"))
         complete = [
             trial
-            for arrival, _, trial in events[:told_by_then]
+            for arrival, _, trial in events[:known]
             if trial.rungs[-1].epochs == epochs and trial.rungs[-1].arrival == arrival
         ]
         scores = [trial.rungs[-1].validation_error_percent for trial in complete]

@@ -1,9 +1,9 @@
-"""Searching: what the driver of a search does for a trial besides training it, as a study grows; and pricing.
+"""Searching: time of the search driver per trial, without training, as a study grows; and speed of counting costs.
 
-The driver is the real one, on an SQLite file, with halving and two objectives; its trainings are answered at once. What
-is counted for a trial is all that happens between two new trials: outcomes are entered, what the sampler knows is
-renewed, it is decided who goes on, a candidate is drawn (at random), gated and entered. The run store, MLflow and the
-display, which every training has, searched or not, are not in it.
+Uses the real driver on an SQLite file, with halving and two objectives; trainings return at once. A trial's time is
+everything between two new trials: storing outcomes, updating the sampler, deciding promotions, drawing a random
+candidate, checking its limits and storing it. The run store, MLflow and the display are not included: every training
+has them.
 """
 
 import contextlib
@@ -43,27 +43,28 @@ from search_spaces import Space
 SIZES = (100, 1_000, 2_000, 10_000)
 OWN = "the driver's own work for a trial at"
 REPORT = "report of a study of"
-AMONG_REFUSED = "a new candidate where 99 of 100 networks are over the limit"
+PRICING = "counting costs of designs, resnet"
+AMONG_REFUSED = "a new candidate if 99 of 100 networks are over the limit"
 AT_FIRST, LATER = "at first", "after 10,000 were refused"
-DRAW, NONE_REFUSED = "a draw of tpe where 99 of 100 networks are over the limit", "of as many trials, none refused"
+DRAW, NONE_REFUSED = "a draw of tpe if 99 of 100 networks are over the limit", "after as many trials, none refused"
 ASKED: tuple[SamplerName, ...] = ("random", "evolution", "nsga2", "qmc", "tpe", "gp")
 MOST_OF_GP = 100
-"""Beyond so many trials a draw of the Gaussian process is not measured: it takes seconds."""
+"""Draws of the Gaussian process are measured up to this number of trials: later ones take seconds."""
 MOST_MS_OF_AUTO, MOST_OWN_MS = 250, 30
-"""What a draw of the slowest sampler that `auto` may be, and the driver's own work, may take at 2,000 trials."""
+"""Limits in milliseconds at 2,000 trials: for a draw of the samplers of `auto`, and for the driver's own work."""
 PRICED, REFUSED = 500, 10_000
 BLOCK, MOST_BLOCKS = 9, 10
-"""New trials over which the driver's time is averaged, since not after each one another goes on to a higher rung."""
+"""The driver's time is averaged over BLOCK new trials, because only some are followed by a promotion."""
 SPACES = ("resnet", "resnext", "densenet")
 
 
 def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
-    """Grow one study in an SQLite file; at each size measure what one more trial costs."""
+    """Grow one study in an SQLite file, and measure the cost of one more trial at each size."""
     manifest = load_manifest(data)
     limits = Limits(macs=20_000_000)
     plan = plan_search(SPACES, Recipe(epochs=9), manifest, "cpu", limits=limits, sampler="random")
     space = search_spaces.space(plan.space)
-    rows: list[Row] = [row("pricing of one design, resnet", "designs/s", {"convstudy": _pricing(plan, repeats)})]
+    rows: list[Row] = [row(PRICING, "designs/s", {"convstudy": _pricing(plan, repeats)})]
     with TemporaryDirectory() as folder:
         studies = Studies(f"sqlite:///{folder}/studies.db", Path(folder))
         study = studies.create("growing", plan)
@@ -95,14 +96,14 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
             database = sum(path.stat().st_size for path in Path(folder).glob("studies.db*")) / 2**20
             memory = peak_memory_bytes() / 2**20
             rows.append(row(f"space of a study of {size:,}", "MiB", {"database": [database], "memory": [memory]}, None))
-            tell(f"searching: {size:,} trials: {item.median('convstudy'):.1f} ms a trial of the driver's own")
+            tell(f"searching: {size:,} trials: {item.median('convstudy'):.1f} ms of driver time per trial")
         studies.close()
     rows += _among_refused(plan, repeats)
     return rows, findings(rows)
 
 
 def findings(rows: Sequence[Row]) -> list[str]:
-    """What the rows come to, in sentences."""
+    """The results as sentences."""
     medians = {(row.case, arm): row.median(arm) for row in rows for arm in row.arms}
     notes = {row.case: row.note for row in rows}
     own, ask, space = (OWN, "ask at", "space of a study of")
@@ -112,18 +113,18 @@ def findings(rows: Sequence[Row]) -> list[str]:
         return medians[f"{case} {size:,}", arm]
 
     return [
-        f"{medians['pricing of one design, resnet', 'convstudy']:,.0f} designs of the ResNet space are priced a second",
-        f"the driver's own work (gate, record, tell; not run store, MLflow, display) takes {at(own, 2_000):.0f} ms a "
-        f"trial at 2,000 trials ({MOST_OWN_MS} are allowed), "
-        f"{at(own, 10_000):.0f} ms at 10,000",
-        f"the next design takes the samplers that auto is at 2,000 and 10,000 trials "
-        f"{', '.join(f'{at(ask, 2_000, s):.0f} and {at(ask, 10_000, s):.0f} ms ({s})' for s in chosen)}; at 2,000 "
-        f"{MOST_MS_OF_AUTO} ms are allowed",
-        f"a draw of gp takes {at(ask, 100, 'gp'):.0f} ms already at 100 trials",
-        f"where 99 of 100 networks are over the limit a new candidate takes {medians[AMONG_REFUSED, AT_FIRST]:.0f} ms "
-        f"{AT_FIRST} and {medians[AMONG_REFUSED, LATER]:.0f} ms {LATER} ({notes[AMONG_REFUSED]}): up to {USUAL_DRAWS} "
-        f"draws; one takes {medians[DRAW, LATER]:.1f} ms, and {medians[DRAW, NONE_REFUSED]:.1f} ms in a history "
-        f"{NONE_REFUSED}",
+        f"costs of {medians[PRICING, 'convstudy']:,.0f} designs of the ResNet space are counted per second",
+        f"the driver's own work (limits, records, sampler; without run store, MLflow and display) takes "
+        f"{at(own, 2_000):.0f} ms per trial at 2,000 trials (target: at most {MOST_OWN_MS}), {at(own, 10_000):.0f} ms "
+        "at 10,000",
+        f"drawing the next design with the samplers of auto takes, at 2,000 and 10,000 trials, "
+        f"{', '.join(f'{at(ask, 2_000, s):.0f} and {at(ask, 10_000, s):.0f} ms ({s})' for s in chosen)}; target at "
+        f"2,000: at most {MOST_MS_OF_AUTO} ms",
+        f"a draw of gp takes {at(ask, 100, 'gp'):.0f} ms at 100 trials",
+        f"if 99 of 100 networks are over the limit, a new candidate takes {medians[AMONG_REFUSED, AT_FIRST]:.0f} ms "
+        f"{AT_FIRST} and {medians[AMONG_REFUSED, LATER]:.0f} ms {LATER} ({notes[AMONG_REFUSED]}), with up to "
+        f"{USUAL_DRAWS} draws; one draw takes {medians[DRAW, LATER]:.1f} ms, and {medians[DRAW, NONE_REFUSED]:.1f} ms "
+        "after as many trials without refusals",
         f"the report of a study takes {at(REPORT, 100):.1f} s with 100 trials, {at(REPORT, 10_000):.1f} s with 10,000",
         f"from 100 to 10,000 trials the database grows from {at(space, 100, 'database'):.0f} to "
         f"{at(space, 10_000, 'database'):.0f} MiB, the process from {at(space, 100, 'memory'):.0f} to "
@@ -132,16 +133,16 @@ def findings(rows: Sequence[Row]) -> list[str]:
 
 
 def _report(record: StudyRecord) -> float:
-    """Seconds to the HTML page of a study, beside the published networks, whose figures are not counted."""
+    """Seconds to render a study's page with the published networks; the networks' figures are made before."""
     networks = sections_of([read_published(current_workspace().published / FEATURED)])
-    render_html(networks, study_sections([record], {}))  # the first one of a process loads fonts and templates
+    render_html(networks, study_sections([record], {}))  # warm-up: loads fonts and templates
     started = time.perf_counter()
     render_html(networks, study_sections([record], {}))
     return time.perf_counter() - started
 
 
 def _measure_all(store: RunStore, trials: Sequence[Trial]) -> None:
-    """Give every trial's run a measurement, which the record of a study reads."""
+    """Write a measurement for every trial's run; the record of a study reads them."""
     here, code = hardware("cpu"), versions()
     for folder in (store.folder(trial.run) for trial in trials):
         if folder.measurement() is None:
@@ -151,9 +152,9 @@ def _measure_all(store: RunStore, trials: Sequence[Trial]) -> None:
 
 
 class _AtOnce:
-    """Answers a driver at once, each run with errors of its own, until so many `new` trials were begun.
+    """Answers a driver's requests at once with made-up errors, until `new` trials have started.
 
-    `begun_at` keeps when: first of the driver itself, then of each trial beyond the `known` ones.
+    `begun_at`: times of the driver's start, then of the start of each trial after the `known` ones.
     """
 
     def __init__(self, plan: SearchPlan, known: int, new: int) -> None:
@@ -161,14 +162,14 @@ class _AtOnce:
         self._asked: list[Request] = []
 
     def submit(self, request: Request) -> None:
-        """Take a request in."""
+        """Queue a request."""
         self._asked.append(request)
         number = int(request.name.rpartition(" ")[2])
         if number >= self._known and request.until == self.plan.rungs[0]:
             self.begun_at.append(time.perf_counter())
 
     def outcomes(self) -> Iterator[Outcome]:
-        """One after another; raises _EnoughError where another new trial would be too many."""
+        """Outcomes in order; raises _EnoughError after `new` trials."""
         while self._asked:
             request = self._asked.pop(0)
             if len(self.begun_at) > self._new:
@@ -179,7 +180,7 @@ class _AtOnce:
             yield Outcome(request, folder, "stopped" if request.until else "complete", None)
 
     def stop(self, request: Request) -> None:
-        """Nothing is to be removed."""
+        """Nothing to stop."""
 
 
 class _EnoughError(Exception):
@@ -187,16 +188,16 @@ class _EnoughError(Exception):
 
 
 def _driven(study: StoredStudy, new: int) -> tuple[list[float], list[Trial]]:
-    """Have a driver make so many trials more: the seconds to each from the one before, and all trials."""
+    """Let a driver make `new` more trials; returns the seconds between their starts, and all trials."""
     known = len(study.trials())
     answers = _AtOnce(study.plan, known, new)
-    with contextlib.suppress(_EnoughError):  # before the driver ends all that wait
+    with contextlib.suppress(_EnoughError):  # the driver stops before it completes waiting trials
         Driver(study, Budget(trials=known + new), answers, 1).run()
     return list(np.diff(answers.begun_at)), study.trials()
 
 
 def _one_more(trials: list[Trial], candidates: Candidates) -> Trial:
-    """A candidate, gated, with made-up rungs: of nine one is complete, two have reached the second."""
+    """A new candidate within the limits, with made-up rungs: one in nine is complete, two in nine reach rung 2."""
     number = len(trials)
     trial = candidates.next(number)
     assert trial is not None
@@ -211,10 +212,10 @@ def _errors(seed: int, epochs: int) -> tuple[float, ...]:
 
 
 def _among_refused(plan: SearchPlan, repeats: int) -> list[Row]:
-    """Milliseconds to a new candidate of TPE where one of a hundred uniform draws is within the limit.
+    """Milliseconds per new candidate of TPE if one in a hundred uniform draws is within the limit.
 
-    The first ones after the sampler has begun to model, and the first ones after REFUSED candidates were refused. Then
-    one draw of it, beside one from a history that holds the same trials and saw no refusals.
+    Measured after the sampler's start-up trials, and again after REFUSED refusals. Then one draw is measured, and one
+    draw of a sampler that knows the same trials but no refusals.
     """
     space, generator = search_spaces.space(plan.space), np.random.default_rng(0)
     drawn = (costs_of(space.design(space.draw(generator)), plan) for _ in range(2_000))
@@ -262,7 +263,7 @@ def _draw(view: SamplerView, number: int) -> float:
 
 
 def _asks(plan: SearchPlan, space: Space, trials: list[Trial], repeats: int, size: int) -> dict[str, list[float]]:
-    """Milliseconds of one draw of each sampler that knows all trials."""
+    """Milliseconds per draw of each sampler, after learning all trials."""
     series: dict[str, list[float]] = {}
     for sampler in ASKED:
         if sampler == "gp" and size > MOST_OF_GP:
@@ -273,7 +274,7 @@ def _asks(plan: SearchPlan, space: Space, trials: list[Trial], repeats: int, siz
 
 
 def _pricing(plan: SearchPlan, repeats: int) -> list[float]:
-    """Networks of the ResNet space priced a second, construction included."""
+    """Networks of the ResNet space whose costs are counted per second, including their construction."""
     space = search_spaces.space(["resnet"])
     generator = np.random.default_rng(0)
     rates = []

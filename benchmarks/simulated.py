@@ -1,6 +1,6 @@
-"""Searches without training: the real driver, its study in memory, its trainings answered by a surrogate.
+"""Searches without training: the real driver with a study in memory and a surrogate instead of trainings.
 
-There is one worker, and time is counted in epochs trained. A search ends when its epochs are spent.
+There is one worker. Time is counted in epochs. A search ends when its epochs are spent.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from search_spaces import Design, Space
 
 
 class StudyInMemory:
-    """A driver's study that is kept nowhere else."""
+    """A study that exists only in memory."""
 
     spent_seconds = 0.0
 
@@ -32,40 +32,40 @@ class StudyInMemory:
         self._trials: dict[int, Trial] = {}
 
     def trials(self) -> list[Trial]:
-        """Every trial, in order."""
+        """All trials, in order."""
         return list(self._trials.values())
 
     def add(self, trial: Trial, space: Space) -> None:
-        """Keep a new trial."""
+        """Store a new trial."""
         self._trials[trial.number] = trial
 
     def update(self, trial: Trial) -> None:
-        """Keep a trial as it now is."""
+        """Store a changed trial."""
         self._trials[trial.number] = trial
 
     def note(self, *, budget: Budget | None = None, spent_seconds: float | None = None) -> None:
-        """Nothing is resumed."""
+        """Ignored: simulated studies are never resumed."""
 
     def note_exhausted(self, exhausted: bool, tail: tuple[int, int] = (0, 0)) -> None:
-        """Nothing is resumed."""
+        """Ignored: simulated studies are never resumed."""
 
     def measured(self) -> dict[str, dict[str, float]]:
         """Nothing was measured."""
         return {}
 
     def note_measured(self, network: str, costs: dict[str, float]) -> None:
-        """Nothing is resumed."""
+        """Ignored: simulated studies are never resumed."""
 
 
 @dataclass(frozen=True)
 class AnsweredRun(RunFolder):
-    """A run that was looked up: its errors so far, of `epochs` in all."""
+    """A simulated run: its errors so far, of `epochs` in total."""
 
     errors: tuple[float, ...]
     epochs: int
 
     def result(self) -> Result | None:
-        """What the training would have told."""
+        """The result that a training would have written."""
         state = "complete" if len(self.errors) == self.epochs else "stopped"
         history = tuple(Epoch(index, 0.0, 0.0, error, 0.0, 0.0) for index, error in enumerate(self.errors, start=1))
         return Result("result/1", self.run, state, None, history, None)  # type: ignore[arg-type]
@@ -76,23 +76,23 @@ class AnsweredRun(RunFolder):
 
 
 class Answers:
-    """Answers a driver's requests from a surrogate, with one training's noise, until so many epochs are spent."""
+    """Answers a driver's requests from a surrogate with noise, until `epochs` are spent."""
 
     def __init__(self, plan: SearchPlan, surrogate: Surrogate, repeat: int, epochs: int) -> None:
         self.plan, self.surrogate, self.repeat = plan, surrogate, repeat
         self.expected: dict[str, float] = {}
-        """By run, the expected final error of its network."""
+        """Run -> expected final error of its network."""
         self._left = epochs
-        self._told: dict[str, tuple[float, ...]] = {}
+        self._curves: dict[str, tuple[float, ...]] = {}
         self._done: dict[str, int] = {}
         self._asked: list[Request] = []
 
     def submit(self, request: Request) -> None:
-        """Take a request in."""
+        """Queue a request."""
         self._asked.append(request)
 
     def outcomes(self) -> Iterator[Outcome]:
-        """One outcome after another, until none is asked for, or the next would cost more than is left."""
+        """Outcomes in order, until there are no requests or the next one exceeds the remaining epochs."""
         epochs = self.plan.recipe.epochs
         while self._asked:
             request = self._asked.pop(0)
@@ -105,10 +105,10 @@ class Answers:
             yield Outcome(request, folder, "complete" if until == epochs else "stopped", None)
 
     def stop(self, request: Request) -> None:
-        """Nothing is to be removed."""
+        """Nothing to stop."""
 
     def _curve(self, spec: RunSpec, run: str) -> tuple[float, ...]:
-        if run not in self._told:
+        if run not in self._curves:
             family = search_spaces.family(spec.family)
             design = Design(family, parse(family.config, spec.config, "config"))
             costs = costs_of(design, self.plan)
@@ -116,5 +116,5 @@ class Answers:
             expected = self.surrogate.curve({"family": spec.family, "config": spec.config}, costs)
             self.expected[run] = float(expected[-1])
             noisy = expected + self.surrogate.noise(self.expected[run], self.repeat, run)
-            self._told[run] = tuple(float(error) for error in np.clip(noisy, 0.0, 100.0))
-        return self._told[run]
+            self._curves[run] = tuple(float(error) for error in np.clip(noisy, 0.0, 100.0))
+        return self._curves[run]

@@ -1,7 +1,7 @@
-"""The quick study's reproduction against the textbook's way: every rate and seed in full, one after another.
+"""The quick study's reproduction, compared with the textbook trainer, which trains every rate and seed in full in turn.
 
-Ours is run for real, in an empty workspace. The textbook's way would take long: its time is estimated from its speed in
-training and in evaluation, measured for each network in the same repeat.
+The reproduction really runs, in an empty workspace. The textbook's time is estimated, because it would take long: from
+its speed of training and evaluation, measured for each network in the same repeat.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.arms import Case, processes, textbook_seconds
-from benchmarks.records import Row, row, told
+from benchmarks.records import Row, row, shown
 from pipeline.data.manifest import load_manifest
 from pipeline.running.plans import plan_runs
 from pipeline.settings import read_settings
@@ -25,14 +25,14 @@ IMAGES = 3200
 
 
 def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
-    """Both ways, one after the other in each repeat."""
+    """In each repeat, run the reproduction, then measure the textbook trainer."""
     series: dict[str, list[float]] = {"convstudy": [], "textbook, estimated": []}
     for repeat in range(repeats):
         series["convstudy"].append(_reproduce(data))
         series["textbook, estimated"].append(_textbook(data))
         tell(f"study {repeat + 1}/{repeats}: " + ", ".join(f"{arm} {v[-1]:.0f} s" for arm, v in series.items()))
     rows = [row(f"reproduction, profile {PROFILE}", "s", series, "lower")]
-    return rows, [f"the reproduction takes {told(rows[0].ratios['textbook, estimated'])} times less"]
+    return rows, [f"the reproduction is {shown(rows[0].ratios['textbook, estimated'])} times as fast as the textbook"]
 
 
 def _reproduce(data: Path) -> float:
@@ -56,7 +56,7 @@ def _textbook(data: Path) -> float:
     with processes(["textbook"]) as pools:
         for plan in plans.values():
             for network in plan.networks:
-                recipe, seeds = network.recipe_at(network.rates[0]), len(plan.seeds)  # any rate takes as long
+                recipe, seeds = network.recipe_at(network.rates[0]), len(plan.seeds)  # all rates take equally long
                 case = Case(network.name, IMAGES, recipe.batch_size, data)
                 train, evaluate = pools["textbook"].submit(textbook_seconds, case).result()
                 trainings = seeds + (len(network.rates) * len(network.choice_seeds) if len(network.rates) > 1 else 0)

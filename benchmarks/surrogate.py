@@ -1,9 +1,8 @@
-"""Learning curves of networks that were not trained, predicted from a population of networks that were.
+"""Predicts learning curves of untrained networks from a population of trained ones.
 
-A regression (extremely randomized trees) from a network's costs and Config to its error after each epoch, after
-Siems et al. (2020), "Surrogate NAS benchmarks" (NAS-Bench-301); how well it ranks networks it has not seen is measured
-by cross-validation, and stands beside every result that rests on it. The noise of a training is that of the
-population's further seeds, among networks of a like error.
+A regression (extremely randomized trees) from a network's costs and Config to its error after each epoch, as in Siems
+et al. (2020), "Surrogate NAS benchmarks" (NAS-Bench-301). Cross-validation measures how well it ranks unseen networks;
+results that use it report this. Noise is drawn from repeated trainings of population networks with a similar error.
 """
 
 import math
@@ -20,11 +19,11 @@ from pipeline.training.seeding import derive_seed
 
 TREES, FOLDS = 200, 10
 LIKE_NETWORKS = 24
-"""A training's noise is drawn from those networks with several seeds whose error is nearest."""
+"""Noise is drawn from this many trainings with repeated seeds, those with the nearest error."""
 
 
 class Surrogate:
-    """Predicts the errors after each epoch of any network of the families in the population."""
+    """Predicts errors after each epoch, for networks of the families in the population."""
 
     def __init__(self, table: PopulationTable) -> None:
         self.table = table
@@ -42,14 +41,14 @@ class Surrogate:
     def curve(self, config: Mapping[str, Any], costs: Mapping[str, float]) -> np.ndarray:
         """The expected errors in percent, (epochs,), of a network {"family": …, "config": {…}}."""
         described = np.array([self._describe(config, costs)], dtype=np.float32)
-        trees = [tree.tree_.predict(described) for tree in self._trees.estimators_]  # sklearn's own loop takes 10 ms
+        trees = [tree.tree_.predict(described) for tree in self._trees.estimators_]  # sklearn's predict takes 10 ms
         predicted: np.ndarray = np.mean(trees, axis=0).reshape(-1)
         return predicted
 
     def noise(self, error_percent: float, repeat: int, run: str) -> np.ndarray:
-        """What one training adds to the expected errors, (epochs,), of a network that ends at `error_percent`.
+        """Noise of one training, (epochs,), of a network with the expected final error `error_percent`.
 
-        The same run has the same noise throughout a repeat.
+        In one repeat, the same run always gets the same noise.
         """
         like = np.argsort(np.abs(self._finals - error_percent), kind="stable")[:LIKE_NETWORKS]
         generator = np.random.default_rng(derive_seed(repeat, run))
@@ -57,7 +56,7 @@ class Surrogate:
         return drawn
 
     def rank_correlation(self) -> float:
-        """Spearman's correlation of predicted and measured final errors of networks left out (10-fold)."""
+        """Spearman's correlation of predicted and measured final errors, by 10-fold cross-validation."""
         predicted = np.empty(len(self._features))
         for train, left in KFold(FOLDS, shuffle=True, random_state=0).split(self._features):
             trees = _regression().fit(self._features[train], self._curves[train])
@@ -65,7 +64,7 @@ class Surrogate:
         return float(spearmanr(predicted, self._curves[:, -1]).statistic)
 
     def _describe(self, config: Mapping[str, Any], costs: Mapping[str, float]) -> list[float]:
-        """Logarithms of the costs, and every field of the Config by its value; -1 where there is none."""
+        """The features of a network: logarithms of its costs, and its Config's fields; -1 for missing fields."""
         fields = dict(_fields(config))
         values = [math.log10(costs[cost]) for cost in ("macs", "params", "activations")]
         for name in self._names:
@@ -77,7 +76,7 @@ class Surrogate:
 
 
 def _fields(config: Mapping[str, Any]) -> Iterator[tuple[str, float | str]]:
-    """Fields of a Config as numbers and words; of a field with a value a stage, its values, sum and number, too."""
+    """The fields of a Config; a list becomes its values, their sum and their number."""
     yield "family", str(config["family"])
     for name, value in config["config"].items():
         if isinstance(value, list):
@@ -89,15 +88,16 @@ def _fields(config: Mapping[str, Any]) -> Iterator[tuple[str, float | str]]:
 
 
 def mean_curve(network: TableNetwork) -> np.ndarray:
-    """Errors after each epoch, mean over its seeds, (epochs,)."""
+    """Errors after each epoch, (epochs,), mean over the network's seeds."""
     mean: np.ndarray = np.mean([np.array(curve) for curve in network.errors.values()], axis=0)
     return mean
 
 
 def residuals(networks: Sequence[TableNetwork]) -> tuple[np.ndarray, np.ndarray]:
-    """What single trainings differ from their network's mean: its final error, (n,), and the differences, (n, epochs).
+    """For each training of networks with several seeds: the network's mean final error, and the training's deviation.
 
-    Widened by sqrt(k / (k - 1)), the mean being of k seeds that the training is one of.
+    Returns final errors, (n,), and deviations from the mean curve, (n, epochs). Deviations are multiplied by
+    sqrt(k / (k - 1)), because the mean over k seeds includes the training itself.
     """
     repeated = [network for network in networks if len(network.errors) > 1]
     finals, found = [], []

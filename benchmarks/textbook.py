@@ -1,8 +1,8 @@
-"""The trainer that a user would write from a textbook, as the arm that the engine is measured against.
+"""A trainer as a user would write it from a textbook; benchmarks compare the engine with it.
 
-A torchvision dataset of PIL images with Resize and ToTensor, a DataLoader with four workers, float32, NCHW, plain SGD,
-all of PyTorch's threads: *Dive into Deep Learning*'s `load_data_fashion_mnist` and `train_ch6`, which the source's
-notebook uses. It normalises as the engine does, and begins with the same weights, so that both do the same work.
+A torchvision dataset of PIL images with Resize and ToTensor, a DataLoader with four workers, float32, NCHW, plain SGD
+and all of PyTorch's threads, as `load_data_fashion_mnist` and `train_ch6` of *Dive into Deep Learning*, which the
+source's notebook uses. It normalises images as the engine does and starts from the same weights: both do the same work.
 """
 
 import time
@@ -20,7 +20,7 @@ WORKERS = 4
 
 
 class PilImages(Dataset[tuple[Tensor, int]]):
-    """uint8 arrays (N, 1, H, W) as torchvision's FashionMNIST gives them: one PIL image at a time, transformed."""
+    """uint8 images (N, 1, H, W), read like torchvision's FashionMNIST: one transformed PIL image at a time."""
 
     def __init__(self, pixels: np.ndarray, labels: np.ndarray, transform: Any) -> None:
         self.pixels, self.labels, self.transform = pixels, labels, transform
@@ -33,7 +33,7 @@ class PilImages(Dataset[tuple[Tensor, int]]):
 
 
 def transform(resolution: int, mean: Sequence[float], std: Sequence[float]) -> Any:
-    """Resize (where needed), ToTensor, Normalize."""
+    """Resize (if needed), ToTensor, Normalize."""
     resize = [] if resolution == 28 else [transforms.Resize(resolution)]
     return transforms.Compose([*resize, transforms.ToTensor(), transforms.Normalize(mean, std)])
 
@@ -57,7 +57,7 @@ def train(model: nn.Module, images: PilImages, batch_size: int, learning_rate: f
 
 
 def error_percent(model: nn.Module, images: PilImages, batch_size: int = 256) -> float:
-    """The share of wrong answers on all images, in percent."""
+    """The classification error on all images, in percent."""
     model.eval()
     wrong = 0
     with torch.no_grad():

@@ -1,10 +1,10 @@
-"""Throughput of one training at a time: the engine, the textbook's trainer, and Lightning, on all cores."""
+"""Throughput of one training at a time on all cores: the engine, the textbook trainer, and Lightning."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.arms import SOURCE_NETWORKS, Case, processes, small_networks, timed
-from benchmarks.records import Row, overall, row, told
+from benchmarks.records import Row, overall, row, shown
 
 IMAGES = {
     "lenet": 25_600,
@@ -15,13 +15,13 @@ IMAGES = {
     "resnet18": 512,
     "densenet": 768,
 }
-"""So many that the engine takes some seconds on two cores."""
+"""Images per network, so that the engine takes a few seconds on two cores."""
 SMALL_IMAGES = 6400
 BATCH_SIZE = 64
 
 
 def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row], list[str]]:
-    """Time every network with every arm, the arms of a repeat one after another in turning order."""
+    """Time every network in every arm. Each repeat runs all arms in turn, in rotating order."""
     cases = [*SOURCE_NETWORKS, *small_networks()]
     arms = ("convstudy", "textbook", "lightning")
     seen: dict[str, dict[str, list[float]]] = {name: {arm: [] for arm in arms} for name in cases}
@@ -41,5 +41,5 @@ def run(data: Path, repeats: int, tell: Callable[[str], None]) -> tuple[list[Row
     findings = []
     for against in arms[1:]:
         for title, part in (("the source's networks at its resolutions", source), ("the small references", small)):
-            findings.append(f"geometric mean over {title}: {told(overall(part, against))} times {against}")
+            findings.append(f"geometric mean over {title}: {shown(overall(part, against))} times {against}")
     return rows, findings

@@ -1,1 +1,1 @@
-"""The study on a machine that has a GPU and PyTorch and little else: one archive, one script, records brought back."""
+"""The study on a GPU machine with only PyTorch: build an archive, run a script there, collect the records."""

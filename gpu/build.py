@@ -1,8 +1,9 @@
-"""Builds the archive: code, prepared data, published records, and the wheels that a machine with PyTorch alone lacks.
+"""Builds the archive for a GPU machine: code, prepared data, published records, and wheels that it lacks.
 
-`make gpu-bundle` (or `python -m gpu.build`) writes dist/convstudy-gpu.tar.gz. There: unpack it, and
-`python gpu/run.py --profile gpu` as often as it takes; each time it ends within `--minutes`, goes on where it was, and
-leaves records.tar.gz. Here: `python -m gpu.collect records.tar.gz NAME` publishes what was brought back.
+1. Here: `make gpu-bundle` (or `python -m gpu.build`) writes dist/convstudy-gpu.tar.gz.
+2. On the GPU machine: unpack it, and repeat `python gpu/run.py --profile gpu` until it is done. Each call ends after
+   `--minutes`, resumes the last one, and writes records.tar.gz.
+3. Here: `python -m gpu.collect records.tar.gz NAME` publishes the records.
 """
 
 import argparse
@@ -18,26 +19,26 @@ from pipeline.settings import read_settings
 from pipeline.workspace import current_workspace
 
 LEVEL = 6
-"""Of compression: the highest takes ten times as long for 1 % less."""
+"""Compression level. The highest level takes ten times as long and saves 1 %."""
 CODE = ("pipeline", "search_spaces", "gpu", "params.yaml", "reports/claims.yaml", "pyproject.toml")
 PACKAGES = (
     "annotated-types", "filelock", "pebble", "psutil", "pydantic", "pydantic-core", "PyYAML", "safetensors",
     "typing-extensions", "typing-inspection",
 )  # fmt: skip
-"""What the trainings need beside PyTorch, NumPy and SciPy; no DVC, no MLflow, no report."""
+"""Packages that trainings need besides PyTorch, NumPy and SciPy. DVC, MLflow and the report are not needed."""
 
 
 def main() -> None:
-    """Write the archive and say how large it is."""
+    """Write the archive and print its size."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--python", default="3.12", help="the Python of the machine with the GPU")
+    parser.add_argument("--python", default="3.12", help="Python version of the GPU machine")
     parser.add_argument("--output", type=Path, default=Path("dist/convstudy-gpu.tar.gz"))
     arguments = parser.parse_args()
     print(build(arguments.output, arguments.python))
 
 
 def build(output: Path, python: str) -> str:
-    """Write the archive for a version of Python on Linux, x86-64; raises DataError where no data are prepared."""
+    """Write the archive for a Python version on Linux x86-64. Raises DataError if the data are not prepared."""
     workspace = current_workspace()
     name = read_settings(workspace.params_file).data.name
     load_manifest(workspace.prepared_data / name)
@@ -58,7 +59,7 @@ def build(output: Path, python: str) -> str:
 
 
 def _pinned(lock: Path) -> list[str]:
-    """The packages in the versions of the lock file."""
+    """PACKAGES with their versions in the lock file."""
     wanted = {package.lower().replace("_", "-") for package in PACKAGES}
     lines = [line.strip() for line in lock.read_text().splitlines() if "==" in line]
     return [line for line in lines if line.split("==")[0].lower().replace("_", "-") in wanted]

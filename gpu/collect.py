@@ -1,8 +1,7 @@
-"""Takes in what a machine with a GPU brought back: `python -m gpu.collect records.tar.gz NAME`.
+"""Adds the records of a GPU machine: `python -m gpu.collect records.tar.gz NAME`.
 
-Its runs join the run store (so that `convstudy replay` shows them in MLflow), its groups of networks are published as
-reports/published/NAME, with the hardware that each run recorded, and its experiments and timings join the published
-evidence of claims, by which these are judged anew.
+Its runs are added to the run store, so `convstudy replay` shows them in MLflow. Its groups of networks are published in
+reports/published/NAME. Its experiments and timings join the published evidence, and the claims are judged again.
 """
 
 import shutil
@@ -20,11 +19,10 @@ from pipeline.workspace import Workspace, current_workspace
 
 
 def collect(archive: Path, name: str, workspace: Workspace) -> Path:
-    """Add the archive's runs to the store and publish its records; runs that are there already stay.
+    """Add the archive's runs to the store, and publish its records. Existing runs are not changed.
 
-    Groups of networks give a report of their own, whose folder is returned; experiments and timings renew that of
-    claims, whose folder is returned where there are no groups. Raises UsageError for a name that is none, or an archive
-    that cannot be read.
+    Returns the folder of the report on the groups of networks, or of the claims report if there are no groups. Raises
+    UsageError if the name is not valid, or the archive cannot be read.
     """
     check_name(name)
     with TemporaryDirectory() as folder:
@@ -45,7 +43,7 @@ def collect(archive: Path, name: str, workspace: Workspace) -> Path:
 
 
 def _add(brought: Path, kept: Path) -> None:
-    """Copy what the store lacks of a run, its result last; a run that has another result stays as it is."""
+    """Copy the files of a run that the store lacks, result.json last. A run with a different result is not changed."""
     results = [folder / "result.json" for folder in (brought, kept)]
     if results[1].exists() and (not results[0].exists() or results[0].read_bytes() != results[1].read_bytes()):
         return

@@ -1,9 +1,8 @@
-"""Runs the study where only Python, PyTorch, NumPy and SciPy are installed; without DVC, MLflow or network.
+"""Runs the study with only Python, PyTorch, NumPy and SciPy; needs no DVC, MLflow or network.
 
-`python gpu/run.py --profile gpu --minutes 8`, from the unpacked archive, as often as it takes: finished runs are kept,
-interrupted ones go on from their last checkpoint. Exit code 0: it is done; 75: call again; else a fault.
-records.tar.gz holds what is to be brought back; on another fresh machine `--continue-from` takes it up again, weights
-and checkpoints excepted.
+Repeat `python gpu/run.py --profile gpu --minutes 8` in the unpacked archive until it is done: finished runs are kept,
+interrupted ones resume from their last checkpoint. Exit code 0: done; 75: call again; others: an error. Bring
+records.tar.gz back. To continue on another machine, pass it with `--continue-from`; it holds no weights or checkpoints.
 """
 
 import argparse
@@ -18,19 +17,19 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parents[1]
 SITE = HOME / "site"
 AGAIN = 75
-"""EX_TEMPFAIL of sysexits.h: try again."""
+"""Exit code EX_TEMPFAIL of sysexits.h: try again."""
 
 
 def main() -> int:
-    """Unpack the wheels, work for so many minutes, pack the records."""
+    """Unpack the wheels, train until the time is over, pack the records; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", default="gpu")
-    parser.add_argument("--only", default="", help="these groups, experiments and timings alone, joined by commas")
-    parser.add_argument("--minutes", type=float, default=8.0, help="after which the trainings are interrupted")
+    parser.add_argument("--only", default="", help="only these groups, experiments and timings, separated by commas")
+    parser.add_argument("--minutes", type=float, default=8.0, help="interrupt the trainings after this time")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--workers", type=int, help="trainings at once; default: what fits on the card")
+    parser.add_argument("--workers", type=int, help="trainings at once; default: as many as fit on the GPU")
     parser.add_argument("--output", type=Path, default=HOME / "records.tar.gz")
-    parser.add_argument("--published", action="store_true", help="take over what is published of experiments on a GPU")
+    parser.add_argument("--published", action="store_true", help="reuse published runs of GPU experiments")
     parser.add_argument("--continue-from", type=Path, help="an earlier records.tar.gz")
     arguments = parser.parse_args()
     _unpack_wheels()
@@ -45,12 +44,13 @@ def main() -> int:
     command = [sys.executable, "-m", "gpu.study", arguments.profile, "--device", arguments.device]
     command += ["--workers", str(arguments.workers or 0), "--only", arguments.only]
     command += ["--published"] if arguments.published else []
-    code = _for_so_long(subprocess.Popen(command, env=environment, cwd=HOME), 60 * arguments.minutes)
+    code = _wait(subprocess.Popen(command, env=environment, cwd=HOME), 60 * arguments.minutes)
     _pack(arguments.output)
     return code
 
 
-def _for_so_long(process: "subprocess.Popen[bytes]", seconds: float) -> int:
+def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> int:
+    """The exit code of a process; AGAIN if it had to be interrupted after `seconds`."""
     try:
         return process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -60,17 +60,17 @@ def _for_so_long(process: "subprocess.Popen[bytes]", seconds: float) -> int:
 
 
 def _unpack_wheels() -> None:
-    """A wheel is a zip of what is to lie on the path; each is unpacked once."""
+    """Unpack each wheel into SITE, once."""
     for wheel in sorted((HOME / "wheels").glob("*.whl")):
         mark = SITE / f".{wheel.name}"
         if not mark.exists():
             with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(SITE)  # noqa: S202 - zipfile keeps members inside, and the wheels are our own
+                archive.extractall(SITE)  # noqa: S202 - zipfile keeps members inside, and we built the archive
             mark.touch()
 
 
 def _pack(output: Path) -> None:
-    """All records, without weights and checkpoints."""
+    """Pack all records, without weights and checkpoints."""
     with tarfile.open(output, "w:gz") as archive:
         for path in sorted((*HOME.glob("runs/*/*.json"), *HOME.glob("reports/results/*/*.json"))):
             if path.name != "progress.json":

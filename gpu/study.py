@@ -1,7 +1,6 @@
-"""The study's trainings as the stages `reproduce`, `experiment` and `timing` make them, mirrored nowhere.
+"""The same trainings as the stages `reproduce`, `experiment` and `timing`, without MLflow.
 
-Called by gpu/run.py; what is done is not done again, so that a call after an interruption begins where the last one
-ended.
+gpu/run.py calls it. A repeated call skips finished work and resumes the rest.
 """
 
 import argparse
@@ -35,10 +34,18 @@ from pipeline.workspace import current_workspace
 
 
 def main(profile: str, device_name: str, workers: int = 0, only: str = "", published: bool = False) -> None:
-    """Train every group and experiment of a profile and write its GroupRecord, then take the timings.
+    """Train all groups and experiments of a profile, write their records, then take the timings.
 
-    0 `workers` are as many as fit. Runs of experiments that are `published`, and not in this run store, are taken over.
-    With `only`, just those that it names, in its order, timings last; raises UsageError for one that the profile lacks.
+    Args:
+        profile: the profile.
+        device_name: the device, or "auto".
+        workers: trainings at once; 0: as many as fit.
+        only: comma-separated groups, experiments and timings to run, in this order, timings last; "": all.
+        published: reuse published runs of experiments that are not in the run store.
+
+    Raises:
+        UsageError: the profile has no such group, experiment or timing.
+        RunsFailedError: some runs failed; the others are done.
     """
     workspace = current_workspace()
     settings = read_settings(workspace.params_file)
@@ -76,7 +83,7 @@ def main(profile: str, device_name: str, workers: int = 0, only: str = "", publi
             raise
         try:
             check_final(record)
-        except RunsFailedError as error:  # the others are run all the same
+        except RunsFailedError as error:  # run the others first
             print(error)
             failures.append(str(error))
         _write(record_file, kind, record, whole=not record.lost)
@@ -87,18 +94,18 @@ def main(profile: str, device_name: str, workers: int = 0, only: str = "", publi
             write_json(record_file, to_json(take_timing(planned, device, print)))
     finished = sum(1 for folder in RunStore(workspace.runs) if folder.result() is not None)
     if failures:
-        raise RunsFailedError(f"{len(failures)} of {len(plans)} groups and experiments are not done: {failures[0]}")
+        raise RunsFailedError(f"{len(failures)} of {len(plans)} groups and experiments are not complete: {failures[0]}")
     print(f"done: {len(plans)} groups and experiments, {finished} runs with a result")
 
 
 def _write(record_file: Path, kind: str, record: GroupRecord, *, whole: bool) -> None:
-    """Write a record; one that is not whole only of an experiment, since these are published as unfinished."""
+    """Write a record. Incomplete records are written only for experiments, which can be published as unfinished."""
     if whole or kind == EXPERIMENTS:
         write_json(record_file, to_json(record))
 
 
 def _is_done(plan: RunPlan, record_file: Path, manifest: Manifest) -> bool:
-    """Whether a record is there, of just this plan, in which nothing was lost."""
+    """Whether there is a record of exactly this plan without lost runs."""
     if not record_file.exists():
         return False
     record = read_record(GroupRecord, record_file)
@@ -110,7 +117,7 @@ def _is_done(plan: RunPlan, record_file: Path, manifest: Manifest) -> bool:
 
 
 def _is_taken(name: str, planned: PlannedTiming, record_file: Path) -> bool:
-    """Whether a timing's record is there, of just these arms and as many rounds."""
+    """Whether there is a record of exactly these arms and rounds."""
     if not record_file.exists():
         return False
     record = read_record(TimingRecord, record_file)

@@ -28,7 +28,7 @@ def test_a_generated_part_stands_on_one_page() -> None:
     page, mark = Path("page.md"), "<!-- generated: a -->\nold\n<!-- end -->"
     assert with_generated_parts({page: mark}, {"a": "new"}) == {page: mark.replace("old", "new")}
     for text, parts in ((mark + mark, {"a": "new"}), ("", {"a": "new"}), (mark, {})):
-        with pytest.raises(UsageError, match="must exist and stand on one page"):
+        with pytest.raises(UsageError, match="must exist and be on exactly one page"):
             with_generated_parts({page: text}, parts)
 
 
@@ -177,6 +177,6 @@ def test_publishing_without_results_leaves_what_is_published(tmp_path: Path) -> 
     published = tmp_path / "reports" / "published" / "quick" / "runs" / "lenet.json"
     published.parent.mkdir(parents=True)
     published.write_text("{}")
-    with pytest.raises(UsageError, match="holds no results to publish"):
+    with pytest.raises(UsageError, match=r"nothing to publish: .* has no REPORT\.md"):
         publish(workspace, "quick")
     assert published.read_text() == "{}"

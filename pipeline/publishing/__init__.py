@@ -1,1 +1,1 @@
-"""Publishing: records of real runs copied to reports/published, and the generated pages made from them."""
+"""Publishing: copies records of real runs to reports/published, and updates the generated pages."""

@@ -1,9 +1,9 @@
-"""Publishing the evidence of claims: records of the profiles "full" and "gpu", and the verdicts that they give.
+"""Publishes the evidence of claims: records of the profiles "full" and "gpu", and their verdicts.
 
-`python -m pipeline.publishing.claims` copies what the workspace has to reports/published/claims, judges by what
-lies there, writes report.html and REPORT.md with its figures beside it, and renews the pages. Of an experiment that is
-under way, or was interrupted, it takes the runs that are finished. A record that still lacks planned seeds is published
-as unfinished, so that another machine can go on from it, but no claim is judged by it before it is whole.
+`python -m pipeline.publishing.claims` copies the workspace's records to reports/published/claims, judges the published
+records, writes report.html, REPORT.md and its figures, and updates the pages. It also takes the finished runs of
+experiments that still run or were interrupted. A record without all planned seeds is published as unfinished: another
+machine can continue it, but no claim is judged with it.
 """
 
 import shutil
@@ -46,8 +46,8 @@ from pipeline.workspace import Workspace, current_workspace
 def publish_claims(workspace: Workspace, results: Path | None = None) -> list[ClaimVerdict]:
     """Copy the records, write claims.json and simulation.json next to them, and return the verdicts.
 
-    Records are those of the workspace, or of another folder of results, as one brought back from a GPU. Raises
-    UsageError where one of a timing is not as claims.yaml has it.
+    The records come from the workspace or from `results`, for example a folder brought from a GPU machine. Raises
+    UsageError if the record of a timing does not match claims.yaml.
     """
     catalogue = catalogue_of(workspace)
     own = evidence_in(results, catalogue) if results else own_records(workspace, catalogue)
@@ -68,14 +68,14 @@ def publish_claims(workspace: Workspace, results: Path | None = None) -> list[Cl
         shutil.copy(simulation, workspace.published / "claims" / "simulation.json")
     print(count(verdicts))
     for reason in waiting:
-        print(f"not judged by yet: {reason}")
+        print(f"not used for verdicts yet: {reason}")
     return verdicts
 
 
 def _publish_experiments(
     workspace: Workspace, catalogue: Catalogue, profile: str, written: Mapping[str, GroupRecord]
 ) -> list[str]:
-    """Put each record of a profile among the whole or the unfinished ones; return why the latter are not whole."""
+    """Write each record of a profile as whole or as unfinished; return why the unfinished ones are."""
     records = {}
     for name, experiment in catalogue.experiments.items():
         published, own = published_record(workspace, name, profile), written.get(name)
@@ -95,9 +95,9 @@ def _publish_experiments(
 def found_record(
     workspace: Workspace, name: str, experiment: Experiment, profile: str, published: GroupRecord | None
 ) -> GroupRecord:
-    """What the run store holds of an experiment under a profile, and beside it what is published; arms with a run.
+    """An experiment's runs under a profile, from the run store and the published record, without arms that have none.
 
-    Runs of a CPU are no evidence under the profile of a GPU, though some may be alike in all else.
+    CPU runs do not count under the GPU profile, even if they are equal otherwise.
     """
     settings, device = read_settings(workspace.params_file), resolve_device()
     manifest = load_manifest(workspace.prepared_data / settings.data.name)
@@ -109,7 +109,7 @@ def found_record(
 
 
 def _adds(record: GroupRecord, published: GroupRecord | None) -> bool:
-    """Whether a record has trainings that the published one lacks, those that choose rates among them."""
+    """Whether a record has trainings that the published one lacks, including those that select learning rates."""
     return not _runs(record) <= (_runs(published) if published else set())
 
 
@@ -119,7 +119,7 @@ def _runs(record: GroupRecord) -> set[str]:
 
 
 def report_claims(workspace: Workspace) -> None:
-    """Write the report and its charts from the published records, with the networks of the featured study."""
+    """Write the report and its charts from the published records, including the networks of the featured study."""
     folder = workspace.published / "claims"
     write_report(folder, workspace, workspace.published / FEATURED)
     for name in ("networks.csv", "curves.csv", "metrics.json"):
@@ -127,14 +127,14 @@ def report_claims(workspace: Workspace) -> None:
 
 
 def renew_claims(workspace: Workspace, results: Path | None = None) -> None:
-    """Publish evidence as `publish_claims` does, then write the report by it and renew the pages."""
+    """Publish the evidence, write the report and update the pages."""
     publish_claims(workspace, results)
     report_claims(workspace)
     renew_pages(workspace)
 
 
 def main() -> None:
-    """Publish the workspace's evidence and renew the pages."""
+    """Publish the workspace's evidence and update the pages."""
     renew_claims(current_workspace())
 
 

@@ -1,7 +1,7 @@
-"""Generated parts of the README and of docs/: every figure in them comes from a published record.
+"""Generated parts of the README and of docs/. Every number in them comes from a published record.
 
-`python -m pipeline.publishing.pages` renews them; a test fails when one is stale. A part stands between
-`<!-- generated: NAME -->` and `<!-- end -->`, on exactly one page. A table cell holds one value.
+`python -m pipeline.publishing.pages` updates them; a test fails when one is stale. A part is the text between
+`<!-- generated: NAME -->` and `<!-- end -->`. Each part is on exactly one page. A table cell holds one value.
 """
 
 import re
@@ -23,7 +23,7 @@ from pipeline.evidence.records import Interval
 from pipeline.files import write_text
 from pipeline.process import run_and_exit
 from pipeline.publishing.reference import commands, files, table
-from pipeline.reporting.claims.words import figure_of, figures_as_said
+from pipeline.reporting.claims.words import figure_of, figures_confirmed
 from pipeline.reporting.comparison import Comparison
 from pipeline.reporting.report import FEATURED, read_published
 from pipeline.schema import read_record
@@ -35,7 +35,7 @@ MARK = re.compile(r"(<!-- generated: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTAL
 
 
 def renew_pages(workspace: Workspace) -> list[Path]:
-    """Rewrite the generated parts of README.md and docs/*.md; returns the pages."""
+    """Update the generated parts of README.md and docs/*.md; returns the pages."""
     pages = pages_of(workspace.root)
     texts = with_generated_parts({page: page.read_text() for page in pages}, generated_parts(workspace.published))
     for page, text in texts.items():
@@ -44,19 +44,19 @@ def renew_pages(workspace: Workspace) -> list[Path]:
 
 
 def pages_of(root: Path) -> list[Path]:
-    """The README and the pages of docs/."""
+    """README.md and docs/*.md."""
     return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
 
 
 def with_generated_parts(pages: Mapping[Path, str], parts: Mapping[str, str]) -> dict[Path, str]:
-    """The pages with every generated part replaced.
+    """The pages with all generated parts replaced.
 
-    Raises UsageError for a mark without a part, and for a part that does not stand on exactly one page.
+    Raises UsageError for a mark without a part, and for a part that is not on exactly one page.
     """
     marks = Counter(name for text in pages.values() for _, name, _ in MARK.findall(text))
     for name in parts.keys() | marks.keys():
         if name not in parts or marks[name] != 1:
-            raise UsageError(f"the generated part {name!r} must exist and stand on one page, not {marks[name]}")
+            raise UsageError(f"the generated part {name!r} must exist and be on exactly one page, not on {marks[name]}")
     return {
         page: MARK.sub(lambda match: f"{match[1]}{parts[match[2]].strip()}\n{match[3]}", text)
         for page, text in pages.items()
@@ -64,7 +64,7 @@ def with_generated_parts(pages: Mapping[Path, str], parts: Mapping[str, str]) ->
 
 
 def generated_parts(published: Path) -> dict[str, str]:
-    """Every generated part by name, from the records under reports/published, the verbs and the schemas."""
+    """Name -> generated part, from the records in reports/published, the verbs and the schemas."""
     comparison = read_published(published / FEATURED)
     claims = read_record(list[ClaimVerdict], published / "claims" / "claims.json")
     throughput = _benchmark(published, THROUGHPUT)
@@ -122,7 +122,7 @@ def _primary(claims: Sequence[ClaimVerdict]) -> str:
 
 
 def _verdicts(claims: Sequence[ClaimVerdict]) -> str:
-    """Every part of the primary claims, then all claims by verdict."""
+    """The parts of the primary claims, then the ids of all claims by verdict."""
     rows = []
     for claim in claims:
         if claim.primary:
@@ -136,18 +136,17 @@ def _verdicts(claims: Sequence[ClaimVerdict]) -> str:
 
 def _part(part: PartVerdict) -> tuple[str, str, str, str, str]:
     """Effect, interval, n, verdict and caution of one part."""
-    cautions = [*(["may be too small to matter"] if part.may_be_small else []), *part.cautions]
-    caution = "; ".join(cautions)
+    caution = "; ".join([*(["may be too small to matter"] if part.may_be_small else []), *part.cautions])
     if part.kind == "analytic" and part.verdict == "holds in part":
         wrong = figure_of(part)
-        return f"{wrong.name}: {wrong.value:,.3g}", "", "", part.verdict, figures_as_said(part)
+        return f"{wrong.name}: {wrong.value:,.3g}", "", "", part.verdict, figures_confirmed(part)
     effect = "" if part.effect is None else f"{part.effect:,.3g} {part.unit}"
     interval = _between(part.interval, ".3g")
     return effect, interval, f"{part.n}" if part.interval else "", part.verdict, caution
 
 
 def _fast(throughput: Benchmark, packing: Benchmark, overhead: Benchmark) -> str:
-    """The speed of training in four rows."""
+    """A summary of training speed."""
     source = [row for row in throughput.rows if not row.case.endswith("-small")]
     small = [row for row in throughput.rows if row.case.endswith("-small")]
     found: list[tuple[str, str, Interval]] = [
@@ -191,7 +190,7 @@ def _findings(benchmarks: Sequence[Benchmark]) -> str:
 
 
 def _search(published: Path) -> str:
-    """How samplers compare in the simulated population, and how well its trainings rank networks."""
+    """Comparison of samplers in the simulated population, and rank correlations of its trainings."""
     comparison = read_record(SearchComparison, published / "benchmarks" / "search.json")
     population = read_record(PopulationTable, published / TABLE)
     full = read_record(FullTrainings, published / FULL) if (published / FULL).exists() else None
@@ -206,9 +205,9 @@ def _search(published: Path) -> str:
         [
             tabulate_searches(comparison),
             "",
-            f"Searches simulated in a population of {comparison.networks} trained networks. A surrogate answers for "
-            f"networks outside it; on unseen networks its rank correlation is {comparison.rank_correlation:.2f}. "
-            "Budgets are in full trainings; means with 95 % intervals.",
+            f"Searches were simulated in a population of {comparison.networks} trained networks. A surrogate predicts "
+            f"all others; its rank correlation on unseen networks is {comparison.rank_correlation:.2f}. Budgets are "
+            "in full trainings. Values are means with 95 % intervals.",
             "",
             *(f"- {line}." for line in findings(comparison)),
             "",

@@ -1,6 +1,6 @@
-"""Publishing evidence: records of a real run are copied to reports/published, and the generated pages renewed.
+"""Publishes a study: copies its records to reports/published/NAME, and updates the generated pages.
 
-`python -m pipeline.publishing.publish NAME` publishes the results of the workspace.
+`python -m pipeline.publishing.publish NAME` publishes the workspace's results.
 """
 
 import re
@@ -15,15 +15,14 @@ from pipeline.workspace import Workspace, current_workspace
 
 
 def publish(workspace: Workspace, name: str, results: Path | None = None) -> Path:
-    """Copy records, REPORT.md and figures to reports/published/<name>, and renew the README.
+    """Copy records, REPORT.md and figures to reports/published/<name>, and update the pages; returns the folder.
 
-    They are those of the workspace, or of another folder of results. A picture of the report that is there stays.
-    Raises UsageError, and leaves what is published, where there are no results.
+    They come from the workspace or from `results`. Raises UsageError and changes nothing if there are no results.
     """
     results = results or workspace.results
     check_name(name)
     if not (results / "REPORT.md").exists():
-        raise UsageError(f"{results} holds no results to publish: run the study first")
+        raise UsageError(f"nothing to publish: {results} has no REPORT.md; run the study first: make study")
     target = workspace.published / name
     for folder in ("runs", "profiles", "studies", "finalists", "experiments", "timings", "figures"):
         shutil.rmtree(target / folder, ignore_errors=True)
@@ -35,7 +34,7 @@ def publish(workspace: Workspace, name: str, results: Path | None = None) -> Pat
 
 
 def check_name(name: str) -> None:
-    """Raise UsageError unless results may be published under this name."""
+    """Raise UsageError if the name is not valid for published results."""
     if not re.fullmatch(r"[a-z0-9-]+", name):
         raise UsageError(f"name (={name!r}) must consist of a-z, 0-9 and -")
 

@@ -1,4 +1,4 @@
-"""Reference pages generated from the code: the commands with their options, and the schemas of the files."""
+"""Generates the reference pages from the code: commands with options, and schemas of files."""
 
 import dataclasses
 import inspect
@@ -21,31 +21,31 @@ from pipeline.verbs.app import GROUPS, app, name_of
 
 FILES: dict[str, tuple[type[Any], str]] = {
     "data/prepared/NAME/manifest.json": (Manifest, "A prepared data set."),
-    "runs/HASH/run.json": (RunHeader, "What a run is, and for whom it was trained."),
-    "runs/HASH/result.json": (Result, "The outcome of a run; equal on every repeat on one machine."),
-    "runs/HASH/measurement.json": (Measurement, "What the run cost on this machine."),
-    "runs/HASH/test.json": (TestScore, "Its score on the test split."),
-    "runs/HASH/probes.json": (ProbeRecord, "Further measurements of its weights."),
+    "runs/HASH/run.json": (RunHeader, "The specification of a run, and the studies that use it."),
+    "runs/HASH/result.json": (Result, "The outcome of a run. Repeats on the same machine give the same result."),
+    "runs/HASH/measurement.json": (Measurement, "Times and memory of the run on this machine."),
+    "runs/HASH/test.json": (TestScore, "The run's score on the test split."),
+    "runs/HASH/probes.json": (ProbeRecord, "Further measurements on the run's weights."),
     "reports/results/runs/FAMILY.json": (GroupRecord, "Networks trained under one protocol."),
-    "reports/results/experiments/NAME.json": (GroupRecord, "The arms of an experiment, in the same form."),
-    "reports/results/profiles/FAMILY.json": (CostProfile, "A list: what each network costs."),
+    "reports/results/experiments/NAME.json": (GroupRecord, "The arms of an experiment, in the same format."),
+    "reports/results/profiles/FAMILY.json": (CostProfile, "A list: the cost of each network."),
     "reports/results/timings/NAME.json": (TimingRecord, "The arms of a timing."),
     "reports/results/studies/FAMILY.json": (StudyRecord, "A search; also `search --json` and `status --json`."),
-    "reports/results/finalists/FAMILY.json": (FinalistsRecord, "Its finalists; also `finalists --json`."),
-    "reports/results/claims.json": (ClaimVerdict, "A list: the verdicts; also `claims --json`."),
+    "reports/results/finalists/FAMILY.json": (FinalistsRecord, "The finalists of a search; also `finalists --json`."),
+    "reports/results/claims.json": (ClaimVerdict, "A list of verdicts; also `claims --json`."),
     "reports/published/population/table.json": (PopulationTable, "The published population of trained networks."),
 }
-"""JSON files that other programs may read, with the type of each."""
+"""JSON files for other programs: path -> (type, meaning)."""
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]], numbers: int | None = None) -> str:
-    """A Markdown table; columns from the one numbered `numbers` on are aligned to the right."""
+    """A Markdown table. Columns from index `numbers` on are right-aligned."""
     rule = "".join("--:|" if numbers is not None and index >= numbers else "---|" for index in range(len(titles)))
     return "\n".join([f"| {' | '.join(titles)} |", f"|{rule}", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def commands() -> str:
-    """Every verb with its usage, options, defaults and examples, in the groups of `convstudy --help`."""
+    """All verbs with usage, options, defaults and examples, grouped as in `convstudy --help`."""
     known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     parts = []
     for group, functions in GROUPS.items():
@@ -84,7 +84,7 @@ def _cell(text: str) -> str:
 
 
 def files() -> str:
-    """The fields of every file, by the dataclass that is read from it; nested types once, where they first occur."""
+    """The fields of each file's type. A nested type is described once, after the first file that uses it."""
     parts: list[str] = []
     described: set[type[Any]] = set()
     for path, (kind, meaning) in FILES.items():
@@ -118,7 +118,7 @@ def _records_in(hint: Any) -> list[type[Any]]:
 
 
 def _type(hint: Any) -> str:
-    """A type as the code writes it, without the modules; a table's bar is escaped."""
+    """A type as in the code, without module names, escaped for a table cell."""
     text = hint.__name__ if isinstance(hint, type) and get_origin(hint) is None else str(hint)
     return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", text).replace("|", "\\|").replace("NoneType", "None")
 

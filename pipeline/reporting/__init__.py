@@ -1,1 +1,1 @@
-"""What a reader is shown: reports, charts, and the state of the stores."""
+"""What users read: reports, charts, and the state of the stores."""

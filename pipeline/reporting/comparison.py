@@ -1,8 +1,8 @@
-"""What a report says, before it is put into words: records and cost profiles joined, compared and ranked.
+"""Joins records and cost profiles of networks, compares and ranks them.
 
-Networks are compared only within one `Comparison`: the same data set and profile. Cost profiles are joined to trained
-networks by name, and only where they price the same build (resolution, parameters, MACs); a profile that fits no
-trained network is still reported, among the networks that were priced and not trained.
+Networks are compared only within one `Comparison`: the same data set and profile. A cost profile is joined to a trained
+network if both have the same name, resolution, parameters and MACs. A profile that matches no trained network is
+reported in a comparison of its own.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +21,7 @@ Measure = Literal["test", "validation"]
 
 @dataclass(frozen=True)
 class Network:
-    """One row of a report. `label` is unique in it; `record` is absent for a network that was only priced."""
+    """One row of a report. `label` is unique in the report; `record` is None for a network that was not trained."""
 
     label: str
     name: str
@@ -36,17 +36,17 @@ class Network:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What a reader must know beside the scores."""
+        """Warnings about the scores, for example "at chance level"."""
         return self.record.flags if self.record else ()
 
     @property
     def complete_runs(self) -> tuple[SeedRun, ...]:
-        """Seeds that were trained to the end."""
+        """Seeds whose training completed."""
         return tuple(run for run in self.runs if run.state == "complete")
 
     @property
     def failed_runs(self) -> tuple[SeedRun, ...]:
-        """Seeds that were not, each with its reason."""
+        """Seeds whose training failed, each with its reason."""
         return tuple(run for run in self.runs if run.state == "failed")
 
     @property
@@ -62,7 +62,7 @@ class Network:
 
 @dataclass(frozen=True)
 class CostAxis:
-    """A cost that error is drawn against."""
+    """A cost on the x axis of error plots."""
 
     key: Literal["macs", "params", "train_seconds"]
     noun: str
@@ -84,10 +84,9 @@ COST_AXES = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """Networks trained on the same data under the same profile, lowest error first; or, without data, only priced.
+    """Networks trained on the same data under the same profile, lowest error first.
 
-    `measure` says which error is compared: test error if any network has one, else validation error; None if no
-    network has either.
+    `data` and `profile` are None for networks that were not trained.
     """
 
     data: DataSummary | None
@@ -96,7 +95,7 @@ class Comparison:
 
     @property
     def measure(self) -> Measure | None:
-        """The error that is compared."""
+        """The compared error: test error if any network has one, else validation error; None if there is neither."""
         records = [network.record for network in self.networks if network.record]
         if any(record.test_error_percent for record in records):
             return "test"
@@ -111,7 +110,7 @@ class Comparison:
 
     @property
     def axes(self) -> tuple[CostAxis, ...]:
-        """Costs to compare errors with; training times only where one kind of machine took all of them."""
+        """Costs to compare errors with. Training time is left out if trainings ran on different machines."""
         runs = [run for network in self.networks for run in network.runs]
         machines = [run.measurement.hardware for run in runs if run.measurement]
         several = any(machine != machines[0] for machine in machines)
@@ -125,8 +124,8 @@ class Comparison:
     def front(self, axis: CostAxis) -> tuple[Network, ...]:
         """The Pareto front of mean error and a cost, cheapest first.
 
-        A network is on it when none has both a lower or equal error and a lower or equal cost, and is better in one.
-        Networks at chance level take no part: the cheapest would always be on the front, having learnt nothing.
+        A network is on the front if no other has a lower or equal error and a lower or equal cost, one of them strictly
+        lower. Networks at chance level are left out: otherwise the cheapest would always be on the front.
         """
         points = []
         for network in self.scored:
@@ -138,12 +137,12 @@ class Comparison:
 
     @property
     def best(self) -> Network | None:
-        """The network of lowest mean error."""
+        """The network with the lowest mean error that is not at chance level."""
         return next((network for network in self.scored if AT_CHANCE_LEVEL not in network.flags), None)
 
     @property
     def unsettled(self) -> tuple[Network, ...]:
-        """Networks whose interval overlaps that of the best."""
+        """Networks whose interval overlaps the best network's."""
         best = self.best and self.error(self.best)
         if not best or not best.interval:
             return ()
@@ -156,7 +155,7 @@ class Comparison:
 
 
 def compare(groups: Sequence[GroupRecord], profiles: Iterable[CostProfile]) -> tuple[Comparison, ...]:
-    """Join groups and cost profiles into comparisons, in order of data set and profile; priced-only networks last."""
+    """Join groups and cost profiles into comparisons by data set and profile; networks not trained come last."""
     profiles = list(profiles)
     joined: set[int] = set()
     names = [network.name for group in groups for network in group.networks]
@@ -172,18 +171,18 @@ def compare(groups: Sequence[GroupRecord], profiles: Iterable[CostProfile]) -> t
             joined.update(matching)
             cost = profiles[matching[0]] if matching else None
             label = record.name if names.count(record.name) == 1 else f"{record.name} ({group.group})"
-            trained[key].append(_trained(_unique(label, labels), group.group, record, cost))
+            trained[key].append(_network(_unique(label, labels), record, group.group, record, cost))
     comparisons = [_ranked(summaries[key], key[1], networks) for key, networks in sorted(trained.items())]
     unused = [profile for index, profile in enumerate(profiles) if index not in joined]
     if unused:
         unused.sort(key=lambda profile: (profile.name, profile.resolution, profile.macs))
-        priced = tuple(_priced(_unique(profile.name, labels), profile) for profile in unused)
+        priced = tuple(_network(_unique(profile.name, labels), profile, cost=profile) for profile in unused)
         comparisons.append(Comparison(None, None, priced))
     return tuple(comparisons)
 
 
 def _prices(profile: CostProfile, record: NetworkRecord) -> bool:
-    """Whether a cost profile is of the very network that was trained."""
+    """Whether a cost profile belongs to the network that was trained."""
     return (profile.name, profile.resolution, profile.params, profile.macs) == (
         record.name,
         record.resolution,
@@ -193,7 +192,7 @@ def _prices(profile: CostProfile, record: NetworkRecord) -> bool:
 
 
 def _unique(label: str, taken: set[str]) -> str:
-    """`label`, or the first free "label #2", "label #3", …; the label is taken from then on."""
+    """`label`, or the first free one of "label #2", "label #3", …; adds it to `taken`."""
     free, count = label, 1
     while free in taken:
         count += 1
@@ -202,31 +201,24 @@ def _unique(label: str, taken: set[str]) -> str:
     return free
 
 
-def _trained(label: str, group: str, record: NetworkRecord, cost: CostProfile | None) -> Network:
+def _network(
+    label: str,
+    source: NetworkRecord | CostProfile,
+    group: str | None = None,
+    record: NetworkRecord | None = None,
+    cost: CostProfile | None = None,
+) -> Network:
     return Network(
         label=label,
-        name=record.name,
-        family=record.family,
-        resolution=record.resolution,
-        params=record.params,
-        macs=record.macs,
-        activations=record.activations,
+        name=source.name,
+        family=source.family,
+        resolution=source.resolution,
+        params=source.params,
+        macs=source.macs,
+        activations=source.activations,
         group=group,
         record=record,
         cost=cost,
-    )
-
-
-def _priced(label: str, profile: CostProfile) -> Network:
-    return Network(
-        label=label,
-        name=profile.name,
-        family=profile.family,
-        resolution=profile.resolution,
-        params=profile.params,
-        macs=profile.macs,
-        activations=profile.activations,
-        cost=profile,
     )
 
 

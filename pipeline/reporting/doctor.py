@@ -1,4 +1,4 @@
-"""`convstudy doctor`: what is installed, which device is used, and how data and stores are."""
+"""`convstudy doctor`: installed versions, the device in use, and the state of data and stores."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ COMMANDS = ("git", "make", "dvc", "chromium", "chromedriver", "psql")
 
 
 def examine(workspace: Workspace) -> dict[str, dict[str, str]]:
-    """Facts by section; a fault is told in its fact and never raised."""
+    """Facts by section. A fault is reported as a fact, never raised."""
     device = resolve_device()
     return {
         "versions": versions(),
@@ -37,7 +37,7 @@ def examine(workspace: Workspace) -> dict[str, dict[str, str]]:
 
 
 def _search_path() -> str:
-    """The folder of this interpreter's own programs, then PATH's."""
+    """The folder of this Python's programs, then PATH."""
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
@@ -60,7 +60,7 @@ def _data(prepared: Path) -> dict[str, str]:
             continue
         try:
             verify(folder)
-            states[folder.name] = "good: every array has its checksum"
+            states[folder.name] = "good: all checksums match"
         except DataError as error:
             states[folder.name] = f"FAULT: {error}"
     return states or {"none": "run `convstudy prepare`"}
@@ -79,8 +79,8 @@ def _runs(runs: Path) -> str:
                 finished += 1
         except ConvstudyError as error:
             faults.append(str(error))
-    told = f"{finished} finished, {unfinished} unfinished in {runs}"
-    return f"FAULT: {told}; {'; '.join(faults)}" if faults else told
+    counts = f"{finished} finished, {unfinished} unfinished in {runs}"
+    return f"FAULT: {counts}; {'; '.join(faults)}" if faults else counts
 
 
 def _studies(workspace: Workspace) -> str:
@@ -88,14 +88,14 @@ def _studies(workspace: Workspace) -> str:
         rows = list_studies(workspace, None)
     except ConvstudyError as error:
         return f"FAULT: {error}"
-    told = "; ".join(f"{row['study']} {row['state']}, {row['counted']} counted" for row in rows)
-    return told or "none yet; `convstudy search` makes one"
+    studies = "; ".join(f"{row['study']} {row['state']}, {row['counted']} counted" for row in rows)
+    return studies or "none yet; start one: `convstudy search`"
 
 
 def _mlflow(folder: Path) -> str:
     database = database_file(folder)
     if not database.exists():
-        return f"none yet at {database}; `convstudy replay` makes it"
+        return f"none yet at {database}; create it: `convstudy replay`"
     try:
         with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
             (state,) = connection.execute("PRAGMA quick_check").fetchone()
@@ -104,5 +104,5 @@ def _mlflow(folder: Path) -> str:
     except sqlite3.Error as error:
         return f"FAULT: {database}: {error}; delete it and run `convstudy replay`"
     if moved and state == "ok":
-        return f"moved from {', '.join(moved)}: {count} runs in {database}; `convstudy replay` corrects their paths"
+        return f"moved from {', '.join(moved)}: {count} runs in {database}; correct their paths: `convstudy replay`"
     return f"{'good' if state == 'ok' else 'FAULT: ' + state}: {count} runs in {database}"

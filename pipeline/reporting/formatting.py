@@ -1,6 +1,6 @@
-"""Numbers for readers, and text made harmless for the format it is written into.
+"""Formats numbers for readers, and escapes text for Markdown and CSV.
 
-Humane forms lose digits on purpose; the exact value stands beside them (`exact`), in a title attribute or a CSV.
+Rounded numbers lose digits on purpose. The exact value (`exact`) is in a title attribute or a CSV.
 """
 
 import json
@@ -19,7 +19,7 @@ _LINE_BREAKS = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 ABSENT = "–"
 LEVEL = 0.05
-"""On which side of this a probability lies is never lost in rounding."""
+"""Significance level. Rounding never moves a p value across it."""
 
 
 def quantity(value: float | None) -> str:
@@ -53,25 +53,25 @@ def duration(seconds: float | None) -> str:
 
 
 def decimals(value: float | None, places: int = 2) -> str:
-    """A number with a fixed count of decimals, for columns that are compared down the page."""
+    """A number with a fixed count of decimals, for table columns."""
     return ABSENT if value is None else f"{value:.{places}f}"
 
 
 def number(value: float | None) -> str:
-    """A figure told in a sentence: whole numbers in full, others with four digits."""
+    """A number for sentences: whole numbers in full, others with four significant digits."""
     if value is None:
         return ABSENT
     if not math.isfinite(value):
         return f"{value}".replace("-", "−")
     rounded = value if float(value).is_integer() or abs(value) >= 1000 else float(f"{value:.4g}")
-    told = f"{rounded:,.0f}" if float(rounded).is_integer() or abs(rounded) >= 1000 else f"{rounded:,}"
-    return told.replace("-", "−")
+    text = f"{rounded:,.0f}" if float(rounded).is_integer() or abs(rounded) >= 1000 else f"{rounded:,}"
+    return text.replace("-", "−")
 
 
 def measured(value: float, smallest: float, signed: bool = False) -> str:
-    """A measured value with as many decimals as let a difference of `smallest` be told with two digits: −0.62.
+    """A measured value rounded so that a difference of `smallest` has two significant digits: −0.62.
 
-    More where it would seem to be zero and is not.
+    Uses more decimals if the value would otherwise round to zero.
     """
     places = max(0, 1 - math.floor(math.log10(smallest)))
     while value and places < 6 and round(value, places) == 0:
@@ -85,17 +85,17 @@ def factor(value: float) -> str:
 
 
 def p_value(value: float) -> str:
-    """A probability with two significant digits, more where it would seem to be 0.05, or that it is below 0.001."""
+    """A p value: "< 0.001", or two significant digits, more if rounding would move it across LEVEL."""
     if value < 0.001:
         return "< 0.001"
-    told = (f"{value:.{digits}g}" for digits in range(2, 17))
-    return next(text for text in told if (float(text) < LEVEL) == (value < LEVEL) or float(text) == value)
+    texts = (f"{value:.{digits}g}" for digits in range(2, 17))
+    return next(text for text in texts if (float(text) < LEVEL) == (value < LEVEL) or float(text) == value)
 
 
 def points(value: float) -> str:
-    """A difference in points with its sign and two decimals, more where they would not tell it from zero."""
-    told = (f"{value:+.{places}f}" for places in range(2, 17))
-    return next((text for text in told if float(text) or not value), f"{value:+.2f}")
+    """A difference in points with sign and two decimals; more decimals if it would otherwise round to zero."""
+    texts = (f"{value:+.{places}f}" for places in range(2, 17))
+    return next((text for text in texts if float(text) or not value), f"{value:+.2f}")
 
 
 def exact(value: float | None, unit: str = "") -> str:
@@ -107,9 +107,9 @@ def exact(value: float | None, unit: str = "") -> str:
 
 
 def spread(interval: Interval | None) -> str:
-    """Half the width of an interval as "± 0.31"; empty where there is none (a single seed).
+    """Half the width of an interval, "± 0.31"; both ends, "(0.00 to 14.32)", if it was cut at 0 or 100 %.
 
-    Where it was cut at 0 or 100 %, its ends: "(0.00 to 14.32)".
+    Empty if there is no interval (a single seed).
     """
     if interval is None or interval.interval is None:
         return ""
@@ -140,7 +140,7 @@ def network(config: Mapping[str, Any]) -> str:
 
 
 def sentence(text: str) -> str:
-    """Text with its first letter large, the rest as it is."""
+    """Text with its first letter in upper case, the rest unchanged."""
     return text[:1].upper() + text[1:]
 
 
@@ -150,20 +150,20 @@ def slug(text: str) -> str:
 
 
 def listing(words: list[str]) -> str:
-    """Words as prose: "a", "a and b", "a, b and c"."""
+    """Joins words: "a", "a and b", "a, b and c"."""
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def shorten(text: str, length: int) -> str:
-    """At most `length` characters on one line, ending in an ellipsis where some were dropped."""
+    """At most `length` characters on one line, ending with an ellipsis if text was cut."""
     line = " ".join(text.split())
     return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
 def markdown(value: object) -> str:
-    """Any value as Markdown text that stays text, also inside a table cell; markup that was made here passes.
+    """Any value as escaped Markdown text, also for table cells. `Markup` passes unchanged.
 
-    HTML characters become entities, Markdown's own are escaped, and line breaks become spaces.
+    HTML characters become entities, Markdown characters are escaped, and line breaks become spaces.
     """
     if isinstance(value, Markup):
         return str(value)
@@ -173,12 +173,12 @@ def markdown(value: object) -> str:
 
 
 def csv_cell(value: object) -> object:
-    """Text that a spreadsheet would take for a formula gets a leading apostrophe; all else is unchanged."""
+    """Text that a spreadsheet would read as a formula gets a leading apostrophe; other values are unchanged."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_START) else value
 
 
 def _three_digits(value: float) -> str:
-    """Three significant digits, and never an exponent below 1,000,000."""
+    """Three significant digits, without an exponent."""
     if value == 0:
         return "0"
     rounded = float(f"{value:.3g}")

@@ -1,4 +1,4 @@
-"""Pages of MLflow that take the report's charts: a network's with its learning curves, and one run a report."""
+"""Runs in MLflow that show charts: one run per network with its learning curves, and one run per report."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from pipeline.workspace import Workspace
 
 
 def show_report(workspace: Workspace, tell: Callable[[str], None]) -> None:
-    """Show the workspace's report in MLflow, if it has been written; `tell` hears why it cannot be shown."""
+    """Add the workspace's report to MLflow, if there is one. Calls `tell` with the reason if that fails."""
     if not (workspace.results / "report.html").exists():
         return
     claims = workspace.results / "claims.json"
@@ -27,7 +27,7 @@ def show_report(workspace: Workspace, tell: Callable[[str], None]) -> None:
 
 
 def show_networks(record: GroupRecord, mirror: Mirror) -> None:
-    """Give each network's parent run its costs, scores and learning curves."""
+    """Add costs, scores and learning curves to each network's parent run."""
     with TemporaryDirectory() as folder:
         charts = draw_learning_curves([record], Path(folder))
         for network in record.networks:
@@ -36,7 +36,7 @@ def show_networks(record: GroupRecord, mirror: Mirror) -> None:
 
 
 def _summary(verdicts: Sequence[ClaimVerdict], results: Path) -> Summary:
-    """A report's page and pictures, its records of claims, and how many claims have which verdict."""
+    """The report's files and figures, and the number of claims per verdict."""
     given = [claim.verdict for claim in verdicts]
     counts = {f"claims {verdict}": given.count(verdict) for verdict in get_args(Verdict) if given}
     named = [results / name for name in ("report.html", "REPORT.md", "claims.json", "metrics.json")]

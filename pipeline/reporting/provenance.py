@@ -1,4 +1,4 @@
-"""What was run to get a comparison: machines, versions, protocol, seeds, learning rates, and what failed."""
+"""How a comparison was made: machines, versions, protocol, seeds, learning rates, and failures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pipeline.schema import to_json
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine with one set of versions, and what was measured on it."""
+    """One machine with one set of versions, and the number of measurements on it."""
 
     hardware: dict[str, str]
     versions: dict[str, str]
@@ -32,7 +32,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Failure:
-    """Trainings that failed for one reason: the part they had ("seed 1", "learning rate 0.3") and whose they were."""
+    """Trainings that failed for the same reason: which ones ("seed 1", "learning rate 0.3"), and of which networks."""
 
     part: str
     reason: str
@@ -41,12 +41,18 @@ class Failure:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Attributes are as their names say.
+    """How a comparison was made.
 
-    `recipe` holds the fields in which all networks agree, `differing` the others, by field and network.
-    `train_seconds` sums the trainings of all seeds, the search for learning rates excluded. That search trained
-    `rate_epochs` of the `rate_horizon` epochs that training every rate in full would have taken: some were stopped
-    early, others failed.
+    Attributes:
+        machines: machines with their versions.
+        seeds, runs: seeds, and the number of their trainings.
+        rate_runs: trainings that select learning rates; `rates_stopped` of them were stopped early, `rates_failed`
+            failed.
+        rate_epochs, rate_horizon: epochs that these trained, and epochs of the full grid.
+        train_seconds: of the trainings of all seeds, without those that select learning rates.
+        recipe: recipe fields that are the same for all networks.
+        differing: the other recipe fields: field -> network -> value.
+        failures: failed trainings by reason.
     """
 
     machines: tuple[Machine, ...]
@@ -64,7 +70,7 @@ class Provenance:
 
 
 def provenance_of(comparison: Comparison) -> Provenance:
-    """Gather what was run from the records of all networks."""
+    """Collect provenance from the records of all networks."""
     networks = comparison.networks
     runs = [run for network in networks for run in network.runs]
     recipe, differing = _protocol(networks)
@@ -86,17 +92,17 @@ def provenance_of(comparison: Comparison) -> Provenance:
 
 
 def learning_rates(comparison: Comparison) -> tuple[float, ...]:
-    """All learning rates that were tried for any network, ascending."""
+    """All learning rates tried for any network, ascending."""
     records = [network.record for network in comparison.networks if network.record]
     return tuple(sorted({trial.learning_rate for record in records for trial in record.rates}))
 
 
 @dataclass(frozen=True)
 class RateScore:
-    """How a network did at one learning rate: the mean `error` of the trainings that judged it.
+    """A network's mean validation `error` in percent at one learning rate.
 
-    One that failed errs as guessing does; None, with the `reason`, where all failed. `stopped`: whether they were ended
-    before their horizon, after `epochs`.
+    A failed training counts at chance level. If all failed, `error` is None and `reason` says why. `stopped`: whether
+    a training was stopped before its horizon, after `epochs`.
     """
 
     error: float | None
@@ -106,7 +112,7 @@ class RateScore:
 
 
 def rate_score(record: NetworkRecord, rate: float, classes: int) -> RateScore | None:
-    """What is recorded of a network at a learning rate; None where it was not tried."""
+    """A network's score at a learning rate; None if the rate was not tried."""
     trials = [trial for trial in record.rates if trial.learning_rate == rate]
     if not trials:
         return None
@@ -120,14 +126,16 @@ def rate_score(record: NetworkRecord, rate: float, classes: int) -> RateScore | 
 
 
 def _machines(networks: tuple[Network, ...]) -> tuple[Machine, ...]:
-    """Distinct machines, the one with most trainings first; profiles that measured nothing do not count."""
+    """Distinct machines, the one with most trainings first; cost profiles without latencies do not count."""
     seen: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
     trainings: dict[str, int] = {}
     latencies: dict[str, int] = {}
     threads: dict[str, set[int]] = {}
 
     def note(hardware: dict[str, str], versions: dict[str, str], counts: dict[str, int], used: int | None) -> None:
-        versions = {name: version for name, version in versions.items() if name != "commit"}  # no part of a machine
+        versions = {
+            name: version for name, version in versions.items() if name != "commit"
+        }  # the same machine at any commit
         key = canonical_json([hardware, versions])
         seen[key] = (hardware, versions)
         counts[key] = counts.get(key, 0) + 1
@@ -148,12 +156,12 @@ def _machines(networks: tuple[Network, ...]) -> tuple[Machine, ...]:
 
 
 def _protocol(networks: tuple[Network, ...]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """Recipe fields that all trained networks share, and those in which they differ."""
+    """Recipe fields with the same value in all trained networks, and the other fields."""
     recipes = {network.label: to_json(network.record.recipe) for network in networks if network.record}
     common: dict[str, str] = {}
     differing: dict[str, dict[str, str]] = {}
     for field in next(iter(recipes.values()), {}):
-        values = {label: _told(recipe[field], field) for label, recipe in recipes.items()}
+        values = {label: _shown(recipe[field], field) for label, recipe in recipes.items()}
         if len(set(values.values())) == 1:
             common[field] = next(iter(values.values()))
         else:
@@ -162,7 +170,7 @@ def _protocol(networks: tuple[Network, ...]) -> tuple[dict[str, str], dict[str, 
 
 
 def _failures(networks: tuple[Network, ...]) -> tuple[Failure, ...]:
-    """Failures of seeds before those of learning rates, equal ones together, each network named once."""
+    """Failures of seeds, then of learning rates; equal failures are merged and name each network once."""
     whose: dict[tuple[str, str], list[str]] = {}
     for network in networks:
         for run in network.failed_runs:
@@ -175,18 +183,18 @@ def _failures(networks: tuple[Network, ...]) -> tuple[Failure, ...]:
     return tuple(Failure(part, reason, tuple(dict.fromkeys(labels))) for (part, reason), labels in whose.items())
 
 
-_NONE_MEANS = {"train_images": "all", "validation_images": "all", "resolution": "as they are"}
+_NONE_MEANS = {"train_images": "all", "validation_images": "all", "resolution": "the images' own"}
 
 
-def _told(value: Any, field: str = "") -> str:
-    """A recipe's value as text: lists joined, an augmentation as its operation and amounts, None as what it means."""
+def _shown(value: Any, field: str = "") -> str:
+    """A recipe's value as text: lists joined, an augmentation with its amounts, None with the field's default."""
     if value is None:
         return _NONE_MEANS.get(field, "none")
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        amounts = ", ".join(f"{key} {_told(item)}" for key, item in value.items() if key != "op")
+        amounts = ", ".join(f"{key} {_shown(item)}" for key, item in value.items() if key != "op")
         return f"{value['op']} ({amounts})"
     if isinstance(value, list):
-        return ", ".join(map(_told, value)) or "none"
+        return ", ".join(map(_shown, value)) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)

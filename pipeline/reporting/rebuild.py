@@ -1,4 +1,4 @@
-"""`convstudy replay`: MLflow made again from the workspace's run store, its records, and the storage of its studies."""
+"""`convstudy replay`: rebuilds MLflow from the run store, the records and the stored studies of a workspace."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -20,7 +20,7 @@ from pipeline.workspace import Workspace
 
 
 def rebuild_mlflow(workspace: Workspace, tell: Callable[[str], None]) -> dict[str, int]:
-    """Make MLflow equal to the run store; returns how many runs were created, updated, unchanged and so on."""
+    """Make MLflow match the run store; returns how many runs were created, updated, unchanged and so on."""
     groups = [path for kind in ("runs", "experiments") for path in sorted((workspace.results / kind).glob("*.json"))]
     records = [read_record(GroupRecord, path) for path in groups]
     with TemporaryDirectory() as folder:
@@ -35,7 +35,7 @@ def rebuild_mlflow(workspace: Workspace, tell: Callable[[str], None]) -> dict[st
 
 
 def _stored(workspace: Workspace, folder: Path, tell: Callable[[str], None]) -> Iterator[tuple[Path, StudyRecord]]:
-    """The records of the storage's studies, written into `folder`; says so where the storage cannot be read."""
+    """Write the records of stored studies into `folder`, and yield them; reports a storage that cannot be read."""
     try:
         records = list(stored_records(workspace, None))
     except ConvstudyError as error:

@@ -1,8 +1,8 @@
-"""The report as one HTML file and as Markdown: templates filled with what was found of claims, networks and searches.
+"""Renders the report as one HTML file and as Markdown.
 
-The HTML page loads nothing and runs only what it carries: its Content-Security-Policy allows its own two scripts and
-its style sheet by their hashes and no connection at all; Vega evaluates expressions with its interpreter, so no eval is
-needed. Text is escaped by the template engine, in Markdown as well as in HTML; nothing is marked safe that holds data.
+The HTML page is self-contained: its Content-Security-Policy allows only its own two scripts and its style sheet, by
+hash, and no connections. Vega interprets expressions, so the page needs no eval. The template engine escapes all data,
+in Markdown and in HTML.
 """
 
 import base64
@@ -36,7 +36,7 @@ TEMPLATES = Path(__file__).resolve().parents[2] / "reports" / "templates"
 
 @dataclass(frozen=True)
 class Section:
-    """One comparison with all that is shown of it. `anchor` is unique in the report, and a prefix of its figures."""
+    """One comparison with its figures and provenance. `anchor` is unique in the report."""
 
     anchor: str
     comparison: Comparison
@@ -45,33 +45,33 @@ class Section:
 
     @property
     def scatters(self) -> tuple[Figure, ...]:
-        """Error against each cost."""
+        """Plots of error against each cost."""
         return tuple(figure for figure in self.figures if figure.kind == "scatter")
 
     @property
     def curves(self) -> tuple[Figure, ...]:
-        """Small multiples by epoch."""
+        """Learning curves, one panel per network."""
         return tuple(figure for figure in self.figures if figure.kind == "curves")
 
     @property
     def batches(self) -> tuple[str, ...]:
-        """Batch sizes whose latency was measured for some network, ascending."""
+        """Batch sizes with a measured latency, ascending."""
         costs = [network.cost.latency_seconds for network in self.comparison.networks if network.cost]
         return tuple(sorted({batch for cost in costs if cost for batch in cost}, key=int))
 
     @property
     def rates(self) -> tuple[float, ...]:
-        """Learning rates that were tried for some network."""
+        """Learning rates tried for any network."""
         return learning_rates(self.comparison)
 
     def fronts(self, network: Network) -> list[str]:
-        """The costs on whose Pareto front a network lies."""
+        """Costs for which the network is on the Pareto front."""
         return [axis.short for axis in self.comparison.axes if network in self.comparison.front(axis)]
 
 
 @dataclass(frozen=True)
 class StudySection:
-    """One search and all that is shown of it."""
+    """One search with its figures, parameter importances and traits."""
 
     view: StudyView
     figures: tuple[Figure, ...]
@@ -80,14 +80,14 @@ class StudySection:
 
     @property
     def has_course(self) -> bool:
-        """Whether its lowest error is drawn against compute."""
+        """Whether there is a plot of lowest error against compute."""
         return any(figure.identifier.endswith("-course") for figure in self.figures)
 
 
 def study_sections(
     records: Sequence[StudyRecord], finalists: Mapping[str, FinalistsRecord]
 ) -> tuple[StudySection, ...]:
-    """Studies that have a trial, with their finalists by study, and what is worked out of them."""
+    """Sections of the studies that have trials; `finalists` maps a study's name to its finalists."""
     sections = []
     for number, record in enumerate((record for record in records if record.trials), start=1):
         view = StudyView(f"search-{number}", record, finalists.get(record.study))
@@ -96,7 +96,7 @@ def study_sections(
 
 
 def sections_of(comparisons: Sequence[Comparison]) -> tuple[Section, ...]:
-    """Comparisons with their figures and provenance."""
+    """Sections of comparisons."""
     sections = []
     for number, comparison in enumerate(comparisons, start=1):
         anchor = f"comparison-{number}"
@@ -108,7 +108,7 @@ def sections_of(comparisons: Sequence[Comparison]) -> tuple[Section, ...]:
 def render_html(
     sections: Sequence[Section], studies: Sequence[StudySection] = (), claims: ClaimsView | None = None
 ) -> str:
-    """The report as one self-contained page; verdicts on claims come first, if there are any."""
+    """The report as one self-contained HTML page. Verdicts on claims come first, if there are any."""
     library, style, script = _library(), _source("report.css"), _source("report.js")
     policy = "; ".join(
         (
@@ -137,18 +137,18 @@ def render_html(
 def render_markdown(
     sections: Sequence[Section], studies: Sequence[StudySection] = (), claims: ClaimsView | None = None
 ) -> str:
-    """The report as Markdown, its figures beside it under `figures/`."""
+    """The report as Markdown that links to PNG files in `figures/`."""
     return _environment(html=False).get_template("REPORT.md.j2").render(**_names(sections, studies, claims))
 
 
 def figures_in(sections: Sequence[Section], studies: Sequence[StudySection], claims: ClaimsView | None) -> list[Figure]:
-    """All figures of a report, in the order in which a reader meets them."""
+    """All figures of a report, in page order."""
     parts: list[Section | StudySection | ClaimsView] = [*sections, *studies]
     return [figure for part in ([claims, *parts] if claims else parts) for figure in part.figures]
 
 
 def _charts(figures: Sequence[Figure]) -> Markup:
-    """Everything the page's script draws, as JSON that cannot end its script element."""
+    """The data of all charts as JSON, escaped so that it cannot close its script element."""
     charts = {
         "themes": {"light": theme("light"), "dark": theme("dark")},
         "figures": [
@@ -160,7 +160,7 @@ def _charts(figures: Sequence[Figure]) -> Markup:
 
 
 def _described(figure: Figure) -> Sequence[dict[str, Any]]:
-    """Specifications that tell in words what they draw: a panel its own part, if it has words, else all of it."""
+    """The figure's specifications; those without a description of their own get the figure's."""
     return [{"description": figure.description, **specification} for specification in figure.specifications]
 
 
@@ -174,10 +174,10 @@ def _names(sections: Sequence[Section], studies: Sequence[StudySection], claims:
 
 
 def _environment(html: bool) -> Environment:
-    """Templates with every value escaped for the format, undefined names refused, and the project's number formats."""
+    """The template environment: escapes every value, refuses undefined names, and has the number formats as filters."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=html,  # noqa: S701 (Markdown has its own escaping in `finalize`)
+        autoescape=html,  # noqa: S701 (`finalize` escapes Markdown)
         finalize=None if html else formatting.markdown,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -211,10 +211,10 @@ def _environment(html: bool) -> Environment:
 
 @functools.cache
 def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed with its expression interpreter, in one script; the same in every report."""
+    """One script with Vega, Vega-Lite, Vega-Embed and the expression interpreter; the same in every report."""
     library: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     assert "</script" not in library
-    assert "\r" not in library, "a parser would normalise line ends, and the hash would no longer fit"
+    assert "\r" not in library, "an HTML parser normalises line ends, which changes the hash"
     return library
 
 
@@ -223,5 +223,5 @@ def _source(name: str) -> str:
 
 
 def _hash(source: str) -> str:
-    """The source expression by which a Content-Security-Policy allows exactly this inline text."""
+    """The Content-Security-Policy source expression that allows this inline text."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"

@@ -1,9 +1,9 @@
-"""The report of a results folder: everything it consists of, from the records that lie there.
+"""Writes the report of a results folder from its records.
 
 Read:    runs/<group>.json (GroupRecord), profiles/*.json (lists of CostProfile),
          studies/*.json (as `convstudy search --json`), finalists/*.json (FinalistsRecord);
-         claims.json (list of ClaimVerdict), experiments/*.json (GroupRecord), timings/*.json (TimingRecord),
-         simulation.json (Simulation), where there are such
+         optional: claims.json (list of ClaimVerdict), experiments/*.json (GroupRecord), timings/*.json (TimingRecord),
+         simulation.json (Simulation)
 Written: figures/*.png, networks.csv, curves.csv, metrics.json, REPORT.md, report.html
 """
 
@@ -34,44 +34,43 @@ from pipeline.schema import read_optional, read_record, to_json
 from pipeline.workspace import Workspace, current_workspace
 
 FEATURED = "quick"
-"""The published results that the README shows."""
+"""Name of the published results shown in the README."""
 
 
 def write_report(
     results: Path,
     workspace: Workspace | None = None,
-    beside: Path | None = None,
+    further: Path | None = None,
     into: Path | None = None,
     searched: Callable[[], Iterable[StudyRecord]] = tuple,
 ) -> Path:
-    """Write everything the report consists of, and return the path of its page.
+    """Write all files of the report, and return the path of its HTML page.
 
-    Everything is worked out before anything is written, so that a failure leaves the last report as it was.
+    Everything is computed before anything is written, so a failure leaves the last report unchanged.
 
     Args:
         results: the folder of records.
-        workspace: whose claims.yaml and published records are read; by default the one in force.
-        beside: a further folder of records, whose networks, searches and finalists are shown, too.
-        into: where the report is written; by default into `results`.
-        searched: gives the searches to show if `results` has no studies/.
+        workspace: the workspace with claims.yaml and published records; default: the current one.
+        further: a second folder of records; its networks, searches and finalists are shown, too.
+        into: where to write the report; default: `results`.
+        searched: returns the searches to show if `results` has no studies/.
 
     Raises:
-        UsageError: there is no group record, cost profile, verdict or search, or verdicts are not those that the claims
-            of `workspace` and the records beside them give.
-        StorageError: a record does not fit its schema, or the folder cannot be written.
+        UsageError: there is nothing to report, or claims.json does not match the workspace's claims and the records.
+        StorageError: a record does not match its schema, or the folder cannot be written.
     """
     into = into or results
     if not is_writable(into):
         raise StorageError(f"cannot write the report into {into}: the folder is read-only; name another with --into")
-    folders = [results] if beside is None else [results, beside]
+    folders = [results] if further is None else [results, further]
     workspace = workspace or current_workspace()
     groups, profiles = _networks(folders)
     records, finalists = _searches(folders)
     studies = study_sections(records if (results / "studies").exists() else [*records, *searched()], finalists)
     if not groups and not profiles and not studies and not (results / "claims.json").exists():
         raise UsageError(
-            f"nothing to report: {results} has no runs/*.json and no profiles/*.json, and no search has a trial: "
-            "`dvc repro` or `convstudy search` makes them"
+            f"nothing to report: {results} has no runs/*.json and no profiles/*.json, and no search has a trial; "
+            "run `dvc repro` or `convstudy search` first"
         )
     comparisons = compare(groups, profiles)
     sections = sections_of(comparisons)
@@ -99,7 +98,7 @@ def _found(folders: Sequence[Path], kind: str) -> list[Path]:
 
 
 def read_published(folder: Path) -> Comparison:
-    """The one comparison of a published study."""
+    """The comparison of a published study, which has exactly one."""
     (comparison,) = compare(*_networks([folder]))
     return comparison
 
@@ -111,14 +110,14 @@ def _networks(folders: Sequence[Path]) -> tuple[list[GroupRecord], list[CostProf
 
 
 def _searches(folders: Sequence[Path]) -> tuple[list[StudyRecord], dict[str, FinalistsRecord]]:
-    """Records of studies, and of finalists by study; entries that searched nothing have none."""
+    """Records of studies, and records of finalists by study; empty files are skipped."""
     studies = [read_optional(StudyRecord, path) for path in _found(folders, "studies")]
     finalists = [read_optional(FinalistsRecord, path) for path in _found(folders, "finalists")]
     return [record for record in studies if record], {record.study: record for record in finalists if record}
 
 
 def _agree(one: Any, other: Any) -> bool:
-    """Whether two JSON values are equal but for rounding, which differs between processors."""
+    """Whether two JSON values are equal up to rounding, which differs between processors."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_agree(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
@@ -129,17 +128,17 @@ def _agree(one: Any, other: Any) -> bool:
 
 
 def _claims(results: Path, workspace: Workspace, comparisons: Sequence[Comparison]) -> ClaimsView | None:
-    """Verdicts with their evidence; None where nothing was judged."""
+    """Verdicts with their evidence; None if there is no claims.json."""
     judged = results / "claims.json"
     if not judged.exists():
         return None
     source, own = catalogues_of(workspace)
-    if results != workspace.results:  # what is published, or was brought here, holds no claims of the user's own
+    if results != workspace.results:  # only the workspace's own results hold the user's claims
         own = replace(own, claims={})
     evidence, table = judged_evidence(workspace, results, own), published_table(workspace)
     verdicts = read_record(list[ClaimVerdict], judged)
     if not _agree(to_json(judge_all(source, own, evidence)), to_json(verdicts)):
-        raise UsageError(f"{judged} is not by the claims and records that lie there now: judge again (dvc repro judge)")
+        raise UsageError(f"{judged} does not match the current claims and records; judge again: dvc repro judge")
     simulations = [results / "simulation.json", workspace.published / "claims" / "simulation.json"]
     return claims_view(
         replace(own, claims={**source.claims, **own.claims}),

@@ -1,4 +1,4 @@
-"""The report's numbers for other programs: flat metrics, and two CSV tables with exact values."""
+"""The report's exact numbers for other programs: metrics for DVC, and two CSV tables."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ CURVE_COLUMNS = (
 
 
 def metrics(comparisons: Sequence[Comparison]) -> dict[str, dict[str, float]]:
-    """For each network its numbers, flat, for `dvc metrics`; what is not known is left out."""
+    """Network -> number -> value, for `dvc metrics`; unknown values are left out."""
     return {
         network.label: {key: value for key, value in _numbers(network).items() if value is not None}
         for comparison in comparisons
@@ -33,7 +33,7 @@ def metrics(comparisons: Sequence[Comparison]) -> dict[str, dict[str, float]]:
 
 
 def networks_csv(comparisons: Sequence[Comparison]) -> str:
-    """One row a network, in the report's order."""
+    """A CSV table with one row per network, in the report's order."""
     rows = []
     for comparison in comparisons:
         for network in comparison.networks:
@@ -50,7 +50,7 @@ def networks_csv(comparisons: Sequence[Comparison]) -> str:
 
 
 def curves_csv(comparisons: Sequence[Comparison]) -> str:
-    """One row a network, seed and epoch, for `dvc plots`; of failed seeds what they reached."""
+    """A CSV table with one row per network, seed and epoch, for `dvc plots`; includes epochs of failed seeds."""
     return _csv(CURVE_COLUMNS, [row for comparison in comparisons for row in _curves(comparison)])
 
 
@@ -80,7 +80,7 @@ def _numbers(network: Network) -> dict[str, float | None]:
 
 
 def _ends(network: Network) -> dict[str, float | None]:
-    """The ends of the intervals, which `dvc metrics` has no use for."""
+    """The ends of the intervals; `dvc metrics` does not need them."""
     ends: dict[str, float | None] = {}
     for key in ("test_error_percent", "validation_error_percent", "train_seconds"):
         interval = getattr(network.record, key).interval if network.record and getattr(network.record, key) else None

@@ -1,4 +1,4 @@
-// Draws the charts in the reader's colour scheme, and sorts tables by a press on a heading.
+// Draws the charts in the reader's colour scheme, and sorts a table when a heading is pressed.
 const charts = JSON.parse(document.getElementById("charts").textContent);
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 let drawn = [];
@@ -8,7 +8,7 @@ async function draw() {
   const options = {
     mode: "vega-lite",
     renderer: "svg",
-    ast: true, // expressions are interpreted: no eval under the page's policy
+    ast: true, // interprets expressions: the page's policy forbids eval
     actions: false,
     defaultStyle: false,
     tooltip: { disableDefaultStyle: true },
@@ -44,7 +44,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       heading.setAttribute("aria-sort", up ? "ascending" : "descending");
       const keyed = [...table.tBodies[0].rows].map((row) => [sortKey(row, column), row]);
       const known = keyed.filter(([key]) => key !== undefined).sort(([one], [other]) => compare(one, other));
-      const unknown = keyed.filter(([key]) => key === undefined); // stays at the end, whichever the direction
+      const unknown = keyed.filter(([key]) => key === undefined); // always at the end
       table.tBodies[0].append(...[...(up ? known : known.reverse()), ...unknown].map(([, row]) => row));
     });
   });

@@ -49,7 +49,7 @@ def test_only_whole_evidence_of_the_full_profile_is_published_and_judged_by(
     json_of(claimed, "experiment", "lenets", "--profile", "full", "--seeds", "2", "--quiet")
     part_of_it = {claim.id: claim for claim in publish_claims(claimed)}
     assert (folder / "unfinished" / "lenets.json").exists() and part_of_it["B2"].parts[0].n is None
-    assert "not judged by yet: the record of lenets.plain lacks seed 3" in capsys.readouterr().out
+    assert "not used for verdicts yet: the record of lenets.plain lacks seed 3" in capsys.readouterr().out
     assert "left out: the record of lenets.plain lacks seed 3" in called(claimed, "claims")
     json_of(claimed, "experiment", "lenets", "--profile", "full", "--quiet")
     whole = {claim.id: claim for claim in publish_claims(claimed)}

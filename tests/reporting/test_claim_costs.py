@@ -57,7 +57,7 @@ def test_hours_on_a_card_are_no_core_hours() -> None:
     assert view.costs.card_hours == on_card.card_hours == pytest.approx(10 * (1800 + 180) / 3600)
     assert view.costs.core_hours == on_cpu.core_hours > 0
     for text in (words(render_html((), (), view)), render_markdown((), (), view)):
-        assert "hours of trainings that shared a GPU" in text and "ours on a GPU" in text
+        assert "hours on a shared GPU" in text and "ours on a GPU" in text
 
 
 def test_the_population_is_part_of_what_it_cost() -> None:
@@ -67,4 +67,7 @@ def test_the_population_is_part_of_what_it_cost() -> None:
     cost = view.costs.population
     assert cost is not None and (cost.networks, cost.trainings, cost.in_full) == (253, 313, len(full.networks))
     for text in (words(render_html((), (), view)), render_markdown((), (), view)):
-        assert "313 trainings of 253 networks" in text and f"{cost.in_full} of them were trained in full" in text
+        assert (
+            "313 trainings of 253 networks" in text
+            and f"{cost.in_full} of these networks were also trained in full" in text
+        )

@@ -173,10 +173,10 @@ def unfinished() -> GroupRecord:
     ("groups", "profiles", "told"),
     [
         ((unfinished(),), (), "given-rate has the lowest test error"),
-        ((group((network("dead", failed=3),)),), (), "No network learnt anything yet"),
-        ((group((network("idle", error=90),)),), (), "No network learnt anything yet"),
-        ((group(()),), (profile(),), "No network learnt anything yet"),
-        ((), (profile(), profile("other", latency=None)), "2 networks priced, none trained"),
+        ((group((network("dead", failed=3),)),), (), "No network learned anything yet"),
+        ((group((network("idle", error=90),)),), (), "No network learned anything yet"),
+        ((group(()),), (profile(),), "No network learned anything yet"),
+        ((), (profile(), profile("other", latency=None)), "2 networks with cost profiles, none trained"),
         ((group((network("one", seeds=1, epochs=1),)),), (), "its lead proves nothing yet"),
         ((group((network("one", tested=False),)),), (profile("one"),), "one has the lowest validation error: 6.90 %"),
     ],
@@ -193,7 +193,7 @@ def test_data_sets_are_reported_apart() -> None:
     html = html_of((group((network("a"),)), other))
     identifiers = re.findall(r' id="([^"]+)"', html)
     assert len(identifiers) == len(set(identifiers))
-    assert "a errs least on fashion-mnist; b errs least on other-data" in words_of(html)
+    assert "a has the lowest error on fashion-mnist; b has the lowest error on other-data" in words_of(html)
     assert "comparison-2-error-against-macs-0" in identifiers
 
 
@@ -201,11 +201,11 @@ def test_markdown_states_the_same_findings(study: tuple[Section, ...]) -> None:
     text = render_markdown(study)
     assert text.startswith("# resnet-small has the lowest test error: 7.18 %\n")
     assert (
-        "![Test error against MACs, those on the front first: resnet-small 7.18 ± 0.36 % (n = 3), on the front; "
+        "![Test error against MACs, networks on the front first: resnet-small 7.18 ± 0.36 % (n = 3), on the front; "
         in text
     )
     assert "](figures/error-against-macs.png)" in text
-    assert "| resnet-small | 7.18 ± 0.36 (n = 3) | 6.90 ± 0.35 (n = 3) | 273k | 31.0M |" in text
+    assert "| resnet-small | 7.18 | 6.82 to 7.54 | 6.90 | 6.55 to 7.25 | 3 | 273k | 31.0M |" in text
     assert "\n\n\n\n" not in text
 
 

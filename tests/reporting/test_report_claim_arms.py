@@ -35,7 +35,7 @@ def test_arms_of_different_cost_have_a_pareto_front() -> None:
         unit="points",
     )
     (compared,) = compared_by([contrast], Catalogue({"kernels": experiment}), ClaimRecords({"kernels": record}))
-    assert compared.held["Pareto front"] == "of MACs and mean error: small; large"
+    assert compared.held["Pareto front"] == "MACs and mean error: small; large"
 
 
 def test_how_rates_were_chosen_is_told_by_grids_and_seeds() -> None:
@@ -43,16 +43,16 @@ def test_how_rates_were_chosen_is_told_by_grids_and_seeds() -> None:
     one, other = evidence().experiments["kernels"].networks
     (same,) = compared_by(contrast, catalogue(), evidence())
     assert same.held["Learning rate"] == (
-        "chosen for each arm among 0.03, 0.1 and 0.3, by validation error after at most 2 epochs"
+        "selected for each arm from 0.03, 0.1 and 0.3; lowest validation error after at most 2 epochs"
     )
     further = replace(one.rates[0], learning_rate=0.01)
     found = replace(evidence(), experiments={"kernels": group((one, replace(other, rates=(further,))), "kernels")})
     (own,) = compared_by(contrast, catalogue(), found)
-    assert own.held["Learning rate"].startswith("chosen for each arm among 1 to 3 rates of its own, of 0.01, 0.03, 0.1")
+    assert own.held["Learning rate"].startswith("selected for each arm from 1 to 3 of the rates 0.01, 0.03, 0.1")
     twice = (*one.rates, *(replace(trial, seed=10_001) for trial in one.rates))
     found = replace(evidence(), experiments={"kernels": group((replace(one, rates=twice), other), "kernels")})
     (several,) = compared_by(contrast, catalogue(), found)
-    assert several.held["Learning rate"].endswith("by mean validation error of 2 seeds after at most 2 epochs")
+    assert several.held["Learning rate"].endswith("lowest mean validation error of 2 seeds after at most 2 epochs")
 
 
 def test_arms_are_told_apart_by_what_they_differ_in() -> None:
@@ -61,4 +61,4 @@ def test_arms_are_told_apart_by_what_they_differ_in() -> None:
     found = replace(evidence(), experiments={"kernels": group((one, wide), "kernels")})
     (compared,) = compared_by(catalogue().claims["V5"].parts, catalogue(), found)
     assert [arm.network for arm in compared.arms] == ["vgg depths [2, 2], kernel 3", "vgg depths [1, 1], kernel 5"]
-    assert compared.held["In all arms"] == "vgg"
+    assert compared.held["Network of all arms"] == "vgg"

@@ -29,18 +29,18 @@ FOUND = PartVerdict(
     [
         ({}, "holds", (-2.5, -1.5), None, "An effect nearer to 0: the interval ends 1.50 points from it."),
         ({}, "contradicted", (0.1, 1.5), None, "0.10 points from it. It reaches into the margin"),
-        ({}, "not testable here", None, None, "Evidence, which takes a GPU: convstudy experiment e --profile gpu."),
+        ({}, "not testable here", None, None, "Evidence from a GPU: convstudy experiment e --profile gpu."),
         ({}, "equivalent", (-0.2, 0.3), None, "the interval ends 0.20 points inside the margin."),
-        ({}, "equivalent", (-0.2, 0.55), None, "More spread: by the one-sided tests"),
+        ({}, "equivalent", (-0.2, 0.55), None, "More spread: the one-sided tests place it inside the margin"),
         ({}, "undecided", (-1.0, 0.3), 23, "23 seeds would find an effect of 0.5 points with a probability of 80 %."),
         ({}, "undecided", (-1.0, 0.3), 4, "5 seeds are enough to find an effect of 0.5 points"),
-        ({}, "undecided", (-1.0, 0.3), None, "no number of seeds within reach is enough"),
-        ({}, "undecided", None, None, "of which there is none yet: convstudy experiment e."),
+        ({}, "undecided", (-1.0, 0.3), None, "no feasible number of seeds is enough"),
+        ({}, "undecided", None, None, "Evidence; there is none yet: convstudy experiment e."),
         ({"expect": "not higher"}, "holds", (-9.0, 0.1), None, "ends 0.40 points inside the margin."),
         ({"expect": "equal"}, "holds", (-0.1, 0.1), None, "ends 0.40 points inside the margin."),
         ({"expect": "not higher"}, "contradicted", (0.58, 0.97), None, "ends 0.08 points beyond the margin."),
         ({"expect": "equal"}, "contradicted", (-1.5, -0.7), None, "ends 0.20 points beyond the margin."),
-        ({"expect": "equal"}, "contradicted", (-1.5, -0.4), None, "the interval reaches into it."),
+        ({"expect": "equal"}, "contradicted", (-1.5, -0.4), None, "although the interval reaches into it."),
         ({"scale": "ratio", "smallest": 2.0}, "holds", (0.1, 0.25), None, "ends a factor of 4.00 from it."),
     ],
 )
@@ -69,4 +69,4 @@ def test_calculated_figures_are_told_by_the_first_that_is_wrong() -> None:
     part = AnalyticPart("analytic", "m", "c", {"a": Relation(equals=1), "b": Relation(above=2)})
     figures = (FigureVerdict("a", 1, "1", True), FigureVerdict("b", 1.5, "above 2", False))
     view = PartView(part, PartVerdict("analytic", "m", "holds in part", 1, "", None, None, "", figures), None)
-    assert view.figure_told == figures[1] and view.figures_as_said == "1 of 2 figures as said"
+    assert view.main_figure == figures[1] and view.figures_confirmed == "1 of 2 figures confirmed"

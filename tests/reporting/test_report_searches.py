@@ -61,7 +61,7 @@ def test_the_words_say_what_the_record_says(record: StudyRecord) -> None:
     for text in (render_html(NETWORKS, sections), render_markdown(NETWORKS, sections)):
         told = " ".join(text.split())
         assert "40 networks" in told and "13 complete" in told and "26 stopped" in told and "1 failed" in told
-        assert "-1.20 points" in told and "resnet-small" in told and "undecided" in told and "A reason." in told
+        assert "-1.20" in told and "resnet-small" in told and "undecided" in told and "A reason." in told
     assert "<strong>better</strong>" in render_html(NETWORKS, sections)
 
 
@@ -153,7 +153,7 @@ def test_errors_that_are_all_alike_and_spaces_that_have_changed_break_no_report(
 
 def test_charts_of_a_search_say_in_words_what_they_show(record: StudyRecord) -> None:
     front, course, *_ = study_figures(StudyView("search-1", record, finalists_record(record)))
-    assert front.description.startswith(f"{front.title}. trial ")
+    assert front.description.startswith(f"{front.title}. Trial ")
     assert ", on the front: " in front.description
     assert "; resnet-small, a reference: 14.00 % (n = 4) at 2.637M; random search, trial" in front.description
     assert "random search: from 30.00 % to 14.00 % after 90.0k images" in course.description
@@ -167,7 +167,7 @@ def test_networks_that_diverged_stay_in_the_distribution_of_errors(record: Study
     trials[4] |= {"rungs": [], "state": "failed", "reason": "worker hung"}
     figure = edf_figure(StudyView("search-1", edited(record, trials=trials)))
     assert figure is not None  # one more diverged in the record itself
-    assert figure.title.endswith(" of 39 networks drawn at random within the limits, 5 of which diverged")
+    assert figure.title.endswith(" of 39 networks drawn at random within the limits; 5 diverged")
     assert max(row["y"] for row in figure.rows) == pytest.approx(34 / 39)
 
 

@@ -101,7 +101,7 @@ def test_a_comparison_goes_on_after_an_interrupt_and_is_never_overwritten_by_ano
         assert course == simulate(Arm("random", True), Surrogate(table), seed, ("error", "macs"))
 
     before = file.read_bytes()
-    with pytest.raises(UsageError, match=r"holds a comparison .* \(2 repeats\): move it away"):
+    with pytest.raises(UsageError, match=r"holds a comparison .* 2 repeats; move the file away"):
         compare_into(file, table_file, ["random"], 1, 1, lambda line: None)
     write_json(table_file, to_json(replace(table, networks=table.networks[1:])))
     with pytest.raises(UsageError, match="on another table"):
@@ -202,7 +202,7 @@ def test_the_table_and_the_findings_name_every_arm() -> None:
     assert all(f"| {name} |" in tabulate(found) for name in found.courses[TWO])
     told = findings(found)
     assert told[0].startswith("auto is tpe for error and MACs with halving; tpe")
-    assert any("halving takes" in line for line in told)
+    assert any("halving needs" in line for line in told)
 
 
 def test_rank_correlations_are_of_networks_trained_both_ways(table: PopulationTable) -> None:

@@ -1,1 +1,1 @@
-"""The report's charts: one Altair specification each, for HTML, PNG and MLflow."""
+"""The report's charts. Each has one Altair specification for HTML, PNG and MLflow."""

@@ -1,8 +1,8 @@
-"""What all charts share: how they look, light and dark, and how a specification becomes a PNG.
+"""Shared parts of all charts: the light and dark theme, and conversion to PNG.
 
 The nine colours of each mode differ by at least 20 CIELAB units under normal, protan, deutan and tritan vision
-(simulated after Machado et al. 2009), and from the background by a contrast of at least 3; a test recomputes this.
-Shape repeats what colour says.
+(simulated after Machado et al. 2009). Their contrast with the background is at least 3. A test recomputes both. Shapes
+carry the same information as colours.
 """
 
 import json
@@ -16,7 +16,7 @@ import vl_convert
 from pipeline.reporting.charts.layout import AxisScale
 
 FAMILY_ORDER = ("lenet", "alexnet", "vgg", "nin", "googlenet", "resnet", "resnext", "densenet", "regnet")
-"""By year of publication; a family keeps its colour whatever else is drawn. Others follow, in order of name."""
+"""Ordered by year of publication. A family has the same colour in all charts. Other families follow, sorted by name."""
 
 PALETTES = {
     "light": ("#4e3c9f", "#b11a47", "#074700", "#939956", "#1897ff", "#692756", "#ad7202", "#25836f", "#bc7ec7"),
@@ -36,19 +36,19 @@ _PNG_FONT = "Arial, Helvetica, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: a single chart, or small multiples, on one data set.
+    """One figure: a single chart, or one panel per network, on one data set.
 
-    A specification carries no colours of its own (`theme` has them) and no data (the page holds each data set once, a
-    PNG gets it inserted).
+    Specifications contain no colours (see `theme`) and no data: the page holds each data set once; `png` inserts it.
 
     Attributes:
-        kind: "scatter", one chart; "dots", one as low as its arms need; or "curves", a panel a network.
-        identifier: fixed by what is drawn; names the PNG and the elements of the page.
-        title: what is drawn, in a few words.
-        specifications: Vega-Lite, one a panel; their data set is named "rows".
+        kind: "scatter": one chart; "dots": one chart, its height set by the number of arms; "curves": one panel per
+            network.
+        identifier: names the PNG and the elements of the page; the same in every report.
+        title: a short title.
+        specifications: Vega-Lite, one per panel; their data set is named "rows".
         rows: that data set.
-        omitted: what is not drawn here, each with the reason.
-        description: what is to be seen, in words, for those who do not see it; a panel may have words of its own.
+        omitted: what is not drawn, each with the reason.
+        description: text for readers who do not see the chart; a panel may have its own.
     """
 
     kind: Literal["scatter", "dots", "curves"]
@@ -60,7 +60,7 @@ class Figure:
     omitted: tuple[str, ...] = ()
 
     def png(self) -> bytes:
-        """The figure on white; small multiples three abreast. No browser and no network is used."""
+        """The figure as a PNG on white, panels in three columns. Needs no browser and no network."""
         first = self.specifications[0]
         whole: dict[str, Any]
         if self.kind != "curves":
@@ -79,12 +79,12 @@ _TOP_LEVEL = ("$schema", "autosize", "config", "datasets")
 
 
 def family_domain(families: Iterable[str]) -> list[str]:
-    """The domain of the colour scale: the known families, then those of `families` that are not among them."""
+    """The domain of the colour scale: the known families, then the others among `families`."""
     return [*FAMILY_ORDER, *sorted(set(families) - set(FAMILY_ORDER))]
 
 
 def theme(mode: Literal["light", "dark"], font: str = _PAGE_FONT) -> dict[str, Any]:
-    """The Vega-Lite `config` of a mode; charts name styles ("label", "front", …) and leave their colours to it."""
+    """The Vega-Lite `config` of a mode. It sets the colours of the styles that charts name ("label", "front", …)."""
     text = {"labelColor": _MUTED[mode], "titleColor": _MUTED[mode], "labelFontSize": 11, "titleFontSize": 11}
     lines = {"domain": False, "ticks": False, "grid": True, "gridColor": _HAIRLINE[mode], "labelPadding": 6}
     heading = {"anchor": "start", "frame": "group", "fontSize": 12.5, "fontWeight": 600, "offset": 16}
@@ -109,21 +109,21 @@ def theme(mode: Literal["light", "dark"], font: str = _PAGE_FONT) -> dict[str, A
 
 
 def specification(chart: alt.LayerChart | alt.FacetChart, height: int) -> dict[str, Any]:
-    """The chart as Vega-Lite that fills its container; its look is left to the theme."""
+    """The chart as a Vega-Lite specification that fills its container, without a theme."""
     sized = chart.properties(
         width="container", height=height, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
     )
-    written: dict[str, Any] = sized.to_dict(validate=False)  # a test validates; here it would take most of the time
+    written: dict[str, Any] = sized.to_dict(validate=False)  # slow; a test validates instead
     written.pop("config", None)
     return written
 
 
 def vega_scale(scale: AxisScale) -> alt.Scale:
-    """A scale worked out here, as Vega-Lite has it."""
+    """The scale for Vega-Lite."""
     return alt.Scale(type=scale.kind, domain=list(scale.domain), nice=False)
 
 
 def vega_axis(scale: AxisScale, number_format: str | None = None) -> alt.Axis:
-    """An axis with plain numbers, unless told otherwise (d3's "g" would write 80 as 8e+1 on a linear axis)."""
+    """An axis with plain numbers by default (d3's "g" format writes 80 as 8e+1 on a linear axis)."""
     plain = "~g" if scale.kind == "log" else "~f"
     return alt.Axis(values=list(scale.ticks), format=number_format or plain, labelOverlap="greedy")

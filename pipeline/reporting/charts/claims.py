@@ -1,6 +1,6 @@
-"""The charts of claims about arms: every seed, or round of a timing, is visible, with the mean and its interval.
+"""Charts of claims about arms: one point per seed, or round of a timing, and the mean with its interval.
 
-A chart is drawn once for each thing that is measured of an experiment's arms, whichever claims rest on it.
+Claims that use the same measure of an experiment share one chart.
 """
 
 import math
@@ -28,24 +28,24 @@ _TITLES: dict[MeasureName, str] = {
     "test error": "test error (%)",
     "training loss": "training loss (nats)",
     "validation loss": "validation loss (nats)",
-    "loss gap": "validation less training loss (nats)",
-    "widest loss gap": "widest validation less training loss of any epoch (nats)",
+    "loss gap": "validation loss minus training loss (nats)",
+    "widest loss gap": "largest validation loss minus training loss of any epoch (nats)",
     "epochs to loss": "epochs to a training loss of {target:g}",
     "validation loss at training loss": "validation loss at a training loss of {target:g} (nats)",
     "gradient norm": "gradient norm in the first epoch",
     "trains": "1: better than guessing, 0: not",
-    "seconds an image": "seconds an image",
+    "seconds an image": "seconds per image",
     "learning rate": "learning rate",
 }
 _PERCENT = (_TITLES["validation error"], _TITLES["test error"])
 assert set(_TITLES) | {"probe"} == set(get_args(MeasureName))
 
 Values = Mapping[str, Mapping[int, float]]
-"""Arm -> seed (or round) -> what was measured."""
+"""Arm -> seed (or round) -> measured value."""
 
 
 def key_of(part: Part) -> str | None:
-    """Names the chart in which a part is to be seen; None for one that was calculated."""
+    """The key of the chart that shows a part; None for a calculated part."""
     match part:
         case AnalyticPart():
             return None
@@ -60,7 +60,7 @@ def key_of(part: Part) -> str | None:
 
 
 def figures_of_claims(catalogue: Catalogue, evidence: ClaimRecords) -> dict[str, Figure]:
-    """Charts by their keys, in the order in which claims ask for them; none where there is nothing to draw."""
+    """Key -> chart, in the order of the claims; charts without data are left out."""
     wanted: dict[str, list[Part]] = {}
     for claim in catalogue.claims.values():
         for part in claim.parts:
@@ -92,7 +92,7 @@ def _figure(key: str, parts: Sequence[Part], catalogue: Catalogue, evidence: Cla
 def experiment_figure(
     key: str, parts: Sequence[EmpiricalPart], experiment: Experiment, record: GroupRecord
 ) -> Figure | None:
-    """One measure of an experiment's arms, a point a seed; of groups of arms where the parts compare such."""
+    """One measure of an experiment's arms, one point per seed; of groups of arms if the parts compare groups."""
     part, arms = parts[0], arms_of(record)
     compared = list(dict.fromkeys(term for item in parts for term in item.contrast))
     terms = compared if any(term in experiment.groups for term in compared) else list(arms)
@@ -118,13 +118,13 @@ def experiment_figure(
 
 
 def timing_figure(key: str, part: TimedPart, record: TimingRecord) -> Figure | None:
-    """Milliseconds or MiB of a batch, a point a round."""
+    """Milliseconds or MiB per batch, one point per round."""
     unit, scale = ("MiB", 2**-20) if part.of == "peak memory" else ("ms", 1000.0)
     values = {
         name: {index: scale * value for index, value in enumerate(timed_values(part.of, arm), start=1)}
         for name, arm in record.arms.items()
     }
-    return _dots(key, f"{part.of} ({unit} a batch of {record.batch_size})", values, "round", True, ())
+    return _dots(key, f"{part.of} ({unit} per batch of {record.batch_size})", values, "round", True, ())
 
 
 def _axis_title(part: EmpiricalPart) -> str:
@@ -138,12 +138,12 @@ def _axis_title(part: EmpiricalPart) -> str:
 def _dots(
     key: str, title: str, values: Values, repeat: str, log: bool, omitted: tuple[str, ...], in_percent: bool = False
 ) -> Figure | None:
-    """A line of points for each arm, those of one seed joined, and below them their mean with its interval.
+    """One row of points per arm, lines between points of the same seed, and below each row the mean with its interval.
 
-    Intervals of errors `in_percent` are cut to 0 to 100.
+    Intervals of errors `in_percent` are cut at 0 and 100.
     """
     rows: list[dict[str, Any]] = []
-    told = []
+    described = []
     for index, (arm, by_repeat) in enumerate(values.items()):
         for number_, value in by_repeat.items():
             about = f"{number(value)}, {repeat} {number_}"
@@ -156,7 +156,7 @@ def _dots(
         rows.append(
             {"kind": "mean", "arm": arm, "place": index, "x": mean.mean, "low": low, "high": high, "told": about}
         )
-        told.append(f"{arm} {about}")
+        described.append(f"{arm} {about}")
     if not rows:
         return None
     seen = [row["x"] for row in rows]
@@ -186,14 +186,14 @@ def _dots(
         specifications=(specification(alt.layer(*layers), _ROW_PX * len(arms)),),
         rows=tuple(rows),
         omitted=omitted,
-        description=f"{title}, mean with 95 % interval: {'; '.join(told)}",
+        description=f"{title}, mean with 95 % interval: {'; '.join(described)}",
     )
 
 
 def _ends_near(seen: Sequence[float], rows: Sequence[dict[str, Any]]) -> list[float]:
-    """Ends of intervals that do not lie far beyond all values; the others are cut off at the edge of the chart.
+    """Ends of intervals near the values. Other ends are cut at the edge of the chart.
 
-    Two seeds can give an interval many times as wide as all that was measured.
+    Two seeds can give an interval many times wider than the range of all values.
     """
     low, high = min(seen), max(seen)
     room = (high - low) / 2

@@ -1,4 +1,4 @@
-"""A contact sheet: what a recipe's augmentations do to real training images."""
+"""A contact sheet: training images before and after a recipe's augmentations."""
 
 from pathlib import Path
 
@@ -18,9 +18,9 @@ GAP = 4
 
 
 def write_contact_sheet(data_folder: Path, recipe: Recipe, seed: int, output: Path) -> None:
-    """Write a PNG of ROWS images, each first as it is and then in DRAWS draws of the recipe.
+    """Write a PNG with ROWS images: each row shows the original, then DRAWS random augmentations of it.
 
-    Raises UsageError where the recipe has no augmentations.
+    Raises UsageError if the recipe has no augmentations.
     """
     if not recipe.augmentations:
         raise UsageError("the recipe has no augmentations to show")

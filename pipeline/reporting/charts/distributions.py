@@ -1,4 +1,4 @@
-"""The charts of claims about populations: distributions of errors, and two ways to train the same networks."""
+"""Charts of claims about populations: distributions of errors, and errors of the same networks trained in two ways."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _DISTRIBUTION_PX, _SCATTER_PX = 240, 280
 
 @dataclass(frozen=True)
 class _Population:
-    """`errors` in percent, ascending, of the networks whose training did not fail."""
+    """`errors`: in percent, ascending, without failed trainings."""
 
     name: str
     errors: tuple[float, ...]
@@ -29,20 +29,20 @@ class _Population:
 
     @property
     def count(self) -> int:
-        """All networks."""
+        """Number of networks, including failed ones."""
         return len(self.errors) + self.failed
 
     @property
     def median(self) -> float:
-        """The error that half of all networks do not exceed; infinite where more than half failed."""
+        """The lower median of the errors; infinite if more than half of the networks failed."""
         index = (self.count - 1) // 2
         return self.errors[index] if index < len(self.errors) else math.inf
 
 
 def distribution_figure(key: str, names: Sequence[str], record: GroupRecord) -> Figure | None:
-    """Empirical distributions of errors, by names of populations, each with a band that holds for all errors at once.
+    """Empirical distribution functions (EDF) of the populations' errors, each with a simultaneous 95 % band.
 
-    Source of the EDF as a picture of a design space: Radosavovic et al. (2019, 2020).
+    Source of the EDF as a description of a design space: Radosavovic et al. (2019, 2020).
     """
     populations = []
     for name in names:
@@ -69,7 +69,7 @@ def distribution_figure(key: str, names: Sequence[str], record: GroupRecord) -> 
             tooltip=[alt.Tooltip("kind:N", title="title"), alt.Tooltip("told:N", title="validation error")],
         ),
     )
-    told = [f"{p.name}: {p.count} networks, {_half(p)}" for p in populations]
+    described = [f"{p.name}: {p.count} networks, {_half(p)}" for p in populations]
     return Figure(
         kind="scatter",
         identifier=key,
@@ -77,14 +77,14 @@ def distribution_figure(key: str, names: Sequence[str], record: GroupRecord) -> 
         specifications=(specification(alt.layer(*layers), _DISTRIBUTION_PX),),
         rows=tuple(rows),
         omitted=tuple(f"{p.failed} of {p.name} that failed" for p in populations if p.failed),
-        description=f"Share of networks against validation error. {'; '.join(told)}",
+        description=f"Share of networks against validation error. {'; '.join(described)}",
     )
 
 
 def _half(population: _Population) -> str:
     if math.isfinite(population.median):
-        return f"half of which err at most {number(population.median)} %"
-    return "more than half of which failed"
+        return f"half have at most {number(population.median)} %"
+    return "more than half failed"
 
 
 def _distribution(population: _Population) -> list[dict[str, Any]]:
@@ -97,14 +97,14 @@ def _distribution(population: _Population) -> list[dict[str, Any]]:
             "y": index / count,
             "low": max(0.0, index / count - half),
             "high": min(1.0, index / count + half),
-            "told": f"{index / count:.0%} of networks at most {number(error)} %",
+            "told": f"{index / count:.0%} of networks: at most {number(error)} %",
         }
         for index, error in enumerate(population.errors, start=1)
     ]
 
 
 def ranking_figure(key: str, part: RankingPart, pairs: Pairs) -> Figure:
-    """Each network once: its error when trained cheaply against that when trained dearly."""
+    """One point per network: its error after the cheap training, and after the expensive one."""
     rows = [{"x": cheap, "y": dear, "told": f"{number(cheap)} %, then {number(dear)} %"} for cheap, dear in pairs]
     x_scale, y_scale = scale_of([cheap for cheap, _ in pairs]), scale_of([dear for _, dear in pairs])
     base = alt.Chart(alt.NamedData(name="rows")).encode(

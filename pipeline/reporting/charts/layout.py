@@ -1,4 +1,4 @@
-"""Scales, ticks and label places of the charts, worked out here so that a browser and a PNG show the same."""
+"""Scales, ticks and label positions of charts. Computing them here makes browser and PNG show the same."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -19,21 +19,21 @@ _SIDES: tuple[tuple[Align, float, float], ...] = (
     *(("left", _GAP_PX, dy) for dy in (-20.0, 20.0)),
     *(("right", -_GAP_PX, dy) for dy in (-20.0, 20.0)),
 )
-"""Where a name may stand relative to its point, in order of preference: alignment, dx, dy in pixels."""
+"""Possible label positions relative to a point, best first: alignment, dx, dy in pixels."""
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
 @dataclass(frozen=True)
 class AxisScale:
-    """An axis: linear or logarithmic, its domain, and where its ticks stand."""
+    """An axis: linear or logarithmic, its domain and its ticks."""
 
     kind: Literal["linear", "log"]
     domain: tuple[float, float]
     ticks: tuple[float, ...]
 
     def fraction(self, value: float) -> float:
-        """Where `value` lies between the ends of the axis, 0 to 1 (beyond them outside)."""
+        """Position of `value` on the axis: 0 and 1 are the ends."""
         low, high = self.domain
         if self.kind == "log":
             low, high, value = math.log(low), math.log(high), math.log(value)
@@ -45,10 +45,10 @@ def scale_of(values: Iterable[float], log: bool | None = None, ticks: int = 6, m
 
     Args:
         values: what is drawn, not empty.
-        log: logarithmic or not; None: where all values are positive and span more than a factor of 4. Values that
-            are not all positive are drawn linearly whatever is asked.
-        ticks: at most this many.
-        margin: room on either side, as a share of the span.
+        log: logarithmic or not; None: logarithmic if the values span more than a factor of 4. The scale is always
+            linear if a value is not positive.
+        ticks: maximum number of ticks.
+        margin: free space on either side, as a share of the span.
     """
     drawn = list(values)
     low, high = min(drawn), max(drawn)
@@ -63,7 +63,7 @@ def scale_of(values: Iterable[float], log: bool | None = None, ticks: int = 6, m
 
 @dataclass(frozen=True)
 class Place:
-    """Where a point's name stands: offsets in pixels from the point; text "" where it found no room."""
+    """Position of a point's label: offsets in pixels from the point; `text` is "" if there was no room."""
 
     text: str
     align: Align
@@ -78,17 +78,17 @@ def place_labels(
     width: float,
     height: float,
 ) -> list[Place]:
-    """Names beside their points, none over a point, an obstacle, another name or the frame; the first choose first.
+    """Place labels next to their points so that they overlap nothing. Earlier labels choose first.
 
     Args:
-        texts: one name a point.
+        texts: one label per point.
         points: (x, y) in pixels from the upper left corner.
-        obstacles: what else no name may cover: error bars, lines.
+        obstacles: other boxes to keep free: error bars, lines.
         width: of the plot in pixels.
         height: of the plot in pixels.
 
     Returns:
-        A place for each name.
+        A place for each label.
     """
     taken: list[Box] = [(x - _POINT_PX, y - _POINT_PX, x + _POINT_PX, y + _POINT_PX) for x, y in points]
     taken += obstacles
@@ -113,7 +113,7 @@ def _overlap(one: Box, other: Box) -> bool:
 
 
 def _log_ticks(domain: tuple[float, float], count: int) -> tuple[float, ...]:
-    """The densest of 1-2-5, 1-3 and 1 times powers of ten (or every second, third … power) with at most `count`."""
+    """The densest set of round ticks with at most `count`, for example 1, 2 and 5 times powers of ten."""
     low, high = domain
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
@@ -140,5 +140,5 @@ def _linear_ticks(domain: tuple[float, float], count: int) -> tuple[float, ...]:
 
 
 def _tidy(digit: float, power: int) -> float:
-    """`digit` times ten to `power`, as the literal would be read."""
+    """`digit` times ten to the power of `power`, without rounding error."""
     return float(f"{digit}e{power}")

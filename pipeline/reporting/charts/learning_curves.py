@@ -1,4 +1,4 @@
-"""Learning curves of single networks as PNG files, for the pages of their runs in MLflow."""
+"""Learning curves of single networks as PNG files, for their runs in MLflow."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,7 +12,7 @@ from pipeline.tracking.content import GROUP_EXPERIMENT
 
 
 def draw_learning_curves(groups: Iterable[GroupRecord], folder: Path) -> dict[tuple[str, str], list[Path]]:
-    """Draw each network that has a completed epoch into `folder`; returns the files by (experiment, network)."""
+    """Draw each network that has a completed seed into `folder`; returns (experiment, network) -> files."""
     drawn: dict[tuple[str, str], list[Path]] = {}
     singles = [replace(group, networks=(network,)) for group in groups for network in group.networks]
     for position, single in enumerate(singles):

@@ -1,6 +1,6 @@
-"""The charts of a report: error against each cost, and learning curves; one specification for HTML and PNG alike.
+"""Charts of compared networks: error against each cost, and learning curves.
 
-Names of networks reach a specification only as data and titles, never inside an expression.
+Names of networks enter a specification only as data and titles, never inside an expression.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,12 +21,12 @@ CurveMeasure = Literal["validation_error_percent", "train_loss"]
 
 _SCATTER_HEIGHT, _PANEL_HEIGHT = 300, 110
 _LAYOUTS = (("narrow", 262, 380), ("medium", 400, 600), ("wide", 640, None))
-"""Names are placed thrice: each layout with the plot width it is worked out for, and below which it is used."""
+"""Label positions are computed for three layouts: name, plot width in pixels, used below this chart width."""
 _TIME_UNITS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 
 
 def figures_of(comparison: Comparison, prefix: str = "") -> tuple[Figure, ...]:
-    """All figures of a comparison that have something to show; `prefix` keeps the identifiers of several apart."""
+    """All figures of a comparison that have data. `prefix` makes identifiers of several comparisons unique."""
     figures = [error_against(comparison, axis, prefix) for axis in comparison.axes]
     figures += [learning_curves(comparison, "validation_error_percent", prefix)]
     figures += [learning_curves(comparison, "train_loss", prefix)]
@@ -34,7 +34,7 @@ def figures_of(comparison: Comparison, prefix: str = "") -> tuple[Figure, ...]:
 
 
 def error_against(comparison: Comparison, axis: CostAxis, prefix: str = "") -> Figure | None:
-    """Error against a cost on a logarithmic axis: intervals, names, the Pareto front. None if there is no point."""
+    """Error against a cost (logarithmic), with intervals, labels and the Pareto front. None if there are no points."""
     points = _points(comparison, axis)
     if not points:
         return None
@@ -56,7 +56,7 @@ def error_against(comparison: Comparison, axis: CostAxis, prefix: str = "") -> F
     ]
     drawn = [point.network for point in points]
     title = f"{comparison.measure} error against {axis.noun}".capitalize().replace("macs", "MACs")
-    told = [f"{row['name']} {row['error']}{', on the front' if row['front'] else ''}" for row in rows]
+    described = [f"{row['name']} {row['error']}{', on the front' if row['front'] else ''}" for row in rows]
     error_axis = alt.Y(
         "y:Q", title=f"{comparison.measure} error (%)", scale=vega_scale(y_scale), axis=vega_axis(y_scale)
     )
@@ -77,12 +77,12 @@ def error_against(comparison: Comparison, axis: CostAxis, prefix: str = "") -> F
             for network in comparison.networks
             if network not in drawn
         ),
-        description=f"{title}, those on the front first: {'; '.join(told)}",
+        description=f"{title}, networks on the front first: {'; '.join(described)}",
     )
 
 
 def learning_curves(comparison: Comparison, measure: CurveMeasure, prefix: str = "") -> Figure | None:
-    """One panel a network: the mean over seeds, their range as a band, all other networks in grey; None if none ran."""
+    """One panel per network: mean over seeds, their range as a band, other networks in grey. None without data."""
     rows = [row for index, network in enumerate(comparison.networks) for row in _curve(index, network, measure)]
     if not rows:
         return None
@@ -92,7 +92,7 @@ def learning_curves(comparison: Comparison, measure: CurveMeasure, prefix: str =
     x_scale = AxisScale("linear", (min(1, last - 1), last), tuple(sorted({1, (1 + last) // 2, last})))
     y_scale = scale_of([row[key] for row in rows for key in ("low", "high")], ticks=4)
     error = measure == "validation_error_percent"
-    told = "validation error (%)" if error else "training loss (nats)"
+    noun = "validation error (%)" if error else "training loss (nats)"
     epoch_axis = alt.X("epoch:Q", title=None, scale=vega_scale(x_scale), axis=vega_axis(x_scale, "d"))
     value_axis = alt.Y("mean:Q", title=None, scale=vega_scale(y_scale), axis=vega_axis(y_scale))
     colour = alt.Color("family:N", scale=alt.Scale(domain=family_domain(n.family for n in drawn.values())), legend=None)
@@ -103,7 +103,7 @@ def learning_curves(comparison: Comparison, measure: CurveMeasure, prefix: str =
         identifier=f"{prefix}learning-curves-{'error' if error else 'loss'}",
         title=title,
         specifications=tuple(
-            _panel(index, shorten(network.label, 28), epoch_axis, value_axis, colour, told)
+            _panel(index, shorten(network.label, 28), epoch_axis, value_axis, colour, noun)
             | {"description": f"{title}: {seen[index]}"}
             for index, network in drawn.items()
         ),
@@ -125,7 +125,7 @@ def _seen(rows: Sequence[Mapping[str, Any]], panel: int) -> str:
 
 @dataclass(frozen=True)
 class _Point:
-    """A network in a scatter plot; `bar` is its interval as far as it is drawn."""
+    """A network in a scatter plot; `bar` is the drawn part of its interval."""
 
     network: Network
     price: float
@@ -135,9 +135,9 @@ class _Point:
 
 
 def _points(comparison: Comparison, axis: CostAxis) -> list[_Point]:
-    """Networks that have both numbers, those on the front first (they choose the places of their names first).
+    """Networks that have both numbers. Those on the front come first, so their labels are placed first.
 
-    Networks at chance level are left out: they would stretch the axis until the others cannot be told apart.
+    Networks at chance level are left out: they would stretch the axis and squeeze the others together.
     """
     learnt = [network for network in comparison.scored if AT_CHANCE_LEVEL not in network.flags]
     means = [error.mean for error in map(comparison.error, learnt) if error]
@@ -146,28 +146,28 @@ def _points(comparison: Comparison, axis: CostAxis) -> list[_Point]:
     for network in learnt:
         price, error = axis.value(network), comparison.error(network)
         if price and error:
-            # Two seeds can give an interval that begins at 0 %, where a logarithmic axis has no place.
+            # an interval from two seeds may start at 0 %, which a logarithmic axis cannot show
             bar = error.interval and (max(error.interval[0], min(means) / 2), error.interval[1])
             points.append(_Point(network, price, error, bar, network in front))
     return sorted(points, key=lambda point: not point.on_front)
 
 
 def _reason(comparison: Comparison, network: Network, axis: CostAxis) -> str:
-    """Why a network is in no scatter plot."""
+    """Why a network is not in the scatter plot."""
     if not comparison.error(network):
         return f"no {comparison.measure} error"
     return AT_CHANCE_LEVEL if AT_CHANCE_LEVEL in network.flags else f"no {axis.noun}"
 
 
 def _unit(axis: CostAxis, largest: float) -> tuple[float, str]:
-    """What prices are divided by, and how the axis says so."""
+    """The unit of an axis in units of the cost, and its name on the axis."""
     if axis.key != "train_seconds":
         return 1.0, ""
     return next((size, f" ({name})") for size, name in _TIME_UNITS if largest >= 2 * size or size == 1)
 
 
 def _places(points: Sequence[_Point], x_scale: AxisScale, y_scale: AxisScale, unit: float) -> list[dict[str, Any]]:
-    """For each point the place of its name in every layout: keys such as "narrow_dx"."""
+    """For each point the position of its label in every layout, with keys such as "narrow_dx"."""
 
     def y(value: float) -> float:
         return (1 - y_scale.fraction(value)) * _SCATTER_HEIGHT
@@ -187,14 +187,14 @@ def _places(points: Sequence[_Point], x_scale: AxisScale, y_scale: AxisScale, un
 
 
 def _facts(network: Network, error: Interval) -> dict[str, str]:
-    """What a reader sees when pointing at a network."""
-    name, told = shorten(network.label, 60), f"{decimals(error.mean)} {spread(error)} % (n = {error.n})"
-    told = told.replace("  ", " ")
+    """The tooltip of a network."""
+    name, score = shorten(network.label, 60), f"{decimals(error.mean)} {spread(error)} % (n = {error.n})"
+    score = score.replace("  ", " ")
     return {
         "name": name,
         "family": network.family,
-        "error": told,
-        "told": f"{name}: {told}, {quantity(network.macs)} MACs, {quantity(network.params)} parameters",
+        "error": score,
+        "told": f"{name}: {score}, {quantity(network.macs)} MACs, {quantity(network.params)} parameters",
         "params": quantity(network.params),
         "macs": quantity(network.macs),
         "saved": memory(network.cost.saved_bytes_per_sample if network.cost else None),
@@ -204,7 +204,7 @@ def _facts(network: Network, error: Interval) -> dict[str, str]:
 
 
 def _curve(index: int, network: Network, measure: CurveMeasure) -> list[dict[str, Any]]:
-    """One row an epoch, over the seeds that completed."""
+    """One row per epoch, over the completed seeds."""
     epochs: dict[int, list[float]] = {}
     for run in network.complete_runs:
         for epoch in run.history:
@@ -213,13 +213,13 @@ def _curve(index: int, network: Network, measure: CurveMeasure) -> list[dict[str
     rows = []
     for number, values in sorted(epochs.items()):
         low, mean, high = min(values), sum(values) / len(values), max(values)
-        told = f"{mean:.3g}" if len(values) == 1 else f"{mean:.3g} ({low:.3g} to {high:.3g})"
+        text = f"{mean:.3g}" if len(values) == 1 else f"{mean:.3g} ({low:.3g} to {high:.3g})"
         numbers = {"panel": index, "epoch": number, "mean": mean, "low": low, "high": high, "seeds": len(values)}
-        rows.append({**numbers, "name": shorten(network.label, 60), "family": network.family, "told": told})
+        rows.append({**numbers, "name": shorten(network.label, 60), "family": network.family, "told": text})
     return rows
 
 
-def _scatter(cost_axis: alt.X, error_axis: alt.Y, networks: Sequence[Network], told: str) -> dict[str, Any]:
+def _scatter(cost_axis: alt.X, error_axis: alt.Y, networks: Sequence[Network], noun: str) -> dict[str, Any]:
     families = family_domain(network.family for network in networks)
     present = [family for family in families if any(network.family == family for network in networks)]
     columns = alt.ExprRef(f"width < {_LAYOUTS[0][2]} ? 3 : width < {_LAYOUTS[1][2]} ? 5 : {len(present)}")
@@ -247,7 +247,7 @@ def _scatter(cost_axis: alt.X, error_axis: alt.Y, networks: Sequence[Network], t
             description=alt.Description("told:N"),
             tooltip=[
                 alt.Tooltip("name:N", title="title"),
-                alt.Tooltip("error:N", title=told),
+                alt.Tooltip("error:N", title=noun),
                 alt.Tooltip("params:N", title="parameters"),
                 alt.Tooltip("macs:N", title="MACs"),
                 alt.Tooltip("saved:N", title="saved for backward"),
@@ -260,7 +260,7 @@ def _scatter(cost_axis: alt.X, error_axis: alt.Y, networks: Sequence[Network], t
 
 
 def _panel(
-    index: int, title: str, epoch_axis: alt.X, value_axis: alt.Y, colour: alt.Color, told: str
+    index: int, title: str, epoch_axis: alt.X, value_axis: alt.Y, colour: alt.Color, noun: str
 ) -> dict[str, Any]:
     base = alt.Chart(alt.NamedData(name="rows")).encode(epoch_axis, value_axis)
     own = base.transform_filter(f"datum.panel === {index}")
@@ -277,7 +277,7 @@ def _panel(
             tooltip=[
                 alt.Tooltip("name:N", title="title"),
                 alt.Tooltip("epoch:Q", title="epoch"),
-                alt.Tooltip("told:N", title=told),
+                alt.Tooltip("told:N", title=noun),
                 alt.Tooltip("seeds:Q", title="seeds"),
             ],
         ),
@@ -286,7 +286,7 @@ def _panel(
 
 
 def _by_width(key: str) -> alt.ExprRef:
-    """The place of a name that suits the width at which the chart is drawn."""
+    """The label position for the current width of the chart."""
     (narrow, _, first), (medium, _, second), (wide, _, _) = _LAYOUTS
     inner = f"width < {second} ? datum.{medium}_{key} : datum.{wide}_{key}"
     return alt.ExprRef(f"width < {first} ? datum.{narrow}_{key} : {inner}")

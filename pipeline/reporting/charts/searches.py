@@ -1,4 +1,4 @@
-"""The charts of a search: its front with references, the course of the lowest error, EDF, parallel coordinates."""
+"""Charts of a search: front with references, lowest error against compute, EDF, and parallel coordinates."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from pipeline.evidence.records import Interval
 from pipeline.evidence.statistics import edf_half_width
 from pipeline.reporting.charts.chart import Figure, specification, vega_axis, vega_scale
 from pipeline.reporting.charts.layout import scale_of
-from pipeline.reporting.formatting import decimals, quantity, shorten
+from pipeline.reporting.formatting import decimals, quantity, sentence, shorten
 from pipeline.reporting.searches.view import StudyView
 
 HEIGHT, LOW_HEIGHT = 300, 220
@@ -24,15 +24,15 @@ _SHAPES = ("circle", "diamond", "square", "triangle-up", "cross")
 
 
 def study_figures(view: StudyView) -> tuple[Figure, ...]:
-    """All figures of a study that have something to show."""
+    """All figures of a study that have data."""
     drawn = (front_figure(view), course_figure(view), edf_figure(view), parallel_figure(view))
     return tuple(figure for figure in drawn if figure is not None)
 
 
 def front_figure(view: StudyView) -> Figure | None:
-    """Validation error against cost: every network trained in full, the front, and what it was compared with.
+    """Validation error against the minimised cost: networks trained in full, the front, and its baselines.
 
-    The cost is the one that was minimised; of what the front was compared with MACs are known alone.
+    Baselines are drawn only if the cost is MACs: their other costs are not known.
     """
     record, cost, title = view.record, view.cost, view.cost.noun
     rows = [
@@ -57,7 +57,7 @@ def front_figure(view: StudyView) -> Figure | None:
                 rows.append(_measured(named[item.against], label, item.macs, item.validation_error_percent, cost))
     x_scale = scale_of([row["x"] for row in rows], log=True)
     y_scale = scale_of([value for row in rows for value in (row["y"], row["low"], row["high"]) if value is not None])
-    for row in rows:  # a label stands on the side where there is room for it
+    for row in rows:  # put the label on the side with more room
         row["right"] = x_scale.fraction(row["x"]) > ROOM_AT_LEFT
     present = [kind for kind in _KINDS if any(row["kind"] == kind for row in rows)]
     legend = alt.Legend(values=present, columns=3)
@@ -86,13 +86,11 @@ def front_figure(view: StudyView) -> Figure | None:
     )
     standing = {1: ", on the front", 3: ", a reference"}
     notes = [f"{r['name']}{standing.get(r['order'], '')}: {r['error']} at {r['cost']}" for r in rows if r["order"]]
-    return _figure(
-        view, "front", f"Error against {title}: the front and what it is compared with", layers, rows, HEIGHT, notes
-    )
+    return _figure(view, "front", f"Error against {title}: the front and its baselines", layers, rows, HEIGHT, notes)
 
 
 def course_figure(view: StudyView) -> Figure | None:
-    """The lowest error so far against training images seen, beside the random search of the same compute if any."""
+    """The lowest error so far against training images seen; also of the random search of equal compute, if any."""
     courses = [("search", view.course())]
     if view.finalists and view.finalists.random_course:
         courses.append(("random search", list(view.finalists.random_course)))
@@ -123,11 +121,11 @@ def course_figure(view: StudyView) -> Figure | None:
 
 
 def edf_figure(view: StudyView) -> Figure | None:
-    """Empirical distribution of the errors of networks drawn at random, with a band that holds for all errors at once.
+    """Empirical distribution function (EDF) of the errors of random networks, with a simultaneous 95 % band.
 
-    Errors are those at the first rung: who goes beyond it is chosen by them. A network that diverged before errs more
-    than any other.
-    Source of the EDF as a picture of a design space: Radosavovic et al. (2019, 2020).
+    Uses errors at the first rung: later rungs hold only networks selected by error. A network that diverged before the
+    first rung counts as worse than all others.
+    Source of the EDF as a description of a design space: Radosavovic et al. (2019, 2020).
     """
     begun = [trial.rungs[0] for trial in view.uniform if trial.rungs]
     errors, count = sorted(rung.validation_error_percent for rung in begun), len(view.uniform)
@@ -159,14 +157,14 @@ def edf_figure(view: StudyView) -> Figure | None:
     )
     epochs = begun[0].epochs
     after = f"after {epochs} {'epoch' if epochs == 1 else 'epochs'}"
-    diverged = f", {count - len(errors)} of which diverged" if count > len(errors) else ""
+    diverged = f"; {count - len(errors)} diverged" if count > len(errors) else ""
     title = f"Errors {after} of {count} networks drawn at random within the limits{diverged}"
-    notes = [f"{share:.0%} err at most {decimals(np.quantile(errors, share))} %" for share in NOTED_SHARES]
+    notes = [f"{share:.0%} of networks have at most {decimals(np.quantile(errors, share))} %" for share in NOTED_SHARES]
     return _figure(view, "edf", title, layers, rows, LOW_HEIGHT, notes if count == len(errors) else ())
 
 
 def parallel_figure(view: StudyView) -> Figure | None:
-    """Each network trained in full as a line through the parameters that it has; the best quarter in colour."""
+    """Parallel coordinates: one line per network trained in full; the best quarter is in colour."""
     complete = view.record.complete
     if len(complete) < FEWEST_FOR_EDF or not view.has_its_space:
         return None
@@ -202,7 +200,9 @@ def parallel_figure(view: StudyView) -> Figure | None:
         base.transform_filter("datum.kind !== 'others'").mark_line(strokeWidth=1.6, aria=False).encode(colour),
         _pointed(base, "error:N", "validation error", "value"),
     )
-    notes = [f"{len(best)} lines of the best quarter among {len(complete)}; what they share is told below"]
+    notes = [
+        f"the best {len(best)} of {len(complete)} networks are in colour; the text below lists their common values"
+    ]
     return _figure(view, "parallel", "Parameters of the networks trained in full", layers, rows, LOW_HEIGHT, notes)
 
 
@@ -231,7 +231,7 @@ def _measured(order: int, name: str, value: float, error: Interval, cost: Cost) 
 
 
 def _pointed(base: alt.Chart, error: str, title: str, cost: str) -> alt.Chart:
-    """What a reader sees when pointing at the chart."""
+    """Invisible points that carry the tooltips."""
     tooltip = [
         alt.Tooltip("name:N", title="title"),
         alt.Tooltip(error, title=title),
@@ -252,7 +252,7 @@ def _figure(
     height: int,
     notes: Sequence[str],
 ) -> Figure:
-    """A chart of a study; `notes` are the things to be seen, in words."""
+    """A figure of a study; `notes` describe what it shows."""
     return Figure(
         kind="scatter",
         identifier=f"{view.anchor}-{what}",
@@ -261,5 +261,5 @@ def _figure(
         rows=tuple(
             {**row, "told": f"{row['name']}: {', '.join(filter(None, (row['error'], row['cost'])))}"} for row in rows
         ),
-        description=". ".join(filter(None, (title, "; ".join(notes)))),
+        description=". ".join(filter(None, (title, sentence("; ".join(notes))))),
     )

@@ -1,1 +1,1 @@
-"""Claims as the report shows them: what was compared, what it cost, and the verdicts in words."""
+"""Claims in the report: compared arms, costs, and verdicts in words."""

@@ -1,4 +1,4 @@
-"""What was compared for a claim: arms of an experiment or a timing, in what they differ, and what was held equal."""
+"""The arms that a claim compares, in words: how they differ, and what was held equal."""
 
 import math
 import statistics
@@ -17,21 +17,21 @@ from pipeline.reporting.formatting import decimals, duration, listing, network, 
 from pipeline.schema import to_json
 
 _TUNED = ("learning_rate", "resolution")
-"""Fields of a recipe that do not tell arms apart: the rate is tuned, and the resolution is the network's."""
+"""Recipe fields that do not distinguish arms: the rate is tuned, and the resolution belongs to the network."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One side of a comparison, in words.
+    """One arm of a comparison, as text.
 
     Attributes:
-        name: as claims and figures name it.
-        network: family and those fields in which the arms differ; of a population its design space.
-        params, macs: of the network; of a population the range.
-        rate: the learning rate it was trained with.
-        repeats: how many trainings completed, and of how many where some failed; or rounds.
-        measured: validation error with its interval in percent, or the median time of a training step.
-        flags: what a reader must know of it.
+        name: its name in claims and figures.
+        network: family and the fields in which the arms differ; for a population, its design space.
+        params, macs: of the network; for a population, the range.
+        rate: its learning rate.
+        repeats: completed trainings ("4 of 5" if some failed), or rounds of a timing.
+        measured: validation error in percent with its interval, or the median time of a training step.
+        flags: warnings about the arm.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Compared:
-    """The arms of one experiment or timing that a claim compares; `held`: what was the same for all, by its kind."""
+    """The arms of one experiment or timing that a claim compares; `held`: label -> what was the same for all arms."""
 
     kind: str
     name: str
@@ -58,7 +58,7 @@ class Compared:
 
 
 def compared_by(parts: Sequence[Part | Beside], catalogue: Catalogue, evidence: ClaimRecords) -> tuple[Compared, ...]:
-    """One for each experiment and timing on which the parts rest; without arms where there is no record."""
+    """One per experiment or timing that the parts use; without arms if there is no record."""
     compared: dict[str, list[str]] = {}
     for part in parts:
         if isinstance(part, TrainedContrast | TimedContrast):
@@ -74,7 +74,7 @@ def compared_by(parts: Sequence[Part | Beside], catalogue: Catalogue, evidence: 
 
 
 def source_of(part: Part | Beside) -> str:
-    """The experiment or the timing on which a part rests; "" where it rests on neither."""
+    """The experiment or timing that a part uses; "" if it uses neither."""
     match part:
         case TrainedContrast() | PopulationPart():
             return part.experiment
@@ -100,7 +100,7 @@ def _experiment(name: str, experiment: Experiment, record: GroupRecord | None, t
         networks = [*trained.values(), *(member for found in populations.values() for member in found)]
         held = protocol_of(experiment, record, networks)
         if trained:
-            held["In all arms"] = _common(list(trained.values()), differing)
+            held["Network of all arms"] = _common(list(trained.values()), differing)
             held["Pareto front"] = pareto_front(trained)
     return Compared(
         kind="experiment",
@@ -109,12 +109,12 @@ def _experiment(name: str, experiment: Experiment, record: GroupRecord | None, t
         repeats_are="Trainings",
         measured_is="Validation error, %",
         arms=tuple(arms),
-        held={what: told for what, told in held.items() if told},
+        held={label: text for label, text in held.items() if text},
     )
 
 
 def _fields(found: NetworkRecord) -> dict[str, Any]:
-    """All that may tell one arm from another: its Config and its recipe, but for what is tuned."""
+    """The fields that may distinguish arms: Config and recipe, without tuned fields."""
     recipe = {key: value for key, value in to_json(found.recipe).items() if key not in _TUNED}
     return {"family": found.family, "resolution": found.resolution, **found.config, **recipe}
 
@@ -140,7 +140,7 @@ def _trained(arm: str, found: NetworkRecord, differing: set[str]) -> Arm:
 
 
 def _common(networks: Sequence[NetworkRecord], differing: set[str]) -> str:
-    """The family and the fields of the Config that all arms share; what is off or empty goes without saying."""
+    """The family and Config fields that all arms share, without fields that are off or empty."""
     shared = {
         key: value
         for key, value in networks[0].config.items()
@@ -186,7 +186,7 @@ def _timing(name: str, timing: Timing, record: TimingRecord | None, terms: Seque
         )
         threads = "one thread" if record.threads == 1 else f"{record.threads} threads"
         held["Measured"] = (
-            f"in turn, round by round, in one process with {threads} on {record.device}, batches of "
+            f"round by round, all arms in turn, in one process with {threads} on {record.device}, with batches of "
             f"{record.batch_size} in float32"
         )
         held["Machine"] = listing([f"{key} {value}" for key, value in record.hardware.items()])
@@ -210,5 +210,5 @@ def _timed_network(timing: Timing, arm: str) -> str:
         groups = "1 group" if single.groups == 1 else f"{single.groups} groups"
         return f"a {single.kernel}x{single.kernel} convolution of {single.channels} channels in {groups}"
     assert planned.network is not None
-    told = planned.network if isinstance(planned.network, str) else network(planned.network)
-    return told if planned.variant == "as it is" else f"{told}, {planned.variant}"
+    name = planned.network if isinstance(planned.network, str) else network(planned.network)
+    return name if planned.variant == "as it is" else f"{name}, {planned.variant}"

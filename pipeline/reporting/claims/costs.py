@@ -1,7 +1,7 @@
-"""What the evidence cost: trainings, failures and hours, by experiment, and on which machines.
+"""The cost of the evidence: trainings, failures, hours and machines, by experiment.
 
-Hours of trainings on a card are no core-hours. They are those of each training by the clock, added up: while several
-share the card each takes longer than alone, so they are neither hours of the card nor hours alone.
+GPU hours are not core-hours. They are the wall time of each training, added up. Trainings that share a GPU take longer
+than alone, so the sum is neither the GPU's busy time nor the time that the trainings would take alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,19 +19,18 @@ SECONDS_AN_HOUR = 3600
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """What an experiment, or the comparison of the networks, cost.
+    """The cost of an experiment, or of a comparison of networks.
 
     Attributes:
-        name: of the experiment.
+        name: of the experiment or comparison.
         networks, trainings: how many; a training is one seed of one network.
-        seeds: which ones.
-        failed: how many of the trainings.
-        rate_trainings, rate_epochs: short trainings by which learning rates were chosen.
-        core_hours: on CPUs, of training and evaluation, seconds times threads, those for learning rates included.
-        card_hours: the same on GPUs.
-        budget: core-hours that claims.yaml gives the experiment now; None for what is no experiment.
-        machines: on which they ran.
-        taken, taken_on_cards: seconds times threads by training, by which one that several experiments share is known.
+        seeds: which seeds.
+        failed: number of failed trainings.
+        rate_trainings, rate_epochs: short trainings that select learning rates, and their epochs.
+        budget: core-hours that claims.yaml gives the experiment; None for a comparison.
+        machines: where the trainings ran.
+        taken, taken_on_cards: training -> seconds times threads, on CPUs and on GPUs. Keys identify trainings that
+            several experiments share.
     """
 
     name: str
@@ -48,18 +47,18 @@ class TrainingCost:
 
     @property
     def core_hours(self) -> float:
-        """See the attributes."""
+        """Core-hours of training and evaluation on CPUs, including the selection of learning rates."""
         return _hours([self.taken])
 
     @property
     def card_hours(self) -> float:
-        """See the attributes."""
+        """The same on GPUs."""
         return _hours([self.taken_on_cards])
 
 
 @dataclass(frozen=True)
 class TimingCost:
-    """Measurements of one timing, on one machine."""
+    """The size of one timing, and its machine."""
 
     name: str
     arms: int
@@ -69,10 +68,10 @@ class TimingCost:
 
 @dataclass(frozen=True)
 class PopulationCost:
-    """The published population: so many networks, trained so many times, in so many seconds of training.
+    """The published population: numbers of networks and trainings, and seconds of training.
 
-    Of a network's seeds the first was timed; the others count as much. `in_full` of the networks were trained in full
-    besides, in `full_seconds`, as far as these were recorded.
+    Only a network's first seed was timed; its other seeds are assumed to take as long. `in_full` of the networks were
+    also trained in full, in `full_seconds` as far as recorded.
     """
 
     networks: int
@@ -84,9 +83,9 @@ class PopulationCost:
 
 @dataclass(frozen=True)
 class Costs:
-    """What was trained and timed for the claims, and for the comparison of networks.
+    """Everything trained and timed for the claims and for the comparison of networks.
 
-    `trainings` counts those of all experiments, each once, whoever shares it, and those for learning rates apart.
+    `trainings` counts the trainings of all experiments: shared ones once, those that select learning rates not at all.
     """
 
     experiments: tuple[TrainingCost, ...]
@@ -97,28 +96,28 @@ class Costs:
 
     @property
     def machine(self) -> str | None:
-        """The machine on which all of them ran; None where there were several."""
+        """The machine of all trainings; None if there were several."""
         named = {name for cost in self.trained for name in cost.machines}
         return named.pop() if len(named) == 1 else None
 
     @property
     def core_hours(self) -> float:
-        """Of all experiments on CPUs; a training that several share counts once."""
+        """Core-hours of all experiments on CPUs; a shared training counts once."""
         return _hours([cost.taken for cost in self.experiments])
 
     @property
     def card_hours(self) -> float:
-        """Of all experiments on GPUs."""
+        """Hours of all experiments on GPUs."""
         return _hours([cost.taken_on_cards for cost in self.experiments])
 
     @property
     def core_hours_of_all(self) -> float:
-        """Of all experiments and compared networks on CPUs."""
+        """Core-hours of all experiments and compared networks on CPUs."""
         return _hours([cost.taken for cost in self.trained])
 
     @property
     def card_hours_of_all(self) -> float:
-        """Of all experiments and compared networks on GPUs."""
+        """Hours of all experiments and compared networks on GPUs."""
         return _hours([cost.taken_on_cards for cost in self.trained])
 
     @property
@@ -128,7 +127,7 @@ class Costs:
 
     @property
     def machines(self) -> tuple[str, ...]:
-        """All machines on which evidence for the claims was made, each once."""
+        """All machines that produced evidence for the claims, each once."""
         named = [name for cost in self.experiments for name in cost.machines]
         return tuple(dict.fromkeys([*named, *(cost.machine for cost in self.timings)]))
 
@@ -139,7 +138,7 @@ def costs_of(
     experiments: Mapping[str, Experiment],
     population: tuple[PopulationTable, FullTrainings | None] | None = None,
 ) -> Costs:
-    """Add up what is recorded; experiments and timings that a profile leaves out do not count."""
+    """Add up the recorded costs; skips experiments and timings without records of networks or arms."""
     runs = [run for record in evidence.experiments.values() for network in record.networks for run in network.runs]
     trained = [
         _training(name, record.networks, experiments[name].sizes.get(record.profile))
@@ -181,7 +180,7 @@ def _population(table: PopulationTable, full: FullTrainings | None) -> Populatio
 
 
 def _hours(taken: Iterable[Mapping[str, float]]) -> float:
-    """Hours of all trainings, each once."""
+    """Hours of all trainings; each counts once."""
     once: dict[str, float] = {}
     for seconds in taken:
         once |= seconds
@@ -189,7 +188,7 @@ def _hours(taken: Iterable[Mapping[str, float]]) -> float:
 
 
 def _key(run: SeedRun) -> str:
-    """A training: one address trained on two machines was trained twice."""
+    """Identifies a training: the same run on two machines is two trainings."""
     return f"{run.run} {run.measurement.finished_at if run.measurement else ''}"
 
 
@@ -203,7 +202,7 @@ def _training(name: str, networks: Sequence[NetworkRecord], size: Size | None = 
         measured = [(run, run.measurement) for run in network.runs if run.measurement is not None]
         for run, measurement in measured:
             (taken_on_cards if _is_of_card(measurement) else taken)[_key(run)] = measurement.core_seconds
-        # rates are chosen where the network's seeds are trained, or if none was, where the others of the record are
+        # learning rates are selected on the device of the network's seeds, or else of the other networks
         nearest = [one for _, one in measured] or measurements
         trials_taken = taken_on_cards if any(map(_is_of_card, nearest)) else taken
         for trial in network.rates:

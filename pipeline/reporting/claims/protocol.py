@@ -1,4 +1,4 @@
-"""Under what conditions networks were compared, in words: the protocol, what was held equal, and at which size."""
+"""The conditions of a comparison, in words: protocol, what was held equal, and sizes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from pipeline.reporting.formatting import listing, number, quantity
 from pipeline.search.pareto import front
 
 FEWEST_ON_A_FRONT, LEAST_RANGE = 3, 1.5
-"""A Pareto front of arms is told where so many differ in MACs, the largest having so many times those of the least."""
+"""A Pareto front of arms is reported if at least 3 arms differ in MACs, and the largest has 1.5 times the least."""
 
 
 def range_of(counts: Sequence[int]) -> str:
-    """The least and the largest of counts."""
+    """The range of counts: "5.48k to 431k"."""
     low, high = quantity(min(counts, default=None)), quantity(max(counts, default=None))
     return low if low == high else f"{low} to {high}"
 
 
 def protocol_of(experiment: Experiment, record: GroupRecord, networks: Sequence[NetworkRecord]) -> dict[str, str]:
-    """By what these networks were trained, and what was the same for all: words by their kind."""
+    """How these networks were trained, and what was the same for all: label -> text."""
     held = {"Held equal": "; ".join(_equal(experiment, record))}
     if networks:
         recipe, data = networks[0].recipe, record.data
@@ -32,10 +32,10 @@ def protocol_of(experiment: Experiment, record: GroupRecord, networks: Sequence[
         )
         batches = {found.recipe.batch_size for found in networks}
         trained = " or ".join(f"{epochs} epochs of {images:,}" for epochs, images in lengths)
-        told = [f"{trained} images of {data.name}"]
-        told += [f"batches of {recipe.batch_size}"] if len(batches) == 1 else []
-        told += [recipe.optimizer, f"{recipe.schedule} schedule", f"precision {recipe.precision}"]
-        held["Protocol"] = ", ".join(told)
+        protocol = [f"{trained} images of {data.name}"]
+        protocol += [f"batches of {recipe.batch_size}"] if len(batches) == 1 else []
+        protocol += [recipe.optimizer, f"{recipe.schedule} schedule", f"precision {recipe.precision}"]
+        held["Protocol"] = ", ".join(protocol)
         held["Learning rate"] = _rates(networks)
         seeds = sorted({run.seed for found in networks for run in found.runs})
         held["Seeds"] = f"{_seeds(seeds)}, the same for all arms"
@@ -43,7 +43,7 @@ def protocol_of(experiment: Experiment, record: GroupRecord, networks: Sequence[
 
 
 def pareto_front(arms: Mapping[str, NetworkRecord]) -> str:
-    """Arms than which none has fewer MACs and errs less; "" where they were not trained alike, or most cost alike."""
+    """The Pareto front of MACs and error, as text; "" if the arms differ in training length, or hardly in MACs."""
     scored = {
         arm: (found.macs, found.validation_error_percent.mean)
         for arm, found in arms.items()
@@ -55,7 +55,7 @@ def pareto_front(arms: Mapping[str, NetworkRecord]) -> str:
         return ""
     names = list(scored)
     on_it = sorted(front(list(scored.values())), key=lambda index: scored[names[index]])
-    return f"of MACs and mean error: {'; '.join(names[index] for index in on_it)}"
+    return f"MACs and mean error: {'; '.join(names[index] for index in on_it)}"
 
 
 def _seeds(seeds: Sequence[int]) -> str:
@@ -65,34 +65,34 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _equal(experiment: Experiment, record: GroupRecord) -> list[str]:
-    arms, told = arms_of(record), []
+    arms, equal = arms_of(record), []
     for held in experiment.equal:
         of = f" of {listing(list(held.arms))}" if held.arms else ""
         costs = [getattr(arms[arm], held.cost) for arm in held.arms or arms if arm in arms]
-        told.append(
+        equal.append(
             f"{COSTS[held.cost].noun}{of} within {number(100 * held.within)} % of their mean ({range_of(costs)})"
         )
-    return told
+    return equal
 
 
 def _rates(networks: Sequence[NetworkRecord]) -> str:
     trials = [trial for found in networks for trial in found.rates]
     if not trials:
         used = sorted({found.recipe.learning_rate for found in networks})
-        return f"{used[0]:g} for all" if len(used) == 1 else "each arm is of one rate"
+        return f"{used[0]:g} for all" if len(used) == 1 else "fixed for each arm, see the table"
     grids = {tuple(sorted({trial.learning_rate for trial in found.rates})) for found in networks if found.rates}
     tried = listing([f"{rate:g}" for rate in sorted({rate for grid in grids for rate in grid})])
     if len(grids) > 1:
-        tried = f"{range_of([len(grid) for grid in grids])} rates of its own, of {tried}"
+        tried = f"{range_of([len(grid) for grid in grids])} of the rates {tried}"
     horizon = max(trial.horizon for trial in trials)
     seeds = len({trial.seed for trial in trials})
-    by = "validation error" if seeds == 1 else f"mean validation error of {seeds} seeds"
-    return f"chosen for each arm among {tried}, by {by} after at most {horizon} epochs"
+    score = "validation error" if seeds == 1 else f"mean validation error of {seeds} seeds"
+    return f"selected for each arm from {tried}; lowest {score} after at most {horizon} epochs"
 
 
 @dataclass(frozen=True)
 class Setting:
-    """At which size experiments were run, in words: ranges over their arms; `on_gpu`: by the profile of a GPU."""
+    """Sizes of experiments, as ranges over their arms; `on_gpu`: run under the GPU profile."""
 
     on_gpu: bool
     data: str
@@ -103,7 +103,7 @@ class Setting:
 
 
 def settings_of(evidence: ClaimRecords) -> tuple[Setting, ...]:
-    """The setting of all experiments that were run on CPUs, and that of all on a GPU; less where none was."""
+    """The setting of all experiments on CPUs, then of all on GPUs; each only if there are any."""
     trained: dict[bool, list[tuple[DataSummary, NetworkRecord]]] = {False: [], True: []}
     for record in evidence.experiments.values():
         trained[record.profile == ON_A_GPU] += [(record.data, found) for found in record.networks]

@@ -1,4 +1,4 @@
-"""What a report says of claims, before it is put into words: verdicts joined with what they rest on."""
+"""The report's view of claims: verdicts joined with their evidence."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,55 +17,17 @@ from pipeline.reporting.charts.claims import figures_of_claims, key_of
 from pipeline.reporting.claims import words
 from pipeline.reporting.claims.arms import Compared, compared_by, source_of
 from pipeline.reporting.claims.costs import Costs, costs_of
+from pipeline.reporting.claims.drawing import Drawn
 from pipeline.reporting.claims.protocol import Setting, settings_of
 from pipeline.reporting.comparison import Comparison
 from pipeline.reporting.formatting import slug
 
-MOST_DRAWN = 4.0
-"""Intervals are drawn as far as this many times the smallest effect of interest."""
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """An effect and the ends of its interval, in units of the smallest effect of interest.
-
-    They are turned so that positive is as the source says; where it says that there is no effect they are as they are.
-    """
-
-    effect: float
-    low: float
-    high: float
-
-    @property
-    def told(self) -> str:
-        """The drawing in words."""
-        return f"{self.effect:.1f} times the smallest effect, interval {self.low:.1f} to {self.high:.1f}".replace(
-            "-", "−"
-        )
-
-    @property
-    def places(self) -> tuple[float, float, float]:
-        """Effect, low and high as far as they are drawn, -1 at the left end and 1 at the right."""
-        effect, low, high = (
-            max(-MOST_DRAWN, min(MOST_DRAWN, value)) / MOST_DRAWN for value in (self.effect, self.low, self.high)
-        )
-        return effect, low, high
-
-    @property
-    def shown(self) -> bool:
-        """Whether the effect itself lies where it can be drawn."""
-        return abs(self.effect) <= MOST_DRAWN
-
-    @property
-    def runs_out(self) -> tuple[bool, bool]:
-        """Whether the interval goes on beyond the left end, and beyond the right."""
-        return self.low < -MOST_DRAWN, self.high > MOST_DRAWN
-
-
-@dataclass(frozen=True)
 class PartView:
-    """One part of a claim. `figure` names the chart in which its arms are to be seen, if there is one."""
+    """One part of a claim. `figure`: key of the chart that shows its arms, if there is one."""
 
     part: Part
     verdict: PartVerdict
@@ -73,7 +35,7 @@ class PartView:
 
     @property
     def drawn(self) -> Drawn | None:
-        """The interval as a drawing; None where the part was calculated, or nothing is known yet."""
+        """The interval as a drawing; None for a calculated part, or without evidence."""
         if isinstance(self.part, AnalyticPart) or self.verdict.effect is None or self.verdict.interval is None:
             return None
         null, margin = null_of(self.part), margin_of(self.part)
@@ -84,44 +46,44 @@ class PartView:
 
     @property
     def effect(self) -> str:
-        """What was found, with its unit."""
+        """The effect with its unit."""
         return words.effect_of(self.part, self.verdict)
 
     @property
     def interval(self) -> str:
-        """Its interval; empty where it has none."""
+        """The interval; empty if there is none."""
         return words.interval_of(self.part, self.verdict)
 
     @property
     def repeats(self) -> str:
-        """Over how many seeds, rounds or networks; empty where it was calculated."""
+        """The number of seeds, rounds or networks; empty for a calculated part."""
         return words.repeats_of(self.part, self.verdict)
 
     @property
     def half_width(self) -> str:
-        """Half the width of the interval; empty where it has none."""
+        """Half the width of the interval; empty if there is none."""
         return words.half_width_of(self.part, self.verdict)
 
     @property
     def smallest(self) -> str:
-        """The smallest effect of interest, for which it was planned; empty where it was calculated."""
+        """The smallest effect of interest; empty for a calculated part."""
         return "" if isinstance(self.part, AnalyticPart) else words.smallest_of(self.part)
 
     @property
     def is_as_narrow_as_planned(self) -> bool | None:
-        """Whether half the interval is at most the smallest effect of interest; None where there is none yet."""
+        """Whether half the width of the interval is at most the smallest effect of interest; None without interval."""
         half = words.half_width(self.part, self.verdict)
         return None if half is None or isinstance(self.part, AnalyticPart) else half <= margin_of(self.part)
 
     @property
-    def figure_told(self) -> FigureVerdict | None:
-        """The figure by which a calculated part is told in one line."""
+    def main_figure(self) -> FigureVerdict | None:
+        """The figure that represents a calculated part in one line."""
         return words.figure_of(self.verdict) if self.verdict.figures else None
 
     @property
-    def figures_as_said(self) -> str:
-        """How many of its figures are as the source says."""
-        return words.figures_as_said(self.verdict)
+    def figures_confirmed(self) -> str:
+        """How many of its figures agree with the source."""
+        return words.figures_confirmed(self.verdict)
 
     @property
     def rule(self) -> str:
@@ -130,13 +92,13 @@ class PartView:
 
     @property
     def would_change(self) -> str:
-        """What would have to be otherwise for another verdict."""
+        """What would change the verdict."""
         return words.would_change(self.part, self.verdict)
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure that belongs to a claim: of which experiment it is, and the claim in whose section it is drawn."""
+    """A figure of a claim. `source`: its experiment or timing; `owner`: the claim whose section draws it."""
 
     figure: Figure
     source: str
@@ -145,7 +107,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class ClaimView:
-    """One claim and all that is shown of it."""
+    """One claim with its verdict, parts, compared arms and charts."""
 
     claim: Claim
     verdict: ClaimVerdict
@@ -155,37 +117,37 @@ class ClaimView:
 
     @property
     def anchor(self) -> str:
-        """Where its section is, in the page as in Markdown."""
+        """The anchor of its section, in HTML and Markdown."""
         return anchor_of(self.verdict.id)
 
     def charts_of(self, source: str) -> list[Chart]:
-        """The charts of an experiment or a timing; those of "" are of neither."""
+        """The charts of an experiment or timing; "": charts of neither."""
         return [chart for chart in self.charts if chart.source == source]
 
     @property
     def calculated(self) -> list[PartView]:
-        """Parts that were calculated."""
+        """Calculated parts."""
         return [part for part in self.parts if isinstance(part.part, AnalyticPart)]
 
     @property
     def estimated(self) -> list[PartView]:
-        """Parts that are estimated from what was run."""
+        """Parts estimated from trainings and timings."""
         return [part for part in self.parts if not isinstance(part.part, AnalyticPart)]
 
     @property
     def other_figures(self) -> str:
-        """What would have to be otherwise for another verdict on the parts that were calculated."""
+        """What would change the verdict on the calculated parts."""
         wrong = [part.would_change for part in self.calculated if part.verdict.verdict != "holds"]
         return " ".join(wrong) if wrong else self.calculated[0].would_change
 
     @property
-    def beside(self) -> list[tuple[Aside, str]]:
-        """Figures that decide nothing, each with its value in words."""
+    def asides(self) -> list[tuple[Aside, str]]:
+        """Figures for information, not judged, each with its value as text."""
         return [(aside, words.aside_of(aside)) for aside in self.verdict.beside]
 
     @property
     def rules(self) -> dict[str, list[str]]:
-        """The decision rules, each with what it decides: several parts may have one."""
+        """Decision rule -> the measures that it decides."""
         found: dict[str, list[str]] = {}
         for part in self.parts:
             found.setdefault(part.rule, []).append(part.verdict.measure)
@@ -200,9 +162,9 @@ class ClaimsView:
         claims: in the order of the catalogue.
         figures: of all claims, each once.
         costs: of the evidence.
-        settings: at which size the experiments were run, on CPUs and on a GPU.
-        simulation: what the decision rule does where the truth is known.
-        files: the way from the page to the repository, for links to what the page does not hold.
+        settings: sizes of the experiments, on CPUs and on a GPU.
+        simulation: the decision rule in simulated studies, if there is a record.
+        files: relative path from the page to the repository, for links.
     """
 
     claims: tuple[ClaimView, ...]
@@ -219,35 +181,35 @@ class ClaimsView:
 
     @property
     def counts(self) -> dict[Verdict, int]:
-        """How many claims have which verdict, those that occur."""
+        """Verdict -> number of claims, for verdicts that occur."""
         found = Counter(view.verdict.verdict for view in self.of_source)
         return {verdict: found[verdict] for verdict in VERDICTS if found[verdict]}
 
     @property
     def verdicts(self) -> list[Verdict]:
-        """The verdicts that occur, on the user's own claims too."""
+        """The verdicts that occur, including the user's own claims."""
         return [verdict for verdict in VERDICTS if any(view.verdict.verdict == verdict for view in self.claims)]
 
     @property
     def themes(self) -> dict[str, list[ClaimView]]:
-        """Claims by theme, in the order of the catalogue; last the user's own."""
+        """Claims by theme, in the order of the catalogue; the user's own come last."""
         found = {theme: [view for view in self.of_source if view.claim.theme == theme] for theme in get_args(Theme)}
         found["your own claims"] = [view for view in self.claims if view.verdict.own]
         return {theme: views for theme, views in found.items() if views}
 
     @property
     def primary(self) -> list[ClaimView]:
-        """Those for which the study was planned."""
+        """The primary claims, for which the study was planned."""
         return [view for view in self.of_source if view.verdict.primary]
 
     @property
     def planned(self) -> list[tuple[ClaimView, PartView]]:
-        """The estimated parts of primary claims, for whose smallest effects the numbers of seeds were planned."""
+        """The estimated parts of primary claims; numbers of seeds were planned for their smallest effects."""
         return [(view, part) for view in self.primary for part in view.estimated]
 
     @property
     def calculated(self) -> int:
-        """How many claims are settled by calculation alone."""
+        """How many claims calculation alone decides."""
         return sum(not view.estimated for view in self.of_source)
 
     @property
@@ -270,14 +232,16 @@ def claims_view(
     files: str,
     population: tuple[PopulationTable, FullTrainings | None] | None = None,
 ) -> ClaimsView:
-    """Join verdicts with the claims they are on, by name and place.
+    """Join verdicts with claims by id, and their parts by position.
 
-    Raises UsageError where they are on other claims than those of the catalogue.
+    Raises UsageError if the verdicts do not match the claims of the catalogue.
     """
     found = {verdict.id: verdict for verdict in verdicts}
     for identifier, claim in catalogue.claims.items():
         if identifier not in found or len(found[identifier].parts) != len(claim.parts):
-            raise UsageError(f"claims.json is not of these claims: {identifier} differs; judge again (dvc repro)")
+            raise UsageError(
+                f"claims.json does not match the claims: {identifier} differs; judge again: dvc repro judge"
+            )
     figures = figures_of_claims(catalogue, evidence)
     owners: dict[str, str] = {}
     views = []

@@ -1,4 +1,4 @@
-"""Verdicts in words: the effect, the rule that was fixed beforehand, and what would change the verdict."""
+"""Verdicts in words: the effect, the decision rule, and what would change the verdict."""
 
 import math
 
@@ -18,7 +18,7 @@ from pipeline.reporting.formatting import factor, listing, measured, number
 
 
 def effect_of(part: Part, verdict: PartVerdict) -> str:
-    """What was found: "−0.62 points", "16 times"; "no evidence yet" where nothing was."""
+    """The effect: "−0.62 points", "16 times"; "no evidence yet" if there is none."""
     if verdict.effect is None:
         return "no evidence yet"
     if isinstance(part, AnalyticPart):
@@ -29,7 +29,7 @@ def effect_of(part: Part, verdict: PartVerdict) -> str:
 
 
 def interval_of(part: Part, verdict: PartVerdict) -> str:
-    """The interval of an estimated part: "−0.90 to −0.34"; empty where there is none."""
+    """The interval of an estimated part: "−0.90 to −0.34"; empty if there is none."""
     if isinstance(part, AnalyticPart) or verdict.interval is None:
         return ""
     low, high = verdict.interval
@@ -37,7 +37,7 @@ def interval_of(part: Part, verdict: PartVerdict) -> str:
 
 
 def aside_of(aside: Aside) -> str:
-    """A figure beside a claim, with its interval and over how many repeats it was taken, if it has them."""
+    """A figure for information, with its interval and number of repeats, if it has them."""
     if aside.effect is None:
         return "no evidence yet"
     if aside.interval is None:
@@ -47,13 +47,13 @@ def aside_of(aside: Aside) -> str:
 
 
 def half_width_of(part: Part, verdict: PartVerdict) -> str:
-    """Half the width of an interval on the scale of its analysis: "0.32 points", "a factor of 1.5"; else empty."""
+    """Half the width of an interval: "0.32 points", "a factor of 1.5"; empty if there is none."""
     half = half_width(part, verdict)
     return "" if half is None or isinstance(part, AnalyticPart) else _distance(part, half)
 
 
 def half_width(part: Part, verdict: PartVerdict) -> float | None:
-    """The same as a number."""
+    """Half the width of an interval, on the scale of the analysis."""
     if isinstance(part, AnalyticPart) or verdict.interval is None:
         return None
     low, high = (scaled(part.scale, end) for end in verdict.interval)
@@ -62,39 +62,36 @@ def half_width(part: Part, verdict: PartVerdict) -> float | None:
 
 def smallest_of(part: EstimatedPart) -> str:
     """The smallest effect of interest: "0.5 points", "a factor of 2"."""
-    return _margin(part)
+    return f"a factor of {part.smallest:g}" if part.scale == "ratio" else f"{part.smallest:g}{_unit(part)}"
 
 
 def repeats_of(part: Part, verdict: PartVerdict) -> str:
-    """Over how many repeats: "8 seeds"; empty where there are none."""
+    """The number of repeats: "8 seeds"; empty if there are none."""
     return "" if verdict.n is None else f"{verdict.n} {_repeats(part)}"
 
 
 def figure_of(verdict: PartVerdict) -> FigureVerdict:
-    """The figure by which a calculated part is told in one line: the first that is not as said, else the first."""
+    """The figure that represents a calculated part: the first that disagrees with the source, else the first."""
     return next((figure for figure in verdict.figures if not figure.holds), verdict.figures[0])
 
 
-def figures_as_said(verdict: PartVerdict) -> str:
-    """How many of several figures are as the source says: "2 of 3 figures as said"."""
+def figures_confirmed(verdict: PartVerdict) -> str:
+    """How many figures agree with the source: "2 of 3 figures confirmed"."""
     right, count = sum(figure.holds for figure in verdict.figures), len(verdict.figures)
-    return f"{'all' if right == count else 'none' if right == 0 else right} of {count} figures as said"
+    return f"{f'all {count}' if right == count else f'{right} of {count}'} figures confirmed"
 
 
 def rule_of(part: Part) -> str:
     """The decision rule of a part, with its numbers."""
     if isinstance(part, AnalyticPart):
-        alone = len(part.says) == 1
-        return (
-            "Holds if the figure is as the source says."
-            if alone
-            else ("Holds if all figures are as the source says, in part if some are, and is contradicted if none is.")
-        )
+        if len(part.says) == 1:
+            return "Holds if the figure is as claimed; otherwise contradicted."
+        return "Holds if all figures are as claimed, holds in part if some are, and is contradicted if none is."
     rule = _rule_of_estimate(part)
     if isinstance(part, PopulationPart):
-        larger = f"{part.than}'s share is shown to be larger" if part.expect == "higher" else "both are shown to differ"
+        larger = f"larger in {part.than}" if part.expect == "higher" else "different in the two populations"
         rule += (
-            " It holds no more than in part where, of the shares of networks that err at most so much, at some error "
+            " Holds at most in part if, at some error, the share of networks with this or a lower error is shown to be "
             f"{larger} (Smirnov's test, p < {ALPHA:g}, not adjusted)."
         )
     return rule
@@ -102,51 +99,47 @@ def rule_of(part: Part) -> str:
 
 def _rule_of_estimate(part: EstimatedPart) -> str:
     null = _null(part)
-    within = (
-        f"within {_margin(part)} of {null}"
-        if part.scale != "ratio"
-        else f"within a factor of {part.smallest:g} of {null}"
-    )
+    within = f"within {smallest_of(part)} of {null}"
     shown = f"adjusted p < {ALPHA:g}"
     one_sided = f"two one-sided tests, {shown}"
     if part.expect == "equal":
         return (
-            f"Holds if the effect is shown to lie {within} ({one_sided}); contradicted if it is shown to lie beyond "
-            f"({shown}); else undecided."
+            f"Holds if the effect is shown to be {within} ({one_sided}); contradicted if it is shown to be further "
+            f"away ({shown}); otherwise undecided."
         )
     if part.expect == "not higher":
-        above = f"{_margin(part)} above {null}"
+        above = f"{smallest_of(part)} above {null}"
         return (
             f"Holds if the effect is shown to be less than {above}; contradicted if it is shown to be more ({shown}, "
-            "two-sided); else undecided."
+            "two-sided); otherwise undecided."
         )
     ahead, behind = ("below", "above") if part.expect == "lower" else ("above", "below")
     return (
         f"Holds if the effect is shown to be {ahead} {null}, contradicted if {behind} ({shown}, two-sided). "
-        f"Equivalent, whatever else is shown, if it lies {within} ({one_sided}); else undecided."
+        f"Equivalent, whatever these tests say, if it is shown to be {within} ({one_sided}). Otherwise undecided."
     )
 
 
 def would_change(part: Part, verdict: PartVerdict) -> str:
-    """What would have to be otherwise for another verdict."""
+    """What would change the verdict."""
     if isinstance(part, AnalyticPart):
         return _other_figures(verdict)
     if verdict.verdict == "not testable here":
-        return f"Evidence, which takes a GPU: {_source(part)} --profile gpu."
+        return f"Evidence from a GPU: {_source(part)} --profile gpu."
     if verdict.effect is None or verdict.interval is None:
-        return f"Evidence, of which there is none yet: {_source(part)}."
+        return f"Evidence; there is none yet: {_source(part)}."
     if verdict.verdict == "undecided":
         if verdict.seeds_needed is None:
-            return f"Other evidence: at this spread no number of {_repeats(part)} within reach is enough."
+            return f"Other evidence: at this spread no feasible number of {_repeats(part)} is enough."
         chance = f"with a probability of {100 * POWER:g} %"
-        found, other = f"an effect of {_margin(part)} {chance}", "A larger effect"
+        found, other = f"an effect of {smallest_of(part)} {chance}", "A larger effect"
         if part.expect in ("equal", "not higher"):
-            found, other = f"that there is none of {_margin(part)}, if so, {chance}", "Another effect"
+            found, other = f"{chance} that the effect is smaller than {smallest_of(part)}, if it is", "Another effect"
         if verdict.n is not None and verdict.seeds_needed <= verdict.n:
             return f"{other}, or much more evidence: {verdict.n} {_repeats(part)} are enough to find {found}."
         return f"More evidence: at this spread {verdict.seeds_needed:,} {_repeats(part)} would find {found}."
     if verdict.verdict == "holds in part":
-        return "Distributions that are nowhere shown to be otherwise than it says."
+        return "Distributions that agree with the claim at every error."
     null, margin = null_of(part), margin_of(part)
     low, high = (scaled(part.scale, end) for end in verdict.interval)
     within = part.expect in ("equal", "not higher") and verdict.verdict == "holds"
@@ -155,14 +148,14 @@ def would_change(part: Part, verdict: PartVerdict) -> str:
         room = min(below, null + margin - high)
         if room > 0:
             return f"An effect further from {_null(part)}: the interval ends {_distance(part, room)} inside the margin."
-        return "More spread: by the one-sided tests, which decide, it lies within; the interval reaches beyond."
-    if part.expect in ("equal", "not higher"):  # contradicted, by what lies beyond the margin
+        return "More spread: the one-sided tests place it inside the margin, although the interval reaches beyond."
+    if part.expect in ("equal", "not higher"):  # contradicted: the effect lies beyond the margin
         beyond = max(low - null - margin, null - margin - high)
         if beyond > 0:
             return f"An effect nearer to {_null(part)}: the interval ends {_distance(part, beyond)} beyond the margin."
-        return "More spread: by the test, which decides, it lies beyond the margin; the interval reaches into it."
+        return "More spread: the test places it beyond the margin, although the interval reaches into it."
     nearest = low - null if low > null else null - high
-    reach = " It reaches into the margin, so the effect may be too small to speak of." if verdict.may_be_small else ""
+    reach = " It reaches into the margin, so the effect may be too small to matter." if verdict.may_be_small else ""
     return f"An effect nearer to {_null(part)}: the interval ends {_distance(part, nearest)} from it.{reach}"
 
 
@@ -174,7 +167,7 @@ def _other_figures(verdict: PartVerdict) -> str:
     ]
     if wrong:
         return f"It would hold with {listing(wrong)}."
-    return "Nothing but an error in the calculation."
+    return "Only an error in the calculation."
 
 
 def _source(part: EstimatedPart) -> str:
@@ -211,19 +204,13 @@ def _null(part: EstimatedPart) -> str:
     return f"{part.against:g}"
 
 
-def _margin(part: EstimatedPart) -> str:
-    if part.scale == "ratio":
-        return f"a factor of {part.smallest:g}"
-    return f"{part.smallest:g}{_unit(part)}"
-
-
 def _unit(part: EstimatedPart) -> str:
-    """The unit behind a difference; one of probabilities or correlations has none."""
+    """The unit of a difference; empty for probabilities and correlations."""
     return "" if isinstance(part, PopulationPart | RankingPart) else f" {part.unit}"
 
 
 def _distance(part: EstimatedPart, distance: float) -> str:
-    """A distance on the scale of the analysis, told on that of the effect."""
+    """A distance on the scale of the analysis, as text on the scale of the effect."""
     if part.scale == "ratio":
         return f"a factor of {factor(unscaled('ratio', distance))}"
     if part.scale == "correlation":

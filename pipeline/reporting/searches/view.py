@@ -1,4 +1,4 @@
-"""What a report says of a search, before it is put into words: its record and its finalists, joined and worked out."""
+"""The report's view of a search: its record joined with its finalists, and numbers computed from both."""
 
 import math
 from collections import Counter
@@ -19,14 +19,14 @@ from pipeline.evidence.study_records import DIVERGED, StudyRecord, TrialRecord
 from pipeline.search.samplers import distributions, silence
 
 BEST_SHARE = 0.25
-"""The best networks are this share of the complete ones; what they have in common is set against all."""
+"""Share of complete networks, by error, whose common traits are reported."""
 FEWEST_FOR_IMPORTANCE = 16
 SHOWN_IMPORTANCE = 0.01
 
 
 @dataclass(frozen=True)
 class Trait:
-    """How often a value of a parameter is found among the best complete networks, and among all of them."""
+    """A value of a parameter: its share in the best complete networks, and in all complete networks."""
 
     parameter: str
     value: str
@@ -36,7 +36,7 @@ class Trait:
 
 @dataclass(frozen=True)
 class StudyView:
-    """One search: its record, and `finalists`, what its winners did when retrained."""
+    """One search: its record, and its finalists' scores after retraining."""
 
     anchor: str
     record: StudyRecord
@@ -44,7 +44,7 @@ class StudyView:
 
     @property
     def has_its_space(self) -> bool:
-        """Whether the space that was searched is still there, with all the values that were drawn."""
+        """Whether the searched space still exists and has all values that were drawn."""
         try:
             parameters = search_spaces.space(self.record.space).parameters
         except UsageError:
@@ -57,29 +57,29 @@ class StudyView:
 
     @property
     def cost(self) -> Cost:
-        """The cost against which errors are drawn."""
+        """The cost on the x axis of plots."""
         return main_cost(self.record.objectives)
 
     @property
     def further_costs(self) -> list[Cost]:
-        """Costs among the objectives that stand in no table otherwise."""
+        """Costs among the objectives, without MACs and parameters, which every table has."""
         return [cost for cost in self.record.costs if cost.key not in ("macs", "params")]
 
     @property
     def states(self) -> Counter[str]:
-        """How many trials ended how."""
+        """Number of trials by state."""
         return Counter(trial.state for trial in self.record.trials)
 
     @property
     def split(self) -> list[int]:
-        """Trials of whose batches memory held only parts, by number: batch norm and dropout were others for them."""
+        """Numbers of the trials whose batches were split to fit into memory; this changes batch norm and dropout."""
         return [trial.number for trial in self.record.trials if trial.micro_batches > 1]
 
     @property
     def uniform(self) -> list[TrialRecord]:
-        """Trials drawn at random, each parameter uniformly, within the limits: trained to the first rung, or diverged.
+        """Trials drawn uniformly at random within the limits that reached the first rung or diverged.
 
-        A population; those of them that were trained in full are not, if the others were stopped.
+        They are a random sample of the space. Those trained in full are not, if the others were stopped by their error.
         """
         drawn = [trial for trial in self.record.trials if trial.drawn_by == "random"]
         return [trial for trial in drawn if trial.rungs or (trial.reason or "").startswith(DIVERGED)]
@@ -90,14 +90,14 @@ class StudyView:
         return self.finalists.members if self.finalists else ()
 
     def comparisons(self, trial: int) -> list[FinalistComparison]:
-        """What a finalist was compared with."""
+        """The comparisons of one finalist."""
         return [item for item in (self.finalists.comparisons if self.finalists else ()) if item.trial == trial]
 
     def course(self) -> list[tuple[int, float]]:
-        """(training images seen so far, lowest error so far of a network trained in full), each time that one ended.
+        """(training images seen so far, lowest error so far), one point per network trained in full.
 
-        In the order in which rungs were reached, so that a trial that was promoted late counts when it came to its end.
-        Empty of a record that does not hold this order.
+        Points are in the order in which rungs were reached: a network that was promoted late counts when it finished.
+        Empty if the record does not hold this order.
         """
         if not all(rung.arrival for trial in self.record.trials for rung in trial.rungs):
             return []
@@ -110,10 +110,10 @@ class StudyView:
         return points
 
     def _stretches(self) -> Iterator[tuple[int, int, int, bool, TrialRecord]]:
-        """What trials were trained for: (arrival of the rung, trial, epochs, whether it ended in full, the trial).
+        """Pieces of training: (arrival of the rung, trial number, epochs, whether the trial completed, trial).
 
-        The last epochs of a trial that failed reach no rung; they count with its last rung, or where it has none with
-        the trial that came to count before it.
+        The last epochs of a failed trial reach no rung. They count with its last rung, or, if it has none, with the
+        trial counted before it.
         """
         before = 0
         for trial in self.record.trials:
@@ -130,9 +130,9 @@ class StudyView:
     def importances(self) -> dict[str, float]:
         """Share of the variance of the error that each parameter explains alone (fANOVA), largest first.
 
-        Among the parameters that all of the networks have. Source: Hutter et al. (2014), "An efficient approach for
-        assessing hyperparameter importance". Empty below FEWEST_FOR_IMPORTANCE complete trials, where all err alike,
-        and where the space is not what it was.
+        Covers the parameters that all networks have. Empty if there are fewer than FEWEST_FOR_IMPORTANCE complete
+        trials, if all have the same error, or if the space has changed. Source: Hutter et al. (2014), "An efficient
+        approach for assessing hyperparameter importance".
         """
         complete = self.record.complete
         errors = {trial.errors[-1] for trial in complete}
@@ -144,13 +144,14 @@ class StudyView:
         study = optuna.create_study(direction="minimize")
         for trial in complete:
             has = space.asked(trial.values)
-            of_it = {name: boxes[name] for name in has}
-            study.add_trial(create_trial(params=has, distributions=of_it, value=trial.errors[-1]))
+            study.add_trial(
+                create_trial(params=has, distributions={name: boxes[name] for name in has}, value=trial.errors[-1])
+            )
         found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
         return {name: float(value) for name, value in found.items() if np.isfinite(value) and value >= SHOWN_IMPORTANCE}
 
     def traits(self, most: int = 8) -> list[Trait]:
-        """Values that the best quarter of the complete networks have more often than all, the largest excess first."""
+        """Values more frequent in the best quarter of complete networks than in all; largest difference first."""
         ranked = sorted(self.record.complete, key=lambda trial: trial.errors[-1])
         best = ranked[: max(1, round(BEST_SHARE * len(ranked)))]
         if len(ranked) < FEWEST_FOR_IMPORTANCE:
@@ -168,7 +169,7 @@ class StudyView:
 
 
 def _fields(trial: TrialRecord) -> dict[str, Any]:
-    """The fields of a trial's Config, and its depth, by which networks can be told apart in words."""
+    """The scalar fields of a trial's Config, and its numbers of stages and blocks."""
     config = trial.config["config"]
     fields = {key: value for key, value in config.items() if not isinstance(value, list)}
     depths = config.get("depths")
