@@ -29,6 +29,7 @@ study: install ## Run the study (PROFILE=smoke|quick|full|gpu; default: the one 
 	@$(BIN)/python -m pipeline.settings $(PROFILE)
 	@$(BIN)/python -m pipeline.environment $(BIN)/dvc repro
 	@echo
+	@$(BIN)/python -m pipeline.reporting.summary
 	@echo "report:    reports/results/report.html  (and reports/results/REPORT.md)"
 	@echo "all runs:  make ui  (MLflow at http://127.0.0.1:5000)"
 

@@ -43,6 +43,7 @@ def write_report(
     further: Path | None = None,
     into: Path | None = None,
     searched: Callable[[], Iterable[StudyRecord]] = tuple,
+    just_judged: bool = False,
 ) -> Path:
     """Write all files of the report, and return the path of its HTML page.
 
@@ -54,6 +55,7 @@ def write_report(
         further: a second folder of records; its networks, searches and finalists are shown, too.
         into: where to write the report; default: `results`.
         searched: returns the searches to show if `results` has no studies/.
+        just_judged: claims.json is known to match the claims and records; they are not judged again.
 
     Raises:
         UsageError: there is nothing to report, or claims.json does not match the workspace's claims and the records.
@@ -74,7 +76,7 @@ def write_report(
         )
     comparisons = compare(groups, profiles)
     sections = sections_of(comparisons)
-    claims = _claims(results, workspace, comparisons)
+    claims = _claims(results, workspace, comparisons, just_judged)
     pictures = {figure.identifier: figure.png() for figure in figures_in(sections, studies, claims)}
     texts = {
         "networks.csv": networks_csv(comparisons),
@@ -87,7 +89,8 @@ def write_report(
     for stale in (into / "figures").glob("*.png"):
         if stale.stem not in pictures:
             stale.unlink()
-    write_json(into / "metrics.json", metrics(comparisons))
+    found = metrics(comparisons, finalists.values(), claims.counts if claims else {})
+    write_json(into / "metrics.json", to_json(found))
     for name, text in texts.items():
         write_text(into / name, text)
     return into / "report.html"
@@ -127,7 +130,9 @@ def _agree(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _claims(results: Path, workspace: Workspace, comparisons: Sequence[Comparison]) -> ClaimsView | None:
+def _claims(
+    results: Path, workspace: Workspace, comparisons: Sequence[Comparison], just_judged: bool
+) -> ClaimsView | None:
     """Verdicts with their evidence; None if there is no claims.json."""
     judged = results / "claims.json"
     if not judged.exists():
@@ -137,7 +142,7 @@ def _claims(results: Path, workspace: Workspace, comparisons: Sequence[Compariso
         own = replace(own, claims={})
     evidence, table = judged_evidence(workspace, results, own), published_table(workspace)
     verdicts = read_record(list[ClaimVerdict], judged)
-    if not _agree(to_json(judge_all(source, own, evidence)), to_json(verdicts)):
+    if not just_judged and not _agree(to_json(judge_all(source, own, evidence)), to_json(verdicts)):
         raise UsageError(f"{judged} does not match the current claims and records; judge again: dvc repro judge")
     simulations = [results / "simulation.json", workspace.published / "claims" / "simulation.json"]
     return claims_view(

@@ -2,12 +2,16 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+from pipeline.claims.verdicts import Verdict
+from pipeline.evidence.finalist_records import FinalistsRecord
 from pipeline.evidence.records import Interval
 from pipeline.reporting.comparison import Comparison, Network
 from pipeline.reporting.formatting import csv_cell
+from pipeline.reporting.summary import Metrics
 
 CURVE_COLUMNS = (
     "name",
@@ -23,13 +27,23 @@ CURVE_COLUMNS = (
 )
 
 
-def metrics(comparisons: Sequence[Comparison]) -> dict[str, dict[str, float]]:
-    """Network -> number -> value, for `dvc metrics`; unknown values are left out."""
-    return {
-        network.label: {key: value for key, value in _numbers(network).items() if value is not None}
-        for comparison in comparisons
-        for network in comparison.networks
+def metrics(
+    comparisons: Sequence[Comparison],
+    finalists: Iterable[FinalistsRecord] = (),
+    claims: Mapping[Verdict, int] = MappingProxyType({}),
+) -> Metrics:
+    """The few numbers by which two studies are compared, for `dvc metrics` and `dvc exp show`."""
+    networks = [network for comparison in comparisons for network in comparison.networks]
+    errors = {network.label: _numbers(network)["test_error_percent"] for network in networks}
+    tested = {
+        record.study: [member.test_error_percent.mean for member in record.members if member.test_error_percent]
+        for record in finalists
     }
+    return Metrics(
+        test_error_percent={label: error for label, error in errors.items() if error is not None},
+        finalist_test_error_percent={study: min(means) for study, means in tested.items() if means},
+        claims={str(verdict): count for verdict, count in claims.items()},
+    )
 
 
 def networks_csv(comparisons: Sequence[Comparison]) -> str:

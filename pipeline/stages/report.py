@@ -14,13 +14,17 @@ def main(argv: list[str] | None = None) -> None:
         "results", nargs="?", type=Path, help="folder with runs/ and profiles/ (default: the workspace's)"
     )
     arguments = parser.parse_args(argv)
+    from pipeline.reporting import summary
     from pipeline.reporting.mlflow_pages import show_report  # Altair needs a home folder when it is imported
     from pipeline.reporting.report import write_report
 
     workspace = current_workspace()
-    print(write_report(arguments.results or workspace.results))
-    if arguments.results is None:
-        show_report(workspace, print)
+    if arguments.results is not None:
+        print(write_report(arguments.results))
+        return
+    print(write_report(workspace.results, just_judged=True))  # by the stage before this one
+    show_report(workspace, print)
+    summary.main()
 
 
 if __name__ == "__main__":

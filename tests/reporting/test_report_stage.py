@@ -74,7 +74,8 @@ def test_the_stage_prints_where_the_report_is(
     results = write_results(tmp_path / "reports" / "results", (group((network(),)),), ())
     monkeypatch.setenv("CONVSTUDY_HOME", str(tmp_path))
     main([])
-    assert capsys.readouterr().out.strip() == str(results / "report.html")
+    where, found = capsys.readouterr().out.splitlines()
+    assert where == str(results / "report.html") and found.startswith("found: resnet-small has the lowest test error")
 
 
 def test_the_report_is_one_run_of_mlflow_and_replay_shows_it_again(study: Workspace) -> None:

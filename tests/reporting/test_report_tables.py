@@ -4,6 +4,7 @@ import io
 from report_records import group, hostile_group, network, nine_networks, nine_profiles, profile
 
 from pipeline.reporting.comparison import compare
+from pipeline.reporting.summary import summary
 from pipeline.reporting.tables import CURVE_COLUMNS, curves_csv, metrics, networks_csv
 
 
@@ -11,15 +12,14 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_metrics_are_flat_numbers_by_network() -> None:
-    (comparison,) = compare([nine_networks()], nine_profiles())
-    found = metrics([comparison])
-    assert found["resnet-small"]["params"] == 272_778
-    assert found["resnet-small"]["macs"] == 31_021_056
-    assert round(found["resnet-small"]["test_error_percent"], 2) == 7.18
-    assert found["resnet-small"]["seeds"] == 3
-    assert "latency_seconds_batch_1" not in found["googlenet-small"]
-    assert all(isinstance(value, int | float) for numbers in found.values() for value in numbers.values())
+def test_metrics_are_the_few_numbers_by_which_studies_are_compared() -> None:
+    found = metrics(compare([nine_networks()], nine_profiles()), claims={"holds": 3})
+    assert round(found.test_error_percent["resnet-small"], 2) == 7.18
+    assert len(found.test_error_percent) == 9 and found.claims == {"holds": 3}
+    assert summary(found).startswith("found: ") and summary(found).endswith("; verdicts on 3 claims: 3 holds")
+    best = min(found.test_error_percent, key=found.test_error_percent.__getitem__)
+    assert f"{best} has the lowest test error of all 9" in summary(found)
+    assert summary(metrics([])) == "found: nothing has been trained"
 
 
 def test_networks_csv_holds_one_exact_row_a_network() -> None:
@@ -43,7 +43,7 @@ def test_priced_networks_stand_in_the_tables_too() -> None:
     comparisons = compare([], [profile()])
     assert rows_of(networks_csv(comparisons))[0]["params"] == "272778"
     assert rows_of(curves_csv(comparisons)) == []
-    assert metrics(comparisons)["resnet-small"]["saved_bytes_per_sample"] == 731_000
+    assert metrics(comparisons).test_error_percent == {}
 
 
 def test_no_csv_cell_is_a_formula() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
 import search_spaces
@@ -138,6 +137,8 @@ class StudyView:
         errors = {trial.errors[-1] for trial in complete}
         if len(complete) < FEWEST_FOR_IMPORTANCE or len(errors) == 1 or not self.has_its_space:
             return {}
+        from optuna.importance import FanovaImportanceEvaluator, get_param_importances  # loads scikit-learn, a second
+
         space = search_spaces.space(self.record.space)
         boxes = distributions(space)
         silence()
