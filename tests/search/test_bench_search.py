@@ -104,7 +104,7 @@ def test_a_comparison_goes_on_after_an_interrupt_and_is_never_overwritten_by_ano
     with pytest.raises(UsageError, match=r"holds a comparison .* 2 repeats; move the file away"):
         compare_into(file, table_file, ["random"], 1, 1, lambda line: None)
     write_json(table_file, to_json(replace(table, networks=table.networks[1:])))
-    with pytest.raises(UsageError, match="on another table"):
+    with pytest.raises(UsageError, match="with another table"):
         compare_into(file, table_file, ["random"], 2, 1, lambda line: None)
     assert file.read_bytes() == before and gone_on.first_seed == FIRST_SEED
 
