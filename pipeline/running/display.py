@@ -1,6 +1,6 @@
 """What a user sees while trainings run: a line that lasts for each that is done, one live line for those under way.
 
-On a terminal the live line is redrawn; elsewhere (a log, a pipe) it is printed now and then.
+On a terminal and in a notebook the live line is redrawn; elsewhere (a log, a pipe) it is printed now and then.
 """
 
 import sys
@@ -12,6 +12,8 @@ from typing import Protocol, TextIO
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
+
+from pipeline.running.notebook import Cell
 
 LINE_SECONDS = 10.0
 
@@ -54,9 +56,13 @@ class Screen:
         self._summary, self._printed = summary, time.monotonic()
         self._console = Console(file=stream or sys.stderr, quiet=quiet)
         self._live = Live(console=self._console, get_renderable=view, auto_refresh=False, transient=True)
+        self._cell = Cell(view) if self._console.is_jupyter and not quiet and stream is None else None
 
     def line(self, text: str) -> None:
         """Print a line that lasts."""
+        if self._cell is not None:
+            self._cell.line(text)
+            return
         self._console.print(Text(text), soft_wrap=True)
         if self._live.is_started:
             self._live.refresh()  # the line may have changed what the view shows
@@ -65,7 +71,9 @@ class Screen:
         """Show what is under way as it is now."""
         if self._console.quiet:
             return
-        if self._console.is_terminal:
+        if self._cell is not None:
+            self._cell.refresh()
+        elif self._console.is_terminal:
             self._live.start()
             self._live.refresh()
         elif time.monotonic() - self._printed >= LINE_SECONDS:
@@ -74,6 +82,8 @@ class Screen:
 
     def close(self) -> None:
         """Remove the view; `update` shows it again."""
+        if self._cell is not None:
+            self._cell.close()
         self._live.stop()
 
 

@@ -6,7 +6,8 @@ Imports neither PyTorch nor the workers' modules, so that their server loads tho
 import multiprocessing
 import sys
 from multiprocessing import forkserver
-from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext
+from types import ModuleType
 
 PRELOADED = ("pipeline.running.worker_server", "pipeline.running.jobs", "torch._dynamo")
 """Modules that the server of workers loads before it forks the first; the last takes a second at a first optimizer."""
@@ -18,6 +19,21 @@ def prepare_workers() -> None:
         forkserver.ensure_running()
 
 
+class _Worker(ForkServerProcess):
+    """A process that does not run the main program again, as multiprocessing would: a user's script trains when run."""
+
+    def start(self) -> None:
+        main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+        try:
+            super().start()
+        finally:
+            sys.modules["__main__"] = main
+
+
+class _Workers(ForkServerContext):
+    Process = _Worker
+
+
 def worker_context() -> ForkServerContext | SpawnContext:
     """How workers start: forked from a server that has loaded PyTorch once, so that each starts within milliseconds.
 
@@ -25,6 +41,6 @@ def worker_context() -> ForkServerContext | SpawnContext:
     """
     if sys.platform == "darwin":
         return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
+    context = _Workers()
     context.set_forkserver_preload(list(PRELOADED))
     return context
