@@ -1,6 +1,7 @@
 """Which workspace is in force."""
 
 import os
+import warnings
 from pathlib import Path
 
 from pipeline.environment import complete_environment
@@ -29,4 +30,5 @@ def workspace(folder: str | os.PathLike[str] | None = None) -> Workspace:
             raise UsageError(f"{root} is no workspace: copy the params.yaml of convstudy's clone into it")
         os.environ["CONVSTUDY_HOME"] = str(root)
     complete_environment()
+    warnings.filterwarnings("ignore", "IProgress not found")  # by Optuna in a notebook; its progress bars are not used
     return current_workspace()

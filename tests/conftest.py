@@ -91,6 +91,7 @@ def made_first_study(prepared_fashion_mnist: Path, tmp_path_factory: pytest.Temp
     """A workspace with claims, the published evidence, some real pictures, and a study "first" of six networks."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         workspace = make_study(tmp_path_factory.mktemp("first") / "study", prepared_fashion_mnist, monkeypatch)
+        shutil.copy(CHECKOUT / "params.yaml", workspace.params_file)  # by another one, published claims are not judged
         (workspace.root / "reports").mkdir()
         for name in ("claims.yaml", "my-claims.yaml", "published"):
             (workspace.root / "reports" / name).symlink_to(CHECKOUT / "reports" / name)

@@ -1,9 +1,9 @@
 """The report's numbers for other programs: flat metrics, and two CSV tables with exact values."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+import pandas as pd
 
 from pipeline.evidence.records import Interval
 from pipeline.reporting.comparison import Comparison, Network
@@ -93,8 +93,5 @@ def _mean(interval: Interval | None) -> float | None:
 
 
 def _csv(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: csv_cell(value) for key, value in row.items()} for row in rows)
-    return text.getvalue()
+    table = pd.DataFrame(rows, columns=list(columns), dtype=object)  # else whole numbers beside gaps become floats
+    return table.map(csv_cell).to_csv(index=False, lineterminator="\n")
