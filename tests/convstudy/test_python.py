@@ -175,7 +175,7 @@ def test_what_cannot_be_loaded_names_the_nearest_or_the_command(first_study: Wor
 
 
 def test_a_workspace_has_a_params_yaml(first_study: Workspace, tmp_path: Path) -> None:
-    with pytest.raises(convstudy.UsageError, match="is no workspace: copy the params.yaml"):
+    with pytest.raises(convstudy.UsageError, match=r"is no workspace: copy the params\.yaml"):
         convstudy.workspace(tmp_path)
     assert convstudy.workspace() == first_study
 

@@ -42,9 +42,9 @@ def test_a_field_becomes_a_column_of_its_type_and_an_interval_its_ends() -> None
         "error_percent_n": "Int64", "interval_low": "float64", "interval_high": "float64", "seeds": "Int64",
         "shown": "bool", "config": "object",
     }  # fmt: skip
-    assert table.loc["=1+1"].to_list() == [10.0, 9.0, 11.0, 3, 0.0, 1.0, 3, True, {"depth": 1}]
+    assert table.to_numpy(dtype=object).tolist()[0] == [10.0, 9.0, 11.0, 3, 0.0, 1.0, 3, True, {"depth": 1}]
     assert table.loc["b"].drop(["shown", "config"]).isna().all()
-    assert list(frame(Row, [], "name").dtypes) == list(table.dtypes)
+    assert frame(Row, [], "name").dtypes.to_list() == table.dtypes.to_list()
     assert "validation_error_percent" in frame(TrialRecord, [])
 
 
@@ -77,6 +77,10 @@ def test_verbs_that_list_rows_write_the_tables_of_python(first_study: Workspace,
     ):
         shown = pd.read_csv(io.StringIO(called(first_study, verb, "--csv", "-")))
         assert set(shown[index]) == names
+    short = ("--seeds", "2", "--members", "1", "--random-networks", "0", "--no-random-search")
+    members = pd.read_csv(io.StringIO(called(first_study, "finalists", "first", *short, "--csv", "-")))
+    assert members["test_error_percent_n"].to_list() == [2]
+    assert (members["test_error_percent_low"] < members["test_error_percent"]).all()
 
 
 def test_json_and_csv_may_both_be_asked_for(first_study: Workspace, tmp_path: Path) -> None:
