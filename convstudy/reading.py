@@ -177,8 +177,8 @@ def architectures() -> "pd.DataFrame":
 def frame(records: Sequence[Any]) -> "pd.DataFrame":
     """Records as a table, one row each: the layers of a profile, the epochs of a training, the members of finalists.
 
-    >>> layers = convstudy.frame(convstudy.profile("lenet-small", latency=False).layers)
-    >>> int(layers["macs"].sum()) == convstudy.profile("lenet-small", latency=False).macs
+    >>> layers = convstudy.frame(convstudy.profile("lenet-small", no_latency=True).layers)
+    >>> int(layers["macs"].sum()) == convstudy.profile("lenet-small", no_latency=True).macs
     True
     """
     import pandas as pd

@@ -77,7 +77,7 @@ def profile(
     channels: int = 1,
     classes: int = 10,
     device: str = "auto",
-    latency: bool = True,
+    no_latency: bool = False,
 ) -> "CostProfile":
     """Price one network: parameters, MACs, activations, memory, latency, layer by layer.
 
@@ -87,18 +87,18 @@ def profile(
         channels: of the images.
         classes: of the data.
         device: auto, cpu or cuda.
-        latency: whether to time the network.
+        no_latency: count only; time nothing.
 
     Raises:
         UsageError: there is no such network, or it cannot take images of that resolution.
 
-    >>> convstudy.profile("resnet-small", latency=False).macs
+    >>> convstudy.profile("resnet-small", no_latency=True).macs
     2636672
     """
     workspace()
     from pipeline.actions import networks
 
-    return networks.profile(network, resolution, channels, classes, device, latency)
+    return networks.profile(network, resolution, channels, classes, device, latency=not no_latency)
 
 
 def train(
@@ -111,6 +111,7 @@ def train(
     lr: float | None = None,
     seed: int = 1,
     device: str = "auto",
+    workdir: str | os.PathLike[str] | None = None,
     test: bool = False,
     quiet: bool = False,
 ) -> "TrainedRun":
@@ -125,6 +126,7 @@ def train(
         lr: peak learning rate; None: the recipe's.
         seed: of initial weights and order of images.
         device: auto, cpu or cuda.
+        workdir: where runs/ and mlruns/ are kept; None: in the workspace.
         test: score the test split once, after training.
         quiet: show no progress.
 
@@ -158,7 +160,7 @@ def train(
         lr=lr,
         seed=seed,
         device=device,
-        workdir=None,
+        workdir=None if workdir is None else Path(workdir),
         test=test,
         quiet=quiet,
     )

@@ -1,5 +1,6 @@
 """`import convstudy` as a script or a notebook uses it."""
 
+import inspect
 import os
 import re
 import shutil
@@ -10,14 +11,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer.main
 from pictures import validation_images, write_pictures
 from PIL import Image
 
 import convstudy
 from pipeline.actions.searches import read_limits
+from pipeline.cost.table import COSTS
 from pipeline.data.arrays import open_training_data
 from pipeline.evidence.store import RunStore
 from pipeline.models.prediction import read_inputs
+from pipeline.verbs.app import app
 from pipeline.workspace import Workspace
 
 CHECKOUT = Path(__file__).parents[2]
@@ -57,6 +61,23 @@ def test_the_lines_of_the_readme_run_as_they_are(first_study: Workspace) -> None
     assert "validation_error_percent" in said and "probability" in said and "[3 rows" in said
 
 
+OF_VERBS_ALONE = {"json_file", "csv_file", "parquet_file", "debug", "quiet", "dry_run"}
+OTHERWISE = {("prepare", "image_size"): None}  # "auto" for a verb
+LIMITS = {f"max_{cost.name}" for cost in COSTS.values()}
+
+
+@pytest.mark.parametrize("name", ["prepare", "profile", "train", "search", "finalists"])
+def test_a_function_has_the_options_of_its_verb(name: str) -> None:
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    options = {option.name: option.default for option in command.params if option.name not in OF_VERBS_ALONE | LIMITS}
+    arguments = dict(inspect.signature(getattr(convstudy, name)).parameters)
+    assert set(arguments) - {"quiet", "limits"} == set(options)
+    assert ("limits" in arguments) == (name == "search")
+    for option, default in options.items():
+        own = arguments[option].default
+        assert OTHERWISE.get((name, option), default) == (None if own is inspect.Parameter.empty else own), option
+
+
 def test_tables_have_the_names_and_types_of_the_contract(first_study: Workspace) -> None:
     study = convstudy.study("first")
     trials, front = study.trials(), study.front()
@@ -67,7 +88,7 @@ def test_tables_have_the_names_and_types_of_the_contract(first_study: Workspace)
     record = study.record
     assert list(front.index) == [trial.number for trial in record.front_trials]
     assert trials["validation_error_percent"].to_list() == [trial.validation_error_percent for trial in record.trials]
-    priced = convstudy.profile(trials["config"].iloc[0], latency=False)
+    priced = convstudy.profile(trials["config"].iloc[0], no_latency=True)
     assert (priced.macs, priced.params) == (trials["macs"].iloc[0], trials["params"].iloc[0])
 
 
