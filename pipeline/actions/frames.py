@@ -104,7 +104,7 @@ def write_parquet(table: pd.DataFrame, file: Path) -> None:
 
 def _flat(table: pd.DataFrame) -> pd.DataFrame:
     """The table with its index as columns and nested values as JSON."""
-    flat = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
+    flat = table if table.index.names == [None] else table.reset_index()
     nested = {
         name: pd.Series(
             [value if isinstance(value, str | None) else canonical_json(value) for value in column], dtype="str"

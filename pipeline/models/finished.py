@@ -77,18 +77,12 @@ def open_network(
 
 
 def _how_to_keep(header: RunHeader) -> str:
-    """The command that keeps the weights of a run, by whom it was trained for."""
-    role, parent = next(((member.role, member.parent) for member in header.members), ("single", header.name))
-    match role:
-        case "trial":
-            return (
-                f"its Config by `convstudy train CONFIG.json`; a search keeps those of its front alone (study {parent})"
-            )
-        case "finalist":
-            return f"by `convstudy finalists {parent}`"
-        case "seed" | "learning-rate":
-            return f"by `convstudy train {header.name}`, or with keep_weights: true in the profile"
-    return f"by the same `convstudy train {header.name}`"
+    """The command that trains a run again and keeps its weights, by whom it was trained for."""
+    parents = {member.role: member.parent for member in header.members}
+    if "single" in parents or not parents:
+        return f"by the same `convstudy train {header.name}`"
+    told = "by `convstudy train CONFIG.json` with its Config"
+    return f"{told}; the search of {parents['trial']} keeps those of its front alone" if "trial" in parents else told
 
 
 def _info_of_data(folder: RunFolder, spec: RunSpec, data_folder: Path | None) -> WeightsInfo:
