@@ -11,7 +11,8 @@ RunsFailedError when runs failed (all others are complete and kept).
 from convstudy.networks import Network, load
 from convstudy.places import workspace
 from convstudy.reading import Study, architectures, claims, figures, frame, population, runs, studies, study
-from convstudy.verbs import finalists, prepare, profile, search, train
+from convstudy.searching import finalists, search
+from convstudy.verbs import prepare, profile, train
 from pipeline import __version__
 from pipeline.errors import ConvstudyError, DataError, RunsFailedError, StorageError, UsageError
 

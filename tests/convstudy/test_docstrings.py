@@ -9,11 +9,11 @@ from pictures import validation_images, write_pictures
 from PIL import Image
 
 import convstudy
-from convstudy import networks, places, reading, verbs
+from convstudy import networks, places, reading, searching, verbs
 from pipeline.workspace import Workspace
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-MODULES: tuple[ModuleType, ...] = (places, reading, networks, verbs)
+MODULES: tuple[ModuleType, ...] = (places, reading, networks, verbs, searching)
 EXAMPLES = {test.name: test for module in MODULES for test in doctest.DocTestFinder().find(module) if test.examples}
 
 
