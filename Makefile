@@ -22,7 +22,7 @@ install: .venv/.installed ## Install exact versions into .venv
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-	@$(BIN)/python -m compileall -q pipeline search_spaces benchmarks
+	@$(BIN)/python -m compileall -q convstudy pipeline search_spaces benchmarks
 	@touch $@
 
 study: install ## Run the study (PROFILE=smoke|quick|full|gpu; default: the one in params.yaml)

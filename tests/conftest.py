@@ -13,6 +13,7 @@ from hypothesis import settings
 from postgres import server
 from processes import begin_to_load
 
+import convstudy
 from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.data.obtain import fashion_mnist, obtain
 from pipeline.data.prepare import prepare
@@ -22,7 +23,7 @@ from pipeline.workspace import Workspace
 CHECKOUT = Path(__file__).parents[1]
 
 
-COSTLY = ("clone", "browser", "searched", "server", "reproduced", "postgres")
+COSTLY = ("clone", "browser", "first_study", "searched", "server", "reproduced", "postgres")
 """Fixtures of a module that take seconds to make, first those whose tests take longest together."""
 
 
@@ -107,6 +108,29 @@ def study(prepared_fashion_mnist: Path, tmp_path: Path, monkeypatch: pytest.Monk
     But for the samples on which networks are scored as they train, a tenth of the usual ones.
     """
     return make_study(tmp_path / "study", prepared_fashion_mnist, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def made_first_study(prepared_fashion_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with claims, the published evidence, some real pictures, and a study "first" of six networks."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        workspace = make_study(tmp_path_factory.mktemp("first") / "study", prepared_fashion_mnist, monkeypatch)
+        shutil.copy(CHECKOUT / "params.yaml", workspace.params_file)  # by another one, published claims are not judged
+        (workspace.root / "reports").mkdir()
+        for name in ("claims.yaml", "my-claims.yaml", "published"):
+            (workspace.root / "reports" / name).symlink_to(CHECKOUT / "reports" / name)
+        convstudy.search(
+            "lenet", trials=6, epochs=1, train_images=512, max_macs="1M", study="first", workers=1, quiet=True
+        )
+    return workspace
+
+
+@pytest.fixture
+def first_study(made_first_study: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """The same, in force and as the current folder; tests add to it, and change nothing that is there."""
+    monkeypatch.setenv("CONVSTUDY_HOME", str(made_first_study.root))
+    monkeypatch.chdir(made_first_study.root)
+    return made_first_study
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,7 @@ def read_image(path: Path, side: int, gray: bool, conversions: Conversions) -> n
     """
     done: set[str] = set()
     with _opened(path) as image:
-        pixels = _pixels(image, side, gray, done)
+        pixels = pixels_of(image, side, gray, done)
     conversions.update(done)
     return pixels
 
@@ -81,7 +81,9 @@ def resized(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
     return np.stack(small).reshape(*pixels.shape[:2], side, side)
 
 
-def _pixels(image: ImageFile.ImageFile, side: int, gray: bool, done: set[str]) -> npt.NDArray[np.uint8]:
+def pixels_of(image: Image.Image, side: int, gray: bool, done: set[str] | None = None) -> npt.NDArray[np.uint8]:
+    """The same of an opened image; conversions are added to `done`."""
+    done = set() if done is None else done
     if getattr(image, "is_animated", False):
         done.add("first of several frames")
     turned_by_loading = image.getexif().get(ExifTags.Base.Orientation, 1) if image.format == "TIFF" else 1

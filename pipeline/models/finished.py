@@ -9,8 +9,9 @@ from torch import nn
 import search_spaces
 from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.errors import DataError, StorageError, UsageError
-from pipeline.evidence.records import RunSpec
+from pipeline.evidence.records import RunHeader, RunSpec
 from pipeline.evidence.store import RunFolder
+from pipeline.machine import DeviceKind
 from pipeline.models.weights import WeightsInfo, hash_weights, load_weights, weights_info
 from pipeline.schema import parse
 from pipeline.training.images import Preparation
@@ -18,7 +19,7 @@ from pipeline.training.images import Preparation
 
 @dataclass(frozen=True)
 class FinishedNetwork:
-    """A trained network in eval mode on its run's device.
+    """A trained network in eval mode.
 
     Attributes:
         model: (N, C, side, side) float -> (N, classes) logits.
@@ -38,13 +39,16 @@ class FinishedNetwork:
         return self.info.data.class_names
 
 
-def open_network(folder: RunFolder, data_folder: Path | None = None) -> FinishedNetwork:
+def open_network(
+    folder: RunFolder, data_folder: Path | None = None, device: DeviceKind | None = None
+) -> FinishedNetwork:
     """Open the network of a run in the run store.
 
     Args:
         folder: folder of the run.
         data_folder: its prepared data. Needed only if the weights file lacks class names and normalisation, as files
             of earlier versions do.
+        device: device of the network; None: the one it was trained on.
 
     Raises:
         UsageError: the run does not exist, or is not finished.
@@ -56,7 +60,7 @@ def open_network(folder: RunFolder, data_folder: Path | None = None) -> Finished
         state = "does not exist" if header is None else f"is {'not finished' if result is None else result.state}"
         raise UsageError(f"run {folder.run} {state}: it has no network to open")
     if not folder.weights.exists():
-        raise StorageError(f"{folder.weights} is gone: train the run again, and keep its weights")
+        raise StorageError(f"{folder.weights} is gone: train the run again, {_how_to_keep(header)}")
     spec, (weights, info) = header.spec, load_weights(folder.weights)
     if hash_weights(weights) != result.weights_sha256 or (info is not None and info.spec != spec):
         raise StorageError(f"{folder.weights} does not hold the weights of {folder.path / 'result.json'}")
@@ -65,11 +69,20 @@ def open_network(folder: RunFolder, data_folder: Path | None = None) -> Finished
     model = build_network(spec)
     model.load_state_dict(weights)
     return FinishedNetwork(
-        model=model.to(spec.device).to(memory_format=torch.channels_last).eval(),
-        preparation=Preparation(spec.recipe, info.mean, info.std, spec.resolution, spec.device),
+        model=model.to(device or spec.device).to(memory_format=torch.channels_last).eval(),
+        preparation=Preparation(spec.recipe, info.mean, info.std, spec.resolution, device or spec.device),
         info=info,
         weights_sha256=result.weights_sha256,
     )
+
+
+def _how_to_keep(header: RunHeader) -> str:
+    """The command that trains a run again and keeps its weights, by whom it was trained for."""
+    parents = {member.role: member.parent for member in header.members}
+    if "single" in parents or not parents:
+        return f"by the same `convstudy train {header.name}`"
+    told = "by `convstudy train CONFIG.json` with its Config"
+    return f"{told}; the search of {parents['trial']} keeps those of its front alone" if "trial" in parents else told
 
 
 def _info_of_data(folder: RunFolder, spec: RunSpec, data_folder: Path | None) -> WeightsInfo:

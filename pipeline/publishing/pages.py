@@ -22,6 +22,7 @@ from pipeline.evidence.population import FULL, TABLE, FullTrainings, PopulationT
 from pipeline.evidence.records import Interval
 from pipeline.files import write_text
 from pipeline.process import run_and_exit
+from pipeline.publishing.python import python_reference
 from pipeline.publishing.reference import commands, files, table
 from pipeline.reporting.claims.words import figure_of, figures_confirmed
 from pipeline.reporting.comparison import Comparison
@@ -80,6 +81,7 @@ def generated_parts(published: Path) -> dict[str, str]:
         "search": _search(published),
         "commands": commands(),
         "files": files(),
+        "python": python_reference(),
     }
 
 

@@ -1,10 +1,10 @@
 """The report's exact numbers for other programs: metrics for DVC, and two CSV tables."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
+
+import pandas as pd
 
 from pipeline.claims.verdicts import Verdict
 from pipeline.evidence.finalist_records import FinalistsRecord
@@ -107,8 +107,5 @@ def _mean(interval: Interval | None) -> float | None:
 
 
 def _csv(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: csv_cell(value) for key, value in row.items()} for row in rows)
-    return text.getvalue()
+    table = pd.DataFrame(rows, columns=list(columns), dtype=object)  # else whole numbers beside gaps become floats
+    return table.map(csv_cell).to_csv(index=False, lineterminator="\n")

@@ -1,6 +1,6 @@
 """Progress of trainings: one permanent line per finished training, and one live line for those that run.
 
-A terminal redraws the live line. Elsewhere (a log, a pipe) it is printed every LINE_SECONDS.
+A terminal or a notebook redraws the live line. Elsewhere (a log, a pipe) it is printed every LINE_SECONDS.
 """
 
 import sys
@@ -12,6 +12,8 @@ from typing import Protocol, TextIO
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
+
+from pipeline.running.notebook import Cell
 
 LINE_SECONDS = 10.0
 
@@ -80,9 +82,13 @@ class Screen:
         self._summary, self._printed = summary, time.monotonic()
         self._console = Console(file=stream or sys.stderr, quiet=quiet)
         self._live = Live(console=self._console, get_renderable=view, auto_refresh=False, transient=True)
+        self._cell = Cell(view) if self._console.is_jupyter and not quiet and stream is None else None
 
     def line(self, text: str) -> None:
         """Print a permanent line."""
+        if self._cell is not None:
+            self._cell.line(text)
+            return
         self._console.print(Text(text), soft_wrap=True)
         if self._live.is_started:
             self._live.refresh()  # the view may depend on what the line reports
@@ -91,7 +97,9 @@ class Screen:
         """Redraw the view, or print the summary if it is due."""
         if self._console.quiet:
             return
-        if self._console.is_terminal:
+        if self._cell is not None:
+            self._cell.refresh()
+        elif self._console.is_terminal:
             self._live.start()
             self._live.refresh()
         elif time.monotonic() - self._printed >= LINE_SECONDS:
@@ -100,6 +108,8 @@ class Screen:
 
     def close(self) -> None:
         """Remove the view. `update` shows it again."""
+        if self._cell is not None:
+            self._cell.close()
         self._live.stop()
 
 

@@ -6,7 +6,8 @@ It imports neither PyTorch nor the workers' modules, so that the server loads th
 import multiprocessing
 import sys
 from multiprocessing import forkserver
-from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext
+from types import ModuleType
 
 PRELOADED = ("pipeline.running.worker_server", "pipeline.running.jobs", "torch._dynamo")
 """Modules that the server loads before it forks workers. The last one would delay the first optimizer by a second."""
@@ -18,6 +19,21 @@ def prepare_workers() -> None:
         forkserver.ensure_running()
 
 
+class _Worker(ForkServerProcess):
+    """A process that does not run the main program again, as multiprocessing would: a user's script trains when run."""
+
+    def start(self) -> None:
+        main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+        try:
+            super().start()
+        finally:
+            sys.modules["__main__"] = main
+
+
+class _Workers(ForkServerContext):
+    Process = _Worker
+
+
 def worker_context() -> ForkServerContext | SpawnContext:
     """How workers start: forked, within milliseconds, from a server that has loaded PyTorch once.
 
@@ -25,6 +41,6 @@ def worker_context() -> ForkServerContext | SpawnContext:
     """
     if sys.platform == "darwin":
         return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
+    context = _Workers()
     context.set_forkserver_preload(list(PRELOADED))
     return context

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import UsageError, unknown_name
-from pipeline.verbs.options import Output, data_folder, verb
+from pipeline.verbs.options import Output, verb
 from pipeline.workspace import current_workspace
 
 
@@ -21,9 +21,10 @@ def bench(
 ) -> None:
     """Compare this project's speed with other trainers on this machine, measured in turn."""
     from benchmarks import run_benchmarks
+    from pipeline.actions.inputs import data_folder
 
     workspace = current_workspace()
-    folder = data_folder(workspace.prepared_data, data)
+    folder = data_folder(workspace, data)
     out.answer(run_benchmarks(names or [], repeats, folder, workspace.results / "benchmarks", out.line))
 
 

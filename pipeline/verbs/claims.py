@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.errors import UsageError, unknown_name
-from pipeline.verbs.options import DryRun, Output, Workers, verb
+from pipeline.errors import UsageError
+from pipeline.verbs.options import DryRun, Output, Workers, tabular, verb
 from pipeline.workspace import Workspace, current_workspace
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def _time(
 
 
 @verb("convstudy claims", "convstudy claims V4")
+@tabular
 def claims(
     out: Output,
     identifier: Annotated[
@@ -96,22 +97,14 @@ def claims(
     ] = None,
 ) -> None:
     """Show which claims hold, from calculations and records of experiments; with ID, one claim with its evidence."""
-    from pipeline.claims.catalogue import catalogues_of
-    from pipeline.claims.claim_records import evidence_of
-    from pipeline.claims.judging import judge_all
+    from pipeline.actions.claims import judge_claims
+    from pipeline.actions.tables import claims_table
     from pipeline.claims.tables import tabulate, tell
 
-    workspace = current_workspace()
-    source, own = catalogues_of(workspace)
-    known = [name.upper() for name in (*source.claims, *own.claims)]
-    identifier = identifier and identifier.upper()
-    if identifier is not None and identifier not in known:
-        raise unknown_name("claim", identifier, known)
-    found = evidence_of(workspace, own)
-    verdicts = [claim for claim in judge_all(source, own, found.evidence) if identifier in (None, claim.id.upper())]
-    used = {source.partition(" ")[2] for claim in verdicts for source in claim.evidence}
+    judged = judge_claims(current_workspace(), identifier)
+    verdicts = judged.verdicts
     lines = [tabulate(verdicts) if identifier is None else tell(verdicts[0])]
-    if elsewhere := [name for name in found.elsewhere if name in used]:
-        lines.append(f"from published records, made elsewhere: {', '.join(elsewhere)}")
-    lines += [f"left out: {reason}" for name, reason in found.left_out.items() if identifier is None or name in used]
-    out.answer(verdicts, "\n".join(lines))
+    if judged.elsewhere:
+        lines.append(f"from published records, made elsewhere: {', '.join(judged.elsewhere)}")
+    lines += [f"left out: {reason}" for reason in judged.left_out.values()]
+    out.answer(verdicts, "\n".join(lines), lambda: claims_table(verdicts))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import UsageError
-from pipeline.verbs.options import Data, Output, open_data, verb
+from pipeline.verbs.options import Data, Output, verb
 from pipeline.workspace import current_workspace
 
 
@@ -56,9 +56,10 @@ def contact_sheet(
     seed: Annotated[int, typer.Option(help="Seed of the augmentations.")] = 0,
 ) -> None:
     """Draw training images with a recipe's augmentations."""
+    from pipeline.actions.inputs import open_data
     from pipeline.reporting.charts.contact_sheet import write_contact_sheet
 
-    _, settings, folder, _ = open_data(data)
+    settings, folder, _ = open_data(current_workspace(), data)
     write_contact_sheet(folder, settings.recipe_named(recipe), seed, output)
     out.line(f"{output}: one image per row, first the original, then augmented versions")
     out.answer({"recipe": recipe, "data": str(folder), "output": str(output)})

@@ -6,33 +6,23 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import RunsFailedError
-from pipeline.verbs.options import Data, Device, DryRun, Network, Output, Workers, open_data, read_network, verb
-from pipeline.workspace import Workspace, current_workspace
+from pipeline.verbs.options import Data, Device, DryRun, Network, Output, Workers, tabular, verb
+from pipeline.workspace import current_workspace
 
 
 @verb("convstudy architectures", "convstudy architectures --json references.json")
+@tabular
 def architectures(out: Output) -> None:
     """List the reference networks: name, family, resolution, parameters, MACs."""
-    import search_spaces
+    from pipeline.actions import networks, tables
 
-    rows = [
-        {
-            "name": name,
-            "family": family.name,
-            "resolution": reference.resolution,
-            "params": reference.params,
-            "macs": reference.macs,
-            "source": reference.source,
-        }
-        for name, (family, reference) in search_spaces.references().items()
-    ]
+    rows = networks.architectures()
     lines = [f"{'name':<24} {'family':<10} {'pixels':>6} {'params':>13} {'MACs':>16}  source"]
     lines += [
-        f"{row['name']:<24} {row['family']:<10} {row['resolution']:>6} {row['params']:>13,} "
-        f"{row['macs']:>16,}  {row['source']}"
+        f"{row.name:<24} {row.family:<10} {row.resolution:>6} {row.params:>13,} {row.macs:>16,}  {row.source}"
         for row in rows
     ]
-    out.answer(rows, "\n".join(lines))
+    out.answer(rows, "\n".join(lines), lambda: tables.architectures_table(rows))
 
 
 @verb("convstudy profile resnet18", "convstudy profile mine.json --resolution 32 --channels 3")
@@ -50,22 +40,10 @@ def profile(
     ] = False,
 ) -> None:
     """Show what one network costs: parameters, MACs, activations, memory, latency, layers."""
-    from pipeline.cost.profile import describe, profile_network
-    from pipeline.machine import resolve_device
-    from pipeline.running.plans import resolve_network
+    from pipeline.actions import networks
+    from pipeline.cost.profile import describe
 
-    name, given = read_network(network)
-    family, config, reference = resolve_network(name, given)
-    priced = profile_network(
-        name,
-        family,
-        config,
-        resolution or (reference.resolution if reference else 28),
-        channels,
-        classes,
-        resolve_device(device),
-        latency=not no_latency,
-    )
+    priced = networks.profile(network, resolution, channels, classes, device, latency=not no_latency)
     out.answer(priced, describe(priced))
 
 
@@ -89,28 +67,24 @@ def train(
     from pipeline.running.workers import prepare_workers
 
     prepare_workers()
-    from pipeline.machine import resolve_device
-    from pipeline.running.single import single_request, train_single
+    from pipeline.actions import networks
 
-    home, settings, folder, manifest = open_data(data)
-    changes = {"epochs": epochs, "train_images": train_images, "learning_rate": lr}
-    name, given = read_network(network)
-    request = single_request(
-        name,
-        given,
-        settings,
-        recipe,
-        {key: value for key, value in changes.items() if value is not None},
-        manifest,
-        seed,
-        resolve_device(device),
-        test,
+    trained = networks.train(
+        current_workspace(),
+        network,
+        data=data,
+        epochs=epochs,
+        train_images=train_images,
+        recipe=recipe,
+        lr=lr,
+        seed=seed,
+        device=device,
+        workdir=workdir,
+        test=test,
+        quiet=out.quiet,
     )
-    workspace = Workspace(workdir.resolve()) if workdir else home
-    trained = train_single(workspace, folder, manifest, request, out.quiet)
-    out.answer(trained)
-    if trained["state"] == "failed":
-        raise RunsFailedError(f"{name}: {trained['reason']}")
+    out.answer(trained.as_json())
+    networks.check_training(trained)
 
 
 @verb("convstudy reproduce lenet resnet18 --seeds 5", "convstudy reproduce --profile full --dry-run")

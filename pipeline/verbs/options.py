@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.errors import ConvstudyError, UsageError
-from pipeline.workspace import Workspace, current_workspace
+from pipeline.errors import ConvstudyError
 
 if TYPE_CHECKING:
-    from pipeline.data.manifest import Manifest
-    from pipeline.settings import Settings
+    import pandas as pd
 
 Data = Annotated[str | None, typer.Option(help="Prepared data set, by name or folder; default: the study's.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
@@ -40,31 +38,67 @@ _SHARED: tuple[tuple[str, Any, Any], ...] = (
 """The options of all verbs: parameter, annotation, default."""
 
 
+_TABLES: tuple[tuple[str, Any], ...] = (
+    (
+        "csv_file",
+        Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the rows as CSV; - for stdout.")],
+    ),
+    (
+        "parquet_file",
+        Annotated[Path | None, typer.Option("--parquet", metavar="FILE", help="Write the rows as Parquet.")],
+    ),
+)
+"""The options of the verbs that list rows: parameter, annotation."""
+
+
+def tabular(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb that lists rows `--csv` and `--parquet`; its Output writes them. Comes below `verb`."""
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=None)
+        for name, annotation in _TABLES
+    ]
+    own = inspect.signature(function).parameters.values()
+    function.__signature__ = inspect.Signature([*own, *more])  # type: ignore[attr-defined]  # `verb` reads it
+    return function
+
+
 @dataclass(frozen=True)
 class Output:
-    """Prints a verb's lines and result, according to `--json` and `--quiet`."""
+    """Prints a verb's lines and result, according to `--json`, `--csv`, `--parquet` and `--quiet`."""
 
     json_file: Path | None
     quiet: bool
+    csv_file: Path | None = None
+    parquet_file: Path | None = None
 
     def line(self, text: str) -> None:
-        """Print a line of progress to standard output, or to standard error if JSON goes to standard output."""
+        """Print a line of progress to standard output, or to standard error if a result goes to standard output."""
         if not self.quiet:
-            print(text, file=sys.stderr if self.json_file == Path("-") else sys.stdout, flush=True)
+            in_the_way = Path("-") in (self.json_file, self.csv_file)
+            print(text, file=sys.stderr if in_the_way else sys.stdout, flush=True)
 
-    def answer(self, value: Any, text: str = "") -> None:
-        """Output the verb's result: `value` as JSON if requested, else `text`.
+    def answer(self, value: Any, text: str = "", table: "Callable[[], pd.DataFrame] | None" = None) -> None:
+        """Output the verb's result as JSON, CSV or Parquet if requested, else as `text`.
 
         Args:
             value: JSON values, or a record.
             text: the same for a reader; "" if the lines printed before are enough.
+            table: returns the result's rows, for verbs that list rows.
 
         Raises:
-            StorageError: the JSON file cannot be written.
+            StorageError: a file cannot be written.
         """
+        if table is not None and (self.csv_file or self.parquet_file):
+            from pipeline.actions.frames import write_csv, write_parquet
+
+            rows = table()
+            if self.csv_file is not None:
+                write_csv(rows, self.csv_file)
+            if self.parquet_file is not None:
+                write_parquet(rows, self.parquet_file)
+        elif text and self.json_file is None:
+            self.line(text)
         if self.json_file is None:
-            if text:
-                self.line(text)
             return
         from pipeline.files import write_json
         from pipeline.schema import to_json
@@ -84,8 +118,9 @@ def verb(*examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]
     def made(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
         def call(json_file: Path | None, debug: bool, quiet: bool, **options: Any) -> None:
+            files = {name: options.pop(name) for name, _ in _TABLES if name in options}
             try:
-                function(Output(json_file, quiet), **options)
+                function(Output(json_file, quiet, **files), **options)
             except (ConvstudyError, OSError):
                 if debug:
                     traceback.print_exc()
@@ -101,38 +136,3 @@ def verb(*examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]
         return call
 
     return made
-
-
-def read_network(text: str) -> tuple[str, dict[str, Any] | None]:
-    """(name, None) for a reference, or (stem of the file, its JSON)."""
-    if not text.endswith(".json"):
-        return text, None
-    path = Path(text)
-    try:
-        value = json.loads(path.read_text())
-    except OSError as error:
-        raise UsageError(f"cannot read {text}: {error.strerror}") from error
-    except ValueError as error:
-        raise UsageError(f"{text} is not valid JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise UsageError(f'{text} must hold {{"family": "…", "config": {{…}}}}')
-    return path.stem, value
-
-
-def data_folder(prepared: Path, data: str) -> Path:
-    """The folder of a prepared data set, which is given by name or as a folder."""
-    return Path(data) if (Path(data) / "manifest.json").exists() else prepared / data
-
-
-def open_data(data: str | None) -> "tuple[Workspace, Settings, Path, Manifest]":
-    """The workspace, its settings, and folder and manifest of a data set (None: that of the settings).
-
-    Raises DataError if the data set is not prepared.
-    """
-    from pipeline.data.manifest import load_manifest
-    from pipeline.settings import read_settings
-
-    workspace = current_workspace()
-    settings = read_settings(workspace.params_file)
-    folder = data_folder(workspace.prepared_data, data or settings.data.name)
-    return workspace, settings, folder, load_manifest(folder)

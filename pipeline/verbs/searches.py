@@ -1,14 +1,13 @@
 """The verbs of searches: search, studies, status, finalists."""
 
-from collections import Counter
 from typing import Annotated
 
 import typer
 
 from pipeline.cost.table import objective_names
-from pipeline.errors import RunsFailedError, UsageError
+from pipeline.errors import UsageError
 from pipeline.verbs.limits import limited
-from pipeline.verbs.options import Data, Device, DryRun, Output, Workers, data_folder, open_data, verb
+from pipeline.verbs.options import Data, Device, DryRun, Output, Workers, tabular, verb
 from pipeline.workspace import current_workspace
 
 LONGEST_NAME_BYTES = 200
@@ -48,7 +47,7 @@ Storage = Annotated[
 def search(
     out: Output,
     families: Annotated[str, typer.Argument(help="Design spaces, comma-separated, such as vgg,resnet,anynet-e.")],
-    limits: dict[str, float | None],
+    limits: dict[str, float],
     trials: Annotated[int | None, typer.Option(min=1, help="Total number of trained networks; default: 40.")] = None,
     hours: Annotated[float | None, typer.Option(help="Total hours of search, instead of --trials.")] = None,
     objectives: Annotated[
@@ -86,82 +85,72 @@ def search(
 
     if not dry_run:
         prepare_workers()
-    from pipeline.cost.limits import Limits
-    from pipeline.evidence.records import PASSING_REASONS
-    from pipeline.evidence.study_records import Budget
-    from pipeline.machine import resolve_device
-    from pipeline.running.open_runner import RunnerOptions
-    from pipeline.schema import parse
-    from pipeline.search import estimate, plans, searches, tables, warm_starts
+    from pipeline.actions import searches
+    from pipeline.search import tables
 
-    if fidelity not in ("full", "halving"):
-        raise UsageError(f"unknown fidelity {fidelity!r}: known: full, halving")
-    workspace, settings, folder, manifest = open_data(data)
-    changes = {"epochs": epochs, "train_images": train_images}
-    plan = plans.plan_search(
-        [family.strip() for family in families.split(",")],
-        settings.search_recipe(profile, {key: value for key, value in changes.items() if value is not None}),
-        manifest,
-        resolve_device(device),
-        objectives=plans.read_objectives(objectives),
-        limits=Limits(limits),
+    wanted = searches.SearchOptions(
+        families=families.split(","),
+        limits=limits,
+        trials=trials,
+        hours=hours,
+        objectives=objectives,
         sampler=sampler,
-        halving=fidelity == "halving",
+        fidelity=fidelity,
+        data=data,
+        train_images=train_images,
+        epochs=epochs,
+        profile=profile,
+        workers=workers,
+        executor=executor,
+        device=device,
         seed=seed,
-        warm_start=None if warm_start is None else warm_starts.warm_start_of(workspace, storage, warm_start),
+        storage=storage,
+        study=study,
+        fresh=fresh,
+        warm_start=warm_start,
+        retries=retries,
     )
-    options = RunnerOptions(workers, folder, keep_weights=True, retries=retries, executor=executor)
-    budget = parse(Budget, {"trials": 40 if trials is None and hours is None else trials, "hours": hours}, "budget")
     if dry_run:
-        text, value = estimate.estimate_search(workspace, manifest, plan, budget, study, storage, workers, fresh)
+        text, value = searches.estimate_search(current_workspace(), wanted)
         out.answer(value, text)
         return
-    record = searches.search(
-        workspace,
-        manifest,
-        plan,
-        budget,
-        name=study,
-        url=storage,
-        fresh=fresh,
-        options=options,
-        quiet=out.quiet,
-    )
+    record = searches.search(current_workspace(), wanted, out.quiet)
     out.answer(record, tables.tabulate(record))
-    lost = [trial for trial in record.trials if trial.reason in PASSING_REASONS]
-    if lost:  # a diverged training is a result of the search, a lost one is not
-        raise RunsFailedError(f"{len(lost)} of {record.counted} trials were lost: {lost[0].reason}")
-    if record.trials and all(trial.state == "failed" for trial in record.trials):
-        (reason, count), *_ = Counter(trial.reason for trial in record.trials).most_common()
-        raise RunsFailedError(f"all {len(record.trials)} trials failed; most common reason ({count}): {reason}")
+    searches.check_search(record)
 
 
 @verb("convstudy studies", "convstudy studies --storage postgresql://user@host/studies")
+@tabular
 def studies(out: Output, storage: Storage = None) -> None:
     """List the studies of a storage."""
+    from pipeline.actions.tables import studies_table
     from pipeline.search import searches
 
     rows = searches.list_studies(current_workspace(), storage)
     lines = [
         f"{row['study']:<44} {row['state']:<12} {row['counted']:>5} counted  {','.join(row['space'])}" for row in rows
     ]
-    out.answer(rows, "\n".join(lines or ["no studies yet; `convstudy search` creates one"]))
+    text = "\n".join(lines or ["no studies yet; `convstudy search` creates one"])
+    out.answer(rows, text, lambda: studies_table(rows))
 
 
 @verb("convstudy status STUDY", "convstudy status STUDY --json study.json")
+@tabular
 def status(
     out: Output,
     study: Annotated[str, typer.Argument(help="Name of the study.")],
     storage: Storage = None,
 ) -> None:
     """Show the progress and the front of a study."""
+    from pipeline.actions.tables import trials_table
     from pipeline.search import searches, tables
 
     record = searches.status(current_workspace(), study, storage)
-    out.answer(record, tables.tabulate(record))
+    out.answer(record, tables.tabulate(record), lambda: trials_table(record))
 
 
 @verb("convstudy finalists STUDY", "convstudy finalists STUDY --seeds 8 --members 2 --no-random-search")
+@tabular
 def finalists(
     out: Output,
     study: Annotated[str, typer.Argument(help="Name of the study.")],
@@ -181,19 +170,19 @@ def finalists(
     from pipeline.running.workers import prepare_workers
 
     prepare_workers()
-    from pipeline.running.open_runner import RunnerOptions
+    from pipeline.actions import searches
+    from pipeline.actions.tables import members_table
     from pipeline.search import tables
-    from pipeline.search.finalist_runs import run_finalists
     from pipeline.settings import FinalistsSettings
 
-    wanted = FinalistsSettings(seeds, members, random_networks, random_search)
-    workspace = current_workspace()
-    folder = None if data is None else data_folder(workspace.prepared_data, data)
-    options = RunnerOptions(workers, folder, keep_weights=True)
-    record = run_finalists(workspace, study, wanted, url=storage, options=options, quiet=out.quiet)
-    out.answer(record, tables.tabulate_finalists(record))
-    if record.lost:
-        raise RunsFailedError(f"{record.lost} trainings were lost; run the same command again to retry them")
-    failed = [member.trial for member in record.members if member.test_error_percent is None]
-    if failed:
-        raise RunsFailedError(f"no training of trial {failed[0]} was completed")
+    record = searches.finalists(
+        current_workspace(),
+        study,
+        FinalistsSettings(seeds, members, random_networks, random_search),
+        data=data,
+        workers=workers,
+        storage=storage,
+        quiet=out.quiet,
+    )
+    out.answer(record, tables.tabulate_finalists(record), lambda: members_table(record))
+    searches.check_finalists(record)

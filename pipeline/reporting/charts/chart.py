@@ -74,6 +74,10 @@ class Figure:
         png: bytes = vl_convert.vegalite_to_png(json.dumps(whole), scale=2)
         return png
 
+    def _repr_png_(self) -> bytes:
+        """How a notebook shows it."""
+        return self.png()
+
 
 _TOP_LEVEL = ("$schema", "autosize", "config", "datasets")
 
