@@ -16,7 +16,8 @@ from processes import begin_to_load
 from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.data.obtain import fashion_mnist, obtain
 from pipeline.data.prepare import prepare
-from pipeline.tracking.store import database_file, open_store
+from pipeline.tracking.location import database_file
+from pipeline.tracking.store import open_store
 from pipeline.workspace import Workspace
 
 CHECKOUT = Path(__file__).parents[1]

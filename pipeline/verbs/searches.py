@@ -73,6 +73,7 @@ def search(
     from pipeline.evidence.records import PASSING_REASONS
     from pipeline.evidence.study_records import Budget
     from pipeline.machine import resolve_device
+    from pipeline.reporting.mlflow_pages import study_files
     from pipeline.running.open_runner import RunnerOptions
     from pipeline.schema import parse
     from pipeline.search import estimate, plans, searches, tables, warm_starts
@@ -108,6 +109,7 @@ def search(
         fresh=fresh,
         options=RunnerOptions(workers, folder, keep_weights=True, retries=retries, executor=executor),
         quiet=out.quiet,
+        study_files=study_files,
     )
     out.answer(record, tables.tabulate(record))
     lost = [trial for trial in record.trials if trial.reason in PASSING_REASONS]

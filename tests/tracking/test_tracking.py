@@ -29,9 +29,9 @@ from tracking_runs import (
 )
 
 from pipeline.evidence.store import RunStore
+from pipeline.tracking.client import MlflowStore
 from pipeline.tracking.content import Ending
 from pipeline.tracking.mirror import Mirror, code_commit
-from pipeline.tracking.store import MlflowStore
 
 pytestmark = pytest.mark.filterwarnings(NOLOAD)
 

@@ -142,7 +142,7 @@ def test_a_taken_port_is_said_in_one_line_and_no_address_before(tmp_path: Path) 
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"cannot serve on 127.0.0.1:{port}: .*; choose another with --port"):
-            serve_ui(tmp_path, port=port, on_free=lambda: pytest.fail("its address was given out"))
+            serve_ui(tmp_path, port=port, on_ready=lambda page: pytest.fail("its address was given out"))
 
 
 @pytest.mark.parametrize("name", ["100%", "what?"])

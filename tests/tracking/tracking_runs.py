@@ -23,8 +23,8 @@ from pipeline.evidence.records import (
     TestScore,
 )
 from pipeline.evidence.store import RunFolder, RunStore
-from pipeline.tracking.content import network_summary
 from pipeline.tracking.mirror import Mirror
+from pipeline.tracking.summaries import network_summary
 from pipeline.training.recipe import Recipe
 
 NOLOAD = "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"
