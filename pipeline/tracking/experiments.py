@@ -42,11 +42,8 @@ _NOTES = {
     ),
     "train": f"Single trainings. {_RUNS}\n\n{_CHART}\n\nMade by `convstudy train`.",
 }
-_COLUMNS = (
-    *("attributes.`Created`", "attributes.`Duration`", "tags.`family`", "tags.`data`"),
-    *("metrics.`validation_error_percent`", "metrics.`test_error_percent`", "metrics.`macs`", "metrics.`params`"),
-    *("metrics.`activations`", "metrics.`latency_seconds`", "metrics.`base_learning_rate`"),
-)
+_SHOWN = ("validation_error_percent", "test_error_percent", "macs", "params", "latency_seconds", "base_learning_rate")
+_COLUMNS = ("tags.`family`", *(f"metrics.`{name}`" for name in _SHOWN))
 _CHARTS = (
     ("SCATTER", "Validation error (%) against MACs", "macs"),
     ("SCATTER", "Validation error (%) against parameters", "params"),
@@ -73,7 +70,7 @@ def experiment_tags(experiment: str, report: str | None = None) -> Mapping[str, 
     return {
         "mlflow.experimentKind": "custom_model_development",
         NOTE: note + link,
-        f"mlflow.sharedViewState.{VIEW}": json.dumps(_view()),
+        f"mlflow.sharedViewState.{VIEW}": json.dumps(_view(experiment)),
     }
 
 
@@ -90,7 +87,11 @@ def artifact_page(experiment_id: str, run_id: str, path: str) -> str:
     return f"#/experiments/{experiment_id}/runs/{run_id}/artifacts/{path}"
 
 
-def _view() -> dict[str, object]:
+def _view(experiment: str) -> dict[str, object]:
+    """The view of an experiment's page: networks stand above their trainings, other trainings in order of their error.
+
+    MLflow shows runs below their parents only where they are in order of their dates.
+    """
     charts = []
     for number, (kind, title, metric) in enumerate(_CHARTS):
         chart: dict[str, object] = {"type": kind, "uuid": f"convstudy-{number}", "displayName": title}
@@ -106,8 +107,12 @@ def _view() -> dict[str, object]:
             }
         charts.append(chart)
     section = {"uuid": "convstudy", "name": "Study", "display": True, "isReordered": False, "deleted": False}
+    nested = experiment in (GROUP_EXPERIMENT, REPORT_EXPERIMENT)
+    order = {} if nested else {"orderByKey": "metrics.`validation_error_percent`", "orderByAsc": True}
     return {
+        **order,
         "selectedColumns": list(_COLUMNS),
+        "columnOrder": ["attributes.`Run Name`", "runDateAndNestInfo", *_COLUMNS],
         "runsHiddenMode": "SHOW_ALL",
         "compareRunCharts": charts,
         "compareRunSections": [{**section, "isGenerated": False}],

@@ -94,7 +94,7 @@ def test_an_experiment_per_stage_holds_a_parent_per_network_and_a_child_per_memb
         ("depth", "resnet18", "resnet18, seed 0"),
     }
     names = query(folder, "SELECT name FROM experiments WHERE experiment_id != 0 ORDER BY name")
-    assert names == [("convstudy/depth",), ("convstudy/run",)]
+    assert names == [("convstudy/depth",), ("convstudy/networks",)]
 
 
 def test_statuses_are_truthful_for_children_and_parents(runs: RunStore, folder: Path) -> None:
