@@ -33,21 +33,30 @@ WEIGHTS = Path("data", "weights.safetensors")
 """Where the weights lie in the model's folder."""
 
 
-def write_model(weights: Path, folder: Path, model_id: str, run_id: str, mlflow_version: str) -> None:
-    """Write an MLflow model into a new folder. The weights are a hard link where the file system allows it.
-
-    Args:
-        weights: a weights file with metadata.
-        folder: is created.
-        model_id, run_id: of MLflow.
-        mlflow_version: with which the model is to be loaded.
+def model_info(weights: Path) -> WeightsInfo:
+    """What a model needs to know of its weights.
 
     Raises:
-        StorageError: the weights file is damaged, or of an earlier version and without metadata.
+        StorageError: the file is damaged, or of an earlier version and without metadata.
     """
     info = read_info(weights)
     if info is None:
         raise StorageError(f"{weights} does not name its classes and normalisation: it cannot be an MLflow model")
+    return info
+
+
+def write_model(
+    weights: Path, info: WeightsInfo, folder: Path, model_id: str, run_id: str, mlflow_version: str
+) -> None:
+    """Write an MLflow model into a new folder. The weights are a hard link where the file system allows it.
+
+    Args:
+        weights: a weights file.
+        info: what it says of itself.
+        folder: is created.
+        model_id, run_id: of MLflow.
+        mlflow_version: with which the model is to be loaded.
+    """
     (folder / WEIGHTS).parent.mkdir(parents=True)
     try:
         os.link(weights, folder / WEIGHTS)

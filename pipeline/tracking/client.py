@@ -55,7 +55,7 @@ class MlflowStore:
         name = experiment_name(experiment, self.prefix)
         if name not in self._experiments:
             with self.lock:
-                found = self._find_experiment(name, former_name(experiment))
+                found = self._find_experiment(experiment)
                 if found is None:
                     made = self.client.create_experiment(name, self.artifacts, dict(experiment_tags(experiment)))
                     self._experiments[name] = made
@@ -64,8 +64,9 @@ class MlflowStore:
                     self._experiments[name] = found.experiment_id
         return self._experiments[name]
 
-    def _find_experiment(self, name: str, former: str | None) -> "Experiment | None":
-        found = self.client.get_experiment_by_name(name)
+    def _find_experiment(self, experiment: str) -> "Experiment | None":
+        found = self.client.get_experiment_by_name(experiment_name(experiment, self.prefix))
+        former = former_name(experiment) if self.is_local else None
         return found or (None if former is None else self.client.get_experiment_by_name(former))
 
     def _bring_up_to_date(self, found: "Experiment", name: str, tags: Mapping[str, str]) -> None:
@@ -80,8 +81,7 @@ class MlflowStore:
     def bring_up_to_date(self) -> None:
         """Give the experiments of earlier versions their names and descriptions of today."""
         for experiment in EXPERIMENTS:
-            name = experiment_name(experiment, self.prefix)
-            if self._find_experiment(name, former_name(experiment)) is not None:
+            if self._find_experiment(experiment) is not None:
                 self.experiment(experiment)
 
     def latest_experiment(self) -> str | None:
@@ -172,18 +172,21 @@ class MlflowStore:
         return "/".join(parts) in {found.path for found in self.client.list_artifacts(run.info.run_id, folder)}
 
     def log_model(self, run: "Run", weights: Path, tags: Mapping[str, str]) -> str:
-        """Log weights as a run's MLflow model and return its id; files of a local store are links to the weights."""
+        """Log weights as a run's MLflow model and return its id; in a local store they are hard links.
+
+        Raises StorageError for weights that cannot be a model.
+        """
         from mlflow import __version__
         from mlflow.entities import LoggedModelOutput
 
-        from pipeline.models.mlflow_model import write_model  # which loads PyTorch
+        from pipeline.models.mlflow_model import model_info, write_model  # which load PyTorch
 
-        run_id = run.info.run_id
+        run_id, info = run.info.run_id, model_info(weights)
         model = self.client.create_logged_model(run.info.experiment_id, MODEL, run_id, dict(tags))
         with contextlib.ExitStack() as stack:
             folder = _local(model.artifact_location)
             target = folder or Path(stack.enter_context(TemporaryDirectory()), "model")
-            write_model(weights, target, model.model_id, run_id, __version__)
+            write_model(weights, info, target, model.model_id, run_id, __version__)
             if folder is None:
                 self.client.log_model_artifacts(model.model_id, str(target))
         self.client.finalize_logged_model(model.model_id, "READY")

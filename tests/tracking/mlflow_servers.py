@@ -29,7 +29,9 @@ def mlflow_server(folder: Path) -> Iterator[str]:
         *("--artifacts-destination", str(folder / "files")),
     ]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    process = subprocess.Popen(command, start_new_session=True, env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, start_new_session=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
 
     def answers() -> bool:
         assert process.poll() is None, "the server did not start"

@@ -78,9 +78,9 @@ def content(uri: str | None, folder: Path) -> dict[tuple[str, str], dict[str, An
             "params": run.data.params,
             "metrics": run.data.metrics,
             "tags": {key: text for key, text in run.data.tags.items() if key.startswith(("convstudy", "family"))},
-            "steps": [
+            "steps": sorted(
                 (point.step, point.value) for point in store.client.get_metric_history(run.info.run_id, "train_loss")
-            ],
+            ),
         }
         for run in found.values()
     }
@@ -213,7 +213,7 @@ def test_an_absent_server_is_reported_and_stops_nothing(tmp_path: Path, runs: Ru
     with ServerMirror(tmp_path, uri, told.append, None) as mirror:
         write(mirror, runs)
     assert "MLflow misses updates, trainings continue: cannot use the MLflow server" in told[0]
-    assert "missed 20 updates" in told[-1] and len(told) == 2
+    assert "missed 14 updates" in told[-1] and len(told) == 2
     assert not any("secret" in line for line in told)
 
 
