@@ -230,15 +230,14 @@ class Mirror:
 
     def _close_parent(self, store: MlflowStore, experiment: str, name: str, summary: Summary) -> None:
         entry = parent_entry(experiment, name)
-        run = obtain(store, entry, None, _now_ms())
-        settle_parent(store, run, summary, _now_ms())
+        run = settle_parent(store, entry, obtain(store, entry, None, _now_ms()), summary, _now_ms())
         self._parents[entry.key] = _Parent(run.info.experiment_id, run.info.run_id, run.info.status)
         if self._end_parent(store, self._parents[entry.key]) != "RUNNING":
             del self._parents[entry.key]
 
     def _report(self, store: MlflowStore, profile: str, summary: Summary) -> None:
-        run = obtain(store, parent_entry(REPORT_EXPERIMENT, profile), None, _now_ms())
-        settle_parent(store, run, summary, _now_ms())
+        entry = parent_entry(REPORT_EXPERIMENT, profile)
+        run = settle_parent(store, entry, obtain(store, entry, None, _now_ms()), summary, _now_ms())
         if run.info.status != "FINISHED":
             store.end(run.info.run_id, "FINISHED", _now_ms())
         page = artifact_page(run.info.experiment_id, run.info.run_id, "report.html")

@@ -189,9 +189,11 @@ class _Experiment:
                 continue
             run = self._network(parent, endings, children)
             end_ms = max(ending.end_ms for _, ending in endings)
-            ends.append((run, end_ms))
             if parent in summaries:
-                settle_parent(self.store, run, summaries[parent], end_ms)
+                former = run.info.run_id
+                run = settle_parent(self.store, parent_entry(self.name, parent), run, summaries[parent], end_ms)
+                children[run.info.run_id] = children.pop(former)
+            ends.append((run, end_ms))
 
         for key, run in self.listing.items():
             if not self.store.is_local and key not in known:

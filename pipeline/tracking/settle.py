@@ -98,50 +98,61 @@ def settle_run(
     return "created" if created else "updated" if changed else "unchanged"
 
 
-def settle_parent(store: MlflowStore, run: "Run", summary: Summary, now_ms: int) -> None:
+def settle_parent(store: MlflowStore, entry: Entry, run: "Run", summary: Summary, now_ms: int) -> "Run":
     """Give a parent run the metrics, tags and files of its summary that it lacks, and its children their metrics.
 
-    Metrics are dated `now_ms`. One that replaces another gets a later date, because MLflow shows the latest.
+    Metrics are dated `now_ms`. One that replaces another gets a later date, because MLflow shows the latest. A run that
+    holds another course than the summary, of a study that began anew under its name, is replaced.
+
+    Returns:
+        The parent run: a new one if it was replaced.
     """
+    logged, _, digest = run.data.tags.get(_SERIES_TAG, "0:").partition(":")
+    if _digest(summary.series[: int(logged)]) != digest:
+        run, logged = _replaced(store, entry, run), "0"
     known = run.data.metrics
     points = [Point(name, value, 0) for name, value in summary.points.items() if known.get(name) != value]
-    tags = {key: text for key, text in summary.tags.items() if run.data.tags.get(key) != text}
-    digests = {folder: {path.name: sha256_file(path) for path in paths} for folder, paths in summary.files.items()}
-    digest = canonical_json(digests)
-    there = all(store.holds(run, folder, name) for folder, names in digests.items() for name in names)
-    if digests and not (there and run.data.tags.get(_FILES_TAG) == digest):
-        for folder, paths in summary.files.items():
-            for path in paths:
-                store.client.log_artifact(run.info.run_id, str(path), folder or None)
-        tags[_FILES_TAG] = digest
     if any(point.key in known for point in points):
         now_ms = max(now_ms, time.time_ns() // 1_000_000)
-    series, logged = _missing_series(run, summary.series)
-    tags |= {_SERIES_TAG: logged} if series else {}
-    store.log(run.info.run_id, [*points, *series], lambda step: now_ms, tags=tags)
-    if summary.children:
-        for child in store.children(run.info.experiment_id, run.info.run_id):
-            wanted = summary.children.get(child.data.tags.get(RUN, ""), {})
-            store.log(
-                child.info.run_id, _missing(child, [Point(*item, 0) for item in wanted.items()]), lambda _: now_ms
-            )
-
-
-def _missing_series(run: "Run", series: Sequence[Point]) -> tuple[list[Point], str]:
-    """The points of a series that are not logged yet, and a tag that says which are logged then.
-
-    A study that began anew under the same name has another course: all of it is logged, and MLflow shows the latest.
-    """
-    logged = run.data.tags.get(_SERIES_TAG, "0:").split(":")
-    count = int(logged[0])
-    known = _digest(series[:count]) == logged[1]
-    return list(series[count if known else 0 :]), f"{len(series)}:{_digest(series)}"
+    series = summary.series[int(logged) :]
+    store.log(run.info.run_id, [*points, *series], lambda step: now_ms)
+    tags = {key: text for key, text in summary.tags.items() if run.data.tags.get(key) != text}
+    tags |= {_SERIES_TAG: f"{len(summary.series)}:{_digest(summary.series)}"} if series else {}
+    tags |= _log_files(store, run, summary)
+    store.log(run.info.run_id, tags=tags)
+    for child in store.children(run.info.experiment_id, run.info.run_id) if summary.children else ():
+        wanted = summary.children.get(child.data.tags.get(RUN, ""), {})
+        missing = _missing(child, [Point(name, value, 0) for name, value in wanted.items()])
+        store.log(child.info.run_id, missing, lambda step: now_ms)
+    return run
 
 
 def _digest(series: Sequence[Point]) -> str:
-    return (
-        sha256_text(canonical_json([[point.key, point.step, point.value] for point in series]))[:16] if series else ""
-    )
+    values = [[point.key, point.step, point.value] for point in series]
+    return sha256_text(canonical_json(values))[:16] if values else ""
+
+
+def _replaced(store: MlflowStore, entry: Entry, run: "Run") -> "Run":
+    """A new parent run that takes over the children of another."""
+    children = store.children(run.info.experiment_id, run.info.run_id)
+    store.delete(run)
+    new, _ = _find_or_create(store, entry, None, run.info.start_time, None)
+    for child in children:
+        store.log(child.info.run_id, tags={PARENT_ID: new.info.run_id})
+    return new
+
+
+def _log_files(store: MlflowStore, run: "Run", summary: Summary) -> dict[str, str]:
+    """Log the files of a summary unless MLflow has them; returns the tag that says which it has."""
+    digests = {folder: {path.name: sha256_file(path) for path in paths} for folder, paths in summary.files.items()}
+    digest = canonical_json(digests)
+    there = all(store.holds(run, folder, name) for folder, names in digests.items() for name in names)
+    if not digests or (there and run.data.tags.get(_FILES_TAG) == digest):
+        return {}
+    for folder, paths in summary.files.items():
+        for path in paths:
+            store.client.log_artifact(run.info.run_id, str(path), folder or None)
+    return {_FILES_TAG: digest}
 
 
 def logged_epoch(run: "Run") -> int:

@@ -33,14 +33,14 @@ def ui(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5000,
     allowed_hosts: Annotated[
-        str, typer.Option(metavar="HOSTS", help="Further names by which browsers reach it, joined by commas.")
-    ] = "",
+        str | None, typer.Option(metavar="HOSTS", help="Further names by which browsers reach it, joined by commas.")
+    ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser, if there is one.")] = True,
 ) -> None:
     """Browse the runs in MLflow's UI."""
     from pipeline.tracking.ui import answered, has_browser, read_hosts, serve_ui
 
-    hosts = read_hosts(allowed_hosts)
+    hosts = read_hosts(allowed_hosts or "")
 
     def announce(page: str) -> None:
         out.line(f"MLflow UI: {page} ({answered(host, port, hosts)})")
