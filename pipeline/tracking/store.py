@@ -12,6 +12,7 @@ MLflow takes 1.4 s to import, so it is imported when a store is opened.
 
 import logging
 import os
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -110,11 +111,12 @@ def _load_mlflow() -> None:
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, in one line: the innermost cause, which MLflow and SQLAlchemy wrap in long messages."""
+    """What went wrong, in one line: the innermost cause, without passwords in addresses."""
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
-    return (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+    line = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+    return re.sub(r"://[^/@\s]+@", "://", line)
 
 
 def _create(database: Path, artifacts: str) -> None:

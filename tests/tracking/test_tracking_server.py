@@ -199,7 +199,7 @@ def test_a_server_that_hangs_delays_nothing_and_is_replayed_later(
         mirror.close()
     (line,) = told
     assert uri in line and "convstudy replay" in line
-    assert f"missed {3 * 6 + 2} updates" in line, "those of six runs, of their network, and the end"
+    assert f"missed {3 * 4 + 2} updates" in line, "those of four runs, of their network, and the end"
     summary = replay(runs, tmp_path / "mlruns", [group_record(record_of(runs))], refuse)
     assert summary.created == 6
     rows = content(server, tmp_path)
