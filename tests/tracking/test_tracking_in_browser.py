@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -24,10 +25,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from tracking_runs import NOLOAD, refuse
 
-from pipeline.evidence.records import GroupRecord, Membership, Result, RunSpec
+from pipeline.evidence.records import GroupRecord, Membership, NetworkRecord, Result, RunSpec, TestScore
 from pipeline.evidence.store import RunStore
+from pipeline.files import write_json
 from pipeline.reporting.rebuild import rebuild_mlflow
-from pipeline.schema import read_record
+from pipeline.schema import read_record, to_json
 from pipeline.workspace import Workspace
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -41,25 +43,35 @@ PUBLISHED = Path(__file__).parents[2] / "reports" / "published" / "quick"
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 
 
+def stored(runs: RunStore, group: GroupRecord, network: NetworkRecord) -> NetworkRecord:
+    """Put a network's runs into a run store; returns its record with their addresses there."""
+    channels, _, _ = group.data.image_shape
+    spec = RunSpec(
+        network.family, network.config, channels, len(group.data.class_names), network.resolution, network.recipe,
+        group.data.fingerprint, 0,
+    )  # fmt: skip
+    found = []
+    for run in network.runs:
+        member = Membership("run", network.name, "seed")
+        folder = runs.register(replace(spec, seed=run.seed), network.name, group.data.name, member)
+        assert run.measurement is not None and run.test_error_percent is not None
+        folder.write(Result("result/1", folder.run, "complete", None, run.history, "a" * 64))
+        folder.write(replace(run.measurement, run=folder.run))
+        folder.write(TestScore("test/1", folder.run, run.test_error_percent, 0.0, 10_000, "t" * 64, "a" * 64))
+        found.append(replace(run, run=folder.run))
+    return replace(network, runs=tuple(found), rates=())
+
+
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace whose run store and MLflow hold the networks of the published study."""
     workspace = Workspace(tmp_path_factory.mktemp("published"))
-    for kind in ("runs", "profiles"):
-        shutil.copytree(PUBLISHED / kind, workspace.results / kind)
+    shutil.copytree(PUBLISHED / "profiles", workspace.results / "profiles")
     runs = RunStore(workspace.runs)
     for path in sorted((PUBLISHED / "runs").glob("*.json")):
-        record = read_record(GroupRecord, path)
-        for network in record.networks:
-            for run in network.runs:
-                channels, _, _ = record.data.image_shape
-                spec = RunSpec(
-                    network.family, network.config, channels, len(record.data.class_names), network.resolution,
-                    network.recipe, record.data.fingerprint, run.seed,
-                )  # fmt: skip
-                folder = runs.register(spec, network.name, record.data.name, Membership("run", network.name, "seed"))
-                assert run.measurement is not None and run.test_error_percent is not None
-                folder.write(Result("result/1", folder.run, "complete", None, run.history, "a" * 64))
+        group = read_record(GroupRecord, path)
+        networks = tuple(stored(runs, group, network) for network in group.networks)
+        write_json(workspace.results / "runs" / path.name, to_json(replace(group, networks=networks)))
     rebuild_mlflow(workspace, refuse)
     return workspace
 
@@ -69,14 +81,18 @@ def page(searched: Workspace) -> Iterator[str]:
     """The address that `convstudy ui` prints, as it serves."""
     command = [sys.executable, "-m", "pipeline.verbs.app", "ui", "--port", str(free_port())]
     environment = {**os.environ, "CONVSTUDY_HOME": str(searched.root)}
-    process = subprocess.Popen(
-        command, start_new_session=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert process.stdout is not None
+    log = searched.root / "ui.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(command, start_new_session=True, env=environment, stdout=output, stderr=output)
+
+    def address() -> str | None:
+        assert process.poll() is None, log.read_text()
+        found = re.search(r"MLflow UI: (\S+) \(answers to 127\.0\.0\.1 and localhost", log.read_text())
+        return found and found[1]
+
     try:
-        found = re.match(r"MLflow UI: (\S+) \(answers to 127\.0\.0\.1 and localhost", process.stdout.readline())
-        assert found is not None
-        yield found[1]
+        wait_until(lambda: address() is not None)
+        yield str(address())
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(60)
