@@ -56,6 +56,7 @@ def network_summary(
         costs: its measured costs, if any.
     """
     points: dict[str, float] = {"params": record.params, "macs": record.macs, "activations": record.activations}
+    points["base_learning_rate"] = record.recipe.learning_rate
     for name in ("validation_error_percent", "test_error_percent", "train_seconds"):
         summary = getattr(record, name)
         if summary is not None:
