@@ -39,6 +39,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{shared}"))
 
 
+for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):  # no test writes to a developer's own server
+    os.environ.pop(name, None)
+
 settings.register_profile("convstudy", deadline=None)
 settings.load_profile("convstudy")
 

@@ -64,12 +64,13 @@ def runs(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "runs")
 
 
-def content(uri: str | None, folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """All runs of convstudy on a server (None: in a workspace) by (name of the parent, name)."""
+def content(uri: str | None, folder: Path) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """All runs of convstudy on a server (None: in a workspace) by (experiment, name of the parent, name)."""
     store = open_store(folder) if uri is None else open_server(folder, uri)
     found = {run.info.run_id: run for each in store.experiments() for run in store.runs(each)}
     return {
         (
+            run.data.tags["convstudy.experiment"],
             found[parent].info.run_name if (parent := run.data.tags.get(PARENT_ID)) else "",
             run.info.run_name,
         ): {
@@ -235,7 +236,7 @@ def test_a_run_is_complete_when_the_server_came_back_before_its_end(
         mirror.epochs(header, HISTORY[:4])
         mirror.finished(end(run))
     assert "no route to host" in told[0] and "missed 1 updates" in told[-1]
-    (row,) = [row for (parent, _), row in content(server, tmp_path).items() if parent]
+    (row,) = [row for (_, parent, _), row in content(server, tmp_path).items() if parent]
     assert row["status"] == "FINISHED" and [step for step, _ in row["steps"]] == list(range(1, EPOCHS + 1))
 
 
