@@ -17,7 +17,8 @@ import convstudy
 from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.data.obtain import fashion_mnist, obtain
 from pipeline.data.prepare import prepare
-from pipeline.tracking.store import database_file, open_store
+from pipeline.tracking.location import database_file
+from pipeline.tracking.store import open_store
 from pipeline.workspace import Workspace
 
 CHECKOUT = Path(__file__).parents[1]
@@ -62,6 +63,9 @@ def rank(item: pytest.Item) -> int:
 def _fixtures(item: pytest.Item) -> tuple[str, ...]:
     return tuple(getattr(item, "fixturenames", ()))
 
+
+for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):  # no test writes to a developer's own server
+    os.environ.pop(name, None)
 
 settings.register_profile("convstudy", deadline=None)
 settings.load_profile("convstudy")

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline.actions.inputs import data_folder, open_data
@@ -19,6 +20,7 @@ from pipeline.schema import parse
 from pipeline.search import estimate, plans, searches, warm_starts
 from pipeline.search.finalist_runs import run_finalists
 from pipeline.settings import FinalistsSettings
+from pipeline.tracking.summaries import Files
 from pipeline.workspace import Workspace
 
 DEFAULT_TRIALS = 40
@@ -63,7 +65,14 @@ def search(workspace: Workspace, wanted: SearchOptions, quiet: bool) -> StudyRec
         fresh=wanted.fresh,
         options=runner,
         quiet=quiet,
+        study_files=_study_files,
     )
+
+
+def _study_files(record: StudyRecord, folder: Path) -> Files:
+    from pipeline.reporting.mlflow_pages import study_files  # loads charts, a second, which a search needs at its end
+
+    return study_files(record, folder)
 
 
 def estimate_search(workspace: Workspace, wanted: SearchOptions) -> tuple[str, dict[str, Any]]:

@@ -62,6 +62,19 @@ def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], WeightsInfo | Non
         raise StorageError(f"{path} is damaged: {error}") from error
 
 
+def read_info(path: Path) -> WeightsInfo | None:
+    """What a weights file says of itself, without reading the weights; None in files of earlier versions.
+
+    Raises StorageError where the file is damaged.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = (file.metadata() or {}).get(METADATA_KEY)
+        return None if metadata is None else parse(WeightsInfo, json.loads(metadata), str(path))
+    except (safetensors.SafetensorError, ValueError, UsageError) as error:
+        raise StorageError(f"{path} is damaged: {error}") from error
+
+
 def hash_weights(weights: dict[str, torch.Tensor]) -> str:
     """SHA-256 over names, types, shapes and bytes of all tensors, in order of their names."""
     digest = hashlib.sha256()

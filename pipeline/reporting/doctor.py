@@ -12,7 +12,8 @@ from pipeline.evidence.store import RunStore
 from pipeline.machine import hardware, resolve_device, resolve_precision, versions
 from pipeline.search.searches import list_studies
 from pipeline.settings import read_settings
-from pipeline.tracking.store import artifacts_uri, database_file, former_places
+from pipeline.tracking.location import artifacts_uri, database_file
+from pipeline.tracking.store import former_places
 from pipeline.workspace import Workspace
 
 COMMANDS = ("git", "make", "dvc", "chromium", "chromedriver", "psql")

@@ -1,6 +1,6 @@
 """`convstudy replay`: rebuilds MLflow from the run store, the records and the stored studies of a workspace."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,13 +9,12 @@ from pipeline.errors import ConvstudyError
 from pipeline.evidence.records import GroupRecord
 from pipeline.evidence.store import RunStore
 from pipeline.evidence.study_records import StudyRecord
-from pipeline.files import write_json
 from pipeline.reporting.charts.learning_curves import draw_learning_curves
-from pipeline.reporting.mlflow_pages import show_report
-from pipeline.schema import read_optional, read_record, to_json
+from pipeline.reporting.mlflow_pages import measured_networks, show_report, study_files
+from pipeline.schema import read_optional, read_record
 from pipeline.search.searches import stored_records
-from pipeline.tracking.content import study_summary
 from pipeline.tracking.replay import replay
+from pipeline.tracking.summaries import study_summary
 from pipeline.workspace import Workspace
 
 
@@ -26,22 +25,22 @@ def rebuild_mlflow(workspace: Workspace, tell: Callable[[str], None]) -> dict[st
     with TemporaryDirectory() as folder:
         figures = draw_learning_curves(records, Path(folder))
         written = sorted((workspace.results / "studies").glob("*.json"))
-        searched = [(path, read_optional(StudyRecord, path)) for path in written]
-        searched += list(_stored(workspace, Path(folder), tell))
-        studies = {record.study: study_summary(record, {"": [path]}) for path, record in searched if record}
-        done = replay(RunStore(workspace.runs), workspace.mlflow, records, tell, figures, studies)
+        searched = [read_optional(StudyRecord, path) for path in written] + _stored(workspace, tell)
+        latest = {record.study: record for record in searched if record is not None}
+        studies = {
+            name: study_summary(record, study_files(record, Path(folder, f"study-{number}")))
+            for number, (name, record) in enumerate(latest.items())
+        }
+        costs = measured_networks(workspace)
+        done = replay(RunStore(workspace.runs), workspace.mlflow, records, tell, figures, studies, costs)
     show_report(workspace, tell)
     return asdict(done)
 
 
-def _stored(workspace: Workspace, folder: Path, tell: Callable[[str], None]) -> Iterator[tuple[Path, StudyRecord]]:
-    """Write the records of stored studies into `folder`, and yield them; reports a storage that cannot be read."""
+def _stored(workspace: Workspace, tell: Callable[[str], None]) -> list[StudyRecord]:
+    """The records of stored studies; reports a storage that cannot be read."""
     try:
-        records = list(stored_records(workspace, None))
+        return list(stored_records(workspace, None))
     except ConvstudyError as error:
         tell(f"studies are left out: {error}")
-        return
-    for number, record in enumerate(records):
-        path = folder / f"{number}" / "study.json"
-        write_json(path, to_json(record))
-        yield path, record
+        return []

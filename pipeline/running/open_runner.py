@@ -14,6 +14,7 @@ from pipeline.running.display import Shows
 from pipeline.running.executors import EXECUTORS
 from pipeline.running.runner import RETRIES, STALL_SECONDS, Runner
 from pipeline.tracking.mirror import Mirror, code_commit
+from pipeline.tracking.opening import open_mirror
 from pipeline.workspace import Workspace
 
 ALONE = "waiting until no other training runs in this workspace: networks are timed alone"
@@ -83,4 +84,4 @@ def open_runner(
 
 
 def _open_mirror(workspace: Workspace, display: Shows) -> Mirror:
-    return Mirror.open(workspace.mlflow, display.line, code_commit(Path(__file__).parent))
+    return open_mirror(workspace.mlflow, display.line, code_commit(Path(__file__).parent))

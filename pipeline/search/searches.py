@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,12 +28,19 @@ from pipeline.search.storage import is_there, storage_url
 from pipeline.search.studies import StoredStudy, Studies
 from pipeline.search.summary import study_record
 from pipeline.search.warm_starts import warm_trials
-from pipeline.tracking.content import SEARCH_EXPERIMENT, study_summary
+from pipeline.tracking.content import SEARCH_EXPERIMENT
+from pipeline.tracking.summaries import Files, study_summary
 from pipeline.workspace import Workspace
 
 BEGIN_SECONDS = 60.0
 """How long a search waits for another that opens its study; that takes less than a second."""
 KEEPING_WEIGHTS = RunnerOptions(keep_weights=True)
+
+
+def record_file(record: StudyRecord, folder: Path) -> Files:
+    """Write a study's record into a folder."""
+    write_json(folder / "study.json", to_json(record))
+    return {"": [folder / "study.json"]}
 
 
 def search(
@@ -48,10 +55,11 @@ def search(
     options: RunnerOptions = KEEPING_WEIGHTS,
     quiet: bool = False,
     part: StudyPart = ALONE,
+    study_files: Callable[[StudyRecord, Path], Files] = record_file,
 ) -> StudyRecord:
     """Carry a study to its budget (a new one, or one that is there) and return its record.
 
-    Of weights, if any are kept, those of the front stay.
+    Of weights, if any are kept, those of the front stay. `study_files` writes into a folder what MLflow shows of it.
 
     Raises UsageError, listing what differs, where the study of that name was made with another plan.
     """
@@ -78,7 +86,7 @@ def search(
             if options.keep_weights:
                 _complete_front(driver, runner)
             record = read_study(study, runner.store, driven=False)
-            _show_in_mlflow(runner, record)
+            _show_in_mlflow(runner, record, study_files)
         return record
 
 
@@ -116,7 +124,7 @@ def _complete_front(driver: Driver, runner: Runner) -> None:
         continue
 
 
-def _show_in_mlflow(runner: Runner, record: StudyRecord) -> None:
+def _show_in_mlflow(runner: Runner, record: StudyRecord, study_files: Callable[[StudyRecord, Path], Files]) -> None:
     """Give the study's parent run its summary, and the front's trials their weights; others' weights are removed.
 
     Those of runs that another study has asked for, too, stay: they may lie on its front.
@@ -130,9 +138,8 @@ def _show_in_mlflow(runner: Runner, record: StudyRecord) -> None:
                 if _is_only_of(record.study, folder):
                     folder.weights.unlink(missing_ok=True)
     with TemporaryDirectory() as temporary:
-        file = Path(temporary) / "study.json"
-        write_json(file, to_json(record))
-        runner.mirror.parent(SEARCH_EXPERIMENT, record.study, study_summary(record, {"": [file]}))
+        summary = study_summary(record, study_files(record, Path(temporary)))
+        runner.mirror.parent(SEARCH_EXPERIMENT, record.study, summary)
 
 
 def _machines(store: RunStore, trials: Sequence[Trial]) -> list[dict[str, dict[str, str]]]:

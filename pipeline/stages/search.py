@@ -39,12 +39,14 @@ def _searched(workspace: Workspace, planned: "PlannedSearch", part: "StudyPart")
     from pipeline.data.manifest import load_manifest
     from pipeline.evidence.records import PASSING_REASONS
     from pipeline.evidence.study_records import Budget
+    from pipeline.reporting.mlflow_pages import study_files
     from pipeline.search.searches import search
     from pipeline.search.storage import storage_url
     from pipeline.search.studies import Studies
 
     manifest = load_manifest(workspace.prepared_data / planned.plan.data)
-    study = search(workspace, manifest, planned.plan, Budget(trials=planned.trials), name=planned.study, part=part)
+    budget = Budget(trials=planned.trials)
+    study = search(workspace, manifest, planned.plan, budget, name=planned.study, part=part, study_files=study_files)
     if study.trials and all(trial.reason in PASSING_REASONS for trial in study.trials):
         with Studies(storage_url(workspace, None), workspace.locks) as studies:
             studies.remove(planned.study)

@@ -1,38 +1,40 @@
-"""What MLflow shows of a run: records translated into names, parameters, tags and metric points; writes nothing.
+"""What MLflow shows of a run: records translated into names, parameters, tags and metrics. Writes nothing.
 
-Names are a stranger's input. Runs are therefore found by a hexadecimal key, never by a name in a filter, and texts
-are cut to MLflow's limits here, so that MLflow has no reason to refuse them. Non-finite values are no points:
-MLflow would store infinity as 1.797e308.
+Names come from users. So runs are found by a hexadecimal key, never by a name in a filter, and texts are cut to
+MLflow's limits here. Values that are not finite are not logged: MLflow would store infinity as 1.797e308.
 """
 
+import functools
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.evidence.records import Epoch, Measurement, Membership, NetworkRecord, Result, RunHeader, TestScore
-from pipeline.evidence.study_records import StudyRecord
+from pipeline.cost.table import count_costs
+from pipeline.errors import UsageError
+from pipeline.evidence.records import Epoch, Measurement, Membership, Result, RunHeader, RunSpec, TestScore
 from pipeline.files import canonical_json, sha256_text
-from pipeline.schema import to_json
+from pipeline.schema import parse, to_json
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 Role = Literal["parent", "learning-rate", "seed", "single", "trial", "finalist"]
 
-EXPERIMENT_PREFIX = "convstudy/"
 GROUP_EXPERIMENT = "run"
-"""The experiment of the runs that a GroupRecord rests on: the stage that writes it."""
+"""Experiment of the runs behind a GroupRecord: networks of the study, and arms of experiments."""
 SEARCH_EXPERIMENT = "search"
-"""The experiment of searches: a parent a study, a child a trial."""
+"""Experiment of searches: one parent per study, one child per trial or finalist."""
 REPORT_EXPERIMENT = "report"
-"""The experiment of reports: a run a profile."""
+"""Experiment of reports: one run per profile."""
 ANSWERS: tuple[Role, ...] = ("learning-rate", "trial")
 KEY, RUN, ROLE, PARENT_ID = "convstudy.key", "convstudy.run", "convstudy.role", "mlflow.parentRunId"
 STATE, REASON, WEIGHTS = "convstudy.state", "convstudy.reason", "convstudy.weights_sha256"
+FAMILY, DATA, PROFILE = "family", "data", "profile"
+"""Tags that users filter by: tags.family = 'resnet'."""
 EPOCH = "epoch"
-"""The metric that marks an epoch as logged: written last, in one transaction with the epoch's other points."""
+"""Marks an epoch as logged: written last, in one transaction with the epoch's other metrics."""
 
 _NAME_CHARACTERS, _PARAM_CHARACTERS, _TAG_CHARACTERS = 200, 6000, 8000
 _EPOCH_METRICS = ("train_loss", "validation_loss", "validation_error_percent", "learning_rate", "gradient_norm")
@@ -50,7 +52,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Entry:
-    """One MLflow run to be: a network (role "parent"), or one membership of a trained run under its network."""
+    """An MLflow run: a network or study (role "parent"), or one training below it.
+
+    Attributes:
+        points: metrics known before the training, at step 0.
+        data: name and fingerprint of its training data.
+    """
 
     key: str
     experiment: str
@@ -58,16 +65,16 @@ class Entry:
     name: str
     params: Mapping[str, str]
     tags: Mapping[str, str]
+    points: tuple[Point, ...] = ()
     data: tuple[str, str] | None = None
-    """Name and fingerprint of the data set it is trained on."""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended: its status and all that is known only then. Times are milliseconds since 1970.
+    """How a run ended: its status, and everything known only then. Times are milliseconds since 1970.
 
-    A run that was stopped early because others were better has FINISHED: MLflow has no word of its own for it, and it
-    neither failed nor was killed; the tag convstudy.state tells it apart.
+    A run stopped early because others were better is FINISHED: it neither failed nor was killed. Its tag
+    convstudy.state says "stopped".
     """
 
     status: Literal["FINISHED", "FAILED"]
@@ -78,18 +85,13 @@ class Ending:
     end_ms: int
 
     def end_after(self, start_ms: int) -> int:
-        """When the run ended, if it was shown as begun at `start_ms`: later, also where a clock went back meanwhile."""
+        """When the run ended, if MLflow shows its start at `start_ms`: always later, even if the clock went back."""
         return self.end_ms if self.end_ms > start_ms else start_ms + self.end_ms - self.start_ms
 
     def at(self, step: int) -> int:
-        """When the epoch `step` ended, taking all epochs as equally long."""
+        """When the epoch `step` ended, assuming that all epochs took equally long."""
         last = max(1, len(self.history))
         return self.start_ms + (self.end_ms - self.start_ms) * min(step, last) // last
-
-
-def experiment_name(experiment: str) -> str:
-    """MLflow's name for a stage's experiment."""
-    return EXPERIMENT_PREFIX + _shown(experiment)
 
 
 def parent_entry(experiment: str, parent: str) -> Entry:
@@ -99,7 +101,7 @@ def parent_entry(experiment: str, parent: str) -> Entry:
 
 
 def run_entry(header: RunHeader, member: Membership, commit: str | None = None) -> Entry:
-    """The child run of one membership; `commit` is that of the code that trains it."""
+    """The child run of one membership; `commit` is the commit of the code that trains it."""
     spec = header.spec
     named: dict[Role, str] = {
         "seed": f"{member.parent}, seed {spec.seed}",
@@ -109,24 +111,45 @@ def run_entry(header: RunHeader, member: Membership, commit: str | None = None) 
         "finalist": f"{header.name}, seed {spec.seed}",
     }
     fields = ("family", "channels", "classes", "resolution", "seed", "device", "protocol")
-    params = {"name": header.name, **{field: _text(getattr(spec, field)) for field in fields}}
+    params = {"name": header.name, **{field: text_of(getattr(spec, field)) for field in fields}}
     params |= _flat("config", spec.config) | _flat("recipe", to_json(spec.recipe))
     tags = {
         RUN: header.run,
         "convstudy.experiment": member.experiment,
         "convstudy.parent": member.parent,
         "convstudy.data": spec.data,
-        "convstudy.data_name": header.data_name,
+        FAMILY: spec.family,
+        DATA: header.data_name,
     }
     if commit is not None:
         tags["mlflow.source.git.commit"] = commit
     key = _key(member.role, member.experiment, member.parent, header.run)
     entry = _entry(key, member.experiment, member.role, named[member.role], params, tags)
-    return replace(entry, data=(_clean(header.data_name)[:500], _clean(spec.data)))
+    points = (*_counts(canonical_json(_architecture(spec))), Point("base_learning_rate", spec.recipe.learning_rate, 0))
+    return replace(entry, points=points, data=(_clean(header.data_name)[:500], _clean(spec.data)))
+
+
+def _architecture(spec: RunSpec) -> dict[str, Any]:
+    return {name: getattr(spec, name) for name in ("family", "config", "resolution", "channels", "classes")}
+
+
+@functools.lru_cache(maxsize=256)  # the trainings of one network follow each other
+def _counts(architecture: str) -> tuple[Point, ...]:
+    """Parameters, MACs and activations of an architecture given as JSON; none where this version cannot build it."""
+    import search_spaces  # which loads PyTorch
+
+    given = json.loads(architecture)
+    try:
+        family = search_spaces.family(given["family"])
+        config = parse(family.config, given["config"], "config")
+        price = search_spaces.price(family, config, given["resolution"], given["channels"], given["classes"])
+    except (UsageError, ValueError):
+        return ()
+    return tuple(Point(key, float(value), 0) for key, value in count_costs(price).items())
 
 
 def run_ending(result: Result, measurement: Measurement | None, score: TestScore | None, written_ms: int) -> Ending:
-    """How a run ended; `written_ms`, the age of its result, dates a run without a measurement."""
+    """How a run ended; `written_ms`, when its result was written, dates a run without a measurement."""
     last = len(result.history)
     points: list[Point] = []
     tags: dict[str, str] = {STATE: result.state}
@@ -155,14 +178,14 @@ def run_ending(result: Result, measurement: Measurement | None, score: TestScore
         "FAILED" if result.state == "failed" else "FINISHED",
         result.history,
         tuple(point for point in points if math.isfinite(point.value)),
-        _cut(tags),
+        cut(tags),
         start_ms,
         end_ms,
     )
 
 
 def epoch_points(history: Iterable[Epoch], after: int) -> tuple[list[Point], list[str]]:
-    """The points of the epochs later than `after`, and a line for each value that is not finite, hence not logged."""
+    """The metrics of the epochs later than `after`, and a line for each value that is not finite and so not logged."""
     points: list[Point] = []
     refused: list[str] = []
     for epoch in history:
@@ -178,57 +201,11 @@ def epoch_points(history: Iterable[Epoch], after: int) -> tuple[list[Point], lis
     return points, refused
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What a parent run says of all its children: numbers, tags, and files by the folder they are shown in."""
-
-    points: Mapping[str, float]
-    tags: Mapping[str, str]
-    files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
-
-
-def network_summary(record: NetworkRecord, data: str, figures: Sequence[Path] = ()) -> Summary:
-    """A network's costs and summary scores on a data set, and what a reader must know.
-
-    A network that was trained on several data sets, or by several recipes, has one parent: the tags say of which the
-    numbers are.
-    """
-    points: dict[str, float] = {"params": record.params, "macs": record.macs, "activations": record.activations}
-    for name in ("validation_error_percent", "test_error_percent", "train_seconds"):
-        summary = getattr(record, name)
-        if summary is not None:
-            points |= {name: summary.mean, f"{name}_n": summary.n}
-            if summary.interval is not None:
-                points |= {f"{name}_low": summary.interval[0], f"{name}_high": summary.interval[1]}
-    tags = {
-        "convstudy.family": record.family,
-        "convstudy.flags": ", ".join(record.flags),
-        "convstudy.data_name": data,
-        "convstudy.recipe": canonical_json(to_json(record.recipe)),
-    }
-    return Summary(finite(points), _cut(tags), {"figures": figures} if figures else {})
-
-
-def study_summary(record: StudyRecord, files: Mapping[str, Sequence[Path]]) -> Summary:
-    """A study's counts, hypervolume and lowest error."""
-    points: dict[str, float] = {name: getattr(record, name) for name in ("counted", "refused", "duplicates")}
-    points |= {"front": len(record.front), **to_json(record.compute)}
-    points |= {"hypervolume": record.hypervolume[-1]} if record.hypervolume else {}
-    points |= {"validation_error_percent": min(trial.errors[-1] for trial in record.complete)} if record.front else {}
-    shown = ("state", "space", "data", "objectives", "limits", "budget", "seed", "sampler", "front")
-    return Summary(finite(points), _cut({f"convstudy.{name}": _text(getattr(record, name)) for name in shown}), files)
-
-
-def finite(points: Mapping[str, float]) -> dict[str, float]:
-    """The points that MLflow can store."""
-    return {name: float(value) for name, value in points.items() if math.isfinite(value)}
-
-
 def parent_status(children: Sequence[tuple[str, str]]) -> Status:
     """A parent's status from the (role, status) of its children.
 
-    A learning rate that diverges is an answer of the grid, and a network that does one of the search, no failure of
-    their parent; they count only if all failed. A parent without runs was killed before its first.
+    A learning rate or a trial that diverges is a result, not a failure of the parent, unless all of them failed. A
+    parent without runs was killed before its first.
     """
     statuses = {status for _, status in children} or {"KILLED"}
     if "RUNNING" in statuses:
@@ -240,12 +217,12 @@ def parent_status(children: Sequence[tuple[str, str]]) -> Status:
 
 def reason_tag(reason: str) -> dict[str, str]:
     """The tag that says why a run failed."""
-    return _cut({REASON: reason})
+    return cut({REASON: reason})
 
 
 def refusal_tag(refused: Sequence[str]) -> dict[str, str]:
     """The tag that says which values were not logged, and why."""
-    return _cut({"convstudy.not_logged": "; ".join(refused)}) if refused else {}
+    return cut({"convstudy.not_logged": "; ".join(refused)}) if refused else {}
 
 
 def _entry(
@@ -253,7 +230,7 @@ def _entry(
 ) -> Entry:
     source = {"mlflow.source.name": "convstudy", "mlflow.source.type": "LOCAL"}
     clean = {re.sub(r"[^\w.\- :]", "_", name)[:250]: _clean(text)[:_PARAM_CHARACTERS] for name, text in params.items()}
-    return Entry(key, experiment, role, _shown(name), clean, _cut({KEY: key, ROLE: role, **tags, **source}))
+    return Entry(key, experiment, role, printable(name), clean, cut({KEY: key, ROLE: role, **tags, **source}))
 
 
 def _key(*parts: str) -> str:
@@ -263,16 +240,17 @@ def _key(*parts: str) -> str:
 def _flat(prefix: str, value: Any) -> dict[str, str]:
     """Nested dictionaries as dotted names: {"config": {"depth": 3}} becomes {"config.depth": "3"}."""
     if not isinstance(value, dict):
-        return {prefix: _text(value)}
+        return {prefix: text_of(value)}
     return {name: text for key, inner in value.items() for name, text in _flat(f"{prefix}.{key}", inner).items()}
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value as MLflow shows it: a text as it is, anything else as JSON."""
     return value if isinstance(value, str) else canonical_json(value)
 
 
-def _shown(name: str) -> str:
-    """`name` as one printable line of bounded length; a changed one bears a hash, so that no two become one."""
+def printable(name: str) -> str:
+    """`name` as one printable line of limited length; a changed name gets a hash, so that names stay distinct."""
     line = "".join(letter if letter.isprintable() else " " for letter in _clean(name))
     if line == name and 0 < len(name) <= _NAME_CHARACTERS:
         return name
@@ -280,11 +258,12 @@ def _shown(name: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """`text` without what UTF-8 cannot say (lone surrogates, from undecodable file names)."""
+    """`text` without characters that UTF-8 cannot encode (lone surrogates, from undecodable file names)."""
     return text.encode("utf-8", "replace").decode()
 
 
-def _cut(tags: Mapping[str, str]) -> dict[str, str]:
+def cut(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tags within MLflow's limits."""
     return {key: _clean(text)[:_TAG_CHARACTERS] for key, text in tags.items()}
 
 

@@ -1,12 +1,11 @@
-"""The live mirror: MLflow follows a study while it runs, so that its user can watch the curves grow.
+"""The live mirror: MLflow follows a study while it runs, so that users can watch the curves grow.
 
-One driver process writes; workers never do. The mirror is best effort: a store that fails is told of once, is left
-alone from then on, and never stops a training. Nothing reads from it, and `convstudy replay` (tracking_replay)
-rebuilds it from the run store.
+Only the driver process writes; workers never do. A store that fails is reported once and then left alone; it never
+stops a training. Nothing reads from MLflow, and `convstudy replay` rebuilds it from the run store.
 
-experiment convstudy/<experiment>       a stage's experiment, as named by a Membership
-  <parent>                              a network, or a study of a search: costs, summary scores, figures
-    <parent>, seed 3                    one membership of one run: parameters, curves, scores, weights
+experiment convstudy/<experiment>       of a Membership: networks, searches, single trainings
+  <parent>                              a network, or a study: costs, summary scores, figures
+    <parent>, seed 3                    one membership of one run: parameters, costs, curves, scores, model
 """
 
 import subprocess
@@ -20,12 +19,14 @@ from pipeline.errors import StorageError
 from pipeline.evidence.records import Epoch, Membership, RunHeader
 from pipeline.evidence.store import RunFolder
 from pipeline.process import uninterrupted
+from pipeline.tracking.client import MlflowStore
 from pipeline.tracking.content import (
+    GROUP_EXPERIMENT,
     REPORT_EXPERIMENT,
     ROLE,
+    SEARCH_EXPERIMENT,
     Entry,
     Status,
-    Summary,
     epoch_points,
     parent_entry,
     parent_status,
@@ -33,22 +34,17 @@ from pipeline.tracking.content import (
     refusal_tag,
     run_entry,
 )
-from pipeline.tracking.settle import (
-    WEIGHTS_LIMIT_BYTES,
-    logged_epoch,
-    obtain,
-    read_ending,
-    settle_parent,
-    settle_run,
-    small_weights,
-)
-from pipeline.tracking.store import MlflowStore, open_store, reason, tracking_errors
+from pipeline.tracking.experiments import artifact_page
+from pipeline.tracking.settle import kept_weights, logged_epoch, obtain, read_ending, settle_parent, settle_run
+from pipeline.tracking.store import open_store, reason, tracking_errors
+from pipeline.tracking.summaries import Summary
+from pipeline.tracking.system_metrics import SystemMetrics
 
 
 def code_commit(root: Path) -> str | None:
-    """The commit of which the code in `root` is, with "+changed" where files differ from it.
+    """The commit that the code in `root` was checked out from, with "+changed" if files differ from it.
 
-    None where there is no git, or the code is of no repository, such as an archive that was unpacked inside another.
+    None if there is no git, or git does not track the code (an archive unpacked inside another repository).
     """
 
     def git(*arguments: str) -> str:
@@ -64,9 +60,12 @@ def code_commit(root: Path) -> str | None:
     return f"{commit}+changed" if changed else commit
 
 
+Write = Callable[[MlflowStore], object]
+
+
 @dataclass
 class _Live:
-    """A child run that this process keeps running, known before it is created; `logged` is the last epoch written."""
+    """A child run that this process keeps RUNNING. `logged` is the last epoch written."""
 
     member: Membership
     entry: Entry
@@ -77,7 +76,7 @@ class _Live:
 
 @dataclass
 class _Parent:
-    """A parent run as this process knows it, to be ended by its record or at the close."""
+    """A parent run as this process knows it. Its record ends it, or `close` does."""
 
     experiment_id: str
     run_id: str
@@ -85,18 +84,19 @@ class _Parent:
 
 
 class Mirror:
-    """MLflow as seen by the driver; no method raises because of MLflow. Use `with`, so that no run is left RUNNING."""
+    """MLflow as the driver sees it; no method raises because of MLflow. Use `with`, so that no run stays RUNNING."""
 
     def __init__(
         self, folder: Path, store: MlflowStore | None, tell: Callable[[str], object], commit: str | None
     ) -> None:
         self._folder, self._store, self._tell, self._commit = folder, store, tell, commit
+        self._system_metrics = SystemMetrics()
         self._live: dict[str, list[_Live]] = {}
         self._parents: dict[str, _Parent] = {}
 
     @classmethod
     def open(cls, folder: Path, tell: Callable[[str], object], commit: str | None = None) -> "Mirror":
-        """The mirror in a workspace's MLflow folder; if it cannot be opened, `tell` hears why, and it stays off."""
+        """The mirror in a workspace's MLflow folder. If that cannot be opened, `tell` gets the reason; it stays off."""
         try:
             return cls(folder, open_store(folder), tell, commit)
         except StorageError as error:
@@ -109,39 +109,40 @@ class Mirror:
         return cls(folder, None, lambda line: None, None)
 
     def started(self, header: RunHeader) -> None:
-        """A run begins, or continues: its children are created (or found) and set running."""
+        """A run starts or resumes: its child runs are created or found, and set RUNNING."""
         self._attempt(lambda store: self._start(store, header))
 
     def epochs(self, header: RunHeader, history: Sequence[Epoch]) -> None:
-        """The history has grown: the epochs not yet logged, by this process or an earlier one, are written."""
+        """The history has grown: writes the epochs that no process has logged yet."""
         self._attempt(lambda store: self._follow(store, header, history))
 
     def finished(self, folder: RunFolder, on_front: bool = False) -> None:
-        """A run has its result, now or long ago: its children get it, their final status, and small weights.
+        """A run has its result, new or old: its child runs get it, their final status, and a model of kept weights.
 
-        Of a study's trials only those on its front get their weights.
+        Only trials on a study's front get a model.
         """
         self._attempt(lambda store: self._finish(store, folder, on_front))
 
     def interrupted(self, header: RunHeader) -> None:
-        """A run was stopped before its end; it may continue another day."""
+        """A run was stopped before its end; it may resume later."""
         self._attempt(lambda store: self._drop(store, header.run, "KILLED"))
 
     def failed(self, header: RunHeader, reason: str) -> None:
-        """A run failed without a result, for a passing reason (memory, say); it may be tried again another day."""
+        """A run failed without a result, for a passing reason (such as memory); it may be retried later."""
         self._attempt(lambda store: self._drop(store, header.run, "FAILED", reason))
 
     def parent(self, experiment: str, name: str, summary: Summary) -> None:
-        """The record of a network or a study is written: its parent run gets the summary, and ends."""
+        """A network's or a study's record is written: its parent run gets the summary, and ends."""
         self._attempt(lambda store: self._close_parent(store, experiment, name, summary))
 
     def report(self, profile: str, summary: Summary) -> None:
-        """A report is written: its run, one a profile, gets the files as they are now, and has ended."""
+        """A report is written: its run (one per profile) gets the files as they are now, and ends."""
         self._attempt(lambda store: self._report(store, profile, summary))
 
     def close(self) -> None:
-        """End all that is open: runs as KILLED, networks by what became of their runs."""
+        """End everything that is open: runs as KILLED, parents by how their runs ended."""
         self._attempt(self._close)
+        self._system_metrics.stop_all()
         self._store = None
 
     def __enter__(self) -> "Mirror":
@@ -152,17 +153,21 @@ class Mirror:
     ) -> None:
         self.close()
 
-    def _attempt(self, write: Callable[[MlflowStore], object]) -> None:
+    def _attempt(self, write: Write) -> None:
         if self._store is None:
             return
         try:
             with uninterrupted():
-                write(self._store)
-        except StorageError as error:
-            self._tell(f"MLflow does not show a run: {error}")
+                self._write(self._store, write, self._tell)
         except tracking_errors() as error:
             self._store = None
             self._tell(_off(f"{self._folder}: {reason(error)}"))
+
+    def _write(self, store: MlflowStore, write: Write, tell: Callable[[str], object]) -> None:
+        try:
+            write(store)
+        except StorageError as error:  # a record cannot be read
+            tell(f"MLflow does not show a run: {error}")
 
     def _start(self, store: MlflowStore, header: RunHeader) -> list[_Live]:
         lives = [_Live(member, run_entry(header, member, self._commit)) for member in header.members]
@@ -176,6 +181,7 @@ class Mirror:
             live.run_id, live.logged = run.info.run_id, logged_epoch(run)
             if run.info.status != "RUNNING":
                 store.reopen(run.info.run_id)
+            self._system_metrics.start(store.uri, run.info.run_id)
         return lives
 
     def _follow(self, store: MlflowStore, header: RunHeader, history: Sequence[Epoch]) -> None:
@@ -193,7 +199,9 @@ class Mirror:
         if header is None or ending is None:
             self._drop(store, folder.run, "KILLED")
             return
-        weights = small_weights(folder, WEIGHTS_LIMIT_BYTES)
+        weights = kept_weights(store, folder)
+        for live in self._live.get(folder.run, []):
+            self._system_metrics.stop(live.run_id)
         for member in header.members:
             parent = self._parent(store, member.experiment, member.parent)
             shown = weights if on_front or member.role != "trial" else None
@@ -207,6 +215,7 @@ class Mirror:
                 found = store.find(live.entry)
                 live.run_id = found.info.run_id if found is not None else None
             if live.run_id is not None:
+                self._system_metrics.stop(live.run_id)
                 if reason is not None:
                     store.log(live.run_id, tags=reason_tag(reason))
                 store.end(live.run_id, status, _now_ms())
@@ -221,17 +230,19 @@ class Mirror:
 
     def _close_parent(self, store: MlflowStore, experiment: str, name: str, summary: Summary) -> None:
         entry = parent_entry(experiment, name)
-        run = obtain(store, entry, None, _now_ms())
-        settle_parent(store, run, summary, _now_ms())
+        run = settle_parent(store, entry, obtain(store, entry, None, _now_ms()), summary, _now_ms())
         self._parents[entry.key] = _Parent(run.info.experiment_id, run.info.run_id, run.info.status)
         if self._end_parent(store, self._parents[entry.key]) != "RUNNING":
             del self._parents[entry.key]
 
     def _report(self, store: MlflowStore, profile: str, summary: Summary) -> None:
-        run = obtain(store, parent_entry(REPORT_EXPERIMENT, profile), None, _now_ms())
-        settle_parent(store, run, summary, _now_ms())
+        entry = parent_entry(REPORT_EXPERIMENT, profile)
+        run = settle_parent(store, entry, obtain(store, entry, None, _now_ms()), summary, _now_ms())
         if run.info.status != "FINISHED":
             store.end(run.info.run_id, "FINISHED", _now_ms())
+        page = artifact_page(run.info.experiment_id, run.info.run_id, "report.html")
+        for experiment in (GROUP_EXPERIMENT, SEARCH_EXPERIMENT, REPORT_EXPERIMENT):
+            store.describe(experiment, page)
 
     def _close(self, store: MlflowStore) -> None:
         for run in list(self._live):
@@ -255,4 +266,4 @@ def _now_ms() -> int:
 
 
 def _off(why: str) -> str:
-    return f"MLflow is not written any more, trainings go on: {why} (`convstudy replay` rebuilds it from the run store)"
+    return f"MLflow is no longer written, trainings continue: {why} (`convstudy replay` rebuilds it from the run store)"

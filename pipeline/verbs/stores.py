@@ -29,18 +29,27 @@ def report(
     out.answer({"report": str(page)})
 
 
-@verb("convstudy ui", "convstudy ui --port 5001")
-def ui(out: Output, port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server.")] = 5000) -> None:
-    """Show the runs in MLflow's UI, for browsers on this machine only."""
-    from pipeline.tracking.ui import serve_ui
+@verb("convstudy ui", "convstudy ui --port 5001", "convstudy ui --host 0.0.0.0 --allowed-hosts gpu1.example.org")
+def ui(
+    out: Output,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5000,
+    allowed_hosts: Annotated[
+        str | None, typer.Option(metavar="HOSTS", help="Further names by which browsers reach it, joined by commas.")
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser, if there is one.")] = True,
+) -> None:
+    """Browse the runs in MLflow's UI."""
+    from pipeline.tracking.ui import answered, has_browser, read_hosts, serve_ui
 
-    url = f"http://127.0.0.1:{port}"
+    hosts = read_hosts(allowed_hosts or "")
 
-    def announce() -> None:
-        out.line(f"MLflow UI: {url} (press Ctrl-C to stop)")
-        out.answer({"url": url})
+    def announce(page: str) -> None:
+        out.line(f"MLflow UI: {page} ({answered(host, port, hosts)})")
+        out.answer({"url": f"http://{host}:{port}", "page": page})
 
-    serve_ui(current_workspace().mlflow, port=port, on_free=announce)
+    wanted = browser and not out.quiet and has_browser()
+    serve_ui(current_workspace().mlflow, host, port, hosts, on_ready=announce, open_browser=wanted)
 
 
 @verb("convstudy replay", "convstudy replay --json summary.json")

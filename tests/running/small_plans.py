@@ -8,7 +8,7 @@ from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.running.campaign import plan_campaign
 from pipeline.running.plans import RunPlan
 from pipeline.settings import read_settings
-from pipeline.tracking.store import database_file
+from pipeline.tracking.location import database_file
 from pipeline.workspace import Workspace
 
 

@@ -17,7 +17,7 @@ from pipeline.evidence.store import RunStore
 from pipeline.process import locked
 from pipeline.running.display import Display
 from pipeline.running.open_runner import RunnerOptions, open_runner
-from pipeline.tracking.store import database_file
+from pipeline.tracking.location import database_file
 from pipeline.workspace import Workspace
 
 TRAIN = ("train", "lenet-small", "--train-images", "512", "--epochs", "3")

@@ -136,7 +136,9 @@ def test_impossible_requests_are_refused_in_one_line(
     assert said in refused(workspace, "search", *arguments)
 
 
-def test_mlflow_shows_a_study_its_trials_and_the_fronts_weights(searched: tuple[Workspace, Any]) -> None:
+def test_mlflow_shows_a_study_its_course_its_trials_with_costs_and_the_fronts_models(
+    searched: tuple[Workspace, Any],
+) -> None:
     workspace, record = searched
     store = open_store(workspace.mlflow)
     runs = list(store.runs(store.experiment("search")))
@@ -146,7 +148,14 @@ def test_mlflow_shows_a_study_its_trials_and_the_fronts_weights(searched: tuple[
         if run.data.tags.get("convstudy.parent") == "first" and "mlflow.parentRunId" not in run.data.tags
     ]
     assert parent.info.status == "FINISHED" and parent.data.metrics["counted"] == 8
-    assert [item.path for item in store.client.list_artifacts(parent.info.run_id)] == ["study.json"]
+    shown = {item.path for item in store.client.list_artifacts(parent.info.run_id)}
+    assert shown == {"study.json", "report.html", "figures"}
+    pictures = [item.path for item in store.client.list_artifacts(parent.info.run_id, "figures")]
+    assert pictures == ["figures/search-1-course.png", "figures/search-1-front.png"]
+    course = store.client.get_metric_history(parent.info.run_id, "hypervolume")
+    assert [(point.step, point.value) for point in course] == list(enumerate(record["hypervolume"], 1))
+    lowest = min(trial["validation_error_percent"] for trial in record["trials"] if trial["state"] == "complete")
+    assert parent.data.metrics["best_error_percent"] == lowest
     children = {
         run.data.tags["convstudy.run"]: run
         for run in runs
@@ -160,8 +169,10 @@ def test_mlflow_shows_a_study_its_trials_and_the_fronts_weights(searched: tuple[
         result = RunStore(workspace.runs).folder(trial["run"]).result()  # another study may have trained it further
         assert result is not None and child.data.tags["convstudy.state"] == result.state
         assert child.info.status == "FINISHED"
-        weights = [item.path for item in store.client.list_artifacts(child.info.run_id)]
-        assert (weights == ["weights.safetensors"]) == (trial["run"] in fronts)
+        costs = {key: child.data.metrics[key] for key in ("params", "macs", "activations")}
+        assert costs == {key: trial[key] for key in costs} and child.data.tags["family"] == "lenet"
+        outputs = store.client.get_run(child.info.run_id).outputs
+        assert bool(outputs and outputs.model_outputs) == (trial["run"] in fronts)
 
 
 def test_a_front_has_its_weights_though_another_study_removed_them(searched: tuple[Workspace, Any]) -> None:

@@ -2,11 +2,13 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import wait_until
 from tracking_runs import (
     EPOCHS,
     HISTORY,
@@ -28,10 +30,14 @@ from tracking_runs import (
     statuses,
 )
 
+import search_spaces
+from pipeline.cost.records import CostProfile
 from pipeline.evidence.store import RunStore
-from pipeline.tracking.content import Ending
+from pipeline.schema import to_json
+from pipeline.tracking.client import MlflowStore
+from pipeline.tracking.content import Ending, Point
 from pipeline.tracking.mirror import Mirror, code_commit
-from pipeline.tracking.store import MlflowStore
+from pipeline.tracking.summaries import Summary, network_summary
 
 pytestmark = pytest.mark.filterwarnings(NOLOAD)
 
@@ -94,7 +100,7 @@ def test_an_experiment_per_stage_holds_a_parent_per_network_and_a_child_per_memb
         ("depth", "resnet18", "resnet18, seed 0"),
     }
     names = query(folder, "SELECT name FROM experiments WHERE experiment_id != 0 ORDER BY name")
-    assert names == [("convstudy/depth",), ("convstudy/run",)]
+    assert names == [("convstudy/depth",), ("convstudy/networks",)]
 
 
 def test_statuses_are_truthful_for_children_and_parents(runs: RunStore, folder: Path) -> None:
@@ -201,6 +207,77 @@ def test_a_later_record_updates_a_network_and_its_figures(runs: RunStore, folder
     assert parent["last"]["params"] == 11_000_000
     assert parent["tags"]["convstudy.flags"] == "at chance level"
     assert [path.read_bytes() for path in folder.rglob("figures/curves.png")] == [b"png"]
+
+
+def course(*values: float) -> Summary:
+    return Summary({}, {}, series=tuple(Point("hypervolume", value, step) for step, value in enumerate(values, 1)))
+
+
+def test_the_course_of_a_study_is_logged_once_as_it_grows(mirror: Mirror, runs: RunStore, folder: Path) -> None:
+    def logged() -> list[tuple[str, int, float]]:
+        points: list[tuple[str, int, float]] = shown(folder)["search", "study", "study"]["points"]
+        return points
+
+    for values in ((0.1,), (0.1, 0.2), (0.1, 0.2), (0.1, 0.2, 0.4)):
+        mirror.parent("search", "study", course(*values))
+        assert logged() == [("hypervolume", step, value) for step, value in enumerate(values, 1)]
+    mirror.finished(end(register(runs, parent="study", experiment="search")[0]))
+    mirror.parent("search", "study", course(0.3, 0.5))  # begun anew
+    assert logged() == [("hypervolume", 1, 0.3), ("hypervolume", 2, 0.5)]
+    assert shown(folder)["search", "study", "study, seed 0"]["parent"] == [("study",)]
+
+
+def test_costs_of_a_networks_profile_are_metrics_of_its_trainings(mirror: Mirror, runs: RunStore, folder: Path) -> None:
+    run, header = register(runs)
+    costs = CostProfile(
+        "cost/1", "resnet18", "resnet", {}, 28, 1, 10, 1, 1, 1, 1, {}, 1, 1, (),
+        latency_seconds={"1": 0.002, "128": 0.1}, train_memory_bytes=5_000_000,
+    )  # fmt: skip
+    mirror.finished(end(run))
+    summary = network_summary(network_record(runs=[header.run]), "fashion-mnist", (), "quick", costs)
+    for _ in range(2):
+        mirror.parent("run", "resnet18", summary)
+    for key in (PARENT, SEED_0):
+        names = ("latency_seconds", "train_memory_bytes")
+        assert [point for point in shown(folder)[key]["points"] if point[0] in names] == [
+            ("latency_seconds", 0, 0.002),
+            ("train_memory_bytes", 0, 5_000_000),
+        ]
+    assert shown(folder)[PARENT]["tags"]["profile"] == "quick"
+
+
+def test_costs_of_a_network_are_metrics_as_soon_as_it_trains(mirror: Mirror, runs: RunStore, folder: Path) -> None:
+    reference = search_spaces.reference("resnet-small")[1]
+    run, header = register(runs, config=to_json(reference.config))
+    mirror.started(header)
+    live = shown(folder)[SEED_0]
+    assert live["last"] == {
+        "params": reference.params,
+        "macs": reference.macs,
+        "activations": live["last"]["activations"],
+        "base_learning_rate": 0.1,
+    }
+    assert (live["tags"]["family"], live["tags"]["data"]) == ("resnet", "fashion-mnist")
+    mirror.finished(end(run))
+    final = [point for point in shown(folder)[SEED_0]["points"] if point[0] in live["last"]]
+    assert final == live["points"], "and not logged again"
+
+
+@pytest.mark.parametrize("wanted", ["true", "false"])
+def test_system_metrics_are_recorded_on_demand_until_a_run_ends(
+    wanted: str, runs: RunStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", wanted)
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
+    run, header = register(runs)
+    with Mirror.open(folder, refuse) as mirror:
+        mirror.started(header)
+        if wanted == "true":
+            wait_until(lambda: "system/cpu_utilization_percentage" in shown(folder)[SEED_0]["last"])
+        mirror.finished(end(run))
+        assert not any(thread.name == "SystemMetricsMonitor" for thread in threading.enumerate())
+    found = {key for key in shown(folder)[SEED_0]["last"] if key.startswith("system/")}
+    assert bool(found) == (wanted == "true")
 
 
 def test_values_that_are_not_finite_are_named_in_a_tag_and_never_stored(

@@ -28,6 +28,7 @@ from tracking_runs import (
 
 from pipeline.evidence.store import RunStore
 from pipeline.tracking import store
+from pipeline.tracking.client import MlflowStore
 from pipeline.tracking.content import Status
 from pipeline.tracking.mirror import Mirror
 from pipeline.tracking.replay import ReplaySummary, replay
@@ -145,9 +146,9 @@ def test_a_network_is_finished_when_its_last_run_ends_while_another_driver_close
         mirror.started(header)
     (closing_driver, run, _), (last_driver, last_run, _) = drivers
     closing_driver.finished(end(run))
-    unlocked_end = store.MlflowStore.end
+    unlocked_end = MlflowStore.end
 
-    def end_last_run_first(mlflow: store.MlflowStore, run_id: str, status: Status, end_ms: int) -> None:
+    def end_last_run_first(mlflow: MlflowStore, run_id: str, status: Status, end_ms: int) -> None:
         if status == "KILLED":
             with contextlib.suppress(Timeout), FileLock(folder / "mlflow.lock", timeout=0) as lock:
                 lock.release()
@@ -155,7 +156,7 @@ def test_a_network_is_finished_when_its_last_run_ends_while_another_driver_close
                 last_driver.close()
         unlocked_end(mlflow, run_id, status, end_ms)
 
-    monkeypatch.setattr(store.MlflowStore, "end", end_last_run_first)
+    monkeypatch.setattr(MlflowStore, "end", end_last_run_first)
     closing_driver.close()
     last_driver.finished(end(last_run))
     last_driver.close()

@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import safetensors.torch
+import torch
 from tracking_runs import (
     EPOCHS,
     HISTORY,
@@ -14,6 +16,7 @@ from tracking_runs import (
     end,
     fill,
     group_record,
+    keep_weights,
     mirror_live,
     network_record,
     query,
@@ -140,16 +143,20 @@ def test_a_deleted_experiment_is_restored(runs: RunStore, folder: Path) -> None:
     assert shown(folder) == expected
 
 
-def test_small_weights_are_kept_as_artifacts_and_large_ones_are_not(
-    runs: RunStore, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pipeline.tracking.replay.WEIGHTS_LIMIT_BYTES", 10)
-    for seed, content in enumerate((b"small", b"far too large")):
-        run, _ = register(runs, seed)
-        end(run).weights.write_bytes(content)
+def test_kept_weights_become_models_that_take_no_space(runs: RunStore, folder: Path) -> None:
+    with_weights, without, former = (end(register(runs, seed)[0]) for seed in range(3))
+    kept = keep_weights(with_weights)
+    safetensors.torch.save_file({"weight": torch.zeros(3)}, former.weights)  # as earlier versions wrote them
     replay(runs, folder, (), refuse)
-    assert [path.read_bytes() for path in folder.rglob("weights.safetensors")] == [b"small"]
-    assert replay(runs, folder, (), refuse).unchanged == 2
+    (linked,) = folder.rglob("weights.safetensors")
+    assert linked.samefile(kept)
+    assert query(folder, "SELECT name, status FROM logged_models") == [("model", 2)]
+    assert replay(runs, folder, (), refuse).unchanged == 3
+    end(with_weights, [replace(item, train_loss=item.train_loss + 1) for item in HISTORY])
+    replay(runs, folder, (), refuse)
+    states = query(folder, "SELECT lifecycle_stage FROM logged_models ORDER BY creation_timestamp_ms")
+    assert states == [("deleted",), ("active",)], "the model goes with its run"
+    assert not without.weights.exists()
 
 
 HOSTILE = (

@@ -13,19 +13,20 @@ from typing import Any
 
 import psutil
 import pytest
+from mlflow_servers import free_port
 from processes import LONGEST_SECONDS, wait_until, wait_until_ended
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.evidence.records import Membership, Result, RunSpec
 from pipeline.evidence.store import RunStore
 from pipeline.tracking.replay import replay
-from pipeline.tracking.ui import serve_ui, ui_command
+from pipeline.tracking.ui import first_page, read_hosts, serve_ui, ui_command
 from pipeline.training.recipe import Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 
 SERVE = "import sys; from pathlib import Path; from pipeline.tracking.ui import serve_ui\n"
-SERVE += "serve_ui(Path(sys.argv[1]), port=int(sys.argv[2]))"
+SERVE += "serve_ui(Path(sys.argv[1]), port=int(sys.argv[2]), hosts=('study.example.org', 'gpu1:80'), on_ready=print)"
 SEARCH_EXPERIMENTS, SEARCH_RUNS = "/api/2.0/mlflow/experiments/search", "/api/2.0/mlflow/runs/search"
 
 
@@ -61,12 +62,6 @@ def is_free(port: int) -> bool:
     return False
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def started_in(root: Path) -> Server:
     port = free_port()
     command = [sys.executable, "-c", SERVE, str(root / "mlruns"), str(port)]
@@ -97,6 +92,7 @@ def test_pages_and_runs_are_served_on_loopback(server: Server) -> None:
     assert status == 200 and b"<html" in page.lower()
     status, answer = server.ask("POST", SEARCH_EXPERIMENTS, {"max_results": 10})
     experiments = {each["name"]: each["experiment_id"] for each in json.loads(answer)["experiments"]}
+    assert "Default" not in experiments
     assert status == 200 and "convstudy/<script>" in experiments
     status, answer = server.ask("POST", SEARCH_RUNS, {"experiment_ids": [experiments["convstudy/<script>"]]})
     listed = {run["info"]["run_name"]: run["info"]["status"] for run in json.loads(answer)["runs"]}
@@ -112,10 +108,63 @@ def test_foreign_hosts_get_403(server: Server, host: str) -> None:
         assert server.ask("POST", SEARCH_EXPERIMENTS, {"max_results": 10}, Host=name)[0] == 403
 
 
-def test_the_loopback_names_are_accepted(server: Server) -> None:
-    for name in ("127.0.0.1", "localhost"):
-        own = f"{name}:{server.port}"
+def test_loopback_names_and_hosts_that_were_named_are_accepted_as_behind_an_ssh_tunnel(server: Server) -> None:
+    named = (f"study.example.org:{server.port}", "study.example.org", "gpu1:80")
+    for own in (f"127.0.0.1:{server.port}", f"localhost:{server.port}", "localhost:8080", "127.0.0.1:1", *named):
         assert server.ask("POST", SEARCH_EXPERIMENTS, {"max_results": 1}, Host=own, Origin=f"http://{own}")[0] == 200
+
+
+def test_other_ports_of_a_host_that_was_named_with_its_port_get_403(server: Server) -> None:
+    for name in ("gpu1:81", "gpu1", "study.example.org:1", "x.study.example.org"):
+        assert server.ask("GET", "/", Host=name)[0] == 403
+
+
+@pytest.mark.parametrize("text", ["*", "10.*", "http://gpu1", "gpu1:port", "a b"])
+def test_a_pattern_or_an_address_is_no_host(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--allowed-hosts: .* is not a host"):
+        read_hosts(text)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_all_addresses_are_served_only_to_named_hosts(tmp_path: Path, host: str) -> None:
+    with pytest.raises(UsageError, match="needs --allowed-hosts"):
+        ui_command(tmp_path, host)
+    command = ui_command(tmp_path, host, 5001, read_hosts("gpu1.example.org, 10.1.2.3:8080"))
+    accepted = command[command.index("--allowed-hosts") + 1].split(",")
+    assert accepted[4:] == ["gpu1.example.org", "gpu1.example.org:5001", "10.1.2.3:8080"]
+
+
+def test_the_first_page_lists_the_latest_runs_and_experiments_of_earlier_versions_get_todays_names(
+    tmp_path: Path,
+) -> None:
+    from mlflow import MlflowClient
+
+    assert first_page(tmp_path) == "/#/experiments?workflowType=machine_learning"
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    former = client.create_experiment("convstudy/run")
+    client.create_run(former, start_time=2)
+    client.create_run(client.create_experiment("convstudy/search"), start_time=1)
+    client.create_run(client.create_experiment("convstudy/report"), start_time=3)
+    assert first_page(tmp_path).startswith(f"/#/experiments/{former}/runs?")
+    found = {each.name: each for each in client.search_experiments()}
+    assert set(found) == {"convstudy/networks", "convstudy/searches", "convstudy/reports"}
+    assert found["convstudy/networks"].tags["mlflow.experimentKind"] == "custom_model_development"
+    assert "convstudy reproduce" in found["convstudy/networks"].tags["mlflow.note.content"]
+    client.set_experiment_tag(former, "mlflow.note.content", "my own words")
+    first_page(tmp_path)
+    assert client.get_experiment(former).tags["mlflow.note.content"] == "my own words"
+
+
+def test_an_experiment_default_with_runs_of_the_user_stays(tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    first_page(tmp_path)
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert client.get_experiment("0").lifecycle_stage == "deleted"
+    client.restore_experiment("0")
+    client.create_run("0")
+    first_page(tmp_path)
+    assert client.get_experiment("0").lifecycle_stage == "active"
 
 
 @pytest.mark.parametrize("origin", ["http://evil.com", "https://10.evil.com", "null", "http://127.0.0.1.evil.com"])
@@ -142,7 +191,7 @@ def test_a_taken_port_is_said_in_one_line_and_no_address_before(tmp_path: Path) 
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"cannot serve on 127.0.0.1:{port}: .*; choose another with --port"):
-            serve_ui(tmp_path, port=port, on_free=lambda: pytest.fail("its address was given out"))
+            serve_ui(tmp_path, port=port, on_ready=lambda page: pytest.fail("its address was given out"))
 
 
 @pytest.mark.parametrize("name", ["100%", "what?"])

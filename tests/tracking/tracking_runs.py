@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 from pipeline.data.manifest import DataSummary
 from pipeline.evidence.records import (
     Epoch,
@@ -23,8 +25,9 @@ from pipeline.evidence.records import (
     TestScore,
 )
 from pipeline.evidence.store import RunFolder, RunStore
-from pipeline.tracking.content import network_summary
+from pipeline.models.weights import WeightsInfo, save_weights
 from pipeline.tracking.mirror import Mirror
+from pipeline.tracking.summaries import network_summary
 from pipeline.training.recipe import Recipe
 
 NOLOAD = "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"
@@ -90,9 +93,22 @@ def end(
     return folder
 
 
+def keep_weights(folder: RunFolder) -> Path:
+    """Write weights with the metadata that a training writes; returns the file."""
+    header = folder.header()
+    assert header is not None
+    save_weights(folder.weights, {"weight": torch.zeros(3)}, weights_info_of(header))
+    return folder.weights
+
+
+def weights_info_of(header: RunHeader) -> WeightsInfo:
+    data = DataSummary("fashion-mnist", "here", "f" * 64, (1, 28, 28), tuple("abcdefghij"), {"train": 10}, {})
+    return WeightsInfo("weights/1", header.spec, data, (0.3,), (0.4,))
+
+
 def show_network(mirror: Mirror, record: NetworkRecord, figures: Sequence[Path] = ()) -> None:
     """Give a network's record to the mirror, as the stage `reproduce` does."""
-    mirror.parent("run", record.name, network_summary(record, "fashion-mnist", figures))
+    mirror.parent("run", record.name, network_summary(record, "fashion-mnist", figures, "smoke"))
 
 
 def network_record(name: str = "resnet18", seeds: int = 2, runs: Sequence[str] = ()) -> NetworkRecord:
