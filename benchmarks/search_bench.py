@@ -14,6 +14,7 @@ from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 import numpy as np
 from pebble import ProcessPool
@@ -23,7 +24,7 @@ from benchmarks.simulated import Answers, StudyInMemory
 from benchmarks.surrogate import Surrogate
 from pipeline.errors import UsageError
 from pipeline.evidence.population import PopulationTable
-from pipeline.evidence.study_records import Budget, SamplerName, Trial
+from pipeline.evidence.study_records import Budget, Trial
 from pipeline.files import sha256_file, write_json
 from pipeline.machine import hardware, versions
 from pipeline.running.halving import rungs
@@ -50,7 +51,7 @@ ENOUGH = Budget(trials=100_000)
 class Arm:
     """One way to search; `informed`: the sampler hears of trials that were stopped; `bounded`: see asha."""
 
-    sampler: SamplerName
+    sampler: str
     halving: bool
     informed: bool = True
     bounded: bool = True
@@ -107,7 +108,7 @@ _Repeat = dict[str, dict[str, Course]]
 def compare_into(
     file: Path,
     table_file: Path,
-    samplers: Sequence[SamplerName],
+    samplers: Sequence[str],
     repeats: int,
     workers: int,
     tell: Callable[[str], None],
@@ -130,7 +131,7 @@ def compare_into(
                 f"{file} holds a comparison on another table, or of other seeds ({', '.join(map(str, held))} repeats): "
                 "move it away, or compare the same"
             )
-    parts = file.with_suffix(".parts") / "-".join(samplers)
+    parts = file.with_suffix(".parts") / quote("-".join(samplers), safe="")
     comparison = compare(table_file, samplers, repeats, workers, tell, parts)
     if earlier is not None:
         merged = {o: earlier.courses[o] | courses for o, courses in comparison.courses.items()}
@@ -142,7 +143,7 @@ def compare_into(
 
 def compare(
     table_file: Path,
-    samplers: Sequence[SamplerName],
+    samplers: Sequence[str],
     repeats: int,
     workers: int,
     tell: Callable[[str], None],
@@ -190,7 +191,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _one_repeat(job: tuple[Path, Sequence[SamplerName], int]) -> _Repeat:
+def _one_repeat(job: tuple[Path, Sequence[str], int]) -> _Repeat:
     table_file, samplers, repeat = job
     surrogate = _surrogate(table_file)
     return {
@@ -204,7 +205,7 @@ def _surrogate(table_file: Path) -> Surrogate:
     return Surrogate(read_record(PopulationTable, table_file))
 
 
-def arms(samplers: Sequence[SamplerName]) -> list[Arm]:
+def arms(samplers: Sequence[str]) -> list[Arm]:
     """Every sampler with and without halving; with two that learn, what their halving rests on left out one by one."""
     found = [Arm(sampler, halving) for sampler in samplers for halving in (True, False)]
     for sampler in [name for name in ("tpe", "nsga2") if name in samplers]:

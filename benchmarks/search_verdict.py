@@ -4,6 +4,7 @@ The rule for `auto`, for one objective or two, with halving or in full: of the s
 than random search of the same kind at any budget from LEAST_BUDGET on, by paired differences whose intervals cover
 these budgets together with 95 %, the best one: of the highest hypervolume (error and MACs), or of the lowest error
 (error alone), the mean over those budgets. That a sampler is not shown to be worse does not show that it is not.
+`auto` is never a custom sampler.
 """
 
 import statistics
@@ -14,7 +15,7 @@ import numpy as np
 from benchmarks.search_bench import Arm, Course, SearchComparison
 from pipeline.evidence.records import Interval
 from pipeline.evidence.statistics import mean_interval
-from pipeline.evidence.study_records import SAMPLERS, SamplerName
+from pipeline.evidence.study_records import SAMPLERS
 
 LEAST_BUDGET = 10
 SHOWN_BUDGETS = (15, 30, 45)
@@ -25,24 +26,26 @@ KINDS = ((TWO, True), (TWO, False), (ONE, True), (ONE, False))
 """Kinds of search: objectives, and whether with halving."""
 
 
-def auto(comparison: SearchComparison, objectives: str = TWO, halving: bool = True) -> SamplerName:
+def auto(comparison: SearchComparison, objectives: str = TWO, halving: bool = True) -> str:
     """The sampler that the rule chooses for searches of a kind."""
     able = [
         name
         for name in compared(comparison, halving)
-        if name == "random" or not worse_than_random(comparison, name, objectives, halving)
+        if name in SAMPLERS and (name == "random" or not worse_than_random(comparison, name, objectives, halving))
     ]
     return max(able, key=lambda name: _mean_gain(comparison, name, objectives, halving))
 
 
-def compared(comparison: SearchComparison, halving: bool = True) -> list[SamplerName]:
+def compared(comparison: SearchComparison, halving: bool = True) -> list[str]:
     """The samplers that were simulated, with halving or in full, to the largest budget."""
-    found = {name: comparison.courses[TWO].get(Arm(name, halving).name, ()) for name in SAMPLERS}
+    known = comparison.courses[TWO]
+    custom = [name.partition(", ")[0] for name in known if ":" in name]
+    found = {name: known.get(Arm(name, halving).name, ()) for name in (*SAMPLERS, *dict.fromkeys(custom))}
     budgets = len(comparison.budgets)
     return [name for name, courses in found.items() if courses and len(courses[0].hypervolume) == budgets]
 
 
-def _mean_gain(comparison: SearchComparison, sampler: SamplerName, objectives: str, halving: bool) -> float:
+def _mean_gain(comparison: SearchComparison, sampler: str, objectives: str, halving: bool) -> float:
     """Hypervolume, or the error that is not made, over courses and budgets."""
     courses, what = comparison.courses[objectives][Arm(sampler, halving).name], MEASURES[objectives]
     places = [index for index, budget in enumerate(comparison.budgets) if budget >= LEAST_BUDGET]
@@ -54,7 +57,7 @@ def _mean_gain(comparison: SearchComparison, sampler: SamplerName, objectives: s
 
 
 def worse_than_random(
-    comparison: SearchComparison, sampler: SamplerName, objectives: str = TWO, halving: bool = True
+    comparison: SearchComparison, sampler: str, objectives: str = TWO, halving: bool = True
 ) -> list[str]:
     """Where a sampler is shown to be worse than random search of the same kind: one line a budget."""
     lines = []
@@ -87,7 +90,7 @@ def _value(course: Course, index: int, what: str) -> float | None:
     return course.hypervolume[index] if what == "volume" else course.error_percent[index]
 
 
-def compute_share(comparison: SearchComparison, sampler: SamplerName) -> tuple[float, float, float] | None:
+def compute_share(comparison: SearchComparison, sampler: str) -> tuple[float, float, float] | None:
     """Of the compute of the largest budget, the share that halving takes to the hypervolume of training in full there.
 
     Both on the mean course over repeats, between budgets linearly; with its 95 % interval (bootstrap over repeats).

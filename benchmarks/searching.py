@@ -22,7 +22,7 @@ from pipeline.cost.limits import Limits
 from pipeline.data.manifest import load_manifest
 from pipeline.evidence.records import Measurement
 from pipeline.evidence.store import RunStore
-from pipeline.evidence.study_records import Budget, Rung, SamplerName, SearchPlan, StudyRecord, Trial
+from pipeline.evidence.study_records import Budget, Rung, SearchPlan, StudyRecord, Trial
 from pipeline.machine import hardware, peak_memory_bytes, versions
 from pipeline.reporting.rendering import render_html, sections_of, study_sections
 from pipeline.reporting.report import FEATURED, read_published
@@ -46,7 +46,7 @@ REPORT = "report of a study of"
 AMONG_REFUSED = "a new candidate where 99 of 100 networks are over the limit"
 AT_FIRST, LATER = "at first", "after 10,000 were refused"
 DRAW, NONE_REFUSED = "a draw of tpe where 99 of 100 networks are over the limit", "of as many trials, none refused"
-ASKED: tuple[SamplerName, ...] = ("random", "evolution", "nsga2", "qmc", "tpe", "gp")
+ASKED: tuple[str, ...] = ("random", "evolution", "nsga2", "qmc", "tpe", "gp")
 MOST_OF_GP = 100
 """Beyond so many trials a draw of the Gaussian process is not measured: it takes seconds."""
 MOST_MS_OF_AUTO, MOST_OWN_MS = 250, 30

@@ -22,7 +22,7 @@ from pipeline.search.baselines import Rival, rivals_of
 from pipeline.search.candidates import spec_of
 from pipeline.search.gate import MeasuredCosts
 from pipeline.search.pareto import ranked
-from pipeline.search.studies import objective_values
+from pipeline.search.stored_trials import objective_values
 from pipeline.settings import FinalistsSettings
 from pipeline.tracking.content import SEARCH_EXPERIMENT
 

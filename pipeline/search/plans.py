@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 from pydantic.dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from pipeline.cost.limits import NO_LIMITS, Limits
 from pipeline.cost.table import objective_names
 from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError, unknown_name
-from pipeline.evidence.study_records import SAMPLERS, SamplerName, SearchPlan
+from pipeline.evidence.study_records import SAMPLERS, SearchPlan
 from pipeline.files import canonical_json, sha256_text
 from pipeline.machine import DeviceKind, resolve_precision
 from pipeline.running.halving import rungs
@@ -19,6 +19,7 @@ from pipeline.running.plans import check_batch
 from pipeline.schema import STRICT, to_json
 from pipeline.search.gate import check_limits
 from pipeline.search.measured_costs import measured_costs
+from pipeline.search.samplers import make_sampler
 from pipeline.settings import FinalistsSettings, SearchEntry, Settings
 from pipeline.training.recipe import Recipe
 from search_spaces import Space
@@ -31,7 +32,7 @@ class SearchKind(NamedTuple):
     halving: bool
 
 
-AUTO: dict[SearchKind, SamplerName] = {
+AUTO: dict[SearchKind, str] = {
     SearchKind(costs=True, halving=True): "tpe",
     SearchKind(costs=True, halving=False): "qmc",
     SearchKind(costs=False, halving=True): "qmc",
@@ -97,8 +98,8 @@ def plan_search(
 ) -> SearchPlan:
     """Resolve what is to be searched; raises UsageError for what is impossible, as limits that no network can meet."""
     space = search_spaces.space(parts)
-    if sampler not in ("auto", *SAMPLERS):
-        raise UsageError(f"unknown sampler {sampler!r}: known: auto, {', '.join(SAMPLERS)}")
+    if sampler != "auto":
+        check_sampler(sampler)
     if "error" not in objectives or len(set(objectives)) != len(objectives):
         raise UsageError(f"objectives (={','.join(objectives)}) must name error, and each objective once")
     halving = halving and recipe.epochs > 1
@@ -124,7 +125,7 @@ def plan_search(
         ),
         objectives=("error", *(objective for objective in objectives if objective != "error")),
         limits=limits,
-        sampler=AUTO[SearchKind(len(objectives) > 1, halving)] if sampler == "auto" else cast(SamplerName, sampler),
+        sampler=AUTO[SearchKind(len(objectives) > 1, halving)] if sampler == "auto" else sampler,
         seed=seed,
         rungs=rungs(recipe.epochs, REDUCTION if halving else None),
         reduction=REDUCTION if halving else None,
@@ -133,6 +134,15 @@ def plan_search(
     )
     check_limits(plan, space, measured_costs(plan))
     return plan
+
+
+def check_sampler(name: str) -> None:
+    """Raise UsageError where there is no sampler of that name, or a custom one cannot be made."""
+    if name in SAMPLERS:
+        return
+    if ":" not in name:
+        raise UsageError(f"unknown sampler {name!r}: known: auto, {', '.join(SAMPLERS)}, or your own as module:Class")
+    make_sampler(name, seed=0)
 
 
 def space_digest(space: Space) -> str:

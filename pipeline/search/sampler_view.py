@@ -3,8 +3,10 @@
 Refused and duplicate candidates are drawn again within the same draw, and enter no history, however many there are.
 """
 
+import contextlib
 import math
 from collections.abc import Collection, Generator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import optuna
@@ -12,8 +14,9 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 import search_spaces
-from pipeline.evidence.study_records import SearchPlan, Trial
+from pipeline.evidence.study_records import SAMPLERS, SearchPlan, Trial
 from pipeline.search.asha import changes_to_end, expected_error
+from pipeline.search.custom_samplers import sampler_errors
 from pipeline.search.gate import costs_of, described
 from pipeline.search.samplers import distributions, make_sampler, silence
 from pipeline.training.seeding import derive_seed
@@ -58,19 +61,24 @@ class SamplerView:
         self.study.sampler = sampler = make_sampler(name, seed)
         if name == "qmc":
             self._continue_sequence()
-        asked = self.study.ask(self.distributions)
+        errors = contextlib.nullcontext if name in SAMPLERS else partial(sampler_errors, name)
+        with errors():
+            asked = self.study.ask(self.distributions)
         trial = self.study.get_trials(deepcopy=False)[asked.number]
         try:
             self._note(asked.number)
-            yield asked.params, not asked.relative_params
+            yield asked.params, name in SAMPLERS and not asked.relative_params
             for _ in range(count - 1):
-                box = sampler.infer_relative_search_space(self.study, trial)
-                values = sampler.sample_relative(self.study, trial, box)
-                point = {
-                    name: values[name] if name in values else self._independent(sampler, trial, name)
-                    for name in self.distributions
-                }
-                yield point, not values
+                with errors():
+                    box = sampler.infer_relative_search_space(self.study, trial)
+                    values = sampler.sample_relative(self.study, trial, box)
+                    point = {
+                        key: self._checked(
+                            key, values[key] if key in values else self._independent(sampler, trial, key)
+                        )
+                        for key in self.distributions
+                    }
+                yield point, name in SAMPLERS and not values
         finally:
             self.study.tell(asked, state=OptunaState.FAIL)
 
@@ -94,6 +102,14 @@ class SamplerView:
 
     def _independent(self, sampler: optuna.samplers.BaseSampler, trial: FrozenTrial, name: str) -> Any:
         return sampler.sample_independent(self.study, trial, name, self.distributions[name])
+
+    def _checked(self, name: str, value: Any) -> Any:
+        """The value as its distribution writes it; raises ValueError where the distribution does not contain it."""
+        distribution = self.distributions[name]
+        internal = distribution.to_internal_repr(value)
+        if not distribution._contains(internal):
+            raise ValueError(f"{name} (={value}) is not in {distribution}")
+        return distribution.to_external_repr(internal)
 
     def begin(self, trial: Trial) -> None:
         """A trial is in training: samplers keep away from it."""
@@ -166,7 +182,7 @@ class SamplerView:
 
 def adapted(trial: Trial, space: Space) -> dict[str, Any] | None:
     """The point of a space at which another study's network stands; None where it has no such point."""
-    part = trial.values.get(PART) or next(iter(trial.values)).partition(".")[0]
+    part = search_spaces.part_of(trial.values)
     if part not in space.parts:
         return None
     values = {p.name: trial.values.get(p.name, p.values[0]) for p in space.parameters}

@@ -15,7 +15,7 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, QMCSampler, R
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from pipeline.evidence.study_records import SamplerName
+from pipeline.search.custom_samplers import make_custom_sampler
 from pipeline.search.pareto import ranked
 from search_spaces import Space
 
@@ -35,14 +35,14 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
     }
 
 
-def make_sampler(name: SamplerName, seed: int) -> BaseSampler:
+def make_sampler(name: str, seed: int) -> BaseSampler:
     """A sampler of that name; equal seeds draw equally from equal histories."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return _sampler(name, seed)
 
 
-def _sampler(name: SamplerName, seed: int) -> BaseSampler:
+def _sampler(name: str, seed: int) -> BaseSampler:
     match name:
         case "tpe":
             return TPESampler(seed=seed, multivariate=True, n_startup_trials=STARTUP)
@@ -56,6 +56,8 @@ def _sampler(name: SamplerName, seed: int) -> BaseSampler:
             return RandomSampler(seed=seed)
         case "qmc":
             return QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
+        case _:
+            return make_custom_sampler(name, seed)
 
 
 class EvolutionSampler(BaseSampler):

@@ -12,24 +12,22 @@ import socket
 import sqlite3
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import optuna
 import sqlalchemy
 from optuna.storages import RDBStorage
-from optuna.trial import TrialState as OptunaState
-from optuna.trial import create_trial
 
 from pipeline.errors import StorageError, UsageError, unknown_name
-from pipeline.evidence.study_records import Budget, Rung, SearchPlan, Trial, TrialRecord
+from pipeline.evidence.study_records import Budget, SearchPlan, Trial
 from pipeline.files import is_writable
 from pipeline.process import only_one, uninterrupted
 from pipeline.schema import parse, to_json
 from pipeline.search.lock import StudyLock
-from pipeline.search.samplers import distributions, silence
+from pipeline.search.samplers import silence
 from pipeline.search.storage import hidden, shown, sqlite_file
+from pipeline.search.stored_trials import add_trial, read_trial, update_trial
 from search_spaces import Space
 
 _PLAN, _BUDGET, _SPENT, _TAIL, _EXHAUSTED, _HOLDER = "plan", "budget", "spent_seconds", "tail", "exhausted", "holder"
@@ -40,7 +38,6 @@ CONNECT_SECONDS = 5
 ANSWER_SECONDS = 8
 """How long a connection may be without a sign of life, as it is where the network is cut."""
 _ALIVE = {"keepalives_idle": 2, "keepalives_interval": 2, "keepalives_count": 3}
-_ENDED = {OptunaState.COMPLETE: "complete", OptunaState.PRUNED: "stopped", OptunaState.FAIL: "failed"}
 
 
 class Studies:
@@ -98,6 +95,11 @@ class Studies:
         """The lock of the study of that name."""
         return StudyLock(name, self.url, self._storage.engine, self.storage_errors)
 
+    @property
+    def optuna_storage(self) -> RDBStorage:
+        """The storage itself, for other tools of Optuna."""
+        return self._storage
+
     def __enter__(self) -> "Studies":
         return self
 
@@ -137,6 +139,11 @@ class StoredStudy:
         self.plan = parse(SearchPlan, attributes[_PLAN], f"plan of study {name}")
         self._lock = studies.lock(name)
         self._ids: dict[int, int] = {}
+
+    @property
+    def storage_id(self) -> int:
+        """The study's number in its storage."""
+        return self._study._study_id
 
     @property
     def budget(self) -> Budget | None:
@@ -201,31 +208,19 @@ class StoredStudy:
         with self._studies.storage_errors():
             stored = self._study.get_trials(deepcopy=False)
         self._ids = {trial.number: trial._trial_id for trial in stored}
-        return [_read(trial) for trial in stored]
+        return [read_trial(trial) for trial in stored]
 
     def add(self, trial: Trial, space: Space) -> None:
         """Enter a trial, whole or not at all; `trial.number` must be the next."""
-        params, known = space.asked(trial.values), distributions(space)
-        template = create_trial(
-            state=OptunaState.RUNNING,
-            params=params,
-            distributions={name: known[name] for name in params},
-            user_attrs={"candidate": _candidate(trial), "progress": _progress(trial)},
-            constraints=self.plan.limits.excess(trial.costs),
-        )
         self._lock.check()
         with self._studies.storage_errors():
-            self._ids[trial.number] = self._storage.create_new_trial(self._study._study_id, template)
+            self._ids[trial.number] = add_trial(self._storage, self._study._study_id, trial, self.plan, space)
 
     def update(self, trial: Trial) -> None:
         """Keep how far a trial has come, or how it ended; an ended trial's state follows in a second transaction."""
         self._lock.check()
         with self._studies.storage_errors():
-            self._storage.set_trial_user_attr(self._ids[trial.number], "progress", _progress(trial))
-            if trial.state is not None:
-                state = next(state for state, name in _ENDED.items() if name == trial.state)
-                values = objective_values(trial, self.plan) if trial.state == "complete" else None
-                self._storage.set_trial_state_values(self._ids[trial.number], state, values)
+            update_trial(self._storage, self._ids[trial.number], trial, self.plan)
 
     @contextlib.contextmanager
     def driven(self) -> Iterator[None]:
@@ -247,11 +242,6 @@ class StoredStudy:
             self._study.set_user_attr(key, value)
 
 
-def objective_values(trial: Trial | TrialRecord, plan: SearchPlan) -> list[float]:
-    """A complete trial's objectives, in the plan's order: error in percent, costs in their units."""
-    return [trial.errors[-1], *(trial.costs[cost.key] for cost in plan.costs)]
-
-
 def _log_ahead(connection: Any, _: object) -> None:
     """Have SQLite write ahead to a log: a commit takes 0.2 ms instead of 2, and who reads does not stop the driver.
 
@@ -268,7 +258,7 @@ def _read_only(file: Path) -> sqlite3.Connection:
     is none it would make one, unless told that the file does not change.
     """
     options = "mode=ro" if file.with_name(f"{file.name}-shm").exists() else "mode=ro&immutable=1"
-    return sqlite3.connect(f"{file.resolve().as_uri()}?{options}", uri=True)
+    return sqlite3.connect(f"{file.resolve().as_uri()}?{options}", uri=True, check_same_thread=False)
 
 
 def _engine(url: str) -> dict[str, Any]:
@@ -277,38 +267,3 @@ def _engine(url: str) -> dict[str, Any]:
     waits = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": 1000 * ANSWER_SECONDS, **_ALIVE}
     given = sqlalchemy.make_url(url).query
     return {"pool_pre_ping": True, "connect_args": {key: value for key, value in waits.items() if key not in given}}
-
-
-def _candidate(trial: Trial) -> dict[str, Any]:
-    """What is known of a trial before it trains; in one attribute, since every further one costs 3 ms to write."""
-    return {
-        "values": trial.values,
-        "config": trial.config,
-        "run": trial.run,
-        "costs": trial.costs,
-        "refused": trial.refused,
-        "duplicates": trial.duplicates,
-        "drawn_by": trial.drawn_by,
-        "sampler_attributes": trial.sampler_attributes,
-    }
-
-
-def _progress(trial: Trial) -> dict[str, Any]:
-    return {
-        "rungs": [to_json(rung) for rung in trial.rungs],
-        "state": trial.state,
-        "reason": trial.reason,
-        "attempts": trial.attempts,
-        "epochs_seen": trial.epochs_seen,
-        "train_seconds": trial.train_seconds,
-        "micro_batches": trial.micro_batches,
-        "counted_at": trial.counted_at,
-    }
-
-
-def _read(stored: "optuna.trial.FrozenTrial") -> Trial:
-    candidate, progress = stored.user_attrs["candidate"], dict(stored.user_attrs["progress"])
-    rungs = tuple(Rung(**rung) for rung in progress.pop("rungs"))
-    trial = Trial(number=stored.number, **candidate, **progress, rungs=rungs)
-    # a driver that was killed between the two writes of `update` left the state behind in the first
-    return replace(trial, state=_ENDED.get(stored.state))  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from pipeline.evidence.study_records import (
 from pipeline.schema import to_json
 from pipeline.search.gate import costs_of
 from pipeline.search.pareto import front, hypervolume
-from pipeline.search.studies import objective_values
+from pipeline.search.stored_trials import objective_values
 
 
 @dataclass(frozen=True)
