@@ -1,7 +1,7 @@
 """Samplers of other packages: `my_module:MySampler`, or `optunahub:samplers/NAME` for a package of OptunaHub.
 
-A module is looked for in the environment, then in the current folder. OptunaHub downloads a package once and loads its
-own copy later.
+A module is imported from the environment, or else from the current folder. OptunaHub downloads a package once and
+loads its own copy later.
 """
 
 import functools
@@ -24,7 +24,7 @@ HUB = "optunahub"
 def make_custom_sampler(name: str, seed: int) -> BaseSampler:
     """Make the sampler of that name, with the seed if it accepts one.
 
-    Raises UsageError where it cannot be imported or made, or is not a sampler.
+    Raises UsageError if it cannot be imported or made, or is not a sampler.
     """
     make = _loaded(name)
     with sampler_errors(name):

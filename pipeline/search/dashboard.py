@@ -34,7 +34,7 @@ def serve_dashboard(
 ) -> None:
     """Serve the dashboard until this process or its parent ends; calls `on_free` with the address first.
 
-    Raises UsageError where optuna-dashboard is not installed, the study does not exist, or the port is taken.
+    Raises UsageError if optuna-dashboard is not installed, the study does not exist, or the port is taken.
     """
     try:
         import optuna_dashboard
