@@ -14,6 +14,7 @@ from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 import numpy as np
 from pebble import ProcessPool
@@ -23,7 +24,7 @@ from benchmarks.simulated import Answers, StudyInMemory
 from benchmarks.surrogate import Surrogate
 from pipeline.errors import UsageError
 from pipeline.evidence.population import PopulationTable
-from pipeline.evidence.study_records import Budget, SamplerName, Trial
+from pipeline.evidence.study_records import Budget, Trial
 from pipeline.files import sha256_file, write_json
 from pipeline.machine import hardware, versions
 from pipeline.running.halving import rungs
@@ -52,7 +53,7 @@ UNINFORMED = ", not told of stopped trials"
 class Arm:
     """One way to search; `informed`: the sampler also learns from stopped trials; `bounded`: see `asha`."""
 
-    sampler: SamplerName
+    sampler: str
     halving: bool
     informed: bool = True
     bounded: bool = True
@@ -114,7 +115,7 @@ _Repeat = dict[str, dict[str, Course]]
 def compare_into(
     file: Path,
     table_file: Path,
-    samplers: Sequence[SamplerName],
+    samplers: Sequence[str],
     repeats: int,
     workers: int,
     tell: Callable[[str], None],
@@ -137,7 +138,7 @@ def compare_into(
                 f"{file} holds a comparison with another table, other seeds or {', '.join(map(str, held))} repeats; "
                 "move the file away, or use the same settings"
             )
-    parts = file.with_suffix(".parts") / "-".join(samplers)
+    parts = file.with_suffix(".parts") / quote("-".join(samplers), safe="")
     comparison = compare(table_file, samplers, repeats, workers, tell, parts)
     if earlier is not None:
         merged = {o: earlier.courses[o] | courses for o, courses in comparison.courses.items()}
@@ -149,7 +150,7 @@ def compare_into(
 
 def compare(
     table_file: Path,
-    samplers: Sequence[SamplerName],
+    samplers: Sequence[str],
     repeats: int,
     workers: int,
     tell: Callable[[str], None],
@@ -197,7 +198,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _one_repeat(job: tuple[Path, Sequence[SamplerName], int]) -> _Repeat:
+def _one_repeat(job: tuple[Path, Sequence[str], int]) -> _Repeat:
     table_file, samplers, repeat = job
     surrogate = _surrogate(table_file)
     return {
@@ -211,7 +212,7 @@ def _surrogate(table_file: Path) -> Surrogate:
     return Surrogate(read_record(PopulationTable, table_file))
 
 
-def arms(samplers: Sequence[SamplerName]) -> list[Arm]:
+def arms(samplers: Sequence[str]) -> list[Arm]:
     """Every sampler with and without halving; for two learning samplers, halving also uninformed and unbounded."""
     found = [Arm(sampler, halving) for sampler in samplers for halving in (True, False)]
     for sampler in [name for name in ("tpe", "nsga2") if name in samplers]:

@@ -4,7 +4,7 @@ The rule for `auto`, for each kind of search (one or two objectives, halving or 
 1. Exclude samplers that are shown to be worse than random search at any budget from LEAST_BUDGET on, by paired
    differences whose intervals together cover these budgets with 95 %.
 2. Of the others, take the best mean over these budgets: highest hypervolume (error and MACs), or lowest error.
-A sampler that passes step 1 may still be worse than random search.
+A sampler that passes step 1 may still be worse than random search. `auto` is never a custom sampler.
 """
 
 import statistics
@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.search_bench import Arm, Course, SearchComparison, label_of
 from pipeline.evidence.records import Interval
 from pipeline.evidence.statistics import mean_interval
-from pipeline.evidence.study_records import SAMPLERS, SamplerName
+from pipeline.evidence.study_records import SAMPLERS
 
 LEAST_BUDGET = 10
 SHOWN_BUDGETS = (15, 30, 45)
@@ -26,24 +26,26 @@ KINDS = ((TWO, True), (TWO, False), (ONE, True), (ONE, False))
 """Kinds of search: (objectives, with halving)."""
 
 
-def auto(comparison: SearchComparison, objectives: str = TWO, halving: bool = True) -> SamplerName:
+def auto(comparison: SearchComparison, objectives: str = TWO, halving: bool = True) -> str:
     """The sampler that the rule selects for a kind of search."""
     able = [
         name
         for name in compared(comparison, halving)
-        if name == "random" or not worse_than_random(comparison, name, objectives, halving)
+        if name in SAMPLERS and (name == "random" or not worse_than_random(comparison, name, objectives, halving))
     ]
     return max(able, key=lambda name: _mean_gain(comparison, name, objectives, halving))
 
 
-def compared(comparison: SearchComparison, halving: bool = True) -> list[SamplerName]:
+def compared(comparison: SearchComparison, halving: bool = True) -> list[str]:
     """The samplers that were simulated up to the largest budget, with or without halving."""
-    found = {name: comparison.courses[TWO].get(Arm(name, halving).name, ()) for name in SAMPLERS}
+    known = comparison.courses[TWO]
+    custom = [name.partition(", ")[0] for name in known if ":" in name]
+    found = {name: known.get(Arm(name, halving).name, ()) for name in (*SAMPLERS, *dict.fromkeys(custom))}
     budgets = len(comparison.budgets)
     return [name for name, courses in found.items() if courses and len(courses[0].hypervolume) == budgets]
 
 
-def _mean_gain(comparison: SearchComparison, sampler: SamplerName, objectives: str, halving: bool) -> float:
+def _mean_gain(comparison: SearchComparison, sampler: str, objectives: str, halving: bool) -> float:
     """The mean hypervolume, or the negative mean error, over courses and budgets."""
     courses, what = comparison.courses[objectives][Arm(sampler, halving).name], MEASURES[objectives]
     places = [index for index, budget in enumerate(comparison.budgets) if budget >= LEAST_BUDGET]
@@ -55,7 +57,7 @@ def _mean_gain(comparison: SearchComparison, sampler: SamplerName, objectives: s
 
 
 def worse_than_random(
-    comparison: SearchComparison, sampler: SamplerName, objectives: str = TWO, halving: bool = True
+    comparison: SearchComparison, sampler: str, objectives: str = TWO, halving: bool = True
 ) -> list[str]:
     """The budgets at which a sampler is shown to be worse than random search of the same kind, one line each."""
     lines = []
@@ -88,7 +90,7 @@ def _value(course: Course, index: int, what: str) -> float | None:
     return course.hypervolume[index] if what == "volume" else course.error_percent[index]
 
 
-def compute_share(comparison: SearchComparison, sampler: SamplerName) -> tuple[float, float, float] | None:
+def compute_share(comparison: SearchComparison, sampler: str) -> tuple[float, float, float] | None:
     """The share of the largest budget that halving needs to reach the final hypervolume of full training.
 
     Uses mean courses over repeats, interpolated between budgets; returns the share and its 95 % interval (bootstrap

@@ -22,7 +22,7 @@ from pipeline.cost.limits import Limits
 from pipeline.data.manifest import load_manifest
 from pipeline.evidence.records import Measurement
 from pipeline.evidence.store import RunStore
-from pipeline.evidence.study_records import Budget, Rung, SamplerName, SearchPlan, StudyRecord, Trial
+from pipeline.evidence.study_records import Budget, Rung, SearchPlan, StudyRecord, Trial
 from pipeline.machine import hardware, peak_memory_bytes, versions
 from pipeline.reporting.rendering import render_html, sections_of, study_sections
 from pipeline.reporting.report import FEATURED, read_published
@@ -47,7 +47,7 @@ PRICING = "counting costs of designs, resnet"
 AMONG_REFUSED = "a new candidate if 99 of 100 networks are over the limit"
 AT_FIRST, LATER = "at first", "after 10,000 were refused"
 DRAW, NONE_REFUSED = "a draw of tpe if 99 of 100 networks are over the limit", "after as many trials, none refused"
-ASKED: tuple[SamplerName, ...] = ("random", "evolution", "nsga2", "qmc", "tpe", "gp")
+ASKED: tuple[str, ...] = ("random", "evolution", "nsga2", "qmc", "tpe", "gp")
 MOST_OF_GP = 100
 """Draws of the Gaussian process are measured up to this number of trials: later ones take seconds."""
 MOST_MS_OF_AUTO, MOST_OWN_MS = 250, 30

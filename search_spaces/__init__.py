@@ -7,7 +7,7 @@ own for small images) are found by name among all families.
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -29,9 +29,11 @@ __all__ = [
     "Reference",
     "Space",
     "TooSmallError",
+    "design",
     "family",
     "instantiate",
     "names",
+    "part_of",
     "price",
     "reference",
     "references",
@@ -89,6 +91,27 @@ def space(wanted: Sequence[str]) -> Space:
     if not wanted or len(set(wanted)) != len(wanted):
         raise UsageError(f"design spaces (={', '.join(wanted)}) must be at least one, each named once")
     return Space({name: space_parts()[name] for name in wanted})
+
+
+def part_of(params: Mapping[str, Any]) -> str:
+    """The part of a space from which parameters come: the value of "space" in a mixed space, else their prefix."""
+    return str(params.get(PART) or next(iter(params), "").partition(".")[0])
+
+
+def design(params: Mapping[str, Any]) -> Design:
+    """The network that parameters describe, such as those of an Optuna trial: its family and its Config.
+
+    Args:
+        params: parameter -> value, with names as in "resnet.depth_1"; those the network does not have are ignored.
+
+    Raises:
+        UsageError: the parameters are of no known space, or one that the network needs is missing.
+    """
+    part = part_of(params)
+    try:
+        return space([part]).design(params)
+    except KeyError as error:
+        raise UsageError(f"parameter {error.args[0]} of the design space {part} is missing") from error
 
 
 def price(member: Family, config: Any, resolution: int, channels: int = 1, classes: int = 10) -> Price:

@@ -5,7 +5,7 @@ A record of a study is computed from its storage and can be rewritten at any tim
 
 import math
 from dataclasses import field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -17,8 +17,7 @@ from pipeline.evidence.statistics import chance_threshold_percent
 from pipeline.schema import STRICT
 from pipeline.training.recipe import Recipe
 
-SamplerName = Literal["tpe", "nsga2", "evolution", "gp", "random", "qmc"]
-SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
+SAMPLERS = ("tpe", "nsga2", "evolution", "gp", "random", "qmc")
 TrialState = Literal["complete", "stopped", "failed"]
 StudyState = Literal["running", "complete", "exhausted", "interrupted"]
 
@@ -34,6 +33,7 @@ class SearchPlan:
         space: names of families and of parts of families; `space_sha256` covers their parameters and values.
         resolution, channels, classes: of the images that networks are built for.
         recipe: recipe of every trial at its full horizon, with precision and number of training images resolved.
+        sampler: one of SAMPLERS, or a custom one as "module:Class" or "optunahub:samplers/NAME".
         seed: seed of the sampler and of every training.
         rungs: epochs at which trials are compared; the last one is the recipe's.
         reduction: the best 1 / reduction of the trials at a rung continue; None: all train in full.
@@ -53,7 +53,7 @@ class SearchPlan:
     recipe: Recipe
     objectives: tuple[str, ...]
     limits: Limits
-    sampler: SamplerName
+    sampler: str
     seed: int
     rungs: tuple[int, ...]
     reduction: int | None
@@ -63,6 +63,8 @@ class SearchPlan:
     def __post_init__(self) -> None:
         if self.objectives[:1] != ("error",):
             raise ValueError(f"objectives (={self.objectives}) must begin with error")
+        if self.sampler not in SAMPLERS and ":" not in self.sampler:
+            raise ValueError(str(unknown_name("sampler", self.sampler, SAMPLERS)))
         for name in self.objectives:
             if name not in objective_names():
                 raise ValueError(str(unknown_name("objective", name, objective_names())))
@@ -228,7 +230,7 @@ class StudyRecord:
     limits: dict[str, int | float]
     budget: dict[str, int | float]
     seed: int
-    sampler: SamplerName
+    sampler: str
     rungs: tuple[int, ...]
     plan: SearchPlan | None = None
     counted: int

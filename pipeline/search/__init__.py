@@ -1,1 +1,1 @@
-"""Searches: studies, candidates, samplers and their driver, finalists."""
+"""Searches: plans, studies, candidates, samplers, driver and finalists."""

@@ -1,13 +1,13 @@
-"""Asynchronous successive halving for one objective or several: which trial goes on, given what all have told.
+"""Asynchronous successive halving for one or several objectives: selects the trial that trains on.
 
-Trials train rung by rung on the schedule of their full horizon. Whenever a worker is free, a trial that is among the
-best 1 / reduction of those that have reached its rung goes on to the next, the highest rung first; else a new trial
-begins. Nobody waits for anybody. Trials at a rung are compared by non-dominated rank of their error there and their
-costs. Sources: Li et al. (2020), "A system for massively parallel hyperparameter tuning" (ASHA); Schmucker et al.
+Trials train rung by rung on the schedule of their full horizon. When a worker is free, a trial among the best
+1 / reduction of those at its rung trains on to the next rung; higher rungs come first. If there is none, a new trial
+begins. No trial waits for another. Trials at a rung are compared by the non-dominated rank of their error there and
+their costs. Sources: Li et al. (2020), "A system for massively parallel hyperparameter tuning" (ASHA); Schmucker et al.
 (2021), "Multi-objective asynchronous successive halving".
 
-Departure: never more than 1 / reduction of a rung go on. In the sources every newcomer that is among the best when it
-arrives goes on, also where its like have gone on before, so that of 30 trials with two objectives 20 went on.
+Difference from the sources: at most 1 / reduction of a rung train on. In the sources each new trial that is among the
+best when it arrives trains on, no matter how many did so before. Then 20 of 30 trials with two objectives trained on.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,9 +20,9 @@ from pipeline.search.pareto import ranked
 
 @dataclass(frozen=True)
 class Standing:
-    """What is known of a trial: its error at each rung it has reached, the costs among the objectives, and its state.
+    """A trial's error at each rung it has reached, its costs among the objectives, and its state.
 
-    `waiting`: it can go on. `training`: it is on its way to the next rung. Neither: it has ended.
+    `waiting`: it can train on. `training`: it is training to the next rung. Neither: it has ended.
     """
 
     number: int
@@ -33,23 +33,23 @@ class Standing:
 
 
 Promotion = Callable[[Sequence[Standing], int, int], int | None]
-"""(standings, number of rungs, reduction) -> the trial that goes on, or None where a new one should begin."""
+"""(standings, number of rungs, reduction) -> the trial that trains on, or None if a new one should begin."""
 
 
 def to_promote(standings: Sequence[Standing], rungs: int, reduction: int) -> int | None:
-    """The number of the trial that goes on to its next rung, or None where a new trial should begin."""
+    """The number of the trial that trains on to its next rung, or None if a new trial should begin."""
     return _promoted(standings, rungs, reduction, bounded=True)
 
 
 def to_promote_unbounded(standings: Sequence[Standing], rungs: int, reduction: int) -> int | None:
-    """As the sources have it: however many of a rung have gone on before. Kept for comparison."""
+    """As in the sources, with no limit on how many trials of a rung train on. Kept for comparison."""
     return _promoted(standings, rungs, reduction, bounded=False)
 
 
 def to_finish(standings: Sequence[Standing], rungs: int) -> int | None:
-    """The trial that goes on when none is to begin, none is training and none has come to the end: the furthest, best.
+    """The best trial at the highest rung, if none can begin, none is training and none is complete; else None.
 
-    So a search with fewer trials than it takes to fill a rung ends with a network that is trained in full all the same.
+    So a search with too few trials to fill a rung also ends with a fully trained network.
     """
     if any(len(standing.errors) == rungs for standing in standings):
         return None
@@ -77,10 +77,7 @@ def _promoted(standings: Sequence[Standing], rungs: int, reduction: int, bounded
 
 
 def changes_to_end(complete: Sequence[Sequence[float]], rungs: int) -> tuple[float, ...]:
-    """For each rung how errors change from there to the last one: the median over the complete trials' curves.
-
-    Without any, nothing is taken to change.
-    """
+    """How errors change from each rung to the last one: the median over the complete trials; zero if there is none."""
     if not complete:
         return (0.0,) * rungs
     errors = np.asarray(complete, dtype=float)
@@ -88,8 +85,8 @@ def changes_to_end(complete: Sequence[Sequence[float]], rungs: int) -> tuple[flo
 
 
 def expected_error(curve: Sequence[float], changes: Sequence[float]) -> float | None:
-    """A trial's error at the last rung, estimated where it has not come so far; None where it has told none.
+    """A trial's error at the last rung, estimated if it was stopped before; None if it reached no rung.
 
-    A sampler so learns from trials that were stopped early, on the scale of those that were not.
+    So a sampler can learn from stopped trials on the same scale as from complete ones.
     """
     return max(0.0, curve[-1] + changes[len(curve) - 1]) if curve else None

@@ -1,6 +1,7 @@
-"""What a finalist is compared with: what one could have had at its cost without a search.
+"""Baselines of a finalist: what is available at its cost without a search.
 
-The family's reference at or above its cost, networks drawn at random at the same cost, and the best of a random search.
+They are the family's cheapest reference of the same or higher cost, random networks of the same cost, and the best
+network of a random search.
 """
 
 from collections.abc import Sequence
@@ -22,14 +23,14 @@ from pipeline.training.seeding import derive_seed
 from search_spaces import Design
 
 SIMILAR_COST = 0.8
-"""Random networks cost between this share of a member's cost and all of it."""
+"""Random networks cost between this share of the member's cost and the full cost."""
 RANDOM_DRAWS, MEASURED_DRAWS = 20_000, 200
-"""How many networks are drawn at most, and how many of them are measured, where that takes a built network."""
+"""Maximum number of networks drawn, and of networks built to measure their cost."""
 
 
 @dataclass(frozen=True)
 class Rival:
-    """Something a member is compared with, and the networks that must be trained for it, each with so many seeds."""
+    """A baseline of a member: the networks to train, and the seeds to train each with."""
 
     trial: int
     against: Against
@@ -47,21 +48,21 @@ def rivals_of(
     random_search: StudyRecord | None,
     measure: MeasuredCosts,
 ) -> tuple[list[Rival], list[str]]:
-    """The rivals of each member, and in a sentence each what is not compared as it was wanted."""
+    """The rivals of each member, and one sentence for each requested comparison that is missing or smaller."""
     rivals: list[Rival] = []
     notes: list[str] = []
     for member in members:
         who = f"trial {member.number}"
         reference = _reference(plan, member)
         if reference is None:
-            notes.append(f"{who} is compared with no reference: none of its family costs as much or more")
+            notes.append(f"{who} is compared with no reference: its family has none of the same or higher cost")
         else:
             rivals.append(Rival(member.number, "reference", *reference, seeds))
         drawn = _random_networks(plan, member, wanted.random_networks, measure)
         if len(drawn) < wanted.random_networks:
             notes.append(
                 f"{who} is compared with only {len(drawn)} of {wanted.random_networks} random networks: no more were "
-                "met at its cost and within the limits"
+                "found at its cost and within the limits"
             )
         if drawn:
             macs = int(np.median([cost for _, cost in drawn]))
@@ -77,16 +78,16 @@ def rivals_of(
                     Rival(member.number, "random search", f"trial {best.number}", macs, (best.config,), seeds)
                 )
     if wanted.random_networks == 0:
-        notes.append("no random networks at the same cost were asked for")
+        notes.append("no random networks of the same cost were requested")
     if random_search is None:
-        notes.append("no random search of the same compute was asked for")
+        notes.append("no random search of the same compute was requested")
     return rivals, notes
 
 
 def _reference(plan: SearchPlan, member: TrialRecord) -> tuple[str, int, tuple[dict[str, Any], ...]] | None:
-    """The cheapest reference of the member's family that costs as much or more: name, MACs, Config.
+    """The cheapest reference of the member's family with the same or higher cost: name, MACs, Config.
 
-    The search's limits do not hold for references.
+    The search's limits do not apply to references.
     """
     cost = main_cost(plan.objectives).key
     measure = measured_costs(replace(plan, limits=NO_LIMITS))
@@ -110,7 +111,7 @@ def _reference(plan: SearchPlan, member: TrialRecord) -> tuple[str, int, tuple[d
 def _random_networks(
     plan: SearchPlan, member: TrialRecord, count: int, measure: MeasuredCosts
 ) -> list[tuple[dict[str, Any], float]]:
-    """Up to `count` networks of the space at the member's cost and within the limits, each with its MACs."""
+    """Up to `count` random networks of similar cost to the member and within the limits, each with its MACs."""
     cost = main_cost(plan.objectives).key
     space = search_spaces.space(plan.space)
     generator = np.random.default_rng(derive_seed(plan.seed, "finalists", member.number))
@@ -134,12 +135,12 @@ def _random_networks(
 
 
 def _is_similar(cost: float | None, wanted: float) -> bool:
-    """Whether a cost is nearly the wanted one and not above it; one that is not known yet may be."""
+    """Whether a cost is at most the wanted one and close to it; True if the cost is not known yet."""
     return cost is None or SIMILAR_COST <= cost / wanted <= 1
 
 
 def _best_within(plan: SearchPlan, study: StudyRecord, member: TrialRecord) -> TrialRecord | None:
-    """The lowest error of a random search among complete trials that cost no more than the member."""
+    """The complete trial of a random search with the lowest error among those that cost no more than the member."""
     cost = main_cost(plan.objectives).key
     within = [trial for trial in study.complete if trial.costs[cost] <= member.costs[cost]]
     return min(within, key=lambda trial: (trial.errors[-1], trial.number), default=None)

@@ -1,7 +1,7 @@
 """Candidates of a search: networks that are new to the study and within its limits, drawn before any training.
 
-Refused and duplicate candidates are drawn again within the same draw of Optuna and enter no history (`sampler_view`).
-Every draw's random numbers come from (seed, trial number), so that a study that is continued goes on as it would have.
+A refused or duplicate candidate is replaced within the same Optuna trial and enters no history (`sampler_view`). The
+random numbers of a draw depend on (seed, trial number), so a resumed study draws the same networks.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,18 +19,18 @@ from pipeline.training.seeding import derive_seed
 from search_spaces import Space
 
 SAMPLER_DRAWS: dict[str, int] = {"gp": 8, "random": 0}
-"""Draws a sampler gets for one trial; then candidates are drawn uniformly, which is cheap and finds what there is."""
+"""Draws that a sampler gets for one trial. After that, candidates are drawn uniformly, which is cheap."""
 UNIFORM_DRAWS = 20_000
 WALKED_SPACE = 200_000
-"""Where UNIFORM_DRAWS found nothing, a space up to this size is walked to its end. In a larger one those networks are,
-within the limits, that changes of one parameter at a time lead to from the cheapest network of each part."""
+"""If UNIFORM_DRAWS found nothing, a space up to this size is enumerated. In a larger space, the walk starts from the
+cheapest network of each part and changes one parameter at a time, within the limits."""
 
 
 class Candidates:
     """Draws the next network of a study.
 
-    `measure` gives the costs that only a built network has, if any are limited; `warm` are another study's trials, from
-    which the sampler learns.
+    `measure` returns the costs that only a built network has, if they are needed. The sampler also learns from the
+    trials in `warm`, which come from another study.
     """
 
     def __init__(
@@ -49,15 +49,15 @@ class Candidates:
         self.refused = self.duplicates = 0
 
     def know(self, trial: Trial) -> None:
-        """This network is in the study: it is not drawn again."""
+        """Remember that the study has this network, so that it is not drawn again."""
         self._known.add(canonical_json(trial.config))
         self._scarce |= trial.refused + trial.duplicates >= UNIFORM_DRAWS
 
     def next(self, number: int, stop: Callable[[], bool] = lambda: False) -> Trial | None:
-        """Trial `number`, not begun yet, or None where the space has no new network within the limits.
+        """Trial `number`, not started yet, or None if the space has no new network within the limits.
 
-        `refused` and `duplicates` then say how many were put aside. None, too, as soon as `stop` says so, which is
-        asked before each draw.
+        Afterwards `refused` and `duplicates` count the rejected candidates. `stop` is called before each draw; the
+        result is also None as soon as it returns True.
         """
         self.refused = self.duplicates = 0
         sampler = self.plan.sampler
@@ -77,7 +77,7 @@ class Candidates:
         return self._walk(number, stop)
 
     def _walk(self, number: int, stop: Callable[[], bool]) -> Trial | None:
-        """The next new network of a walk, which is the same for every driver of the study."""
+        """The next new network of the walk, which has the same order for every driver of the study."""
         if self._walked is None:
             self._walked = self._all() if self.space.size <= WALKED_SPACE else self._connected()
         while not stop():
@@ -89,13 +89,13 @@ class Candidates:
         return None
 
     def _all(self) -> Iterator[dict[str, Any]]:
-        """Every network of the space, in an order of chance."""
+        """Every network of the space, in random order."""
         points = list(self.space.points())
         np.random.default_rng(derive_seed(self.plan.seed, "walk")).shuffle(points)
         yield from points
 
     def _connected(self) -> Iterator[dict[str, Any]]:
-        """Networks within the limits, each beside one that came before it; the next one by chance."""
+        """Networks within the limits, in random order; each differs in one parameter from an earlier one."""
         generator = np.random.default_rng(derive_seed(self.plan.seed, "walk"))
         cheapest = self.space.least_points(partial(excess, self.plan))
         border = [point for point in cheapest if excess(self.plan, self.space.design(point)) <= 0]
@@ -105,12 +105,12 @@ class Candidates:
             border[index], border[-1] = border[-1], border[index]
             point = border.pop()
             yield point
-            for beside in self.space.neighbours(point):
-                design = self.space.design(beside)
+            for neighbour in self.space.neighbours(point):
+                design = self.space.design(neighbour)
                 key = canonical_json(described(design))
                 if key not in met and excess(self.plan, design) <= 0:
                     met.add(key)
-                    border.append(beside)
+                    border.append(neighbour)
 
     def _gate(
         self, number: int, values: dict[str, Any], drawn_by: str, attributes: dict[str, Any], count: bool = True
@@ -140,7 +140,7 @@ class Candidates:
 
 
 def spec_of(plan: SearchPlan, config: dict[str, Any]) -> RunSpec:
-    """The run of a network under a study's recipe, with the study's own seed."""
+    """The run of a network with the study's recipe and seed."""
     return RunSpec(
         family=config["family"],
         config=config["config"],

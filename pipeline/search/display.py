@@ -1,7 +1,7 @@
-"""What a user sees of a search: lines that last for what has ended, and a table that is redrawn on a terminal.
+"""Progress of a search: one line for each finished training, and a table that is redrawn on a terminal.
 
-The table: counted, running, refused and failed trials, the front, the course of the lowest error, trials an hour and
-time left. Where there is no terminal, a line now and then says the same shortly.
+The table shows counted, running, refused and failed trials, the front, the lowest error over time, trials per hour and
+the time left. Without a terminal, a short line appears from time to time.
 """
 
 import time
@@ -23,7 +23,7 @@ CURVE_COLUMNS = 40
 
 
 class SearchDisplay:
-    """Progress of one search, with the methods of `Display` that a Runner calls."""
+    """Shows the progress of one search; has the methods of `Display` that a Runner calls."""
 
     def __init__(
         self,
@@ -42,20 +42,20 @@ class SearchDisplay:
         self.line, self.close = self._screen.line, self._screen.close
 
     def finished(self, text: str, trained: bool = True) -> None:
-        """A training has ended, or was found."""
+        """Print a line for a training that has ended, or was found in the run store."""
         self.line(f"[{self.name}] {text}{'' if trained else ' (found finished)'}")
 
     def on_change(self, tally: Tally) -> None:
-        """Take over what the driver knows now."""
+        """Take over the driver's current state."""
         self._tally = tally
 
     def update(self, active: Sequence[Active]) -> None:
-        """Show what is under way."""
+        """Show the trainings that are running."""
         self._active = active
         self._screen.update()
 
     def summary(self) -> str:
-        """Where the search stands, in one line."""
+        """The state of the search in one line."""
         tally, counts = self._tally, self._counts()
         best = min(self._errors(), default=None)
         parts = [
@@ -72,7 +72,7 @@ class SearchDisplay:
         return ", ".join(parts)
 
     def table(self) -> Group:
-        """The same with the front and the course of the lowest error."""
+        """The summary, the front, and the lowest error over time."""
         trials, costs = self._tally.trials, self.plan.costs
         front = Table("trial", "error %", *(cost.name for cost in costs))
         members = sorted(front_of(self.plan, trials.values()), key=lambda number: trials[number].errors[-1])
@@ -92,7 +92,7 @@ class SearchDisplay:
         }
 
     def _errors(self) -> list[float]:
-        """Errors of the complete trials, in the order in which they came to their end."""
+        """Errors of the complete trials, in the order in which they finished."""
         last = sorted(
             (trial.rungs[-1] for trial in self._tally.trials.values() if trial.state == "complete"),
             key=lambda rung: rung.arrival,
@@ -100,18 +100,18 @@ class SearchDisplay:
         return [rung.validation_error_percent for rung in last]
 
     def _refused_percent(self, counted: int) -> float:
-        """The refused ones' share of all candidates that were looked at."""
+        """Refused candidates in percent of all candidates."""
         return 100 * self._tally.refused / max(1, self._tally.refused + self._tally.duplicates + counted)
 
     def _seconds(self) -> float:
         return time.monotonic() - self._started
 
     def _counted_here(self) -> int:
-        """Trials that have come to count since this driver began."""
+        """Trials counted since this driver started."""
         return self._counts()["counted"] - self._tally.found
 
     def _seconds_left(self) -> float | None:
-        """What is left of the hours, or what the trials left would take at the pace of this driver."""
+        """The rest of the hours, or the time for the remaining trials at this driver's pace."""
         if self.budget.hours is not None:
             return max(0.0, 3600 * self.budget.hours - self._tally.spent_seconds - self._seconds())
         here = self._counted_here()
@@ -121,7 +121,7 @@ class SearchDisplay:
 
 
 def curve(values: Sequence[float]) -> str:
-    """The running minimum as a row of blocks, first to last, at most CURVE_COLUMNS wide."""
+    """The running minimum as a row of blocks, at most CURVE_COLUMNS wide, with its first and last value."""
     lowest = [min(values[: index + 1]) for index in range(len(values))]
     if not lowest:
         return ""

@@ -1,9 +1,9 @@
-"""The driver of a search: ask, gate, run, tell, until the budget is spent; one process, the only one that writes.
+"""The driver of a search: draw, check, train and record trials until the budget is spent. Only the driver writes.
 
-A trial enters the storage when it is given to a worker, so there are never more trials than the budget, and a driver
-that was killed finds every one of them: those that were training go on from their checkpoints. Decisions depend on the
-storage alone. With one worker, equal plans and budgets give equal trials, however often the driver was interrupted (but
-for NSGA-II with halving, since Optuna keeps a generation's parents by the errors that were expected when it began).
+A trial enters the storage when a worker gets it. So there are never more trials than the budget, and a restarted driver
+finds all of them; trainings continue from their checkpoints. Decisions depend only on the storage. With one worker,
+equal plans and budgets give equal trials, even after interruptions. The exception is NSGA-II with halving: Optuna
+chooses a generation's parents by the errors expected when the generation began.
 """
 
 import time
@@ -25,14 +25,14 @@ from pipeline.tracking.content import SEARCH_EXPERIMENT
 from pipeline.training.history import Epoch
 
 MEASURED_AT_ONCE = 25
-"""Candidates that are measured at most while trainings run, which stand still as long as a latency is measured."""
+"""Maximum number of candidates measured in a row while trainings run; measuring a latency pauses the trainings."""
 
 
 @dataclass
 class Tally:
-    """What a display needs: the trials as they stand, by number, and how many candidates were put aside.
+    """The state that a display shows: the trials by number, and the counts of rejected candidates.
 
-    `found` counts the trials and `spent_seconds` the time of drivers before this one.
+    `found` counts the trials of earlier drivers, `spent_seconds` is their time.
     """
 
     trials: Mapping[int, Trial]
@@ -79,7 +79,7 @@ class Driver:
         self._spent = study.spent_seconds
 
     def run(self) -> None:
-        """Search until the budget is spent or the space is exhausted; ends all trials that wait at a rung."""
+        """Search until the budget is spent or the space is exhausted. Trials still waiting at a rung end as stopped."""
         self.study.note(budget=self.budget)
         self.study.note_exhausted(False)
         self._on_change(self.tally)
@@ -103,13 +103,14 @@ class Driver:
 
     @property
     def spent_seconds(self) -> float:
-        """Wall time of this driver and those before it."""
+        """Wall time of this driver and the earlier ones."""
         return self._spent + time.monotonic() - self._began
 
     def _fill(self) -> None:
-        """Give every free worker something to do, if there is anything.
+        """Give every free worker a trial, if there is one.
 
-        When the time is up and no network was trained in full yet, the best one still goes on: a front has a member.
+        If time runs out before any network has finished, the best one is still trained to the end, so that the front is
+        not empty.
         """
         while len(self._training) < self.capacity:
             if not self._time_is_up():
@@ -124,14 +125,14 @@ class Driver:
         return self.budget.hours is not None and self.spent_seconds >= 3600 * self.budget.hours
 
     def _promoted(self) -> Trial | None:
-        """The trial that goes on to its next rung."""
+        """The trial that trains on to its next rung."""
         if self.plan.reduction is None:
             return None
         number = self._promotion(list(self._standings.values()), len(self.plan.rungs), self.plan.reduction)
         return None if number is None else self.trials[number]
 
     def _last(self) -> Trial | None:
-        """The trial that goes on although its rung is not full, since nothing else will."""
+        """The trial that trains on although its rung is not full, because nothing else can run."""
         if self._training:
             return None
         number = to_finish(list(self._standings.values()), len(self.plan.rungs))
@@ -148,7 +149,7 @@ class Driver:
         )
 
     def _new(self) -> Trial | None:
-        """A new network, entered in the storage."""
+        """A new trial, added to the storage."""
         if self.tally.exhausted or (self.budget.trials is not None and len(self.trials) >= self.budget.trials):
             return None
         self.candidates.view.learn(self.trials.values())
@@ -168,9 +169,9 @@ class Driver:
         return trial
 
     def _is_put_off(self) -> bool:
-        """Whether no candidate is looked for now: the time is up, or trainings have stood still for it long enough.
+        """Whether to stop drawing for now: time is up, or measuring has paused the trainings for long enough.
 
-        Looked for again, it is found where the search was left, since what was measured is known.
+        Drawing resumes later where it stopped, because measured costs are kept.
         """
         return self._time_is_up() or (bool(self._training) and self._measured >= MEASURED_AT_ONCE)
 
@@ -189,13 +190,13 @@ class Driver:
         self.tally.duplicates += duplicates
 
     def _submit(self, trial: Trial) -> None:
-        """Have a trial trained to its next rung."""
+        """Train a trial to its next rung."""
         self._training.add(trial.number)
         self._standings[trial.number] = self._standing(trial)
         self.runner.submit(self._request(trial))
 
     def front_requests(self) -> list[Request]:
-        """The members of the front, with their weights."""
+        """Requests for the members of the front, with their weights."""
         members = [self.trials[number] for number in front_of(self.plan, self.trials.values())]
         return [replace(self._request(trial), weights=True) for trial in members]
 
@@ -209,7 +210,7 @@ class Driver:
         )
 
     def _take(self, outcome: Outcome) -> None:
-        """Enter what came of a run."""
+        """Record the outcome of a run."""
         trial = self.trials[self._by_run[outcome.folder.run]]
         self._training.discard(trial.number)
         result, measurement = outcome.folder.result(), outcome.folder.measurement()
@@ -236,9 +237,9 @@ class Driver:
             self._keep(trial)
 
     def _epochs_seen(self, trial: Trial, outcome: Outcome, result: Result | None) -> int:
-        """How far a trial has been trained for this study; a lost one as far as was known before.
+        """Epochs that a trial has trained for this study; unchanged if the run was lost.
 
-        One that diverged did so in the epoch after the last that it ended.
+        A run that diverged did so in the epoch after its last complete one.
         """
         if outcome.lost:
             return trial.epochs_seen
@@ -247,7 +248,7 @@ class Driver:
         return self.plan.rungs[len(trial.rungs)]
 
     def _rungs(self, trial: Trial, history: tuple[Epoch, ...]) -> tuple[Rung, ...]:
-        """The trial's rungs and the one it has now reached (what another study trained beyond it is not looked at)."""
+        """The trial's rungs and the one it has now reached; epochs that another study trained beyond it are ignored."""
         epochs = self.plan.rungs[len(trial.rungs)]
         return (*trial.rungs, Rung(epochs, history[epochs - 1].validation_error_percent, self._arrived))
 

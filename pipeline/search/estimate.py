@@ -1,4 +1,4 @@
-"""What a search would take, before it is begun."""
+"""Estimates hours, disk and trainings of a search before it starts."""
 
 import itertools
 import statistics
@@ -23,9 +23,9 @@ from pipeline.workspace import Workspace
 from search_spaces import Design
 
 ESTIMATED_NETWORKS = 9
-"""Networks drawn at random within the limits, whose median time stands for a trial's in an estimate."""
+"""Number of random networks within the limits whose median time estimates the time of a trial."""
 DRAWN_FOR_MEMORY, LARGEST = 500, 5
-"""Of so many networks drawn, the LARGEST by activations and by parameters stand for what a trial takes on a card."""
+"""Number of networks drawn; the LARGEST by activations and by parameters estimate a trial's memory on a GPU."""
 
 
 def estimate_search(
@@ -38,16 +38,18 @@ def estimate_search(
     workers: int | None,
     fresh: bool = False,
 ) -> tuple[str, dict[str, Any]]:
-    """What a search would train, hours and disk (an estimate), as text and as JSON; nothing is created.
+    """What a search would train, with estimated hours and disk, as text and as JSON. Creates nothing.
 
-    Raises UsageError where the search would be refused: of a study that was made with another plan.
+    Raises UsageError if the search itself would, because the study was made with another plan.
     """
     name, workers = name or default_name(plan), workers or search_workers(plan)
     space = search_spaces.space(plan.space)
     counted, spent_seconds = _so_far(storage_url(workspace, url), workspace, name, plan, fresh)
     sample = sample_within(plan, space, ESTIMATED_NETWORKS)
     if not sample:
-        raise UsageError(f"no network of {space.name} within the limits was met in 20,000 draws: an estimate needs one")
+        raise UsageError(
+            f"no network of {space.name} within the limits was found in 20,000 draws; an estimate needs one"
+        )
     seconds = statistics.median(_trial_seconds(plan, config, manifest) for config in sample) / workers
     if budget.trials is not None:
         trials = max(0, budget.trials - counted)
@@ -63,7 +65,7 @@ def estimate_search(
     )
     if plan.reduction is not None:
         whole = max(1, (counted + trials) // plan.reduction ** (len(plan.rungs) - 1))
-        text += f"; of all {counted + trials} some {whole} are trained in full"
+        text += f"; about {whole} of {counted + trials} trials are trained in full"
     return text, {
         "study": name,
         "networks": space.size,
@@ -97,9 +99,9 @@ def _training_macs(plan: SearchPlan, manifest: Manifest) -> float:
 
 
 def search_workers(plan: SearchPlan, references: bool = False) -> int:
-    """Trainings of a search side by side: one a core on CPU, on a card as many as fit of the largest that are drawn.
+    """Number of trainings at once: one per core on CPU; on a GPU, as many of the largest networks as fit.
 
-    With `references` those of the families are trained, too, whatever the limits.
+    With `references`, the families' references count too, even if they exceed the limits.
     """
     if plan.device == "cpu":
         return default_workers(plan.device)
@@ -122,7 +124,7 @@ def _cost_of(plan: SearchPlan, key: str, design: Design) -> float:
 
 
 def trained_alike(plan: SearchPlan, store: RunStore) -> int:
-    """Networks of the families that this recipe has trained in full on these data, whoever asked for them."""
+    """Number of networks of the families in the run store that this recipe trained in full on these data."""
     families = {family.name for family, _ in search_spaces.space(plan.space).parts.values()}
     count = 0
     for folder in store:
@@ -151,7 +153,7 @@ def _epochs(plan: SearchPlan) -> float:
 
 
 def _so_far(url: str, workspace: Workspace, name: str, plan: SearchPlan, fresh: bool) -> tuple[int, float]:
-    """Counted trials and seconds spent of the study of that name, if it goes on; refused as the search would be."""
+    """Counted trials and seconds spent if the study is resumed; raises the same errors as the search."""
     if not is_there(url):
         warm_trials(workspace, None, plan, name)
         return 0, 0.0

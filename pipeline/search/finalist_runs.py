@@ -1,4 +1,4 @@
-"""Finalists as a user asks for them: of which study, on which data, against which random search."""
+"""The finalists of a study: finds the study, its data and its random search, then trains and compares."""
 
 from collections import Counter
 from dataclasses import replace
@@ -31,7 +31,7 @@ def run_finalists(
     options: RunnerOptions = KEEPING_WEIGHTS,
     quiet: bool = False,
 ) -> FinalistsRecord:
-    """Train the finalists of a study as it stands; raises UsageError while it is searched."""
+    """Train the finalists of a study; raises UsageError while the study is being searched."""
     url = storage_url(workspace, url)
     if not is_there(url):
         raise unknown_name("study", name, ())
@@ -54,11 +54,11 @@ def compare_finalists(
     quiet: bool = False,
     part: StudyPart = ALONE,
 ) -> FinalistsRecord:
-    """Train finalists of a study and what they are compared with.
+    """Train the finalists of a study and their baselines, and compare them.
 
-    A random search of the same compute comes first, if it is wanted.
+    A random search of the same compute runs first, if it is wanted.
 
-    Raises UsageError where no trial is complete, or the data are not those of the study.
+    Raises UsageError if no trial is complete, or if the data are not the study's.
     """
     name = study.study
     if not study.complete:
@@ -66,11 +66,11 @@ def compare_finalists(
     folder = options.data_folder or workspace.prepared_data / plan.data
     manifest = load_manifest(folder)
     if manifest.fingerprint != plan.data_fingerprint:
-        raise UsageError(f"study {name} searched on other data than {folder} now holds: prepare the former data")
+        raise UsageError(f"study {name} was searched on other data than {folder} holds now: prepare the earlier data")
     rivals = None
     if wanted.random_search:
         uniform, budget = _random_search(plan, study)
-        called = f"{name}-random-{default_name(uniform)[-8:]}"  # of another plan it is another search
+        called = f"{name}-random-{default_name(uniform)[-8:]}"  # another plan is another search
         rivals = search(workspace, manifest, uniform, budget, name=called, url=url, options=options, quiet=quiet)
     display = Display(f"finalists of {name}", 0, quiet=quiet, part=part)
     options = replace(options, workers=options.workers or search_workers(plan, references=True))
@@ -80,23 +80,23 @@ def compare_finalists(
 
 
 def _nothing_finished(study: StudyRecord) -> UsageError:
-    """The refusal of a study in which no network was trained in full, with the next thing to do."""
-    told = f"study {study.study} has no network that was trained in full"
+    """The error for a study without a fully trained network; it says what to do next."""
+    problem = f"study {study.study} has no network that was trained in full"
     reasons = Counter(trial.reason for trial in study.trials if trial.state == "failed")
     if reasons and sum(reasons.values()) == len(study.trials):
         ((reason, _),) = reasons.most_common(1)
         return UsageError(
-            f"{told}: all {study.counted} trials failed; most common reason: {reason}; change what it "
+            f"{problem}: all {study.counted} trials failed; most common reason: {reason}; change what it "
             "names, then search with --fresh"
         )
     return UsageError(
-        f"{told}, of {study.counted} counted: run the same `convstudy search` again to continue it, with more --trials "
-        f"or --hours if its budget is spent; `convstudy status {study.study}` shows where it stands"
+        f"{problem}, of {study.counted} counted: run the same `convstudy search` again to resume, with more --trials "
+        f"or --hours if its budget is spent; `convstudy status {study.study}` shows its progress"
     )
 
 
 def _random_search(plan: SearchPlan, study: StudyRecord) -> tuple[SearchPlan, Budget]:
-    """Networks drawn at random and trained in full, for as many training images as the search saw."""
+    """The plan and budget of a random search that trains in full, on as many training images as the search saw."""
     epochs = plan.recipe.epochs
     uniform = replace(plan, sampler="random", rungs=(epochs,), reduction=None, warm_start=None)
     return uniform, Budget(trials=max(1, study.compute.train_images_seen // images_of(plan, epochs)))

@@ -1,8 +1,9 @@
-"""Finalists: the members of a study's front trained again, and compared with what one could have had without a search.
+"""Finalists: retrains the members of a study's front and compares them with baselines that need no search.
 
-A search's best score is the best of many noisy ones, and too good (the winner's curse). So its winners are trained
-anew with seeds that took no part in the search, scored on test images once each, and set against the family's reference
-at or above their cost, networks drawn at random at the same cost, and the best of a random search of the same compute.
+A search's best score is the best of many noisy scores, so it is too good (the winner's curse). Therefore the winners
+are retrained with seeds that the search did not use, and tested once each. They are compared with the family's cheapest
+reference of the same or higher cost, with random networks of the same cost, and with the best network of a random
+search of the same compute.
 """
 
 import math
@@ -22,12 +23,12 @@ from pipeline.search.baselines import Rival, rivals_of
 from pipeline.search.candidates import spec_of
 from pipeline.search.gate import MeasuredCosts
 from pipeline.search.pareto import ranked
-from pipeline.search.studies import objective_values
+from pipeline.search.stored_trials import objective_values
 from pipeline.settings import FinalistsSettings
 from pipeline.tracking.content import SEARCH_EXPERIMENT
 
 HALVES = 0.975
-"""Confidence of each of two intervals whose ends make one of 95 %."""
+"""Confidence of each of two intervals that are combined into a 95 % interval."""
 
 
 def finalists(
@@ -39,10 +40,10 @@ def finalists(
     measure: MeasuredCosts = lambda design: {},
     expect: Callable[[int], object] = lambda count: None,
 ) -> FinalistsRecord:
-    """Train what the comparisons need, and compare; what is finished already is not trained again.
+    """Train the networks that the comparisons need, and compare. Finished trainings are reused.
 
-    `measure` gives costs that a built network has, where they are limited or minimised; `expect` hears how many runs
-    all this takes.
+    `measure` returns the costs that only a built network has, if they are limited or minimised. `expect` is called with
+    the number of runs.
     """
     by_number = study.by_number
     front = [by_number[number] for number in study.front]
@@ -85,7 +86,7 @@ def _seconds(outcomes: Iterable[Outcome]) -> float:
 
 
 def _course(study: StudyRecord) -> Iterator[tuple[int, float]]:
-    """(training images seen, lowest error so far) of a study whose trials train in full."""
+    """(training images seen, lowest error so far) after each trial of a study that trains in full."""
     seen, lowest = 0, math.inf
     for trial in study.trials:
         seen += trial.train_images_seen
@@ -95,7 +96,7 @@ def _course(study: StudyRecord) -> Iterator[tuple[int, float]]:
 
 
 Outcomes = Mapping[tuple[str, int], Outcome]
-"""By network (its canonical JSON) and seed."""
+"""(canonical JSON of a network, seed) -> its outcome."""
 
 
 def _train(
@@ -130,7 +131,7 @@ def _named(rival: Rival) -> str:
 
 
 def _validated(ended: Iterable[Outcome]) -> list[float]:
-    """Validation errors at the end of the runs that completed."""
+    """Final validation errors of the complete runs."""
     return [
         result.history[-1].validation_error_percent
         for outcome in ended
@@ -153,7 +154,7 @@ def _member(trial: TrialRecord, seeds: Sequence[int], outcomes: Outcomes) -> Mem
 
 
 def _tested(ended: Iterable[Outcome]) -> dict[int, float]:
-    """Test errors by seed, of the runs that completed."""
+    """Seed -> test error of the complete runs."""
     return {
         outcome.request.spec.seed: score.test_error_percent
         for outcome in ended
@@ -164,24 +165,24 @@ def _tested(ended: Iterable[Outcome]) -> dict[int, float]:
 def _failures(
     members: Iterable[TrialRecord], rivals: Iterable[Rival], seeds: Sequence[int], outcomes: Outcomes
 ) -> Iterator[str]:
-    """A sentence for each network, or population of them, of which trainings failed."""
+    """One sentence for each network or group of networks with failed trainings."""
     named = [(f"trial {trial.number}", [trial.config], seeds) for trial in members]
     for rival in rivals:
-        name = rival.name if rival.against == "reference" else f"the {rival.against} beside trial {rival.trial}"
+        name = rival.name if rival.against == "reference" else f"the {rival.against} compared with trial {rival.trial}"
         named.append((name, list(rival.configs), rival.seeds))
-    for name, configs, of_seeds in named:
-        ended = [outcomes[canonical_json(config), seed] for config in configs for seed in of_seeds]
+    for name, configs, used_seeds in named:
+        ended = [outcomes[canonical_json(config), seed] for config in configs for seed in used_seeds]
         lost = [outcome for outcome in ended if outcome.lost]
         diverged = sum(outcome.state == "failed" for outcome in ended) - len(lost)
         share = f"{len(ended)} trainings of {name}"
         if diverged:
-            yield f"{diverged} of {share} diverged: compared, they err as guessing"
+            yield f"{diverged} of {share} diverged and are counted at chance level"
         if lost:
             yield f"{len(lost)} of {share} were lost ({lost[0].reason}) and are not compared"
 
 
 def _scored(ended: Iterable[Outcome], classes: int) -> dict[int, float]:
-    """Test errors by seed; a training that diverged errs as guessing does, one that was lost has none."""
+    """Seed -> test error. A training that diverged counts at chance level; a lost one is left out."""
     ended = list(ended)
     diverged = [outcome for outcome in ended if outcome.state == "failed" and not outcome.lost]
     return _tested(ended) | {outcome.request.spec.seed: chance_error_percent(classes) for outcome in diverged}
@@ -216,7 +217,7 @@ def _compare(
 
 
 def _difference(one: Interval | None, other: Interval | None) -> Interval | None:
-    """One - other, with the interval that the ends of theirs allow."""
+    """One minus other, with the widest interval that their two intervals allow."""
     if one is None or other is None:
         return None
     ends = None
@@ -226,7 +227,7 @@ def _difference(one: Interval | None, other: Interval | None) -> Interval | None
 
 
 def verdict(interval: tuple[float, float] | None) -> ComparisonVerdict:
-    """What the interval of a difference in error allows to say."""
+    """The verdict on a difference in error, from its interval."""
     if interval is None or interval[0] <= 0 <= interval[1]:
         return "undecided"
     return "better" if interval[1] < 0 else "worse"

@@ -1,4 +1,4 @@
-"""The gate of a search: what a network costs, if possible before it is built, and whether it may be trained."""
+"""The gate of a search: computes a network's costs, before building it if possible, and checks them against limits."""
 
 import itertools
 import math
@@ -18,16 +18,16 @@ from search_spaces import Design, Space, TooSmallError
 
 SAMPLE_DRAWS, MOST_MEASURED = 20_000, 12
 MeasuredCosts = Callable[[Design], dict[str, float]]
-"""Gives the costs that only a built network has; nothing where they are neither limited nor minimised."""
+"""Returns the costs that only a built network has; empty if none of them is limited or minimised."""
 
 
 def described(design: Design) -> dict[str, Any]:
-    """A network as in a CONFIG.json."""
+    """A network in the form of a CONFIG.json."""
     return {"family": design.family.name, "config": to_json(design.config)}
 
 
 def costs_of(design: Design, plan: SearchPlan) -> dict[str, float] | None:
-    """The costs known from the Config alone; None where the images are too small for the network."""
+    """The costs known from the Config alone; None if the images are too small for the network."""
     ledger = search_spaces.Ledger(plan.channels, plan.resolution)
     try:
         design.family.walk(design.config, ledger, plan.classes)
@@ -37,24 +37,24 @@ def costs_of(design: Design, plan: SearchPlan) -> dict[str, float] | None:
 
 
 def over(costs: Mapping[str, float], plan: SearchPlan) -> bool:
-    """Whether a cost is over its limit."""
+    """Whether any cost exceeds its limit."""
     return any(excess > 0 for excess in plan.limits.excess(costs).values())
 
 
 def excess(plan: SearchPlan, design: Design) -> float:
-    """The largest share by which a cost known from the Config is over its limit; infinite where images are too small.
+    """The largest cost / limit - 1 over the costs known from the Config; infinite if the images are too small.
 
-    Zero or less where the network is within the limits, -1 where there are none.
+    Zero or less if the network is within the limits; -1 if there are no limits.
     """
     costs = costs_of(design, plan)
     return math.inf if costs is None else max(plan.limits.excess(costs).values(), default=-1.0)
 
 
 def check_limits(plan: SearchPlan, space: Space, measure: MeasuredCosts = lambda design: {}) -> None:
-    """Raise UsageError, with the cheapest network and its costs, where no network of the space is within the limits.
+    """Raise UsageError, with the cheapest network and its costs, if no network of the space is within the limits.
 
-    What is measured on a built network is measured on the one farthest within the other limits, on the cheapest one by
-    each counted cost, and on some of those drawn at random.
+    Costs of built networks are measured on three kinds: the network farthest below the other limits, the cheapest
+    network in each counted cost, and some random ones.
     """
     least = [space.least(partial(excess, plan))]
     if least[0][1] == math.inf:
@@ -86,13 +86,13 @@ def _count(key: str, plan: SearchPlan, design: Design) -> float:
 
 
 def sample_within(plan: SearchPlan, space: Space, count: int) -> list[dict[str, Any]]:
-    """Up to `count` networks drawn at random within the limits that are known from the Config alone."""
+    """Up to `count` random networks within the limits, considering only costs known from the Config."""
     found = itertools.islice(sampled_within(plan, space, SAMPLE_DRAWS), count)
     return [described(design) for design in found]
 
 
 def sampled_within(plan: SearchPlan, space: Space, draws: int) -> Iterator[Design]:
-    """Those of so many networks drawn at random that are within the limits known from the Config alone."""
+    """Draws `draws` random networks and yields those within the limits on costs known from the Config."""
     generator = np.random.default_rng(plan.seed)
     for _ in range(draws):
         design = space.design(space.draw(generator))

@@ -1,4 +1,4 @@
-"""What a driver is given: a study to keep its trials in, and someone who trains them."""
+"""The interfaces that a driver uses: a study that stores trials, and something that trains them."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -10,7 +10,7 @@ from search_spaces import Space
 
 
 class StudyBook(Protocol):
-    """Where a driver keeps its study: an Optuna storage, or memory where trainings are simulated."""
+    """Stores a study: in an Optuna storage, or in memory if trainings are simulated."""
 
     @property
     def name(self) -> str:
@@ -18,7 +18,7 @@ class StudyBook(Protocol):
 
     @property
     def plan(self) -> SearchPlan:
-        """What is searched."""
+        """The plan of the study."""
 
     @property
     def spent_seconds(self) -> float:
@@ -28,32 +28,32 @@ class StudyBook(Protocol):
         """Every trial, in order."""
 
     def add(self, trial: Trial, space: Space) -> None:
-        """Enter a trial, the next by number, whole or not at all."""
+        """Add a trial, the next by number, in one step that cannot be left half done."""
 
     def update(self, trial: Trial) -> None:
-        """Keep how far a trial has come, or how it ended."""
+        """Store the progress or the end of a trial."""
 
     def note(self, *, budget: Budget | None = None, spent_seconds: float | None = None) -> None:
-        """Keep the budget, or the time spent."""
+        """Store the budget, or the time spent."""
 
     def note_exhausted(self, exhausted: bool, tail: tuple[int, int] = (0, 0)) -> None:
-        """Keep that nothing new was found after so many refused and duplicate candidates, or that it is tried again."""
+        """Store whether the space is exhausted. `tail`: (refused, duplicates) since the last trial."""
 
     def measured(self) -> dict[str, dict[str, float]]:
-        """Costs that were measured on networks, refused ones too, by network."""
+        """Measured costs by network, including refused networks."""
 
     def note_measured(self, network: str, costs: dict[str, float]) -> None:
-        """Keep the measured costs of one more network."""
+        """Store the measured costs of one more network."""
 
 
 class Trains(Protocol):
-    """What a driver asks for trainings: a Runner, or a table of their results."""
+    """Trains networks for a driver: a Runner, or a table of results."""
 
     def submit(self, request: Request) -> None:
-        """Ask for a run; its outcome comes out of `outcomes`."""
+        """Request a run; `outcomes` yields its outcome."""
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Outcomes in the order in which runs end, until none is left; more may be submitted on the way."""
+        """Yield outcomes in the order in which runs end, until none is left. More may be submitted meanwhile."""
 
     def stop(self, request: Request) -> None:
-        """Say that a run that has stopped at a rung will not go on."""
+        """Report that a run that has stopped at a rung will not continue."""

@@ -1,7 +1,7 @@
-"""The lock of a study: one driver at a time, on whatever machine.
+"""The lock of a study: one driver at a time, on any machine.
 
-Of an SQLite file it lies beside it; of a PostgreSQL database it is one of the database's own, which ends with its
-connection. Either is dropped when its holder ends, however it ends.
+For an SQLite file it is a lock file in the same folder. For PostgreSQL it is an advisory lock of the database, which
+ends with its connection. Both are released when the holder ends, for whatever reason.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ AND (classid::bigint << 32 | objid::bigint) = hashtextextended(%s, 0)
 
 
 class StudyLock:
-    """The lock of the study `name` in the storage at `url`; `errors` makes one line of what a database raises."""
+    """The lock of the study `name` in the storage at `url`; `errors` turns database errors into one line."""
 
     def __init__(
         self, name: str, url: str, engine: "Engine", errors: Callable[[], AbstractContextManager[None]]
@@ -39,7 +39,7 @@ class StudyLock:
 
     @contextmanager
     def held(self, holder: Callable[[], str] = lambda: "another process") -> Iterator[None]:
-        """Hold the lock; raises StorageError saying who holds it (of a database, what `holder` says)."""
+        """Hold the lock; raises StorageError that names the holder (for a database, the result of `holder`)."""
         if self._folder is not None:
             with only_one(f"study {self.name}", self._folder, PATIENCE_SECONDS):
                 yield
@@ -54,18 +54,21 @@ class StudyLock:
                 self._connection = None
 
     def check(self) -> None:
-        """Raise StorageError where a lock that was held is lost, as one of a database is with its connection."""
+        """Raise StorageError if this process has lost its lock, as happens when a database connection breaks."""
         if self._connection is None:
             return
         try:
             found = self._asked(self._connection, _HOLDERS)
         except StorageError as error:
-            raise StorageError(f"{error}; study {self.name} is no longer held, the same command continues it") from None
+            raise StorageError(f"{error}; {self._lost()}") from None
         if found.ours not in found.holders:
-            raise StorageError(f"study {self.name} is no longer held by this process; the same command continues it")
+            raise StorageError(self._lost())
+
+    def _lost(self) -> str:
+        return f"study {self.name} is no longer held by this process; run the same command again to resume"
 
     def is_held(self) -> bool:
-        """Whether some process holds the lock."""
+        """Whether any process holds the lock."""
         if self._folder is not None:
             return is_held(f"study {self.name}", self._folder)
         with self._connected() as connection:
@@ -74,11 +77,11 @@ class StudyLock:
     @contextmanager
     def _connected(self) -> Iterator["Connection"]:
         with self._errors():
-            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")  # holds no transaction
+            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")  # no open transaction
         try:
             yield connection
         finally:
-            connection.invalidate()  # ends it, and the lock
+            connection.invalidate()  # ends the connection and the lock
             connection.close()
 
     def _asked(self, connection: "Connection", query: str) -> "Row[Any]":

@@ -1,4 +1,4 @@
-"""Costs that only a built network has; what is timed is measured while the workers stand still."""
+"""Costs that only a built network has. Latency is measured while no other training runs."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -10,13 +10,13 @@ from pipeline.search.gate import MeasuredCosts, described
 from search_spaces import Design
 
 Quiet = Callable[[], AbstractContextManager[object]]
-"""Keeps trainings off this machine for a block (`Runner.paused`)."""
+"""Pauses the trainings on this machine for a block (`Runner.paused`)."""
 
 
 def measured_costs(plan: SearchPlan, quiet: Quiet = nullcontext) -> MeasuredCosts:
-    """The function that measures what the plan limits or minimises; one that gives nothing where that is nothing.
+    """A function that measures the costs that the plan limits or minimises; empty if there are none.
 
-    What must be timed is timed inside `quiet()`, comes last, and is left out of a network that is over another limit.
+    Timed costs are measured last, inside `quiet()`, and not at all for a network over another limit.
     """
     at = Conditions(plan.resolution, plan.channels, plan.classes, plan.recipe.batch_size, plan.device)
     wanted = _wanted(plan)
@@ -34,7 +34,7 @@ def measured_costs(plan: SearchPlan, quiet: Quiet = nullcontext) -> MeasuredCost
 
 
 def times_networks(plan: SearchPlan) -> bool:
-    """Whether a cost that the plan limits or minimises is timed on this machine."""
+    """Whether the plan limits or minimises a timed cost."""
     return any(cost.is_timed for cost in _wanted(plan))
 
 
@@ -49,9 +49,9 @@ def measured_once(
     known: dict[str, dict[str, float]],
     keep: Callable[[str, dict[str, float]], object] = lambda network, costs: None,
 ) -> MeasuredCosts:
-    """Measures each network of a study once: none over a limit passes by another, luckier measurement.
+    """Measures each network of a study once, so that no network over a limit passes in a second, luckier measurement.
 
-    `known` are the costs that the study's drivers have measured so far, by network; `keep` hears of further ones.
+    `known` holds the costs measured so far, by network. `keep` is called with each new measurement.
     """
 
     def recall(design: Design) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Several objectives at once: non-dominated ranks, the front, and the hypervolume it dominates. All are minimised."""
+"""Several objectives: non-dominated ranks, the front, and its hypervolume. All objectives are minimised."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def front(points: Sequence[Sequence[float]]) -> list[int]:
-    """Places of the points that no other dominates; equal points are all kept."""
+    """Indices of the non-dominated points; equal points are all kept."""
     if not points:
         return []
     kept = moocore.is_nondominated(np.asarray(points, dtype=float), keep_weakly=True)
@@ -15,11 +15,11 @@ def front(points: Sequence[Sequence[float]]) -> list[int]:
 
 
 def ranked(points: Sequence[Sequence[float]], count: int | None = None) -> list[int]:
-    """The best `count` places (default: all), best first: by non-dominated rank, and within a rank far from each other.
+    """Indices of the best `count` points (default: all), best first: by non-dominated rank, then spread out.
 
-    Source of the second: Schmucker et al. (2021), "Multi-objective asynchronous successive halving" (there "epsilon
-    net", after Salinas et al.): within a rank, begin with the point of the lowest first objective, then always take the
-    one farthest from those taken. Objectives are scaled to [0, 1] by their range.
+    Within a rank, the point with the lowest first objective comes first, then always the one farthest from those
+    already taken. Objectives are scaled to [0, 1] by their range. Source: Schmucker et al. (2021), "Multi-objective
+    asynchronous successive halving" (there "epsilon net", after Salinas et al.).
     """
     if not points:
         return []
@@ -36,7 +36,7 @@ def ranked(points: Sequence[Sequence[float]], count: int | None = None) -> list[
 
 
 def fronts(points: Sequence[Sequence[float]]) -> list[list[int]]:
-    """Places by non-dominated rank, the front first."""
+    """Indices grouped by non-dominated rank, the front first."""
     if not points:
         return []
     ranks = moocore.pareto_rank(np.asarray(points, dtype=float))
@@ -44,7 +44,7 @@ def fronts(points: Sequence[Sequence[float]]) -> list[list[int]]:
 
 
 def _apart(scaled: np.ndarray, members: Sequence[int]) -> list[int]:
-    """The members of one rank, in the order of `ranked`."""
+    """The indices of one rank, in the order of `ranked`."""
     left = sorted(members, key=lambda index: (*scaled[index], index))
     order = [left[0]]
     rest = np.asarray(left[1:], dtype=int)
@@ -58,7 +58,7 @@ def _apart(scaled: np.ndarray, members: Sequence[int]) -> list[int]:
 
 
 def hypervolume(points: Sequence[Sequence[float]], reference: Sequence[float]) -> float:
-    """The volume dominated by the points, up to the reference point; points beyond it add nothing."""
+    """The volume that the points dominate, up to the reference point; points beyond it add nothing."""
     inside = [point for point in points if all(value < most for value, most in zip(point, reference, strict=True))]
     if not inside:
         return 0.0

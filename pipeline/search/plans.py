@@ -1,8 +1,8 @@
-"""Plans of searches: what is searched and how, resolved and checked before anything is trained."""
+"""Plans of searches, resolved and checked before anything is trained."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 from pydantic.dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from pipeline.cost.limits import NO_LIMITS, Limits
 from pipeline.cost.table import objective_names
 from pipeline.data.manifest import Manifest
 from pipeline.errors import UsageError, unknown_name
-from pipeline.evidence.study_records import SAMPLERS, SamplerName, SearchPlan
+from pipeline.evidence.study_records import SAMPLERS, SearchPlan
 from pipeline.files import canonical_json, sha256_text
 from pipeline.machine import DeviceKind, resolve_precision
 from pipeline.running.halving import rungs
@@ -19,31 +19,32 @@ from pipeline.running.plans import check_batch
 from pipeline.schema import STRICT, to_json
 from pipeline.search.gate import check_limits
 from pipeline.search.measured_costs import measured_costs
+from pipeline.search.samplers import make_sampler
 from pipeline.settings import FinalistsSettings, SearchEntry, Settings
 from pipeline.training.recipe import Recipe
 from search_spaces import Space
 
 
 class SearchKind(NamedTuple):
-    """Kinds of search that samplers are compared in: with costs among the objectives or not, by halving or in full."""
+    """A kind of search for which samplers are compared: with or without costs among the objectives, and halving."""
 
     costs: bool
     halving: bool
 
 
-AUTO: dict[SearchKind, SamplerName] = {
+AUTO: dict[SearchKind, str] = {
     SearchKind(costs=True, halving=True): "tpe",
     SearchKind(costs=True, halving=False): "qmc",
     SearchKind(costs=False, halving=True): "qmc",
     SearchKind(costs=False, halving=False): "qmc",
 }
-"""What `benchmarks.search_verdict.auto` finds in the published comparison."""
+"""The result of `benchmarks.search_verdict.auto` for the published comparison."""
 REDUCTION = 3
 
 
 @dataclass(frozen=True, config=STRICT)
 class PlannedSearch:
-    """What the stages `search` and `finalists` do for one entry of a profile."""
+    """The work of the stages `search` and `finalists` for one entry of a profile."""
 
     schema: Literal["planned-search/1"]
     study: str
@@ -55,7 +56,7 @@ class PlannedSearch:
 def plan_searches(
     settings: Settings, profile_name: str, manifest: Manifest, device: DeviceKind
 ) -> dict[str, PlannedSearch]:
-    """The searches of a profile by family; raises UsageError for any impossible entry."""
+    """The searches of a profile, by family; raises UsageError if an entry is impossible."""
     entries = settings.profile_named(profile_name).searches
     for family in entries:
         search_spaces.family(family)
@@ -95,10 +96,10 @@ def plan_search(
     seed: int = 0,
     warm_start: str | None = None,
 ) -> SearchPlan:
-    """Resolve what is to be searched; raises UsageError for what is impossible, as limits that no network can meet."""
+    """Resolve the plan of a search; raises UsageError if it is impossible, such as limits that no network meets."""
     space = search_spaces.space(parts)
-    if sampler not in ("auto", *SAMPLERS):
-        raise UsageError(f"unknown sampler {sampler!r}: known: auto, {', '.join(SAMPLERS)}")
+    if sampler != "auto":
+        check_sampler(sampler)
     if "error" not in objectives or len(set(objectives)) != len(objectives):
         raise UsageError(f"objectives (={','.join(objectives)}) must name error, and each objective once")
     halving = halving and recipe.epochs > 1
@@ -124,7 +125,7 @@ def plan_search(
         ),
         objectives=("error", *(objective for objective in objectives if objective != "error")),
         limits=limits,
-        sampler=AUTO[SearchKind(len(objectives) > 1, halving)] if sampler == "auto" else cast(SamplerName, sampler),
+        sampler=AUTO[SearchKind(len(objectives) > 1, halving)] if sampler == "auto" else sampler,
         seed=seed,
         rungs=rungs(recipe.epochs, REDUCTION if halving else None),
         reduction=REDUCTION if halving else None,
@@ -135,34 +136,45 @@ def plan_search(
     return plan
 
 
+def check_sampler(name: str) -> None:
+    """Raise UsageError if there is no sampler of that name, or a custom one cannot be made."""
+    if name in SAMPLERS:
+        return
+    if ":" not in name:
+        raise UsageError(f"unknown sampler {name!r}: known: auto, {', '.join(SAMPLERS)}, or your own as module:Class")
+    make_sampler(name, seed=0)
+
+
 def space_digest(space: Space) -> str:
-    """Changes when a space's parameters or their values do."""
+    """A digest that changes when the space's parameters or their values change."""
     return sha256_text(canonical_json([[p.name, p.values, p.step] for p in space.parameters]))[:12]
 
 
 def default_name(plan: SearchPlan) -> str:
-    """Families, data, and a short hash of all that shapes the study, but for how far a warm start had come."""
+    """Families, data, and a short hash of the plan, without the state of a warm start."""
     named = replace(plan, warm_start=plan.warm_start and plan.warm_start.rsplit(":", 2)[0])
     return f"{'+'.join(plan.space)}-{plan.data}-{sha256_text(canonical_json(to_json(named)))[:8]}"
 
 
 def in_force(stored: SearchPlan, wanted: SearchPlan, name: str) -> SearchPlan:
-    """The plan of the study `name` that is continued; raises UsageError with what differs from the one wanted now.
+    """The plan of the resumed study `name`; raises UsageError that lists the differences from the wanted plan.
 
-    It goes on with the warm start that it began with, where one of the same name is wanted.
+    If the wanted warm start has the same name, the study keeps the state of the warm start it began with.
     """
-    begun, again = (plan.warm_start and plan.warm_start.rsplit(":", 2)[0] for plan in (stored, wanted))
-    different = differences(stored, replace(wanted, warm_start=stored.warm_start) if begun == again else wanted)
+    stored_name, wanted_name = (plan.warm_start and plan.warm_start.rsplit(":", 2)[0] for plan in (stored, wanted))
+    different = differences(
+        stored, replace(wanted, warm_start=stored.warm_start) if stored_name == wanted_name else wanted
+    )
     if different:
         raise UsageError(
             f"study {name} was made with other settings ({'; '.join(different)}): "
-            "give those again, another --study, or --fresh to begin anew"
+            "give those settings, another --study, or --fresh to start over"
         )
     return stored
 
 
 def differences(stored: SearchPlan, wanted: SearchPlan) -> list[str]:
-    """What differs between two plans, one line a field, nested fields by their path."""
+    """The differences between two plans, one line for each field; nested fields by their path."""
     one, other = _flat(to_json(stored)), _flat(to_json(wanted))
     return [
         f"{key}: {one.get(key)!r} in the study, {other.get(key)!r} now" for key in other if one.get(key) != other[key]
@@ -176,7 +188,7 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def read_objectives(text: str) -> list[str]:
-    """Objectives as a user types them, joined by commas; raises UsageError naming the nearest known objective."""
+    """Parse objectives joined by commas; raises UsageError that names the nearest known objective."""
     known = objective_names()
     wanted = [name.strip() for name in text.split(",")]
     for name in wanted:

@@ -1,10 +1,12 @@
-"""A study as its sampler sees it: in memory, with what was measured and what is in training, and nothing else.
+"""A study as its sampler sees it: in memory, with measured and running trials only.
 
-Refused and duplicate candidates are drawn again within the same draw, and enter no history, however many there are.
+A refused or duplicate candidate is replaced within the same Optuna trial and never enters the history.
 """
 
+import contextlib
 import math
 from collections.abc import Collection, Generator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import optuna
@@ -12,25 +14,26 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 import search_spaces
-from pipeline.evidence.study_records import SearchPlan, Trial
+from pipeline.evidence.study_records import SAMPLERS, SearchPlan, Trial
 from pipeline.search.asha import changes_to_end, expected_error
+from pipeline.search.custom_samplers import sampler_errors
 from pipeline.search.gate import costs_of, described
 from pipeline.search.samplers import distributions, make_sampler, silence
 from pipeline.training.seeding import derive_seed
 from search_spaces import PART, Space
 
 USUAL_DRAWS = 16
-"""Draws that a sampler gets for one trial."""
+"""Number of draws that a sampler gets for one trial."""
 ALL_WRONG_PERCENT = 100.0
 
 
 class SamplerView:
-    """A study as its sampler sees it: in memory, costs as logarithms, errors of stopped trials estimated for the end.
+    """A study as its sampler sees it: in memory, with costs as logarithms and estimated final errors.
 
-    Optuna's samplers treat PRUNED trials in three ways (TPE ranks them below all complete ones, NSGA-II and GP ignore
-    them), and take no values of several objectives with them. Here a trial is complete as soon as it has reached a
-    rung, with the error that `expected_error` gives it, and is corrected when more is known. One that diverged has
-    the error of answering nothing right; one that was lost to the machine is ignored.
+    Optuna's samplers treat PRUNED trials differently (TPE ranks them below all complete ones, NSGA-II and GP ignore
+    them), and accept no values of several objectives for them. Here a trial is complete as soon as it has reached a
+    rung. Its error is the estimate of `expected_error`, which is corrected later. A trial that diverged has an error of
+    100 %. A trial lost to a machine fault is ignored.
     """
 
     def __init__(self, plan: SearchPlan, space: Space) -> None:
@@ -45,41 +48,46 @@ class SamplerView:
         self._changes: tuple[float, ...] = ()
         self._drawn = 0
         self.attributes: dict[str, Any] = {}
-        """What the sampler noted of the trial that is being drawn."""
+        """The sampler's notes on the trial that is being drawn."""
 
     def draws(self, number: int, count: int) -> Generator[tuple[dict[str, Any], bool], None, None]:
-        """Up to `count` points for trial `number`, each drawn when it is asked for, and whether it was uniformly.
+        """Yield up to `count` points for trial `number`, drawn one by one, and whether each was drawn uniformly.
 
-        Samplers that learn draw uniformly until there is something to learn from.
+        Samplers that learn draw uniformly until they have data.
         """
         name = self.plan.sampler
-        # a low-discrepancy sequence is one for all trials; other samplers get a stream of their own for each
+        # all trials share one low-discrepancy sequence; with other samplers each trial has its own random stream
         seed = derive_seed(self.plan.seed, "sampler", 0 if name == "qmc" else number) % 2**32
         self.study.sampler = sampler = make_sampler(name, seed)
         if name == "qmc":
             self._continue_sequence()
-        asked = self.study.ask(self.distributions)
+        errors = contextlib.nullcontext if name in SAMPLERS else partial(sampler_errors, name)
+        with errors():
+            asked = self.study.ask(self.distributions)
         trial = self.study.get_trials(deepcopy=False)[asked.number]
         try:
             self._note(asked.number)
-            yield asked.params, not asked.relative_params
+            yield asked.params, name in SAMPLERS and not asked.relative_params
             for _ in range(count - 1):
-                box = sampler.infer_relative_search_space(self.study, trial)
-                values = sampler.sample_relative(self.study, trial, box)
-                point = {
-                    name: values[name] if name in values else self._independent(sampler, trial, name)
-                    for name in self.distributions
-                }
-                yield point, not values
+                with errors():
+                    box = sampler.infer_relative_search_space(self.study, trial)
+                    values = sampler.sample_relative(self.study, trial, box)
+                    point = {
+                        key: self._checked(
+                            key, values[key] if key in values else self._independent(sampler, trial, key)
+                        )
+                        for key in self.distributions
+                    }
+                yield point, name in SAMPLERS and not values
         finally:
             self.study.tell(asked, state=OptunaState.FAIL)
 
     def _continue_sequence(self) -> None:
-        """Have Optuna's low-discrepancy sequence go on behind the draws that the study's trials took.
+        """Continue Optuna's low-discrepancy sequence after the draws that the study's trials used.
 
-        Optuna counts them in the study that it samples for, which here lives no longer than the driver.
+        Optuna counts them in the study it samples for, which here ends with the driver.
         """
-        if not self._counters():  # what the first draw is counted by, its name being Optuna's own affair
+        if not self._counters():  # the first draw creates the counter, whose name Optuna chooses
             self.study.tell(self.study.ask(self.distributions), state=OptunaState.FAIL)
         for key in self._counters():
             self.study._storage.set_study_system_attr(self.study._study_id, key, self._drawn - 1)
@@ -88,21 +96,29 @@ class SamplerView:
         return [key for key in self.study._storage.get_study_system_attrs(self.study._study_id) if key[:4] == "qmc:"]
 
     def _note(self, number: int) -> None:
-        """Keep a sampler's notes but for those on what it drew, which go stale with the next draw."""
+        """Keep the sampler's notes, except those about the drawn point, which the next draw makes stale."""
         noted = self.study.get_trials(deepcopy=False)[number].system_attrs
         self.attributes = {key: value for key, value in noted.items() if not key.startswith("tpe:")}
 
     def _independent(self, sampler: optuna.samplers.BaseSampler, trial: FrozenTrial, name: str) -> Any:
         return sampler.sample_independent(self.study, trial, name, self.distributions[name])
 
+    def _checked(self, name: str, value: Any) -> Any:
+        """The value as its distribution writes it; raises ValueError if the distribution does not contain it."""
+        distribution = self.distributions[name]
+        internal = distribution.to_internal_repr(value)
+        if not distribution._contains(internal):
+            raise ValueError(f"{name} (={value}) is not in {distribution}")
+        return distribution.to_external_repr(internal)
+
     def begin(self, trial: Trial) -> None:
-        """A trial is in training: samplers keep away from it."""
+        """Add a trial that is training; samplers avoid its neighbourhood."""
         self._numbers[trial.number] = len(self.study.get_trials(deepcopy=False))
         self._costs[trial.number] = self.values(0.0, trial.costs)[1:]
         aside = trial.refused + trial.duplicates
         if trial.drawn_by == self.plan.sampler:
             self._drawn += aside + 1
-        elif aside >= USUAL_DRAWS:  # all that it drew for the trial was put aside
+        elif aside >= USUAL_DRAWS:  # all its draws for the trial were rejected
             self._drawn += USUAL_DRAWS
         self.study.add_trial(
             create_trial(
@@ -115,7 +131,7 @@ class SamplerView:
         )
 
     def learn(self, trials: Collection[Trial]) -> None:
-        """Take in how far the trials have come; those that stand as they stood are passed over."""
+        """Update the sampler's history with the progress of the trials; unchanged trials are skipped."""
         changes = changes_to_end([trial.errors for trial in trials if trial.state == "complete"], len(self.plan.rungs))
         if changes != self._changes:
             self._changes = changes
@@ -134,11 +150,11 @@ class SamplerView:
         elif expected is not None:
             if stored.state == OptunaState.RUNNING:
                 self.study.tell(stored.number, [expected, *self._costs[trial.number]])
-            elif stored.values[0] != expected:  # Optuna's memory hands out what it holds
+            elif stored.values[0] != expected:  # an in-memory study returns its own objects, so this changes the study
                 stored.values = [expected, *self._costs[trial.number]]
 
     def recall(self, trials: Sequence[Trial]) -> int:
-        """Begin with what another study has found: its complete trials whose networks this space has; how many."""
+        """Add another study's complete trials whose networks are in this space; returns their number."""
         space, recalled = search_spaces.space(self.plan.space), 0
         for trial in trials:
             values = adapted(trial, space)
@@ -160,13 +176,13 @@ class SamplerView:
         return recalled
 
     def values(self, error_percent: float, costs: Mapping[str, float]) -> list[float]:
-        """Objectives as the sampler sees them."""
+        """Objectives as the sampler sees them: costs as logarithms."""
         return [error_percent, *(math.log10(costs[cost.key]) for cost in self.plan.costs)]
 
 
 def adapted(trial: Trial, space: Space) -> dict[str, Any] | None:
-    """The point of a space at which another study's network stands; None where it has no such point."""
-    part = trial.values.get(PART) or next(iter(trial.values)).partition(".")[0]
+    """The point of a space that gives another study's network; None if there is none."""
+    part = search_spaces.part_of(trial.values)
     if part not in space.parts:
         return None
     values = {p.name: trial.values.get(p.name, p.values[0]) for p in space.parameters}

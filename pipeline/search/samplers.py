@@ -1,7 +1,7 @@
-"""The samplers of a search behind one small door, and regularized evolution among them.
+"""The samplers of a search: Optuna's, custom ones, and regularized evolution, which is implemented here.
 
-All but ours are Optuna's. A space is given to a sampler as a box: every parameter of the space has a value in every
-trial, also where the network does not have it, since most samplers leave what is not in all trials to chance.
+A sampler sees a fixed set of parameters: each trial has a value for every parameter of the space, even for those that
+its network does not use. Most samplers draw parameters at random that some trials lack.
 """
 
 import warnings
@@ -15,18 +15,18 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, QMCSampler, R
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from pipeline.evidence.study_records import SamplerName
+from pipeline.search.custom_samplers import make_custom_sampler
 from pipeline.search.pareto import ranked
 from search_spaces import Space
 
 POPULATION = 25
 TOURNAMENT = 6
 STARTUP = 12
-"""Trials drawn at random before TPE or the Gaussian process begins to model."""
+"""Number of random trials before TPE or the Gaussian process fits its first model."""
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """A space's parameters as Optuna knows them."""
+    """A space's parameters as Optuna's distributions."""
     return {
         parameter.name: CategoricalDistribution(parameter.values)
         if parameter.step is None
@@ -35,14 +35,17 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
     }
 
 
-def make_sampler(name: SamplerName, seed: int) -> BaseSampler:
-    """A sampler of that name; equal seeds draw equally from equal histories."""
+def make_sampler(name: str, seed: int) -> BaseSampler:
+    """Make the sampler of that name. Equal seeds and equal histories give equal draws.
+
+    Raises UsageError if a custom sampler cannot be made.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return _sampler(name, seed)
 
 
-def _sampler(name: SamplerName, seed: int) -> BaseSampler:
+def _sampler(name: str, seed: int) -> BaseSampler:
     match name:
         case "tpe":
             return TPESampler(seed=seed, multivariate=True, n_startup_trials=STARTUP)
@@ -56,24 +59,26 @@ def _sampler(name: SamplerName, seed: int) -> BaseSampler:
             return RandomSampler(seed=seed)
         case "qmc":
             return QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
+        case _:
+            return make_custom_sampler(name, seed)
 
 
 class EvolutionSampler(BaseSampler):
     """Regularized (aging) evolution, after Real et al. (2019), "Regularized evolution for image classifier search".
 
-    The last POPULATION networks that were measured are alive. Of TOURNAMENT drawn from them the best is the parent; its
-    child differs in one parameter. With several objectives "best" is by non-dominated rank, the paper having one.
+    The last POPULATION measured networks are alive. The best of TOURNAMENT random ones is the parent. Its child differs
+    in one parameter. With several objectives, which the paper does not cover, the best has the best non-dominated rank.
     """
 
     def __init__(self, seed: int) -> None:
         self._generator = np.random.default_rng(seed)
 
     def reseed_rng(self) -> None:
-        """Draw anew, as Optuna asks of samplers that are copied."""
+        """Take a new random stream; Optuna calls this on copied samplers."""
         self._generator = np.random.default_rng()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The parameters of those measured, once there is a population."""
+        """All parameters, once there is a full population; none before."""
         measured = _measured(study)
         return dict(measured[-1].distributions) if len(measured) >= POPULATION else {}
 
@@ -96,7 +101,7 @@ class EvolutionSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """A uniform draw, for the first population."""
+        """A uniform draw, used for the first population."""
         values = _values(param_distribution)
         return values[int(self._generator.integers(len(values)))]
 
@@ -113,5 +118,5 @@ def _values(distribution: BaseDistribution) -> Sequence[Any]:
 
 
 def silence() -> None:
-    """Keep Optuna's own lines to itself."""
+    """Turn off Optuna's own log lines."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)

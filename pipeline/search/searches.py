@@ -1,4 +1,4 @@
-"""A search as a user asks for it: opened or begun, carried out, and written down."""
+"""Runs a search: opens or creates the study, drives it, and returns its record. Also lists and reads studies."""
 
 import contextlib
 import itertools
@@ -33,7 +33,7 @@ from pipeline.tracking.summaries import Files, study_summary
 from pipeline.workspace import Workspace
 
 BEGIN_SECONDS = 60.0
-"""How long a search waits for another that opens its study; that takes less than a second."""
+"""How long a search waits while another one opens its study, which takes less than a second."""
 KEEPING_WEIGHTS = RunnerOptions(keep_weights=True)
 
 
@@ -57,11 +57,11 @@ def search(
     part: StudyPart = ALONE,
     study_files: Callable[[StudyRecord, Path], Files] = record_file,
 ) -> StudyRecord:
-    """Carry a study to its budget (a new one, or one that is there) and return its record.
+    """Create or resume a study, run it until its budget is spent, and return its record.
 
-    Of weights, if any are kept, those of the front stay. `study_files` writes into a folder what MLflow shows of it.
+    If weights are kept, only those of the front stay. `study_files` writes files for MLflow into a folder.
 
-    Raises UsageError, listing what differs, where the study of that name was made with another plan.
+    Raises UsageError that lists the differences if the study of that name was made with another plan.
     """
     url = storage_url(workspace, url)
     name = name or default_name(plan)
@@ -92,9 +92,9 @@ def search(
 
 @contextlib.contextmanager
 def _driven(workspace: Workspace, studies: Studies, name: str, plan: SearchPlan, fresh: bool) -> Iterator[StoredStudy]:
-    """The study, opened or begun, and held; raises StorageError naming it while another process searches it."""
+    """Open or create the study and hold its lock; raises StorageError if another process searches it."""
     with contextlib.ExitStack() as held:
-        with only_one("begin-study", workspace.locks, BEGIN_SECONDS):  # two that begin one study would clash
+        with only_one("begin-study", workspace.locks, BEGIN_SECONDS):  # two processes must not create the same study
             known = name in studies.names()
             if known and fresh:
                 studies.remove(name)
@@ -105,18 +105,18 @@ def _driven(workspace: Workspace, studies: Studies, name: str, plan: SearchPlan,
 
 
 def _check_protocol(name: str, plan: SearchPlan, trials: Iterable[Trial]) -> None:
-    """Raise UsageError where today's version would train the study's networks otherwise, by the address of a run."""
+    """Raise UsageError if this version would train the study's networks differently, judging by a run's address."""
     for trial in itertools.islice(trials, 1):
         now = spec_of(plan, trial.config)
         if now.hash != trial.run:
             raise UsageError(
-                f"study {name} was trained by another version of convstudy (run {trial.run} then, {now.hash} by "
-                f"protocol {now.protocol} now): give another --study, or --fresh to begin anew"
+                f"study {name} was trained by another version of convstudy (run {trial.run} then, {now.hash} with "
+                f"protocol {now.protocol} now): give another --study, or --fresh to start over"
             )
 
 
 def _complete_front(driver: Driver, runner: Runner) -> None:
-    """Train members of the front again whose weights another search has removed, since they lay off its front."""
+    """Retrain members of the front whose weights another search has removed because they were not on its front."""
     for request in driver.front_requests():
         if not runner.holds(request):
             runner.submit(request)
@@ -125,16 +125,16 @@ def _complete_front(driver: Driver, runner: Runner) -> None:
 
 
 def _show_in_mlflow(runner: Runner, record: StudyRecord, study_files: Callable[[StudyRecord, Path], Files]) -> None:
-    """Give the study's parent run its summary, and the front's trials their weights; others' weights are removed.
+    """Log the summary to the study's parent run and the weights to the front's trials; remove all other weights.
 
-    Those of runs that another study has asked for, too, stay: they may lie on its front.
+    Weights of runs that another study also requested stay, because they may be on its front.
     """
     for trial in record.trials:
         folder = runner.store.folder(trial.run)
         if trial.number in record.front:
             runner.mirror.finished(folder, on_front=True)
         else:
-            with runner.store.headers_locked():  # nobody comes to want them meanwhile
+            with runner.store.headers_locked():  # no other study requests the run meanwhile
                 if _is_only_of(record.study, folder):
                     folder.weights.unlink(missing_ok=True)
     with TemporaryDirectory() as temporary:
@@ -143,7 +143,7 @@ def _show_in_mlflow(runner: Runner, record: StudyRecord, study_files: Callable[[
 
 
 def _machines(store: RunStore, trials: Sequence[Trial]) -> list[dict[str, dict[str, str]]]:
-    """The hardware and versions with which a study's trials were trained, each once."""
+    """The distinct machines (hardware and versions) that trained a study's trials."""
     found: list[dict[str, dict[str, str]]] = []
     for trial in trials:
         measurement = store.folder(trial.run).measurement()
@@ -154,15 +154,15 @@ def _machines(store: RunStore, trials: Sequence[Trial]) -> list[dict[str, dict[s
 
 
 def _is_only_of(study: str, folder: RunFolder) -> bool:
-    """Whether no one but this study's search has asked for a run."""
+    """Whether only this study's search has requested a run."""
     header = folder.header()
     return header is not None and {(member.role, member.parent) for member in header.members} == {("trial", study)}
 
 
 def read_study(study: StoredStudy, store: RunStore, driven: bool | None = None) -> StudyRecord:
-    """The record of a study as it stands; `driven` says, where it is known, whether a driver is at work.
+    """The current record of a study; `driven`: whether a driver is running, if known.
 
-    The machines are those of its trials that lie in `store`.
+    Machines are listed for those trials whose runs are in `store`.
     """
     trials = study.trials()
     state = state_of(study, trials, study.is_driven() if driven is None else driven)
@@ -172,7 +172,7 @@ def read_study(study: StoredStudy, store: RunStore, driven: bool | None = None) 
 
 
 def state_of(study: StoredStudy, trials: Sequence[Trial], driven: bool) -> StudyState:
-    """The state: "running" while a driver holds the study; then by whether its last budget was spent."""
+    """The state: "running" while a driver holds the study; afterwards it depends on whether the budget was spent."""
     if driven:
         return "running"
     if any(trial.state is None for trial in trials):
@@ -188,13 +188,13 @@ def state_of(study: StoredStudy, trials: Sequence[Trial], driven: bool) -> Study
 
 
 def stored_records(workspace: Workspace, url: str | None) -> Iterator[StudyRecord]:
-    """The record of every study of a storage; none where its file does not exist yet."""
+    """The record of every study of a storage; none if its file does not exist yet."""
     for study in _stored(workspace, url):
         yield read_study(study, RunStore(workspace.runs))
 
 
 def _stored(workspace: Workspace, url: str | None) -> Iterator[StoredStudy]:
-    """Every study of a storage, but those that convstudy did not make or whose creation was cut off."""
+    """Every study of a storage, except those that convstudy did not create completely."""
     url = storage_url(workspace, url)
     if not is_there(url):
         return
@@ -205,7 +205,7 @@ def _stored(workspace: Workspace, url: str | None) -> Iterator[StoredStudy]:
 
 
 def list_studies(workspace: Workspace, url: str | None) -> list[dict[str, Any]]:
-    """Every study of a storage that convstudy made: name, state, space, how many trials count."""
+    """Every study of a storage that convstudy created: name, state, space, and number of counted trials."""
     rows = []
     for study in _stored(workspace, url):
         trials = study.trials()
@@ -216,7 +216,7 @@ def list_studies(workspace: Workspace, url: str | None) -> list[dict[str, Any]]:
 
 
 def status(workspace: Workspace, name: str, url: str | None) -> StudyRecord:
-    """The record of a study as it stands, whether a driver is at work or not."""
+    """The current record of a study, even while a driver is running."""
     url = storage_url(workspace, url)
     if not is_there(url):
         raise unknown_name("study", name, ())

@@ -1,4 +1,4 @@
-"""URLs of the storages of studies: which is in force, and what of one may be shown."""
+"""URLs of study storages: selects and checks the URL, and hides its secrets."""
 
 import os
 import re
@@ -12,18 +12,18 @@ from pipeline.workspace import Workspace
 
 STORAGE_VARIABLE = "CONVSTUDY_STORAGE"
 _HARMLESS = {"user", "host", "port", "dbname", "sslmode", "connect_timeout", "application_name", "options"}
-"""Query values of a storage URL that may be shown; all others are taken for secrets."""
+"""Query keys of a storage URL whose values may be shown; all other values count as secrets."""
 _SERVER = re.compile(
     r"postgresql(\+psycopg)?://([^@:/?#[\]]*(:[^@/?#[\]]*)?@)?"  # user and password
     r"([\w.%-]*|\[[0-9a-fA-F:.]+(%\w+)?\])(:[0-9]+)?([/?][^@#]*)?"  # host, port, database and query
 )
-"""URLs of servers that all readers understand alike; SQLAlchemy alone would take / ? # in a password, and any host."""
+"""Server URLs that can be read in only one way. SQLAlchemy alone accepts / ? # in a password, and any host."""
 
 
 def storage_url(workspace: Workspace, given: str | None) -> str:
-    """The storage in force: the one given, else CONVSTUDY_STORAGE's, else the workspace's own SQLite file.
+    """The storage to use: the given one, else that of CONVSTUDY_STORAGE, else the workspace's own SQLite file.
 
-    Raises UsageError where it is no URL of a storage; of one that cannot be read nothing but its scheme is said, since
+    Raises UsageError if it is not the URL of a storage. The message shows only the scheme of a malformed URL, because
     what looks like its host may be part of a password.
     """
     own_file = URL.create("sqlite", database=str(workspace.studies))
@@ -43,7 +43,7 @@ def storage_url(workspace: Workspace, given: str | None) -> str:
 
 
 def shown(url: str) -> str:
-    """A storage URL without user info and query: scheme, host and database."""
+    """A storage URL without user, password and query."""
     file = sqlite_file(url)
     if file is not None:
         return str(file)
@@ -54,7 +54,8 @@ def shown(url: str) -> str:
 def hidden(text: str, url: str) -> str:
     """`text` without the secrets of a storage URL."""
     parts = make_url(url)
-    secrets = [parts.password or "", url.rpartition("@")[0].partition("://")[2].partition(":")[2]]  # read, and as typed
+    typed = url.rpartition("@")[0].partition("://")[2].partition(":")[2]
+    secrets = [parts.password or "", typed]
     secrets += [value for key, values in parts.normalized_query.items() if key not in _HARMLESS for value in values]
     secrets += [quote(secret, safe="") for secret in secrets]
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
@@ -63,11 +64,11 @@ def hidden(text: str, url: str) -> str:
 
 
 def is_there(url: str) -> bool:
-    """Whether a storage may hold anything: False for an SQLite file that does not exist yet."""
+    """Whether a storage may exist: False for an SQLite file that does not exist yet."""
     file = sqlite_file(url)
     return file is None or file.exists()
 
 
 def sqlite_file(url: str) -> Path | None:
-    """The file of an SQLite URL; None for another database."""
+    """The file of an SQLite URL; None for other databases."""
     return Path(make_url(url).database or "") if url.startswith("sqlite:///") else None

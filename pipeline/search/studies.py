@@ -1,9 +1,9 @@
-"""Studies in an Optuna storage, the one truth of a search: all about a trial is in it, written by its driver alone.
+"""Studies in an Optuna storage. It is the only source of truth during a search, and only the driver writes to it.
 
-A trial enters when its training is asked for, whole, in one transaction; it is RUNNING in Optuna until it ends as
-COMPLETE (trained in full), PRUNED (stopped at a rung) or FAIL. Its parameters in Optuna are those that its network has;
-the whole point of a mixed space is an attribute. Refused and duplicate candidates never enter: the next trial holds how
-many there were, so that neither the storage nor a sampler's history grows with them.
+A trial is added in one transaction when its training is requested. In Optuna it is RUNNING until it ends as COMPLETE
+(trained in full), PRUNED (stopped at a rung) or FAIL. Its Optuna parameters are those of its network. An attribute
+holds the full point of the space. Refused and duplicate candidates are not stored. The next trial holds their counts,
+so neither the storage nor a sampler's history grows with them.
 """
 
 import contextlib
@@ -12,42 +12,39 @@ import socket
 import sqlite3
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import optuna
 import sqlalchemy
 from optuna.storages import RDBStorage
-from optuna.trial import TrialState as OptunaState
-from optuna.trial import create_trial
 
 from pipeline.errors import StorageError, UsageError, unknown_name
-from pipeline.evidence.study_records import Budget, Rung, SearchPlan, Trial, TrialRecord
+from pipeline.evidence.study_records import Budget, SearchPlan, Trial
 from pipeline.files import is_writable
 from pipeline.process import only_one, uninterrupted
 from pipeline.schema import parse, to_json
 from pipeline.search.lock import StudyLock
-from pipeline.search.samplers import distributions, silence
+from pipeline.search.samplers import silence
 from pipeline.search.storage import hidden, shown, sqlite_file
+from pipeline.search.stored_trials import add_trial, read_trial, update_trial
 from search_spaces import Space
 
 _PLAN, _BUDGET, _SPENT, _TAIL, _EXHAUSTED, _HOLDER = "plan", "budget", "spent_seconds", "tail", "exhausted", "holder"
 _GUESSING = "guessing_error_percent"
 _MEASURED = "measured "
 CONNECT_SECONDS = 5
-"""How long a server may take to answer; signals wait for it, and a search is to end within 10 s of one."""
+"""How long a server may take to answer. Signals wait for it, and a search must end within 10 s of a signal."""
 ANSWER_SECONDS = 8
-"""How long a connection may be without a sign of life, as it is where the network is cut."""
+"""How long a connection may be silent before it counts as broken."""
 _ALIVE = {"keepalives_idle": 2, "keepalives_interval": 2, "keepalives_count": 3}
-_ENDED = {OptunaState.COMPLETE: "complete", OptunaState.PRUNED: "stopped", OptunaState.FAIL: "failed"}
 
 
 class Studies:
-    """All studies of one storage, a database URL; use as a context, so that its connections end."""
+    """All studies of one storage, given by its database URL. Use it as a context manager to close the connections."""
 
     def __init__(self, url: str, locks: Path) -> None:
-        """Raises StorageError, without any password, where the database cannot be reached."""
+        """Raises StorageError, without any password, if the database cannot be reached."""
         silence()
         self.url, self.locks = url, locks
         file = sqlite_file(url)
@@ -58,45 +55,50 @@ class Studies:
                 self._storage = RDBStorage(url, engine_kwargs={"creator": lambda: _read_only(file)})
             return
         alone = only_one("create-studies", locks, 60.0) if is_writable(locks) else contextlib.nullcontext()
-        with alone, self.storage_errors():  # two creators of tables would clash
+        with alone, self.storage_errors():  # two processes must not create tables at once
             self._storage = RDBStorage(url, engine_kwargs=_engine(url))
             if file is not None:
                 self._storage.engine.dispose()
                 sqlalchemy.event.listen(self._storage.engine, "connect", _log_ahead)
-                self._storage.engine.connect().close()  # two that change how a file is written would clash, too
+                self._storage.engine.connect().close()  # nor change the journal mode at once
 
     def names(self) -> list[str]:
-        """All studies, by name."""
+        """The names of all studies, sorted."""
         with self.storage_errors():
             return sorted(optuna.get_all_study_names(self._storage))
 
     def create(self, name: str, plan: SearchPlan) -> "StoredStudy":
-        """A new study; its plan is there from its first instant on."""
+        """Create a study with its plan."""
         with self.storage_errors():
             study = optuna.create_study(
                 storage=self._storage, study_name=name, directions=["minimize"] * len(plan.objectives)
             )
             study.set_user_attr(_PLAN, to_json(plan))
-            with warnings.catch_warnings():  # Optuna calls it experimental; names are for those who browse the storage
+            with warnings.catch_warnings():  # experimental in Optuna; for those who browse the storage
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 study.set_metric_names(list(plan.objectives))
         return StoredStudy(self, name)
 
     def open(self, name: str) -> "StoredStudy":
-        """The study of that name; raises UsageError naming the nearest one."""
+        """Open the study of that name; raises UsageError that names the nearest one."""
         names = self.names()
         if name not in names:
             raise unknown_name("study", name, names)
         return StoredStudy(self, name)
 
     def remove(self, name: str) -> None:
-        """Forget a study; trainings stay in the run store. Raises StorageError while it is searched."""
+        """Delete a study; its trainings stay in the run store. Raises StorageError while it is searched."""
         with self.lock(name).held(), self.storage_errors():
             optuna.delete_study(study_name=name, storage=self._storage)
 
     def lock(self, name: str) -> StudyLock:
         """The lock of the study of that name."""
         return StudyLock(name, self.url, self._storage.engine, self.storage_errors)
+
+    @property
+    def optuna_storage(self) -> RDBStorage:
+        """The storage itself, for other tools of Optuna."""
+        return self._storage
 
     def __enter__(self) -> "Studies":
         return self
@@ -105,19 +107,19 @@ class Studies:
         self.close()
 
     def close(self) -> None:
-        """End the database connections."""
+        """Close the database connections."""
         self._storage.remove_session()
         self._storage.engine.dispose()
 
     @contextlib.contextmanager
     def storage_errors(self) -> Iterator[None]:
-        """Let no signal end a transaction, and turn whatever a database raises into one line that holds no password."""
+        """Delay signals until the transaction ends, and turn database errors into one line without passwords."""
         try:
             with uninterrupted():
                 yield
         except (StorageError, UsageError):
             raise
-        except Exception as error:  # SQLAlchemy's, the driver's and Optuna's own have no common base
+        except Exception as error:  # the errors of SQLAlchemy, of the driver and of Optuna have no common base
             cause = error.__cause__ or error
             raise StorageError(f"storage {shown(self.url)}: {hidden(' '.join(str(cause).split()), self.url)}") from None
 
@@ -132,15 +134,20 @@ class StoredStudy:
             attributes = self._study.user_attrs
         if _PLAN not in attributes:
             raise UsageError(
-                f"study {name!r} was not made by convstudy, or its creation was cut off: --fresh begins anew"
+                f"study {name!r} was not created by convstudy, or its creation was interrupted: --fresh starts over"
             )
         self.plan = parse(SearchPlan, attributes[_PLAN], f"plan of study {name}")
         self._lock = studies.lock(name)
         self._ids: dict[int, int] = {}
 
     @property
+    def storage_id(self) -> int:
+        """The study's number in its storage."""
+        return self._study._study_id
+
+    @property
     def budget(self) -> Budget | None:
-        """The last budget a driver was given."""
+        """The budget of the last driver."""
         value = self._attributes().get(_BUDGET)
         return None if value is None else parse(Budget, value, f"budget of study {self.name}")
 
@@ -151,18 +158,18 @@ class StoredStudy:
 
     @property
     def tail(self) -> tuple[int, int]:
-        """Refused and duplicate candidates since the last trial, when a driver found nothing new."""
+        """Refused and duplicate candidates since the last trial, if a driver found nothing new."""
         refused, duplicates = self._attributes().get(_TAIL, (0, 0))
         return refused, duplicates
 
     @property
     def exhausted(self) -> bool:
-        """Whether the space had no network left within the limits."""
+        """Whether the space has no new network within the limits."""
         return bool(self._attributes().get(_EXHAUSTED, False))
 
     @property
     def guessing_error_percent(self) -> float | None:
-        """The error of always answering with the most frequent class; None where it was not kept."""
+        """The error of always answering with the most frequent class; None if it was not stored."""
         value: float | None = self._attributes().get(_GUESSING)
         return value
 
@@ -173,7 +180,7 @@ class StoredStudy:
         spent_seconds: float | None = None,
         guessing_error_percent: float | None = None,
     ) -> None:
-        """Keep the budget, the time spent, or the error of guessing."""
+        """Store the budget, the time spent, or the error of guessing."""
         if guessing_error_percent is not None:
             self._set(_GUESSING, guessing_error_percent)
         if budget is not None:
@@ -182,18 +189,18 @@ class StoredStudy:
             self._set(_SPENT, spent_seconds)
 
     def note_exhausted(self, exhausted: bool, tail: tuple[int, int] = (0, 0)) -> None:
-        """Keep that nothing new was found, or that a driver tries again."""
+        """Store whether the space is exhausted. `tail`: (refused, duplicates) since the last trial."""
         if exhausted != self.exhausted or tail != self.tail:
             self._set(_TAIL, list(tail))
             self._set(_EXHAUSTED, exhausted)
 
     def measured(self) -> dict[str, dict[str, float]]:
-        """Costs that were measured on networks, refused ones too, by network."""
+        """Measured costs by network, including refused networks."""
         found = {key: costs for key, costs in self._attributes().items() if key.startswith(_MEASURED)}
         return {key.removeprefix(_MEASURED): costs for key, costs in found.items()}
 
     def note_measured(self, network: str, costs: dict[str, float]) -> None:
-        """Keep the measured costs of one more network."""
+        """Store the measured costs of one more network."""
         self._set(_MEASURED + network, costs)
 
     def trials(self) -> list[Trial]:
@@ -201,41 +208,29 @@ class StoredStudy:
         with self._studies.storage_errors():
             stored = self._study.get_trials(deepcopy=False)
         self._ids = {trial.number: trial._trial_id for trial in stored}
-        return [_read(trial) for trial in stored]
+        return [read_trial(trial) for trial in stored]
 
     def add(self, trial: Trial, space: Space) -> None:
-        """Enter a trial, whole or not at all; `trial.number` must be the next."""
-        params, known = space.asked(trial.values), distributions(space)
-        template = create_trial(
-            state=OptunaState.RUNNING,
-            params=params,
-            distributions={name: known[name] for name in params},
-            user_attrs={"candidate": _candidate(trial), "progress": _progress(trial)},
-            constraints=self.plan.limits.excess(trial.costs),
-        )
+        """Add a trial in one transaction; `trial.number` must be the next number."""
         self._lock.check()
         with self._studies.storage_errors():
-            self._ids[trial.number] = self._storage.create_new_trial(self._study._study_id, template)
+            self._ids[trial.number] = add_trial(self._storage, self._study._study_id, trial, self.plan, space)
 
     def update(self, trial: Trial) -> None:
-        """Keep how far a trial has come, or how it ended; an ended trial's state follows in a second transaction."""
+        """Store the progress or the end of a trial in one transaction."""
         self._lock.check()
         with self._studies.storage_errors():
-            self._storage.set_trial_user_attr(self._ids[trial.number], "progress", _progress(trial))
-            if trial.state is not None:
-                state = next(state for state, name in _ENDED.items() if name == trial.state)
-                values = objective_values(trial, self.plan) if trial.state == "complete" else None
-                self._storage.set_trial_state_values(self._ids[trial.number], state, values)
+            update_trial(self._storage, self._ids[trial.number], trial, self.plan)
 
     @contextlib.contextmanager
     def driven(self) -> Iterator[None]:
-        """Hold the study's lock; raises StorageError saying who holds it."""
+        """Hold the study's lock; raises StorageError that names the holder."""
         with self._lock.held(lambda: self._attributes().get(_HOLDER, "another process")):
             self._set(_HOLDER, f"process {os.getpid()} on {socket.gethostname()}")
             yield
 
     def is_driven(self) -> bool:
-        """Whether some driver holds the study."""
+        """Whether any driver holds the study."""
         return self._lock.is_held()
 
     def _attributes(self) -> dict[str, Any]:
@@ -247,15 +242,10 @@ class StoredStudy:
             self._study.set_user_attr(key, value)
 
 
-def objective_values(trial: Trial | TrialRecord, plan: SearchPlan) -> list[float]:
-    """A complete trial's objectives, in the plan's order: error in percent, costs in their units."""
-    return [trial.errors[-1], *(trial.costs[cost.key] for cost in plan.costs)]
-
-
 def _log_ahead(connection: Any, _: object) -> None:
-    """Have SQLite write ahead to a log: a commit takes 0.2 ms instead of 2, and who reads does not stop the driver.
+    """Turn on SQLite's write-ahead log: a commit takes 0.2 ms instead of 2, and readers do not block the driver.
 
-    Whatever ends a process, nothing is lost; when power fails, the last commits may be, and the file stays whole.
+    A killed process loses nothing. A power failure can lose the last commits, but does not damage the file.
     """
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
@@ -264,11 +254,11 @@ def _log_ahead(connection: Any, _: object) -> None:
 def _read_only(file: Path) -> sqlite3.Connection:
     """A connection to a file that may not be written.
 
-    SQLite reads the log of a driver at work, or of one that was killed, through its index beside the file. Where there
-    is none it would make one, unless told that the file does not change.
+    SQLite reads the write-ahead log of a running or killed driver through an index file in the same folder. Without one
+    it would create one, unless the connection says that the file does not change.
     """
     options = "mode=ro" if file.with_name(f"{file.name}-shm").exists() else "mode=ro&immutable=1"
-    return sqlite3.connect(f"{file.resolve().as_uri()}?{options}", uri=True)
+    return sqlite3.connect(f"{file.resolve().as_uri()}?{options}", uri=True, check_same_thread=False)
 
 
 def _engine(url: str) -> dict[str, Any]:
@@ -277,38 +267,3 @@ def _engine(url: str) -> dict[str, Any]:
     waits = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": 1000 * ANSWER_SECONDS, **_ALIVE}
     given = sqlalchemy.make_url(url).query
     return {"pool_pre_ping": True, "connect_args": {key: value for key, value in waits.items() if key not in given}}
-
-
-def _candidate(trial: Trial) -> dict[str, Any]:
-    """What is known of a trial before it trains; in one attribute, since every further one costs 3 ms to write."""
-    return {
-        "values": trial.values,
-        "config": trial.config,
-        "run": trial.run,
-        "costs": trial.costs,
-        "refused": trial.refused,
-        "duplicates": trial.duplicates,
-        "drawn_by": trial.drawn_by,
-        "sampler_attributes": trial.sampler_attributes,
-    }
-
-
-def _progress(trial: Trial) -> dict[str, Any]:
-    return {
-        "rungs": [to_json(rung) for rung in trial.rungs],
-        "state": trial.state,
-        "reason": trial.reason,
-        "attempts": trial.attempts,
-        "epochs_seen": trial.epochs_seen,
-        "train_seconds": trial.train_seconds,
-        "micro_batches": trial.micro_batches,
-        "counted_at": trial.counted_at,
-    }
-
-
-def _read(stored: "optuna.trial.FrozenTrial") -> Trial:
-    candidate, progress = stored.user_attrs["candidate"], dict(stored.user_attrs["progress"])
-    rungs = tuple(Rung(**rung) for rung in progress.pop("rungs"))
-    trial = Trial(number=stored.number, **candidate, **progress, rungs=rungs)
-    # a driver that was killed between the two writes of `update` left the state behind in the first
-    return replace(trial, state=_ENDED.get(stored.state))  # type: ignore[arg-type]

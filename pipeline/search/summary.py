@@ -1,6 +1,6 @@
-"""A study's record, computed from its plan and its trials alone.
+"""The record of a study, computed only from its plan and trials.
 
-Error, front and hypervolume rest on complete trials: one that was stopped shows how it began, not what it is worth.
+Error, front and hypervolume use complete trials only, because a stopped trial does not show its final error.
 """
 
 import math
@@ -22,18 +22,18 @@ from pipeline.evidence.study_records import (
 from pipeline.schema import to_json
 from pipeline.search.gate import costs_of
 from pipeline.search.pareto import front, hypervolume
-from pipeline.search.studies import objective_values
+from pipeline.search.stored_trials import objective_values
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Least and most of each objective, between which the hypervolume is taken; costs as logarithms."""
+    """The range of each objective in which the hypervolume is computed; costs as logarithms."""
 
     least: tuple[float, ...]
     most: tuple[float, ...]
 
     def scaled(self, values: Sequence[float]) -> list[float]:
-        """Each value as its share of the way from least to most."""
+        """Each value scaled to [0, 1] within its range."""
         return [
             (value - low) / (high - low) if high > low else 0.0
             for value, low, high in zip(values, self.least, self.most, strict=True)
@@ -41,9 +41,9 @@ class Bounds:
 
 
 def bounds_of(plan: SearchPlan, trials: Collection[Trial]) -> Bounds:
-    """Error in [0, chance]; costs from the space's smallest to the limit, or to its largest where there is none.
+    """Error in [0, chance]; costs from the space's smallest to the limit, or to its largest without a limit.
 
-    A measured cost has no bounds in the space: its smallest and largest are those of the trials.
+    The space does not give the range of a measured cost, so the range of the trials is used.
     """
     least, most = [0.0], [100.0 * (1 - 1 / plan.classes)]
     for cost in plan.costs:
@@ -58,7 +58,7 @@ def bounds_of(plan: SearchPlan, trials: Collection[Trial]) -> Bounds:
 
 
 def _extremes(plan: SearchPlan, key: str) -> tuple[float, float]:
-    """The smallest and the largest of a counted cost in the plan's space."""
+    """The smallest and the largest value of a counted cost in the plan's space."""
     space = search_spaces.space(plan.space)
 
     def signed(sign: int) -> float:
@@ -72,20 +72,20 @@ def _extremes(plan: SearchPlan, key: str) -> tuple[float, float]:
 
 
 def counted(trials: Collection[Trial]) -> list[Trial]:
-    """The trials that count, in the order in which they came to."""
+    """The counted trials, in the order in which they were counted."""
     return sorted((t for t in trials if t.counted_at is not None), key=lambda trial: trial.counted_at or 0)
 
 
 def front_of(plan: SearchPlan, trials: Collection[Trial]) -> list[int]:
-    """Numbers of the complete trials that no other dominates."""
+    """Numbers of the complete trials on the front."""
     complete = [trial for trial in trials if trial.state == "complete"]
     return [complete[index].number for index in front([objective_values(trial, plan) for trial in complete])]
 
 
 def hypervolumes(plan: SearchPlan, trials: Collection[Trial], bounds: Bounds) -> list[float]:
-    """The share of the objective space that is dominated after each counted trial, before the next counts.
+    """The dominated share of the objective space after each counted trial, before the next one is counted.
 
-    A trial adds to it once it has been trained in full, which with halving may be long after it began to count.
+    A trial contributes once it is complete. With halving this can be long after it was counted.
     """
     complete = [trial for trial in trials if trial.state == "complete"]
     waiting = sorted(complete, key=lambda trial: trial.rungs[-1].arrival, reverse=True)
@@ -103,19 +103,19 @@ def hypervolumes(plan: SearchPlan, trials: Collection[Trial], bounds: Bounds) ->
 
 
 def images_seen(trial: Trial, plan: SearchPlan) -> int:
-    """Training images that went through the network, repeats included; of an epoch that was cut short, all."""
+    """Training images that went through the network, repeats included. An interrupted epoch counts in full."""
     return images_of(plan, max(trial.epochs_seen, trial.rungs[-1].epochs if trial.rungs else 0))
 
 
 def images_of(plan: SearchPlan, epochs: int) -> int:
-    """Training images that go through a network in so many epochs."""
-    assert plan.recipe.train_images is not None, "a plan says how many"
+    """Training images that go through a network in a number of epochs."""
+    assert plan.recipe.train_images is not None, "a plan has resolved the number of training images"
     batches = plan.recipe.train_images // plan.recipe.batch_size
     return epochs * batches * plan.recipe.batch_size
 
 
 def seconds_of(measurement: Measurement, epochs: int) -> float:
-    """Seconds of a training's first epochs; a run that others had trained further took them as well."""
+    """Seconds of a training's first epochs, even if another study has trained the run further."""
     paces = measurement.images_per_second
     if len(paces) <= epochs:
         return measurement.train_seconds
@@ -132,7 +132,7 @@ def study_record(
     tail: tuple[int, int],
     machines: Sequence[dict[str, dict[str, str]]] = (),
 ) -> StudyRecord:
-    """The record of a study; `tail` are the refused and duplicate candidates since its last trial."""
+    """The record of a study; `tail`: refused and duplicate candidates since its last trial."""
     shown = counted(trials)
     return StudyRecord(
         study=name,

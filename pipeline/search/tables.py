@@ -1,4 +1,4 @@
-"""Studies and finalists as a terminal shows them."""
+"""Text tables of studies and finalists for the terminal."""
 
 from pipeline.cost.table import COSTS
 from pipeline.evidence.finalist_records import FinalistsRecord
@@ -8,7 +8,7 @@ from pipeline.files import canonical_json
 
 
 def tabulate(record: StudyRecord) -> str:
-    """A study in a few lines: its counts, then its front, one member a line."""
+    """A study as text: its counts, then one line for each member of its front."""
     costs = record.costs
     volume = f", hypervolume {record.hypervolume[-1]:.4f}" if record.hypervolume else ""
     lines = [
@@ -26,7 +26,7 @@ def tabulate(record: StudyRecord) -> str:
 
 
 def tabulate_finalists(record: FinalistsRecord) -> str:
-    """The members with their errors, then what each was compared with."""
+    """Finalists as text: the members with their errors, then the comparisons."""
     macs = COSTS["macs"].unit
     lines = [
         f"{'trial':>5}  {'MACs':>8}  {'search error %':>14}  {'validation error %':<24}  {'test error %':<24}  network"
@@ -38,7 +38,7 @@ def tabulate_finalists(record: FinalistsRecord) -> str:
             f"{member.config['family']} {canonical_json(member.config['config'])}"
         )
     if record.winners_curse_points is not None:
-        lines.append(f"retrained less search score (winner's curse): {_interval(record.winners_curse_points)} points")
+        lines.append(f"retrained minus search score (winner's curse): {_interval(record.winners_curse_points)} points")
     for item in record.comparisons:
         ends = f" [{item.interval[0]:+.2f}, {item.interval[1]:+.2f}]" if item.interval else ""
         lines.append(

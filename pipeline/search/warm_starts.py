@@ -1,8 +1,8 @@
-"""Warm starts: a sampler that knows from the start what another study has found, or the published population.
+"""Warm starts: the sampler starts with the trials of another study, or with the published population.
 
-The published population goes by its name, where no study of the storage has it. A plan keeps the name, how many rungs
-had been told there, and a digest of what was complete by then, as "name:12:0a1b2c3d": a study that is continued goes on
-with what it began with, however far the other one has come since, and finds out where that was begun anew.
+A study of the storage takes precedence over the population of the same name. A plan stores the name, how many rungs had
+been reached there, and a digest of the trials complete by then, as "name:12:0a1b2c3d". So a resumed study keeps the
+trials it began with, even if the other study has grown, and it detects if that study was started over.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ from pipeline.workspace import Workspace
 
 
 def warm_start_of(workspace: Workspace, url: str | None, name: str) -> str:
-    """The study from which another may learn, as far as it has come by now, as a plan keeps it: "name:12:0a1b2c3d".
+    """The current state of the study to learn from, in the form that a plan stores: "name:12:0a1b2c3d".
 
-    Raises UsageError where neither the storage nor the published evidence has such trials.
+    Raises UsageError if neither the storage nor the published evidence has such trials.
     """
     url = storage_url(workspace, url)
     names: list[str] = []
@@ -35,10 +35,10 @@ def warm_start_of(workspace: Workspace, url: str | None, name: str) -> str:
 
 
 def warm_trials(workspace: Workspace, studies: Studies | None, plan: SearchPlan, learner: str) -> list[Trial]:
-    """The trials that the plan of the study `learner` begins with; without `studies` those of the population.
+    """The trials that the study `learner` starts with; without `studies`, those of the population.
 
-    Raises UsageError where they are gone or others, are its own, or were trained on other data; other recipes are no
-    hindrance, since what a sampler learns from is mostly which of two networks is the better one.
+    Raises UsageError if they are missing, have changed, are the study's own, or were trained on other data. Another
+    recipe is allowed, because a sampler mostly learns which of two networks is better.
     """
     if plan.warm_start is None:
         return []
@@ -58,25 +58,25 @@ def warm_trials(workspace: Workspace, studies: Studies | None, plan: SearchPlan,
     known = _complete_by(trials, int(arrivals))
     if plan.warm_start != _frozen(name, known, int(arrivals)):
         raise UsageError(
-            f"--warm-start {name} was begun anew since {learner} began with it: begin {learner} anew, too, with --fresh"
+            f"--warm-start {name} was started over after {learner} began with it: add --fresh to start {learner} over"
         )
     return known
 
 
 def _complete_by(trials: Sequence[Trial], arrivals: int) -> list[Trial]:
-    """Those that were complete when so many rungs had been told."""
+    """The trials that were complete when the study had reached `arrivals` rungs."""
     return [trial for trial in trials if trial.state == "complete" and trial.rungs[-1].arrival <= arrivals]
 
 
 def _frozen(name: str, trials: Sequence[Trial], arrivals: int | None = None) -> str:
     if arrivals is None:
         arrivals = max((rung.arrival for trial in trials for rung in trial.rungs), default=0)
-    told = [[trial.config, trial.rungs[-1].validation_error_percent] for trial in _complete_by(trials, arrivals)]
-    return f"{name}:{arrivals}:{hashlib.sha256(canonical_json(told).encode()).hexdigest()[:8]}"
+    known = [[trial.config, trial.rungs[-1].validation_error_percent] for trial in _complete_by(trials, arrivals)]
+    return f"{name}:{arrivals}:{hashlib.sha256(canonical_json(known).encode()).hexdigest()[:8]}"
 
 
 def _as_trials(table: PopulationTable) -> Iterator[Trial]:
-    """The networks of the population as trials, by the seed of its plan."""
+    """The networks of the population as trials, with the errors for the seed of its plan."""
     for network in table.networks:
         errors = network.errors[str(table.plan.seed)]
         yield Trial(

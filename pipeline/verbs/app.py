@@ -16,7 +16,7 @@ from pipeline.verbs import benches, claims, data, networks, searches, stores
 GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (data.prepare, data.contact_sheet),
     "Networks": (networks.architectures, networks.profile, networks.train, networks.reproduce),
-    "Searches": (searches.search, searches.studies, searches.status, searches.finalists),
+    "Searches": (searches.search, searches.studies, searches.status, searches.dashboard, searches.finalists),
     "Claims": (claims.experiment, claims.claims),
     "Stores": (stores.report, stores.ui, stores.replay, stores.doctor, stores.gc),
     "Benchmarks": (benches.bench, benches.bench_search),

@@ -32,7 +32,7 @@ def bench(
 def bench_search(
     out: Output,
     samplers: Annotated[
-        str, typer.Option(help="Comma-separated: tpe, nsga2, evolution, random, qmc, gp (takes hours).")
+        str, typer.Option(help="Comma-separated: tpe, nsga2, evolution, random, qmc, gp (hours), module:Class.")
     ] = "tpe,nsga2,evolution,random,qmc",
     repeats: Annotated[int, typer.Option(min=2, help="Searches of each kind.")] = 30,
     table: Annotated[Path | None, typer.Option(help="Table of a population; default: the published one.")] = None,
@@ -46,13 +46,16 @@ def bench_search(
     from pipeline.evidence.population import TABLE
     from pipeline.evidence.study_records import SAMPLERS
     from pipeline.machine import default_workers
+    from pipeline.search.plans import check_sampler
 
     workspace = current_workspace()
     wanted = [name.strip() for name in samplers.split(",")]
     for name in wanted:
-        if name not in SAMPLERS:
+        if name not in SAMPLERS and ":" not in name:
             raise unknown_name("sampler", name, SAMPLERS)
+        check_sampler(name)
     chosen = [sampler for sampler in SAMPLERS if sampler in (*wanted, "random")]  # random is the baseline
+    chosen += [name for name in wanted if name not in SAMPLERS]
     file = table or workspace.published / TABLE
     if not file.exists():
         raise UsageError(f"{file} does not exist: python -m benchmarks.population trains a population (hours)")

@@ -53,7 +53,9 @@ def search(
     objectives: Annotated[
         str, typer.Option(help=f"What to minimise, comma-separated: {', '.join(objective_names())}.")
     ] = "error,macs",
-    sampler: Annotated[str, typer.Option(help="auto, tpe, nsga2, evolution, gp, random or qmc.")] = "auto",
+    sampler: Annotated[
+        str, typer.Option(help="auto, tpe, nsga2, evolution, gp, random, qmc or module:Class.")
+    ] = "auto",
     fidelity: Annotated[
         str, typer.Option(help="full: train all networks fully; halving: only the better ones.")
     ] = "halving",
@@ -147,6 +149,27 @@ def status(
 
     record = searches.status(current_workspace(), study, storage)
     out.answer(record, tables.tabulate(record), lambda: trials_table(record))
+
+
+@verb("convstudy dashboard", "convstudy dashboard STUDY --port 8081")
+def dashboard(
+    out: Output,
+    study: Annotated[str | None, typer.Argument(help="The study to open; default: the list of all.")] = None,
+    host: Annotated[str, typer.Option(help="Address to serve on; 0.0.0.0: reachable from other machines.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8080,
+    storage: Storage = None,
+) -> None:
+    """Browse studies in optuna-dashboard (extra: dashboard)."""
+    from pipeline.search.dashboard import KNOWN_LIMITS, serve_dashboard
+
+    def announce(url: str) -> None:
+        out.line(f"optuna-dashboard: {url} (Ctrl-C ends it)")
+        out.line(f"note: {KNOWN_LIMITS}")
+        out.answer({"url": url})
+
+    serve_dashboard(current_workspace(), storage, study, host, port, announce)
 
 
 @verb("convstudy finalists STUDY", "convstudy finalists STUDY --seeds 8 --members 2 --no-random-search")

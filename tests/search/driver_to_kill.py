@@ -20,10 +20,11 @@ BOUNDARIES: dict[str, tuple[type, str, bool]] = {
     "before a record of a run": (RunFolder, "write", False),
     "after a record of a run": (RunFolder, "write", True),
     "before a trial enters": (StoredStudy, "add", False),
+    "while a trial enters": (RDBStorage, "_get_prepared_new_trial", True),
     "after a trial has entered": (StoredStudy, "add", True),
     "before a trial's progress": (StoredStudy, "update", False),
-    "between a trial's progress and its state": (RDBStorage, "set_trial_state_values", False),
-    "after a trial's state": (RDBStorage, "set_trial_state_values", True),
+    "between the writes of a trial's progress": (RDBStorage, "_set_trial_attr_without_commit", True),
+    "after a trial's progress": (StoredStudy, "update", True),
     "before a note on the study": (StoredStudy, "note", False),
     "after a note on the study": (StoredStudy, "note", True),
 }

@@ -28,7 +28,7 @@ from pipeline.cost.limits import Limits
 from pipeline.data.manifest import load_manifest
 from pipeline.errors import UsageError
 from pipeline.evidence.population import FullTraining, FullTrainings, PopulationTable, TableNetwork
-from pipeline.evidence.study_records import Rung, SamplerName, Trial
+from pipeline.evidence.study_records import Rung, Trial
 from pipeline.files import sha256_file, write_json
 from pipeline.schema import read_record, to_json
 from pipeline.search.gate import costs_of, described, over
@@ -150,7 +150,7 @@ def comparison(better: float, error: float = 0.0) -> SearchComparison:
             for _ in range(30)
         )
 
-    lifts: list[tuple[SamplerName, float, float]] = [("tpe", better, error), ("random", 0.0, 0.0)]
+    lifts: list[tuple[str, float, float]] = [("tpe", better, error), ("random", 0.0, 0.0)]
     arms = {
         Arm(name, halving).name: courses(lift, points, 2.0 if halving else 1.0)
         for name, lift, points in lifts

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import optuna
 import pytest
@@ -147,18 +148,24 @@ def test_a_trial_lost_at_a_later_rung_has_seen_what_it_had_and_one_that_comes_af
         if job.until != 1:
             raise Lost("worker ended unexpectedly")
 
-    def cut(self: RDBStorage, *arguments: object) -> None:
-        raise Cut("between what is told of a lost trial and its end")
+    writes = RDBStorage._set_trial_attr_without_commit
+    lost_ones: list[int] = []
 
-    ends = RDBStorage.set_trial_state_values
-    monkeypatch.setattr(RDBStorage, "set_trial_state_values", cut)
+    def cut(self: RDBStorage, session: Any, model: Any, trial_id: int, key: str, value: Any) -> None:
+        writes(self, session, model, trial_id, key, value)
+        if key == "reason" and value == "worker ended unexpectedly":
+            lost_ones.append(trial_id)
+            raise Cut("between the writes of a lost trial's end")
+
+    monkeypatch.setattr(RDBStorage, "_set_trial_attr_without_commit", cut)
     with pytest.raises(Cut):
         searched(tmp_path, manifest, plan, 9, TableExecutor(1, lose))
-    monkeypatch.setattr(RDBStorage, "set_trial_state_values", ends)
+    monkeypatch.setattr(RDBStorage, "_set_trial_attr_without_commit", writes)
     studies = Studies(f"sqlite:///{tmp_path / 'studies.db'}", tmp_path / "locks")
-    (lost,) = [trial for trial in studies.open("study").trials() if trial.reason is not None]
+    stored = studies.open("study")
+    (lost,) = [trial for trial in stored.trials() if [stored._ids[trial.number]] == lost_ones]
     studies.close()
-    assert lost.reason == "worker ended unexpectedly" and lost.state is None
+    assert lost.reason is None and lost.state is None  # nothing of the cut transaction was stored
     assert lost.epochs_seen == lost.rungs[-1].epochs == 1
     trials, _ = searched(tmp_path, manifest, plan, 9, TableExecutor(1))
     assert trials[lost.number].state != "failed" and {trial.reason for trial in trials} == {None}

@@ -1,4 +1,4 @@
-"""Finalists whose trainings fail: what diverged errs as guessing, what was lost is not compared, and both are told."""
+"""Finalists whose trainings fail: a diverged one counts at chance level, a lost one is left out, and notes say so."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -91,7 +91,7 @@ def test_trainings_that_fail_are_told_and_cannot_make_a_member_better(tmp_path: 
 
     diverged = compared("diverged", lambda spec: "diverged: loss is nan at step 3" if fails(spec) else None)
     assert diverged.lost == 0
-    assert f"1 of 3 trainings of trial {ours.trial} diverged: compared, they err as guessing" in diverged.notes
+    assert f"1 of 3 trainings of trial {ours.trial} diverged and are counted at chance level" in diverged.notes
     assert _against_reference(diverged).n == 3
     assert _against_reference(diverged).difference == pytest.approx((90 - 10.2) / 3)
     lost = compared("lost", lambda spec: "worker hung" if fails(spec) else None)

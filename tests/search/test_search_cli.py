@@ -10,14 +10,17 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
+import optuna
 import pytest
 from conftest import make_study
 from verbs import SMALL, called, json_of, refused, typed
 
+import search_spaces
 from pipeline.errors import RunsFailedError, StorageError
 from pipeline.evidence.store import RunStore
 from pipeline.files import sha256_file
 from pipeline.search.candidates import spec_of
+from pipeline.search.gate import described
 from pipeline.search.storage import storage_url
 from pipeline.search.studies import Studies
 from pipeline.tracking.store import open_store
@@ -61,6 +64,16 @@ def test_a_search_tells_what_the_contract_promises(searched: tuple[Workspace, An
             t["macs"] <= member["macs"] and t["validation_error_percent"] < member["validation_error_percent"]
             for t in complete
         )
+
+
+def test_optuna_gives_the_parameters_from_which_each_network_is_rebuilt(searched: tuple[Workspace, Any]) -> None:
+    workspace, record = searched
+    stored = optuna.load_study(study_name="first", storage=storage_url(workspace, None)).trials
+    assert len(record["trials"]) == 8
+    for trial in record["trials"]:
+        design = search_spaces.design(stored[trial["number"]].params)
+        assert described(design) == trial["config"]
+        assert stored[trial["number"]].user_attrs["run"] == trial["run"]
 
 
 def test_the_same_search_again_trains_nothing_and_more_trials_only_the_new(searched: tuple[Workspace, Any]) -> None:
