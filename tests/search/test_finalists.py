@@ -109,8 +109,8 @@ def _against_reference(record: FinalistsRecord) -> FinalistComparison:
 @pytest.mark.parametrize(
     ("trials", "advice"),
     [
-        ((), "of 0 counted: run the same `convstudy search` again to continue it, .*`convstudy status study`"),
-        (("stopped",), "of 1 counted: run the same `convstudy search` again to continue it, with more --trials or"),
+        ((), "of 0 counted: run the same `convstudy search` again to resume, .*`convstudy status study`"),
+        (("stopped",), "of 1 counted: run the same `convstudy search` again to resume, with more --trials or"),
         (("failed",), "all 1 trials failed; most common reason: diverged: loss is nan; .* search with --fresh"),
         (("failed", "stopped"), "of 2 counted: run the same `convstudy search` again"),
     ],
