@@ -1,4 +1,4 @@
-"""Stage `prepare`: the study's data set, as params.yaml names it, becomes verified arrays in data/prepared."""
+"""Stage `prepare`: prepares the data set of params.yaml as verified arrays in data/prepared."""
 
 from pipeline.data.prepare import prepare
 from pipeline.process import run_stage
