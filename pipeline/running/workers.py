@@ -11,7 +11,7 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnC
 from types import ModuleType
 
 PRELOADED = ("pipeline.running.worker_server", "pipeline.running.jobs", "torch._dynamo")
-"""Modules that the server loads before it forks workers. Loading the last one delays a first optimizer by a second."""
+"""Modules that the server loads before it forks workers. A first optimizer imports torch._dynamo, which takes a second."""
 
 
 def prepare_workers() -> None:
@@ -21,7 +21,7 @@ def prepare_workers() -> None:
 
 
 class _Worker(ForkServerProcess):
-    """A worker that does not run the main program. multiprocessing would: a script that trains would train again."""
+    """A worker that skips the main program. multiprocessing would run it again, and a script that trains would train."""
 
     def start(self) -> None:
         main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")

@@ -17,7 +17,7 @@ def main() -> None:
     target = fresh_folder(workspace.results / "experiments")
     if not (plan_files := sorted((workspace.plans / "experiments").glob("*.json"))):
         return
-    prepare_workers()  # loads PyTorch there, while this process loads it, too
+    prepare_workers()  # its server loads PyTorch while this process does
     from pipeline.reporting.mlflow_pages import show_networks
     from pipeline.running.campaign import run_plan
     from pipeline.running.plans import RunPlan

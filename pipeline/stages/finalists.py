@@ -20,7 +20,7 @@ def main() -> None:
     with_front = {file: study for file, study in searched.items() if study.front}
     if not with_front:
         return
-    prepare_workers()  # loads PyTorch there, while this process loads it, too
+    prepare_workers()  # its server loads PyTorch while this process does
     from pipeline.search.finalist_runs import compare_finalists
     from pipeline.search.plans import PlannedSearch
     from pipeline.stages.progress import stage_progress

@@ -1,4 +1,4 @@
-"""Stage `judge`: judges the claims on the records of their experiments. It trains nothing."""
+"""Stage `judge`: judges the claims from the records of their experiments, without training."""
 
 from pipeline.claims.catalogue import catalogues_of
 from pipeline.claims.claim_records import judged_evidence

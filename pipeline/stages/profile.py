@@ -23,8 +23,8 @@ def main() -> None:
 
 
 def profile_group(plan_file: Path) -> Iterator[CostProfile]:
-    """Yield the costs of a plan's networks. They are measured one after another, while no other stage runs."""
-    import search_spaces  # loads PyTorch, which a study without plans does not need
+    """Yield the costs of a plan's networks. They are measured one after another, while nothing else runs."""
+    import search_spaces  # loads PyTorch, needed only if there are plans
     from pipeline.cost.profile import profile_network
     from pipeline.machine import resolve_device
     from pipeline.running.plans import ProfilePlan

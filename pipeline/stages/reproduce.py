@@ -17,7 +17,7 @@ def main() -> None:
     workspace = current_workspace()
     target = fresh_folder(workspace.results / "runs")
     if plan_files := sorted((workspace.plans / "reproduce").glob("*.json")):
-        prepare_workers()  # loads PyTorch there, while this process loads it, too
+        prepare_workers()  # its server loads PyTorch while this process does
         from pipeline.reporting.mlflow_pages import show_networks
         from pipeline.running.campaign import run_plan
         from pipeline.running.plans import RunPlan

@@ -20,7 +20,7 @@ def main() -> None:
     workspace = current_workspace()
     target = fresh_folder(workspace.results / "studies")
     if plan_files := sorted((workspace.plans / "search").glob("*.json")):
-        prepare_workers()  # loads PyTorch there, while this process loads it, too
+        prepare_workers()  # its server loads PyTorch while this process does
         from pipeline.search.plans import PlannedSearch
         from pipeline.stages.progress import stage_progress
 

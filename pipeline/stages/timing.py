@@ -14,9 +14,7 @@ def main() -> None:
     workspace = current_workspace()
     target = fresh_folder(workspace.results / "timings")
     for plan_file in sorted((workspace.plans / "timings").glob("*.json")):
-        from pipeline.claims.timings.measuring import (
-            take_timing,  # loads PyTorch, which a study without timings does not need
-        )
+        from pipeline.claims.timings.measuring import take_timing  # loads PyTorch, needed only if there are plans
         from pipeline.machine import resolve_device
 
         record = take_timing(read_record(PlannedTiming, plan_file), resolve_device(), partial(print, flush=True))
