@@ -12,7 +12,7 @@ TABLES = {
     "Args": "argument",
     "Attributes": "attribute",
     "Columns": "column",
-    "Columns of parts": "column of parts",
+    "Columns of parts": "column, with `parts=True`",
     "Raises": "raises",
 }
 """Section of a docstring -> title of the first column of its table."""

@@ -53,16 +53,9 @@ def test_the_documented_columns_are_those_of_the_tables(first_study: Workspace) 
     trials = convstudy.study("first").trials()
     assert [name for name in documented_columns(convstudy.Study.trials) if name not in MEASURED_COSTS] == list(trials)
     assert list(convstudy.study("first").front()) == [name for name in trials if name != "front"]
-    tables: list[tuple[Callable[..., pd.DataFrame], pd.DataFrame]] = [
-        (function, function())
-        for function in (
-            convstudy.studies,
-            convstudy.runs,
-            convstudy.claims,
-            convstudy.population,
-            convstudy.architectures,
-        )
-    ]
-    for function, table in tables:
-        assert documented_columns(function) == list(table), function
+    functions: tuple[Callable[[], pd.DataFrame], ...] = (
+        convstudy.studies, convstudy.runs, convstudy.claims, convstudy.population, convstudy.architectures,
+    )  # fmt: skip
+    for function in functions:
+        assert documented_columns(function) == list(function()), function
     assert documented_columns(convstudy.claims, "Columns of parts") == list(convstudy.claims(parts=True))
