@@ -8,7 +8,7 @@ from pipeline.claims.estimates import ClaimRecords, estimate
 from pipeline.claims.inference import ALPHA, MOST_SEEDS
 from pipeline.claims.judging import Adjusted, is_testable, judge_estimated, p_values_of, seeds_for
 from pipeline.claims.parts import AnalyticPart, RankingPart, TimedPart
-from pipeline.claims.verdicts import Aside, ClaimVerdict, PartVerdict
+from pipeline.claims.verdicts import Aside, ClaimVerdict, PartVerdict, Verdict
 
 
 def tabulate(verdicts: Sequence[ClaimVerdict]) -> str:
@@ -66,7 +66,7 @@ def count(verdicts: Sequence[ClaimVerdict]) -> str:
     return f"{len(verdicts)} claims: {', '.join(said)}"
 
 
-_SAID = {
+_SAID: dict[Verdict, tuple[str, str]] = {
     "holds": ("holds", "hold"),
     "holds in part": ("holds in part", "hold in part"),
     "contradicted": ("is contradicted", "are contradicted"),
