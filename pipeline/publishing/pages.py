@@ -13,6 +13,8 @@ from benchmarks.fidelity import rank_correlations
 from benchmarks.fidelity import tabulate as tabulate_fidelity
 from benchmarks.search_bench import SearchComparison
 from benchmarks.search_verdict import summary as summarise_searches
+from pipeline.claims.catalogue import catalogue_of
+from pipeline.claims.claim_records import judged_evidence
 from pipeline.claims.tables import count
 from pipeline.claims.verdicts import ClaimVerdict, PartVerdict
 from pipeline.errors import UsageError
@@ -23,6 +25,7 @@ from pipeline.process import run_and_exit
 from pipeline.publishing.python import python_reference
 from pipeline.publishing.reference import commands, files, table
 from pipeline.publishing.speed import between, speed_parts
+from pipeline.reporting.claims.costs import costs_of
 from pipeline.reporting.claims.view import anchor_of
 from pipeline.reporting.comparison import Comparison
 from pipeline.reporting.formatting import listing, number
@@ -73,6 +76,7 @@ def generated_parts(published: Path) -> dict[str, str]:
         "setting": _setting(comparison),
         "primary": _primary(claims),
         "verdicts": _verdicts(claims),
+        "hours": _hours(Workspace(published.parents[1])),
         "search": _search(published),
         **speed_parts(published),
         "commands": commands(),
@@ -163,6 +167,17 @@ def _rows_of(part: PartVerdict) -> list[tuple[str, ...]]:
     notes = "; ".join([*part.notes, *part.cautions])
     n = f"{part.n}" if part.interval else ""
     return [("", part.measure, effect, between(part.interval, ".3g"), n, p_value, part.verdict, notes)]
+
+
+def _hours(workspace: Workspace) -> str:
+    """What the published experiments took."""
+    catalogue = catalogue_of(workspace)
+    evidence = judged_evidence(workspace, workspace.published / "claims", catalogue)
+    costs = costs_of(evidence, (), catalogue.experiments)
+    return (
+        f"The published experiments of the profile `full` took {costs.core_hours:.0f} core-hours, those of the profile "
+        f"`gpu` {costs.card_hours:.1f} hours of trainings on one GPU."
+    )
 
 
 def _search(published: Path) -> str:

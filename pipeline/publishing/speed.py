@@ -100,7 +100,8 @@ def _further(found: dict[str, Benchmark]) -> str:
         (f"look-up of a run among {runs[1]:,}, against among {runs[0]:,}: times as long", f"{many / few:.2f}", "", ""),
         ("designs whose cost is counted per second", f"{pricing.median('convstudy'):,.0f}", "", ""),
     ]  # fmt: skip
-    return table(("question", "value", "95 % interval", "n"), rows, 1)
+    machines = dict.fromkeys(_machine(benchmark) for name, benchmark in found.items() if name != "cards")
+    return f"{table(('question', 'value', '95 % interval', 'n'), rows, 1)}\n\nMachines: {'; '.join(machines)}."
 
 
 def _ratio(found: Interval, digits: str = ".2f") -> tuple[str, str, str]:
@@ -144,7 +145,8 @@ def _trials(benchmark: Benchmark) -> str:
     for what, case, arm, shown, limit in measured:
         values = [medians.get((f"{case} {size:,}", arm)) for size in TRIALS]
         rows.append((what, *("not measured" if value is None else shown(value) for value in values), limit))
-    return table(("what", *(f"{size:,} trials" for size in TRIALS), "limit"), rows, 1)
+    titles = ("what", *(f"{size:,} trials" for size in TRIALS), "limit")
+    return f"{table(titles, rows, 1)}\n\n{_machine(benchmark)}."
 
 
 def _cards(benchmark: Benchmark) -> str:

@@ -14,7 +14,11 @@ from pipeline.workspace import current_workspace
 def bench(
     out: Output,
     names: Annotated[
-        list[str] | None, typer.Argument(help="Benchmarks to run; default: all, which takes hours.")
+        list[str] | None,
+        typer.Argument(
+            help="throughput, packing, limit, overhead, data, growth, searching, rates, accuracy, study, start_up, "
+            "cards; default: all, which takes hours."
+        ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=2, help="Measurements of each arm.")] = 5,
     data: Annotated[str, typer.Option(help="Prepared data set, by name or folder.")] = "fashion-mnist",
