@@ -73,7 +73,8 @@ class Arm:
 
 def label_of(name: str) -> str:
     """The name of an arm for readers, from its name in records."""
-    return name.replace(UNINFORMED, ", stopped trials ignored")
+    name = name.replace(UNINFORMED, ", the sampler does not see stopped trials").replace(", full", ", full training")
+    return name.replace(", unbounded", ", promotions without a limit")
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -18,7 +18,6 @@ from pipeline.evidence.statistics import mean_interval
 from pipeline.evidence.study_records import SAMPLERS
 
 LEAST_BUDGET = 10
-SHOWN_BUDGETS = (15, 30, 45)
 RESAMPLES = 2_000
 TWO, ONE = "error and MACs", "error alone"
 MEASURES = {TWO: "volume", ONE: "error"}
@@ -58,22 +57,26 @@ def _mean_gain(comparison: SearchComparison, sampler: str, objectives: str, halv
 
 def worse_than_random(
     comparison: SearchComparison, sampler: str, objectives: str = TWO, halving: bool = True
-) -> list[str]:
-    """The budgets at which a sampler is shown to be worse than random search of the same kind, one line each."""
-    lines = []
+) -> list[int]:
+    """The budgets at which a sampler is shown to be worse than random search of the same kind."""
     confidence = 1 - 0.05 / sum(budget >= LEAST_BUDGET for budget in comparison.budgets)
     courses, what = comparison.courses[objectives], MEASURES[objectives]
     ones, randoms = courses[Arm(sampler, halving).name], courses[Arm("random", halving).name]
-    for index, budget in enumerate(comparison.budgets):
-        if budget < LEAST_BUDGET:
-            continue
-        found = difference(ones, randoms, index, what, confidence)
-        assert found.interval is not None
-        if what == "volume" and found.interval[1] < 0:
-            lines.append(f"hypervolume at {budget} trainings: {_shown(found, 3)}")
-        if what == "error" and found.interval[0] > 0:
-            lines.append(f"error at {budget} trainings: {_shown(found, 2)} points")
-    return lines
+    found = {
+        budget: difference(ones, randoms, index, what, confidence)
+        for index, budget in enumerate(comparison.budgets)
+        if budget >= LEAST_BUDGET
+    }
+    return [budget for budget, gain in found.items() if _favours(gain, what) == "the second"]
+
+
+def _favours(found: Interval, what: str) -> str:
+    """Which of two searches a difference favours: a higher hypervolume is better, and a lower error."""
+    assert found.interval is not None
+    low, high = found.interval
+    if low <= 0 <= high:
+        return "not shown"
+    return "the first" if (low > 0) == (what == "volume") else "the second"
 
 
 def difference(
@@ -121,76 +124,95 @@ def _share(budgets: Sequence[int], halving: np.ndarray, full: np.ndarray) -> flo
     return float(budgets[index - 1] + share * (budgets[index] - budgets[index - 1])) / budgets[-1]
 
 
-def findings(comparison: SearchComparison) -> list[str]:
-    """The results as sentences."""
-    chosen = auto(comparison)
-    named = {kind: auto(comparison, *kind) for kind in KINDS}
-    lines = [f"auto is {'; '.join(f'{sampler} for {_kind(*kind)}' for kind, sampler in named.items())}"]
-    for (objectives, with_halving), sampler in named.items():
-        if sampler != "random":
-            one, other = Arm(sampler, with_halving), Arm("random", with_halving)
-            lines.append(f"{objectives}, {_gains(comparison, one, other, [objectives])}")
-    for sampler in compared(comparison):
-        worse = {kind: worse_than_random(comparison, sampler, *kind) for kind in KINDS if sampler != "random"}
-        shown = [f"{_kind(*kind)}: {'; '.join(where)}" for kind, where in worse.items() if where]
-        if shown:
-            lines.append(f"{sampler} is shown to be worse than random for {'; and for '.join(shown)}")
-        if share := compute_share(comparison, sampler):
-            lines.append(
-                f"{sampler}: halving needs {share[0]:.2f} [{share[1]:.2f}, {share[2]:.2f}] of the compute to reach the "
-                f"hypervolume of full training at {comparison.budgets[-1]} trainings"
-            )
-        else:
-            lines.append(f"{sampler}: halving is not shown to reach the hypervolume of full training")
-    halving = Arm(chosen, halving=True)
-    for other in (Arm(chosen, True, informed=False), Arm(chosen, True, bounded=False)):
-        if other.name in comparison.courses[TWO]:
-            lines.append(_gains(comparison, halving, other, [TWO, ONE]))
-    return lines
+def summary(comparison: SearchComparison) -> str:
+    """The results as Markdown: what `auto` is, scores at the largest budget, differences, and what halving saves."""
+    most = comparison.budgets[-1]
+    named = "; ".join(f"{auto(comparison, *kind)} for {_kind(*kind)}" for kind in KINDS)
+    worse = {
+        name: [_kind(*kind) for kind in KINDS if worse_than_random(comparison, name, *kind)]
+        for name in compared(comparison)
+        if name != "random"
+    }
+    shown = "; ".join(f"{name} ({', '.join(kinds)})" for name, kinds in worse.items() if kinds)
+    return "\n".join(
+        [
+            f"`auto` is {named}.",
+            "",
+            f"What searches found with the images of {most} full trainings, as means. Hypervolume (higher is better) "
+            "is of searches for low error and few MACs, error of searches for low error alone:",
+            "",
+            tabulate(comparison),
+            "",
+            f"Differences at {most} trainings, the first search minus the second. More hypervolume or less error "
+            "favours the first:",
+            "",
+            _differences(comparison),
+            "",
+            f"Shown to be worse than random search at some budget: {shown or 'no sampler'}.",
+            "",
+            f"Share of the compute that halving needs to reach what full training reaches with {most} trainings:",
+            "",
+            _savings(comparison),
+        ]
+    )
 
 
 def _kind(objectives: str, halving: bool) -> str:
     return f"{objectives} {'with halving' if halving else 'with full training'}"
 
 
-def _gains(comparison: SearchComparison, one: Arm, other: Arm, objectives: Sequence[str]) -> str:
-    """One arm minus another: paired differences at SHOWN_BUDGETS, in the measure of each objective."""
-
-    def gain(name: str, index: int) -> str:
-        courses, what = comparison.courses[name], MEASURES[name]
-        found = difference(courses[one.name], courses[other.name], index, what)
-        return f"hypervolume {_shown(found, 3)}" if what == "volume" else f"error {_shown(found, 2)} points"
-
-    gains = "; ".join(
-        f"{' and '.join(gain(name, index) for name in objectives)} at {budget} trainings"
-        for index, budget in enumerate(comparison.budgets)
-        if budget in SHOWN_BUDGETS
-    )
-    return f"{label_of(one.name)} minus {label_of(other.name)}: {gains}"
-
-
 def tabulate(comparison: SearchComparison) -> str:
-    """A Markdown table: hypervolume with two objectives, lowest error with one; means with 95 % intervals."""
-    shown = [index for index, budget in enumerate(comparison.budgets) if budget in SHOWN_BUDGETS]
-    budgets = [comparison.budgets[index] for index in shown]
-    titles = [f"hypervolume at {b}" for b in budgets] + [f"error % at {b}" for b in budgets] + ["trials"]
-    lines = ["| search | " + " | ".join(titles) + " |", "|---|" + "---:|" * len(titles)]
+    """A Markdown table of the arms that were simulated up to the largest budget, with their scores at it."""
+    rows = []
     for name, two in comparison.courses[TWO].items():
-        one = comparison.courses[ONE][name]
-        cells = [
-            _shown(mean_interval([c.hypervolume[index] for c in two if index < len(c.hypervolume)]), 3)
-            for index in shown
-        ]
-        for index in shown:
-            errors = [course.error_percent[index] for course in one if index < len(course.error_percent)]
-            cells.append(_shown(mean_interval([error for error in errors if error is not None]), 2))
-        cells.append(f"{statistics.median(course.trials for course in two):.0f}")
-        lines.append(f"| {label_of(name)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        if two and len(two[0].hypervolume) == len(comparison.budgets):
+            errors = [course.error_percent[-1] for course in comparison.courses[ONE][name]]
+            volume = mean_interval([course.hypervolume[-1] for course in two])
+            error = mean_interval([error for error in errors if error is not None])
+            rows.append((label_of(name), *_cells(volume, 3), *_cells(error, 2)))
+    return _table(("search", "hypervolume", "95 % interval", "error, %", "95 % interval"), rows)
 
 
-def _shown(interval: Interval | None, digits: int) -> str:
+def _differences(comparison: SearchComparison) -> str:
+    """A Markdown table: `auto` and random search, then variants of halving, at the largest budget."""
+    pairs: list[tuple[Arm, Arm, tuple[str, ...]]] = [
+        (Arm(sampler, halving), Arm("random", halving), (objectives,))
+        for objectives, halving in KINDS
+        if (sampler := auto(comparison, objectives, halving)) != "random"
+    ]
+    chosen = auto(comparison)
+    variants = (Arm(chosen, True, informed=False), Arm(chosen, True, bounded=False))
+    pairs += [(Arm(chosen, True), other, (TWO, ONE)) for other in variants if other.name in comparison.courses[TWO]]
+    rows = []
+    for one, other, kinds in pairs:
+        for objectives in kinds:
+            courses, what = comparison.courses[objectives], MEASURES[objectives]
+            found = difference(courses[one.name], courses[other.name], -1, what)
+            measure, digits = ("hypervolume", 3) if what == "volume" else ("error, points", 2)
+            names = label_of(one.name), label_of(other.name)
+            rows.append((*names, measure, *_cells(found, digits, "+"), _favours(found, what)))
+    return _table(("first", "second", "measure", "difference", "95 % interval", "favours"), rows, 3)
+
+
+def _savings(comparison: SearchComparison) -> str:
+    """A Markdown table: the share of compute that halving needs, by sampler."""
+    rows = []
+    for sampler in compared(comparison):
+        share = compute_share(comparison, sampler)
+        rows.append(
+            (sampler, *((f"{share[0]:.2f}", f"{share[1]:.2f} to {share[2]:.2f}") if share else ("not shown", "")))
+        )
+    return _table(("sampler", "share", "95 % interval"), rows)
+
+
+def _cells(interval: Interval | None, digits: int, sign: str = "") -> tuple[str, str]:
+    """A mean and its interval."""
     if interval is None:
-        return ""
-    between = interval.interval and f" [{interval.interval[0]:.{digits}f}, {interval.interval[1]:.{digits}f}]"
-    return f"{interval.mean:.{digits}f}{between or ''}"
+        return "", ""
+    ends = interval.interval and tuple(f"{end:{sign}.{digits}f}" for end in interval.interval)
+    return f"{interval.mean:{sign}.{digits}f}", " to ".join(ends) if ends else ""
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 1) -> str:
+    rule = "".join("--:|" if index >= numbers else "---|" for index in range(len(titles)))
+    return "\n".join([f"| {' | '.join(titles)} |", f"|{rule}", *(f"| {' | '.join(row)} |" for row in rows)])

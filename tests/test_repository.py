@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import typer.main
 
+import search_spaces
+from benchmarks import NAMES as BENCHMARKS
+from pipeline.data.sources import NAMED
 from pipeline.errors import UsageError
 from pipeline.publishing.pages import generated_parts, pages_of, with_generated_parts
 from pipeline.publishing.publish import publish
@@ -56,6 +59,14 @@ def test_every_verb_has_two_examples_that_it_understands_and_is_in_a_group() -> 
         assert len(set(examples)) == 2 and {example.split()[1] for example in examples} == {name_of(function)}
         assert set().union(*map(refused_options, examples)) == set(), examples
         assert VERBS[name_of(function)].epilog.endswith(f"  {examples[0]}\n  {examples[1]}")
+
+
+@pytest.mark.parametrize(
+    ("verb", "names"), [("search", search_spaces.names()), ("prepare", tuple(NAMED)), ("bench", BENCHMARKS)]
+)
+def test_the_help_lists_the_names_that_a_verb_takes(verb: str, names: tuple[str, ...]) -> None:
+    (argument,) = [parameter for parameter in VERBS[verb].params if parameter.param_type_name == "argument"]
+    assert set(names) <= set(re.findall(r"[a-z0-9_-]+", argument.help))
 
 
 def test_every_command_in_the_pages_is_one_of_a_verb() -> None:

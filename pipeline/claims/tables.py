@@ -1,5 +1,6 @@
 """Verdicts as text for a terminal."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.claims.catalogue import Catalogue
@@ -7,7 +8,7 @@ from pipeline.claims.estimates import ClaimRecords, estimate
 from pipeline.claims.inference import ALPHA, MOST_SEEDS
 from pipeline.claims.judging import Adjusted, is_testable, judge_estimated, p_values_of, seeds_for
 from pipeline.claims.parts import AnalyticPart, RankingPart, TimedPart
-from pipeline.claims.verdicts import Aside, ClaimVerdict, PartVerdict
+from pipeline.claims.verdicts import Aside, ClaimVerdict, PartVerdict, Verdict
 
 
 def tabulate(verdicts: Sequence[ClaimVerdict]) -> str:
@@ -59,12 +60,22 @@ def _planned(catalogue: Catalogue, name: str, evidence: ClaimRecords) -> list[st
 
 
 def count(verdicts: Sequence[ClaimVerdict]) -> str:
-    """The number of claims per verdict, in one line."""
-    counts = {verdict: sum(claim.verdict == verdict for claim in verdicts) for verdict in _ORDER}
-    return f"{len(verdicts)} claims: " + ", ".join(f"{number} {name}" for name, number in counts.items() if number)
+    """The number of claims per verdict, as a sentence."""
+    counts = Counter(claim.verdict for claim in verdicts)
+    said = [f"{counts[verdict]} {words[counts[verdict] > 1]}" for verdict, words in _SAID.items() if counts[verdict]]
+    return f"{len(verdicts)} claims: {', '.join(said)}"
 
 
-_ORDER = ("holds", "holds in part", "equivalent", "contradicted", "undecided", "not testable here")
+_SAID: dict[Verdict, tuple[str, str]] = {
+    "holds": ("holds", "hold"),
+    "holds in part": ("holds in part", "hold in part"),
+    "contradicted": ("is contradicted", "are contradicted"),
+    "undecided": ("is undecided", "are undecided"),
+    "equivalent": ("is equivalent (the difference is too small to matter)",
+                   "are equivalent (the difference is too small to matter)"),
+    "not testable here": ("is not testable here", "are not testable here"),
+}  # fmt: skip
+"""Verdict -> its words for one claim, and for several."""
 
 
 def tell(claim: ClaimVerdict) -> str:
@@ -89,9 +100,7 @@ def _evidence(part: PartVerdict) -> list[str]:
         lines.append(effect_of(part))
         against = "" if part.against is None else f", compared with {part.against:g}"
         lines.append(f"expected: {part.expected}{against}; smallest effect of interest: {part.smallest:g} {part.unit}")
-        if part.may_be_small:
-            lines.append("the effect may be smaller than that")
-        lines += part.cautions
+        lines += [*part.notes, *part.cautions]
         if part.failed:
             lines.append(f"{part.failed} of the trainings failed")
         if part.seeds_needed is not None:

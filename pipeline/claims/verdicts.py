@@ -10,6 +10,8 @@ from pydantic.dataclasses import dataclass
 from pipeline.schema import STRICT
 
 Verdict = Literal["holds", "holds in part", "contradicted", "equivalent", "undecided", "not testable here"]
+FEWEST_REPEATS = 4
+"""With fewer, Student's intervals are so wide that they say almost nothing."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -58,6 +60,25 @@ class PartVerdict:
     seeds_needed: int | None = None
     may_be_small: bool = False
     cautions: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader needs to read the effect: the claimed value, the test's margin, and weak evidence."""
+        notes, margin = [], "" if self.smallest is None else self._amount(self.smallest)
+        if self.against is not None:
+            direction = {"lower": "below ", "higher": "above "}.get(self.expected or "", "")
+            notes.append(f"claimed: {direction}{self._amount(self.against)}")
+        if self.expected in ("equal", "not higher"):
+            tested = "equality" if self.expected == "equal" else "“not higher”"
+            notes.append(f"test of {tested}, margin {margin}")
+        if self.may_be_small:
+            notes.append(f"the interval includes effects below the smallest of interest, {margin}")
+        if self.n is not None and self.n < FEWEST_REPEATS:
+            notes.append("too few repeats for a useful interval")
+        return tuple(notes)
+
+    def _amount(self, value: float) -> str:
+        return f"{value:g}" if self.unit in ("probability", "rank correlation") else f"{value:g} {self.unit}"
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -11,27 +11,29 @@ from pathlib import Path
 
 from benchmarks.fidelity import rank_correlations
 from benchmarks.fidelity import tabulate as tabulate_fidelity
-from benchmarks.records import Benchmark, overall
 from benchmarks.search_bench import SearchComparison
-from benchmarks.search_verdict import findings
-from benchmarks.search_verdict import tabulate as tabulate_searches
+from benchmarks.search_verdict import summary as summarise_searches
+from pipeline.claims.catalogue import catalogue_of
+from pipeline.claims.claim_records import judged_evidence
 from pipeline.claims.tables import count
 from pipeline.claims.verdicts import ClaimVerdict, PartVerdict
 from pipeline.errors import UsageError
 from pipeline.evidence.population import FULL, TABLE, FullTrainings, PopulationTable
-from pipeline.evidence.records import Interval
+from pipeline.evidence.statistics import AT_THE_EDGE
 from pipeline.files import write_text
 from pipeline.process import run_and_exit
 from pipeline.publishing.python import python_reference
 from pipeline.publishing.reference import commands, files, table
-from pipeline.reporting.claims.words import figure_of, figures_confirmed
+from pipeline.publishing.speed import between, speed_parts
+from pipeline.reporting.claims.costs import costs_of
+from pipeline.reporting.claims.view import anchor_of
 from pipeline.reporting.comparison import Comparison
+from pipeline.reporting.formatting import listing, number
+from pipeline.reporting.formatting import p_value as shown_p_value
 from pipeline.reporting.report import FEATURED, read_published
 from pipeline.schema import read_record
 from pipeline.workspace import Workspace, current_workspace
 
-THROUGHPUT = "throughput"
-OTHER_BENCHMARKS = ("packing", "study", "overhead", "limit", "accuracy", "growth", "searching")
 MARK = re.compile(r"(<!-- generated: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -68,40 +70,42 @@ def generated_parts(published: Path) -> dict[str, str]:
     """Name -> generated part, from the records in reports/published, the verbs and the schemas."""
     comparison = read_published(published / FEATURED)
     claims = read_record(list[ClaimVerdict], published / "claims" / "claims.json")
-    throughput = _benchmark(published, THROUGHPUT)
     return {
+        "intro": _intro(claims),
         "results": _results(comparison),
         "setting": _setting(comparison),
         "primary": _primary(claims),
         "verdicts": _verdicts(claims),
-        "fast": _fast(throughput, _benchmark(published, "packing"), _benchmark(published, "overhead")),
-        "speed": _speed(throughput),
-        "findings": _findings([throughput, *(_benchmark(published, name) for name in OTHER_BENCHMARKS)]),
-        "cards": _findings([_benchmark(published, "cards")]),
+        "hours": _hours(Workspace(published.parents[1])),
         "search": _search(published),
+        **speed_parts(published),
         "commands": commands(),
         "files": files(),
         "python": python_reference(),
     }
 
 
-def _benchmark(published: Path, name: str) -> Benchmark:
-    return read_record(Benchmark, published / "benchmarks" / f"{name}.json")
-
-
-def _between(interval: tuple[float, float] | None, digits: str = ".2f") -> str:
-    return f"{interval[0]:{digits}} to {interval[1]:{digits}}" if interval else ""
+def _intro(claims: Sequence[ClaimVerdict]) -> str:
+    calculated = sum(all(part.kind == "analytic" for part in claim.parts) for claim in claims)
+    return (
+        f"It also tests {len(claims)} claims about depth, width and cost from a course on modern CNNs (AlexNet to "
+        f"DenseNet): {calculated} by calculation, {len(claims) - calculated} by experiments or timings with repeats "
+        "and a 95 % interval. The course notebook (*the source*) is based on *Dive into Deep Learning*."
+    )
 
 
 def _results(comparison: Comparison) -> str:
     rows = []
-    for network in comparison.scored:  # lowest error first
+    for network in sorted(comparison.scored, key=lambda network: network.macs):
         error = comparison.error(network)
         assert error is not None
         seconds = f"{network.train_seconds.mean:.0f}" if network.train_seconds else ""
-        interval = _between(error.interval, ".1f")
-        rows.append((network.label, f"{network.params:,}", f"{network.macs:,}", f"{error.mean:.1f}", interval, seconds))
-    return table(("network", "parameters", "MACs", "test error, %", "95 % interval", "seconds per training"), rows, 1)
+        rows.append(
+            (network.label, f"{network.params:,}", f"{network.macs:,}", f"{error.mean:.1f}",
+             between(error.interval, ".1f"), seconds)
+        )  # fmt: skip
+    titles = ("network", "parameters", "MACs", "test error, %", "95 % interval", "seconds per training")
+    return table(titles, rows, 1)
 
 
 def _setting(comparison: Comparison) -> str:
@@ -110,85 +114,70 @@ def _setting(comparison: Comparison) -> str:
     record = comparison.networks[0].record
     assert record is not None
     recipe, hardware = record.recipe, measured.hardware
+    at_the_edge = listing([network.label for network in comparison.networks if AT_THE_EDGE in network.flags])
     return (
-        f"Fashion-MNIST, {len(comparison.networks)} networks, {len({run.seed for run in runs})} seeds each, "
-        f"{recipe.epochs} epochs on {recipe.train_images or 'all'} training images, {hardware['processor']} "
-        f"({hardware['cores']} cores, {hardware['instruction_set']}), torch {measured.versions['torch']}. "
-        "Short trainings on part of the data: a first look, not a ranking."
+        f"Fashion-MNIST, {len(comparison.networks)} networks sorted by MACs (multiply-accumulates for one image), "
+        f"{len({run.seed for run in runs})} seeds (repeated trainings) each, {recipe.epochs} epochs on "
+        f"{recipe.train_images or 'all'} training images, {hardware['processor']} ({hardware['cores']} cores, "
+        f"{hardware['instruction_set']}), torch {measured.versions['torch']}. This is a first look, not a ranking: "
+        "trainings are short"
+        + (f", and {at_the_edge} did best at the lowest or highest learning rate tried." if at_the_edge else ".")
     )
 
 
 def _primary(claims: Sequence[ClaimVerdict]) -> str:
-    rows = [(claim.id, claim.statement, f"**{claim.verdict}**") for claim in claims if claim.primary]
-    return f"{table(('', 'claim', 'verdict'), rows)}\n\n{count(claims)}."
-
-
-def _verdicts(claims: Sequence[ClaimVerdict]) -> str:
-    """The parts of the primary claims, then the ids of all claims by verdict."""
     rows = []
     for claim in claims:
         if claim.primary:
-            rows.append((f"**{claim.id}**", claim.statement, "", "", "", f"**{claim.verdict}**", ""))
-            rows += [("", part.measure, *_part(part)) for part in claim.parts]
-    lines = [table(("", "claim and its parts", "effect", "95 % interval", "n", "verdict", "caution"), rows), ""]
+            small = " (may be small)" if any(part.may_be_small for part in claim.parts) else ""
+            rows.append((_linked(claim, ""), claim.statement, f"**{claim.verdict}**{small}"))
+    return f"{table(('', 'claim', 'verdict'), rows)}\n\n{count(claims)}."
+
+
+def _linked(claim: ClaimVerdict, to_root: str) -> str:
+    return f"[{claim.id}]({to_root}reports/published/claims/REPORT.md#{anchor_of(claim.id)})"
+
+
+def _verdicts(claims: Sequence[ClaimVerdict]) -> str:
+    """The parts of the primary claims, then all claims by verdict."""
+    rows: list[tuple[str, ...]] = []
+    for claim in claims:
+        if claim.primary:
+            rows.append((f"**{claim.id}**", claim.statement, "", "", "", "", f"**{claim.verdict}**", ""))
+            rows += [row for part in claim.parts for row in _rows_of(part)]
+    titles = ("", "claim and its parts", "effect", "95 % interval", "n", "adjusted p", "verdict", "notes")
+    lines = [table(titles, rows), ""]
     for verdict in dict.fromkeys(claim.verdict for claim in claims):
-        lines.append(f"- *{verdict}*: {', '.join(claim.id for claim in claims if claim.verdict == verdict)}")
+        found = ", ".join(_linked(claim, "../") for claim in claims if claim.verdict == verdict)
+        lines.append(f"- *{verdict}*: {found}")
     return "\n".join(lines)
 
 
-def _part(part: PartVerdict) -> tuple[str, str, str, str, str]:
-    """Effect, interval, n, verdict and caution of one part."""
-    caution = "; ".join([*(["may be too small to matter"] if part.may_be_small else []), *part.cautions])
-    if part.kind == "analytic" and part.verdict == "holds in part":
-        wrong = figure_of(part)
-        return f"{wrong.name}: {wrong.value:,.3g}", "", "", part.verdict, figures_confirmed(part)
+def _rows_of(part: PartVerdict) -> list[tuple[str, ...]]:
+    """One row for a part, and one for each number of a calculation."""
+    if part.kind == "analytic":
+        rows = [
+            ("", f"– {figure.name}", number(figure.value), "", "", "",
+             "as claimed" if figure.holds else "not as claimed", f"claimed: {figure.said}")
+            for figure in part.figures
+        ]  # fmt: skip
+        return [("", part.measure, "", "", "", "", part.verdict, ""), *rows]
     effect = "" if part.effect is None else f"{part.effect:,.3g} {part.unit}"
-    interval = _between(part.interval, ".3g")
-    return effect, interval, f"{part.n}" if part.interval else "", part.verdict, caution
+    p_value = "" if part.p_value is None else shown_p_value(part.p_value)
+    notes = "; ".join([*part.notes, *part.cautions])
+    n = f"{part.n}" if part.interval else ""
+    return [("", part.measure, effect, between(part.interval, ".3g"), n, p_value, part.verdict, notes)]
 
 
-def _fast(throughput: Benchmark, packing: Benchmark, overhead: Benchmark) -> str:
-    """A summary of training speed."""
-    source = [row for row in throughput.rows if not row.case.endswith("-small")]
-    small = [row for row in throughput.rows if row.case.endswith("-small")]
-    found: list[tuple[str, str, Interval]] = [
-        (f"the source's {len(source)} networks", "textbook trainer", overall(source, "textbook")),
-        (f"{len(small)} small networks", "textbook trainer", overall(small, "textbook")),
-        (f"{len(small)} small networks", "PyTorch Lightning", overall(small, "lightning")),
-        ("small networks, one training per core", "textbook trainer", overall(packing.rows, "textbook")),
-    ]
-    rows = [(what, than, f"{ratio.mean:.1f}", _between(ratio.interval, ".1f")) for what, than, ratio in found]
-    titles = ("training", "against", "times as fast", "95 % interval")
-    return f"{table(titles, rows, 2)}\n\n{_machine(throughput)}, n = {found[0][2].n}."
-
-
-def _speed(benchmark: Benchmark) -> str:
-    arms = list(benchmark.rows[0].ratios)
-    titles = ["network", "images/s", *(title for arm in arms for title in (f"times {arm}", "95 % interval"))]
-    rows = []
-    for row in benchmark.rows:
-        ours = row.median(next(iter(row.arms)))
-        cells = [row.case, f"{ours:,.0f}" if ours >= 100 else f"{ours:.1f}"]
-        for arm in arms:
-            cells += [f"{row.ratios[arm].mean:.2f}", _between(row.ratios[arm].interval)]
-        rows.append(cells)
-    n = next(iter(benchmark.rows[0].ratios.values())).n
-    return f"{table(titles, rows, 1)}\n\n{_machine(benchmark)}, n = {n}; medians of images/s."
-
-
-def _machine(benchmark: Benchmark) -> str:
-    hardware = benchmark.hardware
-    cores = f"{hardware['cores']} cores, {hardware['instruction_set']}"
-    return f"{hardware['processor']} ({cores}), torch {benchmark.versions['torch']}"
-
-
-def _findings(benchmarks: Sequence[Benchmark]) -> str:
-    rows = []
-    for benchmark in benchmarks:
-        theirs = benchmark.hardware
-        machine = theirs.get("gpu") or f"{theirs['cores']} cores, {theirs['instruction_set']}"
-        rows += [(benchmark.name, finding, machine) for finding in benchmark.findings]
-    return table(("benchmark", "finding", "machine"), rows)
+def _hours(workspace: Workspace) -> str:
+    """What the published experiments took."""
+    catalogue = catalogue_of(workspace)
+    evidence = judged_evidence(workspace, workspace.published / "claims", catalogue)
+    costs = costs_of(evidence, (), catalogue.experiments)
+    return (
+        f"The published experiments of the profile `full` took {costs.core_hours:.0f} core-hours, those of the profile "
+        f"`gpu` {costs.card_hours:.1f} hours of trainings on one GPU."
+    )
 
 
 def _search(published: Path) -> str:
@@ -205,15 +194,13 @@ def _search(published: Path) -> str:
         long = f"; full: {full.recipe.epochs} epochs on {full.train_images:,} images in {listed}"
     return "\n".join(
         [
-            tabulate_searches(comparison),
+            summarise_searches(comparison),
             "",
             f"Searches were simulated in a population of {comparison.networks} trained networks. A surrogate predicts "
-            f"all others; its rank correlation on unseen networks is {comparison.rank_correlation:.2f}. Budgets are "
-            "in full trainings. Values are means with 95 % intervals.",
+            f"all others; its rank correlation on unseen networks is {comparison.rank_correlation:.2f}.",
             "",
-            *(f"- {line}." for line in findings(comparison)),
-            "",
-            f"How well cheap trainings rank networks (short: {short}{long}), Spearman's correlation:",
+            f"How well cheap trainings rank networks (short: {short}{long}), Spearman's correlation, 95 % intervals by "
+            "bootstrap over networks:",
             "",
             tabulate_fidelity(rank_correlations(population, full)),
         ]

@@ -84,6 +84,11 @@ def factor(value: float) -> str:
     return _three_digits(value)
 
 
+def core_hours(hours: float) -> str:
+    """Core-hours in sentences; less than one as core-minutes."""
+    return f"{number(hours)} core-hours" if hours >= 1 or not hours else f"{number(60 * hours)} core-minutes"
+
+
 def p_value(value: float) -> str:
     """A p value: "< 0.001", or two significant digits, more if rounding would move it across LEVEL."""
     if value < 0.001:

@@ -25,9 +25,14 @@ class Machine:
     def summary(self) -> str:
         """The machine in a few words."""
         known = self.hardware
-        name = known.get("gpu") or known.get("processor") or next(iter(known.values()), "unknown")
         cores = f"{known['cores']} cores" if "cores" in known else None
-        return ", ".join(filter(None, [name, cores, known.get("memory")]))
+        return ", ".join(filter(None, [self.name, cores, known.get("memory")]))
+
+    @property
+    def name(self) -> str:
+        """Its GPU, or else its processor."""
+        known = self.hardware
+        return known.get("gpu") or known.get("processor") or next(iter(known.values()), "unknown")
 
 
 @dataclass(frozen=True)

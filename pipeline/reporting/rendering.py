@@ -197,6 +197,7 @@ def _environment(html: bool) -> Environment:
         "shorten",
         "network",
         "number",
+        "core_hours",
         "p_value",
         "points",
         "sentence",

@@ -14,7 +14,11 @@ from pipeline.workspace import current_workspace
 def bench(
     out: Output,
     names: Annotated[
-        list[str] | None, typer.Argument(help="Benchmarks to run; default: all, which takes hours.")
+        list[str] | None,
+        typer.Argument(
+            help="throughput, packing, limit, overhead, data, growth, searching, rates, accuracy, study, start_up, "
+            "cards; default: all, which takes hours."
+        ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=2, help="Measurements of each arm.")] = 5,
     data: Annotated[str, typer.Option(help="Prepared data set, by name or folder.")] = "fashion-mnist",
@@ -42,7 +46,7 @@ def bench_search(
 ) -> None:
     """Compare samplers, with and without halving, in simulated searches of a population of trained networks."""
     from benchmarks.search_bench import compare_into
-    from benchmarks.search_verdict import findings, tabulate
+    from benchmarks.search_verdict import summary
     from pipeline.evidence.population import TABLE
     from pipeline.evidence.study_records import SAMPLERS
     from pipeline.machine import default_workers
@@ -61,4 +65,4 @@ def bench_search(
         raise UsageError(f"{file} does not exist: python -m benchmarks.population trains a population (hours)")
     result = workspace.results / "benchmarks" / "search.json"
     comparison = compare_into(result, file, chosen, repeats, workers or default_workers("cpu"), out.line)
-    out.answer(comparison, "\n".join([tabulate(comparison), *(f"- {finding}" for finding in findings(comparison))]))
+    out.answer(comparison, summary(comparison))

@@ -24,7 +24,7 @@ def experiment(
     published: Annotated[bool, typer.Option("--published", help="Reuse published runs; train the rest.")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Run one experiment: train its arms with the same protocol and seeds, each at its best learning rate.
+    """Run one experiment: train the networks it compares with the same seeds, each at its best learning rate.
 
     For a timing, measure its arms in turn on this machine.
     """

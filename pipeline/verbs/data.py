@@ -14,7 +14,10 @@ from pipeline.workspace import current_workspace
 def prepare(
     out: Output,
     source: Annotated[
-        str, typer.Argument(help="Named source, folder of class folders, or CSV file.")
+        str,
+        typer.Argument(
+            help="fashion-mnist, mnist, kmnist, cifar10, cifar100, a folder of class folders, or a CSV file."
+        ),
     ] = "fashion-mnist",
     name: Annotated[str | None, typer.Option(help="Name of the data set; default: the source's.")] = None,
     image_size: Annotated[str, typer.Option(help="Side in pixels; auto: that of the images, or 32.")] = "auto",

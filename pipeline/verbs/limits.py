@@ -30,6 +30,6 @@ def limited(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def _option(name: str, cost: Cost) -> inspect.Parameter:
-    option = typer.Option(cost.option, metavar=cost.unit.example, help=f"Maximum {cost.noun}; no network exceeds it.")
+    option = typer.Option(cost.option, metavar="N", help=f"Maximum {cost.noun}, for example {cost.unit.example}.")
     annotation = Annotated[str | None, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

@@ -63,7 +63,11 @@ def train(
     workdir: Annotated[Path | None, typer.Option(help="Folder for runs/ and mlruns/; default: the workspace.")] = None,
     test: Annotated[bool, typer.Option("--test", help="Evaluate on test images after training.")] = False,
 ) -> None:
-    """Train one network once. Run the same command again to resume, or to see the finished run."""
+    """Train one network once. Run the same command again to resume, or to see the finished run.
+
+    Weights and history are in runs/; `convstudy ui` shows them. A CONFIG.json holds, for example,
+    {"family": "resnet", "config": {"depths": [1, 1], "widths": [16, 32]}}.
+    """
     from pipeline.running.workers import prepare_workers
 
     prepare_workers()

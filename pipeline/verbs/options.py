@@ -17,10 +17,15 @@ from pipeline.errors import ConvstudyError
 if TYPE_CHECKING:
     import pandas as pd
 
-Data = Annotated[str | None, typer.Option(help="Prepared data set, by name or folder; default: the study's.")]
+Data = Annotated[str | None, typer.Option(help="Prepared data set, by name or folder; default: that of params.yaml.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Train nothing; print trainings, hours and disk.")]
-Network = Annotated[str, typer.Argument(metavar="NAME|CONFIG.json", help="Reference network, or a file with a Config.")]
+Network = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|CONFIG.json", help="A name that `convstudy architectures` lists, or a file with a design."
+    ),
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="Number of parallel trainings; default: as many as fit.")]
 
 _SHARED: tuple[tuple[str, Any, Any], ...] = (

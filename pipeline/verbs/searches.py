@@ -46,7 +46,13 @@ Storage = Annotated[
 @limited
 def search(
     out: Output,
-    families: Annotated[str, typer.Argument(help="Design spaces, comma-separated, such as vgg,resnet,anynet-e.")],
+    families: Annotated[
+        str,
+        typer.Argument(
+            help="lenet, alexnet, vgg, nin, googlenet, resnet, resnext, densenet, regnet, anynet-a to anynet-e; "
+            "several separated by commas."
+        ),
+    ],
     limits: dict[str, float],
     trials: Annotated[int | None, typer.Option(min=1, help="Total number of trained networks; default: 40.")] = None,
     hours: Annotated[float | None, typer.Option(help="Total hours of search, instead of --trials.")] = None,
@@ -73,7 +79,8 @@ def search(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sampler and the trainings.")] = 0,
     storage: Storage = None,
     study: Annotated[
-        str | None, typer.Option(help="Name of the study; default: made from the plan.", callback=_short_enough)
+        str | None,
+        typer.Option(help="Name of the search's study; default: made from its settings.", callback=_short_enough),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete the study of this name and start over.")] = False,
     warm_start: Annotated[
@@ -82,7 +89,10 @@ def search(
     retries: Annotated[int, typer.Option(min=0, help="Retries of a training that was lost.")] = 2,
     dry_run: DryRun = False,
 ) -> None:
-    """Search design spaces for the best networks within limits. Run the same command again to resume."""
+    """Search design spaces for the best networks within limits. Run the same command again to resume.
+
+    It prints the front with the paths of the weights, and the name of the search's study. Next: `convstudy finalists`.
+    """
     from pipeline.running.workers import prepare_workers
 
     if not dry_run:
@@ -140,7 +150,7 @@ def studies(out: Output, storage: Storage = None) -> None:
 @tabular
 def status(
     out: Output,
-    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    study: Annotated[str, typer.Argument(help="Name of the search's study; see `convstudy studies`.")],
     storage: Storage = None,
 ) -> None:
     """Show the progress and the front of a study."""
@@ -176,7 +186,7 @@ def dashboard(
 @tabular
 def finalists(
     out: Output,
-    study: Annotated[str, typer.Argument(help="Name of the study.")],
+    study: Annotated[str, typer.Argument(help="Name of the search's study; see `convstudy studies`.")],
     seeds: Annotated[int, typer.Option(min=2, help="Trainings of each network.")] = 5,
     members: Annotated[int, typer.Option(min=1, help="Maximum number of networks taken from the front.")] = 8,
     random_networks: Annotated[
@@ -185,7 +195,7 @@ def finalists(
     random_search: Annotated[
         bool, typer.Option("--random-search/--no-random-search", help="Compare with a random search of equal compute.")
     ] = True,
-    data: Annotated[str | None, typer.Option(help="Prepared data, by name or folder; default: the study's.")] = None,
+    data: Annotated[str | None, typer.Option(help="Prepared data, by name or folder; default: the search's.")] = None,
     workers: Workers = None,
     storage: Storage = None,
 ) -> None:

@@ -54,7 +54,7 @@ def ui(
 
 @verb("convstudy replay", "convstudy replay --json summary.json")
 def replay(out: Output) -> None:
-    """Rebuild MLflow from the run store, without duplicates."""
+    """Rebuild MLflow from the run store (runs/), without duplicates."""
     from pipeline.reporting.rebuild import rebuild_mlflow
 
     summary = rebuild_mlflow(current_workspace(), out.line)
@@ -77,7 +77,9 @@ def doctor(out: Output) -> None:
 def gc(
     out: Output,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing; list what can go, with sizes.")] = False,
-    weights: Annotated[bool, typer.Option("--weights", help="Also remove weights of finished runs.")] = False,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Also remove weights; networks can then no longer be loaded.")
+    ] = False,
 ) -> None:
     """Remove what no finished run needs: leftovers, runs of older engines and, on request, weights."""
     from pipeline.evidence.collect import collect

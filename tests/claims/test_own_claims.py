@@ -68,7 +68,7 @@ def test_own_claims_are_judged_with_the_arms_of_both_files_and_change_no_other_v
     table = called(claimed, "claims")
     title = "your own claims (reports/my-claims.yaml)\ncount      contradicted"
     assert table.index("\n4 claims: ") < table.index(title)
-    assert table.rstrip().endswith("undecided") and "\n3 claims: 1 contradicted" in table
+    assert table.rstrip().endswith("undecided") and "\n3 claims: 1 is contradicted" in table
     assert "new-arms, error: " in called(claimed, "experiment", "mine")
     (after,) = json_of(claimed, "claims", "new-arms")
     assert after["parts"][0]["n"] == 2 and after["evidence"] == ["experiment mine"]

@@ -1,6 +1,7 @@
 """bench-search: searches simulated by the real driver in a population, here one by formula."""
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,9 +21,10 @@ from benchmarks.search_bench import (
     SearchComparison,
     compare_into,
     delivered,
+    label_of,
     simulate,
 )
-from benchmarks.search_verdict import KINDS, ONE, TWO, auto, compute_share, findings, tabulate, worse_than_random
+from benchmarks.search_verdict import KINDS, ONE, TWO, auto, compute_share, summary, tabulate, worse_than_random
 from benchmarks.surrogate import Surrogate, mean_curve, residuals
 from pipeline.cost.limits import Limits
 from pipeline.data.manifest import load_manifest
@@ -197,12 +199,14 @@ def test_the_share_of_compute_that_halving_takes_has_its_interval() -> None:
     assert compute_share(replace(slow, courses=swapped), "random") is None
 
 
-def test_the_table_and_the_findings_name_every_arm() -> None:
+def test_the_summary_names_every_arm_and_what_a_difference_favours() -> None:
     found = comparison(0.05)
-    assert all(f"| {name} |" in tabulate(found) for name in found.courses[TWO])
-    told = findings(found)
-    assert told[0].startswith("auto is tpe for error and MACs with halving; tpe")
-    assert any("halving needs" in line for line in told)
+    assert all(f"| {label_of(name)} |" in tabulate(found) for name in found.courses[TWO])
+    told = summary(found)
+    assert told.startswith("`auto` is tpe for error and MACs with halving; tpe")
+    assert re.search(r"\| tpe, halving \| random, halving \| hypervolume \| \+0.0[45]\d \| .* \| the first \|\n", told)
+    assert "Shown to be worse than random search at some budget: no sampler." in told
+    assert "Shown to be worse than random search at some budget: tpe (" in summary(comparison(-0.05))
 
 
 def test_rank_correlations_are_of_networks_trained_both_ways(table: PopulationTable) -> None:

@@ -13,7 +13,8 @@ from pipeline.claims.parts import Beside, Part, PopulationPart, TimedContrast, T
 from pipeline.claims.timings.plans import Timing, TimingRecord
 from pipeline.evidence.records import GroupRecord, NetworkRecord
 from pipeline.reporting.claims.protocol import pareto_front, protocol_of, range_of
-from pipeline.reporting.formatting import decimals, duration, listing, network, quantity, spread
+from pipeline.reporting.formatting import decimals, duration, listing, network, quantity
+from pipeline.reporting.provenance import Machine
 from pipeline.schema import to_json
 
 _TUNED = ("learning_rate", "resolution")
@@ -29,9 +30,11 @@ class Arm:
         network: family and the fields in which the arms differ; for a population, its design space.
         params, macs: of the network; for a population, the range.
         rate: its learning rate.
-        repeats: completed trainings ("4 of 5" if some failed), or rounds of a timing.
-        measured: validation error in percent with its interval, or the median time of a training step.
-        flags: warnings about the arm.
+        repeats: completed trainings, or rounds of a timing.
+        failed: failed trainings; empty for a timing.
+        measured: mean validation error in percent, or the median time of a training step.
+        interval: of the mean, 95 %.
+        flags: what a reader must know about the arm.
     """
 
     name: str
@@ -41,6 +44,8 @@ class Arm:
     rate: str
     repeats: str
     measured: str
+    failed: str = ""
+    interval: str = ""
     flags: tuple[str, ...] = ()
 
 
@@ -133,10 +138,21 @@ def _trained(arm: str, found: NetworkRecord, differing: set[str]) -> Arm:
         params=quantity(found.params),
         macs=quantity(found.macs),
         rate=f"{found.recipe.learning_rate:g}",
-        repeats=str(complete) if complete == len(found.runs) else f"{complete} of {len(found.runs)}",
-        measured=f"{decimals(error.mean)} {spread(error)}".strip() if error else decimals(None),
-        flags=found.flags,
+        repeats=str(complete),
+        failed=str(len(found.runs) - complete),
+        measured=decimals(error.mean if error else None),
+        interval=f"{decimals(error.interval[0])} to {decimals(error.interval[1])}" if error and error.interval else "",
+        flags=tuple(_note(flag, found) for flag in found.flags if not flag.endswith("seeds failed")),
     )
+
+
+def _note(flag: str, found: NetworkRecord) -> str:
+    """A flag of the record; for reused trainings with the machines of the arm's trainings."""
+    number, reused, _ = flag.partition(" seeds published, made elsewhere")
+    if not reused:
+        return flag
+    machines = {Machine(run.measurement.hardware, {}, 0, 0, ()).name for run in found.runs if run.measurement}
+    return f"{number} seeds reused from another machine; machines: {listing(sorted(machines))}"
 
 
 def _common(networks: Sequence[NetworkRecord], differing: set[str]) -> str:
@@ -162,7 +178,8 @@ def _population(name: str, experiment: Experiment, members: Sequence[NetworkReco
         params=range_of([found.params for found in members]),
         macs=range_of([found.macs for found in members]),
         rate=", ".join(f"{rate:g}" for rate in rates),
-        repeats=f"{len(errors) - failed} of {len(errors)}" if failed else str(len(errors)),
+        repeats=str(len(errors) - failed),
+        failed=str(failed),
         measured=f"median {decimals(statistics.median(errors))}" if errors else decimals(None),
     )
 

@@ -1,5 +1,6 @@
 """The report's view of claims: verdicts joined with their evidence."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -82,8 +83,13 @@ class PartView:
 
     @property
     def figures_confirmed(self) -> str:
-        """How many of its figures agree with the source."""
+        """How many of its numbers agree with the source."""
         return words.figures_confirmed(self.verdict)
+
+    @property
+    def setting(self) -> str:
+        """Sizes at which it was calculated or measured; the profile is named as one."""
+        return re.sub(r", (smoke|quick|pilot|full|gpu)$", r", profile \1", self.verdict.scale)
 
     @property
     def rule(self) -> str:
@@ -144,14 +150,6 @@ class ClaimView:
     def asides(self) -> list[tuple[Aside, str]]:
         """Figures for information, not judged, each with its value as text."""
         return [(aside, words.aside_of(aside)) for aside in self.verdict.beside]
-
-    @property
-    def rules(self) -> dict[str, list[str]]:
-        """Decision rule -> the measures that it decides."""
-        found: dict[str, list[str]] = {}
-        for part in self.parts:
-            found.setdefault(part.rule, []).append(part.verdict.measure)
-        return found
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import math
 
 from pipeline.claims.estimates import margin_of, null_of, scaled, unscaled
-from pipeline.claims.inference import ALPHA, POWER
+from pipeline.claims.inference import POWER
 from pipeline.claims.parts import (
     AnalyticPart,
     EmpiricalPart,
@@ -76,48 +76,23 @@ def figure_of(verdict: PartVerdict) -> FigureVerdict:
 
 
 def figures_confirmed(verdict: PartVerdict) -> str:
-    """How many figures agree with the source: "2 of 3 figures confirmed"."""
+    """How many numbers agree with the source: "2 of 3 numbers confirmed"."""
     right, count = sum(figure.holds for figure in verdict.figures), len(verdict.figures)
-    return f"{f'all {count}' if right == count else f'{right} of {count}'} figures confirmed"
+    return f"{f'all {count}' if right == count else f'{right} of {count}'} numbers confirmed"
 
 
 def rule_of(part: Part) -> str:
-    """The decision rule of a part, with its numbers."""
+    """The decision rule of a part, by its name in the report's section on method, with its numbers."""
     if isinstance(part, AnalyticPart):
-        if len(part.says) == 1:
-            return "Holds if the figure is as claimed; otherwise contradicted."
-        return "Holds if all figures are as claimed, holds in part if some are, and is contradicted if none is."
-    rule = _rule_of_estimate(part)
-    if isinstance(part, PopulationPart):
-        larger = f"larger in {part.than}" if part.expect == "higher" else "different in the two populations"
-        rule += (
-            " Holds at most in part if, at some error, the share of networks with this or a lower error is shown to be "
-            f"{larger} (Smirnov's test, p < {ALPHA:g}, not adjusted)."
-        )
-    return rule
-
-
-def _rule_of_estimate(part: EstimatedPart) -> str:
-    null = _null(part)
-    within = f"within {smallest_of(part)} of {null}"
-    shown = f"adjusted p < {ALPHA:g}"
-    one_sided = f"two one-sided tests, {shown}"
+        return "calculation"
+    null, margin = _null(part), f"margin {smallest_of(part)}"
     if part.expect == "equal":
-        return (
-            f"Holds if the effect is shown to be {within} ({one_sided}); contradicted if it is shown to be further "
-            f"away ({shown}); otherwise undecided."
-        )
-    if part.expect == "not higher":
-        above = f"{smallest_of(part)} above {null}"
-        return (
-            f"Holds if the effect is shown to be less than {above}; contradicted if it is shown to be more ({shown}, "
-            "two-sided); otherwise undecided."
-        )
-    ahead, behind = ("below", "above") if part.expect == "lower" else ("above", "below")
-    return (
-        f"Holds if the effect is shown to be {ahead} {null}, contradicted if {behind} ({shown}, two-sided). "
-        f"Equivalent, whatever these tests say, if it is shown to be {within} ({one_sided}). Otherwise undecided."
-    )
+        rule = f"equality ({margin} around {null})"
+    elif part.expect == "not higher":
+        rule = f"not higher ({margin} above {null})"
+    else:
+        rule = f"difference ({'below' if part.expect == 'lower' else 'above'} {null} expected, {margin})"
+    return f"{rule}, and Smirnov's test" if isinstance(part, PopulationPart) else rule
 
 
 def would_change(part: Part, verdict: PartVerdict) -> str:
@@ -147,16 +122,15 @@ def would_change(part: Part, verdict: PartVerdict) -> str:
         below = math.inf if part.expect == "not higher" else low - null + margin
         room = min(below, null + margin - high)
         if room > 0:
-            return f"An effect further from {_null(part)}: the interval ends {_distance(part, room)} inside the margin."
+            return f"An interval that reaches the end of the margin. Distance: {_distance(part, room)}."
         return "More spread: the one-sided tests place it inside the margin, although the interval reaches beyond."
     if part.expect in ("equal", "not higher"):  # contradicted: the effect lies beyond the margin
         beyond = max(low - null - margin, null - margin - high)
         if beyond > 0:
-            return f"An effect nearer to {_null(part)}: the interval ends {_distance(part, beyond)} beyond the margin."
+            return f"An interval that reaches into the margin. Distance: {_distance(part, beyond)}."
         return "More spread: the test places it beyond the margin, although the interval reaches into it."
     nearest = low - null if low > null else null - high
-    reach = " It reaches into the margin, so the effect may be too small to matter." if verdict.may_be_small else ""
-    return f"An effect nearer to {_null(part)}: the interval ends {_distance(part, nearest)} from it.{reach}"
+    return f"An interval that reaches {_null(part)}. Distance: {_distance(part, nearest)}."
 
 
 def _other_figures(verdict: PartVerdict) -> str:
