@@ -228,7 +228,7 @@ def test_a_workspace_that_only_searched_has_a_report(searched: tuple[Workspace, 
     page = called(workspace, "report").strip().splitlines()[0]
     assert page == str(workspace.results / "report.html")
     text = (workspace.results / "REPORT.md").read_text()
-    assert "## Search: lenet on fashion-mnist" in text and "8 networks counted" in text
+    assert "## Search: lenet on fashion-mnist" in text and "8 networks were trained within the limits" in text
     best = min(trial["validation_error_percent"] for trial in record["trials"] if trial["state"] == "complete")
     assert f"| {best:.2f} |" in text
 
