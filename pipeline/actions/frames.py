@@ -1,36 +1,37 @@
-"""Records as pandas tables: one row a record, one column a field, types from the record's own.
+"""Converts records to pandas tables: one row per record, one column per field, with the field's type.
 
-An interval becomes columns: NAME_low and NAME_high, and of a mean over seeds NAME (the mean) and NAME_n. What is nested
-deeper stays one value, and is written to files as JSON.
+An interval becomes the columns NAME_low and NAME_high. A mean over seeds becomes NAME (the mean), NAME_low, NAME_high
+and NAME_n. Other nested values stay one value, and are written to files as JSON.
 """
 
 import dataclasses
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import NoneType
-from typing import Any, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pandas as pd
 from pandas.api.types import is_object_dtype
 from pydantic import BaseModel
 
-from pipeline.errors import StorageError
 from pipeline.evidence.records import Interval
 from pipeline.files import canonical_json, write_bytes, write_text
 from pipeline.reporting.formatting import csv_cell
 from pipeline.schema import to_json
 
-DTYPES: dict[Any, str] = {int: "int64", float: "float64", bool: "bool", str: "str"}
+_DTYPES: dict[Any, str] = {int: "int64", float: "float64", bool: "bool", str: "str"}
+_NULLABLE: dict[Any, str] = {**_DTYPES, int: "Int64", bool: "boolean"}
+"""The same for fields that may be None."""
 
 
 def frame(kind: type[Any], records: Iterable[Any], index: str | None = None) -> pd.DataFrame:
-    """A table of records of one type, which has its columns even where there are no records.
+    """Return a table of records. It has the columns of the record type even if there are no records.
 
     Args:
         kind: a dataclass or pydantic model.
         records: instances of it.
-        index: the field that becomes the index; None: rows are numbered.
+        index: name of the field that becomes the index; None: rows are numbered from 0.
     """
     rows, hints = list(records), get_type_hints(kind)
     columns: dict[str, pd.Series[Any]] = {}
@@ -48,31 +49,23 @@ def _names(kind: type[Any]) -> Sequence[str]:
 
 def _columns(name: str, hint: Any, values: list[Any]) -> dict[str, "pd.Series[Any]"]:
     """The columns of one field."""
-    kinds = set(get_args(hint)) - {NoneType} or {hint}
-    if Interval in kinds:
+    members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    kinds = [kind for kind in members if kind is not NoneType]
+    if kinds == [Interval]:
         means = [None if value is None else value.mean for value in values]
         ends = [None if value is None else value.interval for value in values]
         counts = [None if value is None else value.n for value in values]
         return {name: _series(means, "float64"), **_ends(name, ends), f"{name}_n": _series(counts, "Int64")}
-    if tuple[float, float] in kinds:
+    if kinds == [tuple[float, float]]:
         return _ends(name, values)
-    return {name: _series(values, _dtype(kinds, optional=NoneType in get_args(hint)))}
+    kind = str if get_origin(kinds[0]) is Literal else kinds[0]
+    dtypes = _NULLABLE if NoneType in members else _DTYPES
+    return {name: _series(values, dtypes.get(kind, "object") if len(kinds) == 1 else "object")}
 
 
 def _ends(name: str, values: list[Any]) -> dict[str, "pd.Series[Any]"]:
     pairs = [value or (None, None) for value in values]
     return {f"{name}_{end}": _series([pair[i] for pair in pairs], "float64") for i, end in enumerate(("low", "high"))}
-
-
-def _dtype(kinds: set[Any], optional: bool) -> str:
-    """The pandas type of a field; whole numbers and truth values that may be missing have nullable ones."""
-    if all(isinstance(kind, str) for kind in kinds):  # a Literal
-        return "str"
-    (kind, *others) = kinds
-    if others or get_origin(kind) is not None or kind not in DTYPES:
-        return "object"
-    nullable = {int: "Int64", bool: "boolean"}
-    return nullable.get(kind, DTYPES[kind]) if optional else DTYPES[kind]
 
 
 def _series(values: list[Any], dtype: str) -> "pd.Series[Any]":
@@ -82,9 +75,9 @@ def _series(values: list[Any], dtype: str) -> "pd.Series[Any]":
 
 
 def write_csv(table: pd.DataFrame, file: Path) -> None:
-    """Write a table as CSV, `-` to standard output; text that a spreadsheet would take for a formula is quoted by `'`.
+    """Write a table as CSV; `-` means standard output. Text that a spreadsheet would take for a formula starts with '.
 
-    Raises StorageError where the disk refuses.
+    Raises StorageError if the file cannot be written.
     """
     text = _flat(table).map(csv_cell).to_csv(index=False, lineterminator="\n")
     if file == Path("-"):
@@ -94,16 +87,14 @@ def write_csv(table: pd.DataFrame, file: Path) -> None:
 
 
 def write_parquet(table: pd.DataFrame, file: Path) -> None:
-    """Write a table as Parquet; raises StorageError where the disk refuses."""
-    if file.is_dir():
-        raise StorageError(f"cannot write {file}: it is a folder")
+    """Write a table as Parquet. Raises StorageError if the file cannot be written."""
     content = io.BytesIO()
     _flat(table).to_parquet(content, index=False)
     write_bytes(file, content.getvalue())
 
 
 def _flat(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with its index as columns and nested values as JSON."""
+    """The table with its index as columns, and nested values as JSON."""
     flat = table if table.index.names == [None] else table.reset_index()
     nested = {
         name: pd.Series(
