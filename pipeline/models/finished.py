@@ -46,8 +46,8 @@ def open_network(
 
     Args:
         folder: folder of the run.
-        data_folder: its prepared data. Needed only if the weights file lacks class names and normalisation, as files
-            of earlier versions do.
+        data_folder: folder of its prepared data. Needed only if the weights file lacks class names and normalisation,
+            as files of earlier versions do.
         device: device of the network; None: the one it was trained on.
 
     Raises:
@@ -60,7 +60,7 @@ def open_network(
         state = "does not exist" if header is None else f"is {'not finished' if result is None else result.state}"
         raise UsageError(f"run {folder.run} {state}: it has no network to open")
     if not folder.weights.exists():
-        raise StorageError(f"{folder.weights} is gone: train the run again, {_how_to_keep(header)}")
+        raise StorageError(f"{folder.weights} is gone: {_how_to_restore(header)}")
     spec, (weights, info) = header.spec, load_weights(folder.weights)
     if hash_weights(weights) != result.weights_sha256 or (info is not None and info.spec != spec):
         raise StorageError(f"{folder.weights} does not hold the weights of {folder.path / 'result.json'}")
@@ -76,18 +76,18 @@ def open_network(
     )
 
 
-def _how_to_keep(header: RunHeader) -> str:
-    """The command that trains a run again and keeps its weights, by whom it was trained for."""
+def _how_to_restore(header: RunHeader) -> str:
+    """The command that trains the network again and keeps its weights. It depends on what the run was trained for."""
     parents = {member.role: member.parent for member in header.members}
     if "single" in parents or not parents:
-        return f"by the same `convstudy train {header.name}`"
-    told = "by `convstudy train CONFIG.json` with its Config"
-    return f"{told}; the search of {parents['trial']} keeps those of its front alone" if "trial" in parents else told
+        return f"run the same `convstudy train {header.name}` again"
+    command = "train its Config with `convstudy train CONFIG.json`, which keeps weights"
+    return f"{command}; study {parents['trial']} keeps only those of its front" if "trial" in parents else command
 
 
 def _info_of_data(folder: RunFolder, spec: RunSpec, data_folder: Path | None) -> WeightsInfo:
     if data_folder is None:
-        raise DataError(f"{folder.weights} does not name its classes and normalisation: give the run's prepared data")
+        raise DataError(f"{folder.weights} has no class names and no normalisation: give the run's prepared data")
     manifest = load_manifest(data_folder)
     check_data(data_folder, manifest, spec.data)
     return weights_info(spec, manifest)
@@ -97,7 +97,7 @@ def check_data(folder: Path, manifest: Manifest, fingerprint: str) -> None:
     """Raise DataError if a folder does not hold the data with this fingerprint."""
     if manifest.fingerprint != fingerprint:
         raise DataError(
-            f"{folder} holds data {manifest.fingerprint}, the run was planned for {fingerprint}: plan again, or "
+            f"{folder} holds data {manifest.fingerprint}, but the run was planned for {fingerprint}: plan again, or "
             "prepare the former data"
         )
 

@@ -1,4 +1,4 @@
-"""Answers of a finished network on images that are handled as `prepare` handled those of its data set."""
+"""Classifies images with a finished network. They are preprocessed in the same way as its training images."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -16,20 +16,20 @@ from pipeline.training.evaluation import autocast
 
 Pixels = npt.NDArray[np.uint8]
 OneImage = str | os.PathLike[str] | Image.Image | Pixels
-"""A file, a picture of Pillow's, or its pixels (H, W) or (H, W, 3)."""
+"""A file, a Pillow image, or pixels (H, W) or (H, W, 3)."""
 
 
 def listed(images: OneImage | Iterable[OneImage]) -> list[OneImage]:
-    """One image, several, or an array of several (N, H, W), (N, H, W, 3) or (N, C, H, W), as a list.
+    """List the images in one image, several images, or one array (N, H, W), (N, H, W, 3) or (N, C, H, W).
 
-    Raises UsageError for an array of another shape or of other values than uint8.
+    Raises UsageError for an array of another shape or type.
     """
     if isinstance(images, str | os.PathLike | Image.Image):
         return [images]
     if not isinstance(images, np.ndarray):
         return [image for each in images for image in listed(each)]
     if images.dtype != np.uint8:
-        raise UsageError(f"images (dtype={images.dtype}) must be uint8, from 0 to 255")
+        raise UsageError(f"images (dtype={images.dtype}) must be uint8, with values from 0 to 255")
     shape = images.shape
     if len(shape) == 2 or (len(shape) == 3 and shape[-1] == 3):
         return [images]
@@ -41,9 +41,9 @@ def listed(images: OneImage | Iterable[OneImage]) -> list[OneImage]:
 
 
 def read_inputs(network: FinishedNetwork, images: Sequence[OneImage]) -> Pixels:
-    """Images of any size as (N, C, side, side) pixels, of the shape of the network's data.
+    """Convert images of any size to pixels (N, C, side, side), the shape of the network's training images.
 
-    Raises DataError naming a file that cannot be read.
+    Raises DataError, with the path, for a file that is missing or not a readable image.
     """
     channels, side, _ = network.info.data.image_shape
     gray = channels == 1
@@ -64,7 +64,7 @@ def _read(image: OneImage, side: int, gray: bool) -> Pixels:
 
 
 def probabilities(network: FinishedNetwork, pixels: Pixels, batch_size: int) -> npt.NDArray[np.float64]:
-    """The softmax (N, classes) of a network's answers to images (N, C, side, side)."""
+    """Class probabilities (N, classes) for images (N, C, side, side): the softmax of the network's logits."""
     spec = network.info.spec
     device = next(network.model.parameters()).device
     found = [np.empty((0, len(network.class_names)))]

@@ -81,7 +81,7 @@ def test_weights_of_earlier_versions_open_with_the_data_of_their_run_alone(
 ) -> None:
     now = open_network(trained)
     without_metadata(trained)
-    with pytest.raises(DataError, match=r"does not name its classes and normalisation: give the run's prepared data"):
+    with pytest.raises(DataError, match=r"has no class names and no normalisation: give the run's prepared data"):
         open_network(trained)
     before = open_network(trained, prepared_fashion_mnist)
     assert before.info == now.info and before.class_names == now.class_names and len(now.class_names) == 10
@@ -105,7 +105,7 @@ def test_what_is_no_finished_network_is_refused(trained: RunFolder, tmp_path: Pa
     with pytest.raises(StorageError, match="is damaged"):
         open_network(trained)
     trained.weights.unlink()
-    with pytest.raises(StorageError, match="is gone: train the run again"):
+    with pytest.raises(StorageError, match="is gone: run the same `convstudy train lenet` again"):
         open_network(trained)
     trained.write(replace(result, state="failed", reason="diverged", weights_sha256=None))
     with pytest.raises(UsageError, match=f"run {trained.run} is failed: it has no network"):
