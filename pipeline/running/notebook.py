@@ -1,4 +1,4 @@
-"""Progress in a notebook: one output of the cell, rewritten in place, as plain text and so without any widget."""
+"""Progress in a notebook: one plain-text output below the cell, updated in place, without widgets."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ COLUMNS = 120
 
 
 class Cell:
-    """Lines that last and, below them, a live `view`, in the output of the cell that runs."""
+    """Permanent lines and, below them, a live `view`, in the output of the running cell."""
 
     def __init__(self, view: Callable[[], RenderableType]) -> None:
         from IPython.display import display
@@ -17,19 +17,19 @@ class Cell:
         self._output = display({"text/plain": ""}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
 
     def line(self, text: str) -> None:
-        """Add a line that lasts."""
+        """Add a permanent line."""
         self._lines.append(text)
         self.refresh()
 
     def refresh(self) -> None:
-        """Show what is under way as it is now."""
+        """Redraw the view."""
         console = Console(width=COLUMNS, force_terminal=False, force_jupyter=False)
         with console.capture() as captured:
             console.print(self._view())
         self._show(captured.get())
 
     def close(self) -> None:
-        """Leave the lines alone."""
+        """Remove the view and keep the lines."""
         self._show("")
 
     def _show(self, view: str) -> None:

@@ -1,4 +1,4 @@
-"""One training for `convstudy train`, with the same run store, worker and mirror as the study."""
+"""Trains one network once, for `convstudy train`, with the run store, worker and mirror of the study."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -21,9 +21,9 @@ from pipeline.workspace import Workspace
 
 @dataclass(frozen=True, config=STRICT)
 class TrainedRun:
-    """One training, as `convstudy train --json` writes it; the test error only where one was asked for and taken.
+    """Result of `convstudy train`. `test_error_percent` is None unless it was requested and measured.
 
-    A run lost for a passing reason (its worker was killed, say) has no history.
+    A run lost for a transient reason, such as a killed worker, has no history.
     """
 
     name: str
@@ -41,7 +41,7 @@ class TrainedRun:
     test_error_percent: float | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The JSON of the verb."""
+        """The JSON of `convstudy train`."""
         value: dict[str, Any] = to_json(self)
         if self.test_error_percent is None:
             del value["test_error_percent"]
@@ -59,7 +59,7 @@ def single_request(
     device: DeviceKind,
     test: bool,
 ) -> Request:
-    """The request for one network, with a changed recipe; raises UsageError if they do not fit the data."""
+    """The request for one network, with a changed recipe. Raises UsageError if they do not fit the data."""
     design, resolution, recipe = plan_training(name, given, settings, recipe_name, changes, manifest)
     return Request(
         spec=run_spec(design.family.name, to_json(design.config), resolution, recipe, seed, manifest, device),
@@ -73,7 +73,7 @@ def single_request(
 def train_single(
     workspace: Workspace, data_folder: Path, manifest: Manifest, request: Request, quiet: bool = False
 ) -> TrainedRun:
-    """Train the run, or find it finished. Its state says whether it failed."""
+    """Train the run, or return it if it is finished. Its state says whether it failed."""
     display = Display("train", 1, quiet=quiet)
     options = RunnerOptions(1, data_folder, keep_weights=True)
     with open_runner(workspace, manifest, request.spec.device, display, options) as runner:

@@ -1,6 +1,7 @@
-"""How worker processes on this machine start.
+"""Starts worker processes on this machine.
 
-It imports neither PyTorch nor the workers' modules, so that the server loads them while this process loads its own.
+This module imports neither PyTorch nor the workers' modules. So a server process can load them while this process loads
+its own.
 """
 
 import multiprocessing
@@ -10,17 +11,17 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnC
 from types import ModuleType
 
 PRELOADED = ("pipeline.running.worker_server", "pipeline.running.jobs", "torch._dynamo")
-"""Modules that the server loads before it forks workers. The last one would delay the first optimizer by a second."""
+"""Modules that the server loads before it forks workers. An optimizer imports torch._dynamo, which takes a second."""
 
 
 def prepare_workers() -> None:
-    """Start the server, which loads the workers' modules. Call this before this process loads the same modules."""
+    """Start the server, which loads the workers' modules. Call this before loading the same modules here."""
     if isinstance(worker_context(), ForkServerContext):
         forkserver.ensure_running()
 
 
 class _Worker(ForkServerProcess):
-    """A process that does not run the main program again, as multiprocessing would: a user's script trains when run."""
+    """A worker that skips the main program. multiprocessing would run a user's script again, which may train."""
 
     def start(self) -> None:
         main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
@@ -35,9 +36,9 @@ class _Workers(ForkServerContext):
 
 
 def worker_context() -> ForkServerContext | SpawnContext:
-    """How workers start: forked, within milliseconds, from a server that has loaded PyTorch once.
+    """The context that starts workers: they are forked in milliseconds from a server that has loaded PyTorch once.
 
-    On macOS each worker loads PyTorch itself, since the system's libraries do not survive a fork.
+    On macOS each worker loads PyTorch itself, because the system's libraries do not survive a fork.
     """
     if sys.platform == "darwin":
         return multiprocessing.get_context("spawn")

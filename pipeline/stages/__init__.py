@@ -1,1 +1,1 @@
-"""One kind of stage = one module; each parses, reads, calls the core and writes. dvc.yaml calls them."""
+"""The stages of dvc.yaml, one module per kind of stage. Each reads its input, calls the core and writes its output."""

@@ -1,4 +1,4 @@
-"""Stage `experiment`: trains the arms of the profile's experiments, those of primary claims first."""
+"""Stage `experiment`: trains the arms of the profile's experiments, starting with those of primary claims."""
 
 from pipeline.errors import RunsFailedError
 from pipeline.files import fresh_folder, write_json
@@ -11,13 +11,13 @@ from pipeline.workspace import current_workspace
 def main() -> None:
     """Write reports/results/experiments/<name>.json, a GroupRecord, for each experiment of the profile.
 
-    Raises RunsFailedError, after the others have run, where runs of an experiment were lost for a passing reason.
+    Raises RunsFailedError if runs were lost for a transient reason, after all other experiments have been written.
     """
     workspace = current_workspace()
     target = fresh_folder(workspace.results / "experiments")
     if not (plan_files := sorted((workspace.plans / "experiments").glob("*.json"))):
         return
-    prepare_workers()  # PyTorch loads there while it loads here
+    prepare_workers()  # its server loads PyTorch while this process does
     from pipeline.reporting.mlflow_pages import show_networks
     from pipeline.running.campaign import run_plan
     from pipeline.running.plans import RunPlan

@@ -1,4 +1,4 @@
-"""Stage `finalists`: the best networks of each search, trained again and compared."""
+"""Stage `finalists`: retrains the best networks of each search and compares them with baselines."""
 
 from pipeline.errors import RunsFailedError
 from pipeline.evidence.study_records import StudyRecord
@@ -12,7 +12,7 @@ from pipeline.workspace import current_workspace
 def main() -> None:
     """Write reports/results/finalists/<family>.json, a FinalistsRecord, for each search that found a network.
 
-    Raises RunsFailedError where a training was lost for a passing reason.
+    Raises RunsFailedError if a training was lost for a transient reason.
     """
     workspace = current_workspace()
     target = fresh_folder(workspace.results / "finalists")
@@ -20,7 +20,7 @@ def main() -> None:
     with_front = {file: study for file, study in searched.items() if study.front}
     if not with_front:
         return
-    prepare_workers()  # PyTorch loads there while it loads here
+    prepare_workers()  # its server loads PyTorch while this process does
     from pipeline.search.finalist_runs import compare_finalists
     from pipeline.search.plans import PlannedSearch
     from pipeline.stages.progress import stage_progress

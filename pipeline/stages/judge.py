@@ -1,4 +1,4 @@
-"""Stage `judge`: claims and the records of their experiments become verdicts; nothing is trained."""
+"""Stage `judge`: judges the claims from the records of their experiments, without training."""
 
 from pipeline.claims.catalogue import catalogues_of
 from pipeline.claims.claim_records import judged_evidence
@@ -13,7 +13,7 @@ from pipeline.workspace import current_workspace
 def main() -> None:
     """Write reports/results/claims.json, a list of ClaimVerdict.
 
-    Raises UsageError where a record is not of the plan in force.
+    Raises UsageError if a record does not match the current plan.
     """
     workspace = current_workspace()
     source, own = catalogues_of(workspace)

@@ -1,4 +1,4 @@
-"""Stage `plan`: params.yaml, claims.yaml and the data's manifest become the plans of the profile in force."""
+"""Stage `plan`: writes the plans of the current profile, from params.yaml, claims.yaml and the data's manifest."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ from pipeline.workspace import current_workspace
 def main() -> None:
     """Write plans/{reproduce,profile,search}/<family>.json and plans/{experiments,timings}/<name>.json.
 
-    There is a plan only for what the profile trains, searches or times.
+    A network, search, experiment or timing without an entry for the profile has no plan.
     """
     workspace = current_workspace()
     settings = read_settings(workspace.params_file)
@@ -44,7 +44,7 @@ def main() -> None:
         except UsageError as error:
             if is_stated_for(manifest):
                 raise
-            print(f"plan: left out for images of this shape: {error}")
+            print(f"plan: skipped, since it does not fit images of this shape: {error}")
         else:
             write_json(folders["experiments"] / f"{name}.json", to_json(replace(plan, first=name in first)))
     for name, timing in catalogue.timings.items():

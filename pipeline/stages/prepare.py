@@ -1,4 +1,4 @@
-"""Stage `prepare`: the study's data set, as params.yaml names it, becomes verified arrays in data/prepared."""
+"""Stage `prepare`: writes the data set of params.yaml to data/prepared, as verified arrays."""
 
 from pipeline.data.prepare import prepare
 from pipeline.process import run_stage

@@ -1,4 +1,4 @@
-"""Stage `profile`: what each network of the profile costs."""
+"""Stage `profile`: counts and measures the costs of the networks in the study's profile."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from pipeline.workspace import current_workspace
 
 
 def main() -> None:
-    """Write reports/results/profiles/<family>.json, a list of CostProfile, for each family that has a network."""
+    """Write reports/results/profiles/<family>.json, a list of CostProfile, for each family with a plan."""
     workspace = current_workspace()
     target = fresh_folder(workspace.results / "profiles")
     for plan_file in sorted((workspace.plans / "profile").glob("*.json")):
@@ -23,8 +23,8 @@ def main() -> None:
 
 
 def profile_group(plan_file: Path) -> Iterator[CostProfile]:
-    """Price the networks of a plan, one after another, alone on the machine."""
-    import search_spaces  # PyTorch is loaded only where something is priced
+    """Yield the costs of a plan's networks. They are measured one after another, while nothing else runs."""
+    import search_spaces  # loads PyTorch, needed only if there are plans
     from pipeline.cost.profile import profile_network
     from pipeline.machine import resolve_device
     from pipeline.running.plans import ProfilePlan

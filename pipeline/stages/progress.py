@@ -1,7 +1,7 @@
-"""Where a stage stands in the study: its number among all stages, and how much work the later ones have.
+"""The position of a stage in the study: its number among all stages, and the work of the later ones.
 
-Work is compared in MACs, so the time left is a rough estimate. It counts trainings only. What the run store holds is
-finished; so is a search or a comparison of finalists whose record is there when an earlier stage runs.
+Work is the MACs of trainings that are not finished, so the time left is a rough estimate. A training is finished if it
+is in the run store; a search or a comparison of finalists, if its record exists when an earlier stage runs.
 """
 
 from collections.abc import Iterable
@@ -23,10 +23,8 @@ from pipeline.search.plans import PlannedSearch
 from pipeline.workspace import Workspace
 
 _STAGES = Path(__file__).parents[2] / "dvc.yaml"
-
-
 _TRAINED = {"reproduce": "reproduce", "experiment": "experiments"}
-"""The folder of plans of the stages that train plans; searches and their finalists have their plans in `search`."""
+"""Stage that trains plans of networks -> folder of its plans. Searches and finalists have their plans in `search`."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +33,8 @@ class StageProgress:
 
     Attributes:
         label: such as "stage 4 of 11".
-        works: work of each of its plans, by name.
-        later: work of the later stages.
+        works: work of each of its plans, in MACs, by name.
+        later: work of the later stages, in MACs.
     """
 
     label: str
@@ -44,13 +42,13 @@ class StageProgress:
     later: float
 
     def part(self, now: Iterable[str], after: Iterable[str] = ()) -> StudyPart:
-        """The part of the study that trains the plans `now`, where the stage trains those of `after` later."""
+        """The part of the study that trains the plans `now`, if the stage trains those in `after` later."""
         own, rest = (sum(self.works[name] for name in names) for names in (now, after))
         return StudyPart(self.label, (rest + self.later) / own if own else 0.0)
 
 
 def stage_progress(workspace: Workspace, stage: str) -> StageProgress:
-    """The progress of a stage that begins to train, and has deleted its former records."""
+    """The progress of a stage that is about to train and has already deleted its old records."""
     names = list(yaml.safe_load(_STAGES.read_text(encoding="utf-8"))["stages"])
     number = names.index(stage) + 1
     later = sum(sum(_works(workspace, name).values()) for name in names[number:])
@@ -58,7 +56,7 @@ def stage_progress(workspace: Workspace, stage: str) -> StageProgress:
 
 
 def _works(workspace: Workspace, stage: str) -> dict[str, float]:
-    """Work of each plan of a stage by name; none for a stage that trains nothing."""
+    """Work of each plan of a stage, in MACs, by name; empty for a stage that trains nothing."""
     if stage in _TRAINED:
         plans = sorted((workspace.plans / _TRAINED[stage]).glob("*.json"))
         return {file.stem: _training_work(workspace, read_record(RunPlan, file)) for file in plans}

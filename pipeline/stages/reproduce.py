@@ -1,4 +1,4 @@
-"""Stage `reproduce`: trains the networks of the profile, all families in one pool of workers."""
+"""Stage `reproduce`: trains the networks of the profile, with all families in one pool of workers."""
 
 from dataclasses import replace
 
@@ -10,14 +10,14 @@ from pipeline.workspace import current_workspace
 
 
 def main() -> None:
-    """Write reports/results/runs/<family>.json, a GroupRecord, for each family of which the profile trains a network.
+    """Write reports/results/runs/<family>.json, a GroupRecord, for each family in the profile.
 
-    Raises RunsFailedError, and writes nothing, where a run was lost for a passing reason.
+    Raises RunsFailedError and writes nothing if a run was lost for a transient reason.
     """
     workspace = current_workspace()
     target = fresh_folder(workspace.results / "runs")
     if plan_files := sorted((workspace.plans / "reproduce").glob("*.json")):
-        prepare_workers()  # PyTorch loads there while it loads here
+        prepare_workers()  # its server loads PyTorch while this process does
         from pipeline.reporting.mlflow_pages import show_networks
         from pipeline.running.campaign import run_plan
         from pipeline.running.plans import RunPlan

@@ -1,4 +1,4 @@
-"""Stage `search`: the searches of the profile."""
+"""Stage `search`: runs the searches of the profile."""
 
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ def main() -> None:
     workspace = current_workspace()
     target = fresh_folder(workspace.results / "studies")
     if plan_files := sorted((workspace.plans / "search").glob("*.json")):
-        prepare_workers()  # PyTorch loads there while it loads here
+        prepare_workers()  # its server loads PyTorch while this process does
         from pipeline.search.plans import PlannedSearch
         from pipeline.stages.progress import stage_progress
 
@@ -31,10 +31,10 @@ def main() -> None:
 
 
 def _searched(workspace: Workspace, planned: "PlannedSearch", part: "StudyPart") -> "StudyRecord":
-    """The record of a study; trials that failed, for whatever reason, are part of it.
+    """Run a search and return its record, which includes failed trials.
 
-    Raises RunsFailedError where all were lost for a passing reason. The study is then removed, since lost trials are
-    not tried again.
+    Raises RunsFailedError if all trials were lost for a transient reason. It then deletes the study, because a study
+    does not retry lost trials.
     """
     from pipeline.data.manifest import load_manifest
     from pipeline.evidence.records import PASSING_REASONS

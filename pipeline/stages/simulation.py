@@ -1,4 +1,4 @@
-"""Stage `simulation`: what the statistics of the verdicts do where the truth is known, for the claims as they stand."""
+"""Stage `simulation`: measures how often verdicts are false, in simulated studies of the current claims."""
 
 from pipeline.claims.catalogue import catalogue_of
 from pipeline.claims.parts import AnalyticPart
@@ -14,7 +14,7 @@ STUDIES_OF_SMOKE = 200
 
 
 def main() -> None:
-    """Write reports/results/simulation.json, a Simulation with as many parts as the claims have."""
+    """Write reports/results/simulation.json, a Simulation with as many parts as the current claims have."""
     workspace = current_workspace()
     primary = others = 0
     for claim in catalogue_of(workspace).claims.values():
@@ -24,8 +24,8 @@ def main() -> None:
     found = simulate(primary, others, SEEDS, studies, REPEATS)
     write_json(workspace.results / "simulation.json", to_json(found))
     print(
-        f"simulation: {found.false_primary:.1%} of {found.studies} studies gave any false verdict on {primary} primary "
-        f"parts; of the verdicts on {others} others {found.false_others:.1%} were false"
+        f"simulation: {found.false_primary:.1%} of {found.studies} studies had a false verdict on any of {primary} "
+        f"primary parts; {found.false_others:.1%} of the verdicts on {others} other parts were false"
     )
 
 

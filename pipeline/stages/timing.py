@@ -10,11 +10,11 @@ from pipeline.workspace import current_workspace
 
 
 def main() -> None:
-    """Write reports/results/timings/<name>.json, a TimingRecord, for each timing that the profile has rounds for."""
+    """Write reports/results/timings/<name>.json, a TimingRecord, for each timing with a plan."""
     workspace = current_workspace()
     target = fresh_folder(workspace.results / "timings")
     for plan_file in sorted((workspace.plans / "timings").glob("*.json")):
-        from pipeline.claims.timings.measuring import take_timing  # PyTorch is loaded only where something is measured
+        from pipeline.claims.timings.measuring import take_timing  # loads PyTorch, needed only if there are plans
         from pipeline.machine import resolve_device
 
         record = take_timing(read_record(PlannedTiming, plan_file), resolve_device(), partial(print, flush=True))
