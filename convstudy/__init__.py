@@ -1,16 +1,19 @@
-"""convstudy from Python: studies, runs and claims as pandas tables, networks that predict, and the verbs as functions.
+"""Use convstudy from Python: studies, runs and claims as pandas tables, networks that predict, and the verbs.
 
-Nothing heavy is imported before a function needs it. Each function works in the workspace in force, which is that of
-the verbs: the folder in CONVSTUDY_HOME, else the clone; `workspace(folder)` changes it.
+PyTorch, pandas and other large packages are imported when a function first needs them. All functions work in the
+current workspace, which is the folder in CONVSTUDY_HOME or else the clone. `workspace(folder)` changes it.
 
-Functions raise the exceptions below, all of them `ConvstudyError`s, where a verb would exit: UsageError for an
-impossible request (an unknown name, a bad limit), DataError for unusable images, StorageError for a disk or database,
-RunsFailedError when runs failed (all others are complete and kept).
+Where a verb would exit with an error, a function raises one of these, which are all `ConvstudyError`s:
+- `UsageError`: the request is impossible, such as an unknown name or a bad limit.
+- `DataError`: images are missing or unusable.
+- `StorageError`: a file or database cannot be read or written.
+- `RunsFailedError`: some runs failed. All other runs are complete and kept.
 """
 
+from convstudy.evidence import claims, figures, population
 from convstudy.networks import Network, load
 from convstudy.places import workspace
-from convstudy.reading import Study, architectures, claims, figures, frame, population, runs, studies, study
+from convstudy.reading import Study, architectures, frame, runs, studies, study
 from convstudy.searching import finalists, search
 from convstudy.verbs import prepare, profile, train
 from pipeline import __version__

@@ -1,4 +1,4 @@
-"""Which workspace is in force."""
+"""The current workspace."""
 
 import os
 import warnings
@@ -10,13 +10,13 @@ from pipeline.workspace import Workspace, current_workspace
 
 
 def workspace(folder: str | os.PathLike[str] | None = None) -> Workspace:
-    """The workspace in force; with `folder`, that folder from now on (it becomes this process's CONVSTUDY_HOME).
+    """Return the current workspace. With `folder`, first make that folder the workspace of this process.
 
     Args:
-        folder: it holds a `params.yaml`, as the clone does.
+        folder: a folder with a `params.yaml`; it is stored in this process's CONVSTUDY_HOME. None: no change.
 
     Returns:
-        Its paths: `root`, `prepared_data`, `runs`, `published` and so on.
+        The workspace's paths: `root`, `prepared_data`, `runs`, `published` and others.
 
     Raises:
         UsageError: the folder has no `params.yaml`.
@@ -27,8 +27,8 @@ def workspace(folder: str | os.PathLike[str] | None = None) -> Workspace:
     if folder is not None:
         root = Path(folder).expanduser().resolve()
         if not (root / "params.yaml").is_file():
-            raise UsageError(f"{root} is no workspace: copy the params.yaml of convstudy's clone into it")
+            raise UsageError(f"{root} is not a workspace: copy the params.yaml of convstudy's clone into it")
         os.environ["CONVSTUDY_HOME"] = str(root)
     complete_environment()
-    warnings.filterwarnings("ignore", "IProgress not found")  # by Optuna in a notebook; its progress bars are not used
+    warnings.filterwarnings("ignore", "IProgress not found")  # from Optuna in a notebook, whose bars are not used
     return current_workspace()

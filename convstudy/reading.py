@@ -1,4 +1,4 @@
-"""What is there already, as pandas tables: studies with their trials, runs, claims, the published population."""
+"""Pandas tables of studies, trials, runs, reference networks and other records."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +10,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.evidence.study_records import StudyRecord
-    from pipeline.reporting.charts.chart import Figure
 
 
 @dataclass(frozen=True, repr=False)
 class Study:
-    """A study as it stood when it was opened.
+    """A study at the time it was opened. `study` and `search` return one.
 
     Attributes:
-        record: all that is known of it, as `convstudy status --json` writes it.
+        record: everything known about it, with the fields of `convstudy status --json`.
     """
 
     record: "StudyRecord"
@@ -29,25 +28,47 @@ class Study:
         return self.record.study
 
     def trials(self) -> "pd.DataFrame":
-        """The counted trials by number, in the order in which they came to count.
+        """The study's trials.
 
-        Costs have the names of their units; `config` holds {"family": …, "config": {…}}, which `train` and `profile`
-        take, and `run` the address that `load` takes.
+        Returns:
+            One row per counted trial, in the order in which they were counted. The index is `number`.
+
+        Columns:
+            state: complete, stopped (at a rung) or failed.
+            family: design family.
+            validation_error_percent: at its last rung; missing if it reached none.
+            macs: multiply-accumulates per image.
+            params: number of parameters.
+            activations: number of output elements of the convolutions, per image.
+            latency_seconds, train_memory_bytes: only if the search limits or minimises them.
+            attempts: 1 plus the number of retries.
+            reason: why it failed; missing if it did not.
+            train_images_seen: training images that went through the network, repeats included.
+            epochs_seen: epochs that were trained for this study.
+            train_seconds: seconds of training for those epochs.
+            micro_batches: parts into which each batch was split; more than 1 if memory ran out.
+            run: address in the run store; `load` takes it.
+            drawn_by: name of the sampler; random if drawn uniformly; walk if the space was enumerated.
+            epochs: epochs up to its last rung; 0 if it reached none.
+            front: whether it is on the front.
+            learning_rate: peak learning rate.
+            config: {"family": …, "config": {…}}; `train` and `profile` take it.
+            values: its point in the design space, by parameter.
+            rungs: for each rung, its epochs and the validation error in percent.
 
         >>> trials = convstudy.study("first").trials()
-        >>> trials.index.name, len(trials)
-        ('number', 6)
-        >>> trials[["state", "macs", "validation_error_percent"]].dtypes.to_dict()["macs"]
-        dtype('int64')
-        >>> bool((trials["macs"] <= 1_000_000).all())
-        True
+        >>> trials.index.name, len(trials), bool((trials["macs"] <= 1_000_000).all())
+        ('number', 6, True)
         """
         from pipeline.actions.tables import trials_table
 
         return trials_table(self.record)
 
     def front(self) -> "pd.DataFrame":
-        """The complete trials that no other dominates, the lowest error first; columns as those of `trials`.
+        """The complete trials that no other trial dominates.
+
+        Returns:
+            One row per trial, lowest validation error first, with the columns of `trials` except `front`.
 
         >>> front = convstudy.study("first").front()
         >>> set(front["state"]), front["validation_error_percent"].is_monotonic_increasing
@@ -66,11 +87,11 @@ def study(name: str, *, storage: str | None = None) -> Study:
     """Open a study.
 
     Args:
-        name: as `convstudy studies` lists it.
-        storage: a database's URL; None: CONVSTUDY_STORAGE, or the workspace's own.
+        name: as listed by `studies`.
+        storage: URL of a database; None: CONVSTUDY_STORAGE, or the workspace's own.
 
     Raises:
-        UsageError: there is no such study; it names the nearest one.
+        UsageError: there is no such study. The message names the nearest one.
 
     >>> convstudy.study("first")
     <Study first: complete, 6 trials, ... on the front>
@@ -84,7 +105,18 @@ def study(name: str, *, storage: str | None = None) -> Study:
 
 
 def studies(*, storage: str | None = None) -> "pd.DataFrame":
-    """All studies of a storage by name: state, space, number of counted trials.
+    """List the studies of a storage.
+
+    Args:
+        storage: URL of a database; None: CONVSTUDY_STORAGE, or the workspace's own.
+
+    Returns:
+        One row per study. The index is `study`, its name.
+
+    Columns:
+        state: running, complete, exhausted or interrupted.
+        space: the design spaces, comma-separated.
+        counted: number of counted trials.
 
     >>> convstudy.studies().loc["first", "state"]
     'complete'
@@ -96,75 +128,55 @@ def studies(*, storage: str | None = None) -> "pd.DataFrame":
 
 
 def runs() -> "pd.DataFrame":
-    """All runs of the run store by address: network, recipe, costs, errors, times, and the path of weights kept.
+    """List all runs in the run store.
+
+    Returns:
+        One row per run. The index is `run`, its address.
+
+    Columns:
+        name: name of the network.
+        family: design family.
+        data: name of the data set.
+        seed: seed of initial weights and image order.
+        state: complete, stopped (after its first epochs) or failed; missing if it has not finished.
+        reason: why it failed; missing if it did not.
+        epochs: number of epochs trained.
+        validation_error_percent: after its last epoch.
+        test_error_percent: missing if the test split was not scored.
+        params: number of parameters.
+        macs: multiply-accumulates per image.
+        activations: number of output elements of the convolutions, per image.
+        learning_rate: peak learning rate.
+        batch_size: images per optimizer step.
+        train_images: number of training images; missing if all were used.
+        resolution: side of the network's input, in pixels.
+        device: cpu or cuda.
+        train_seconds: seconds of training, without evaluation.
+        peak_memory_bytes: peak memory of the training process, or of the GPU.
+        finished_at: time of the end, UTC.
+        weights: path of the weights; missing if they were not kept.
 
     >>> runs = convstudy.runs()
     >>> set(convstudy.study("first").trials()["run"]) <= set(runs.index)
     True
-    >>> runs["train_seconds"].dtype, str(runs["finished_at"].dtype).startswith("datetime64")
-    (dtype('float64'), True)
     """
     from pipeline.actions.tables import runs_table
 
     return runs_table(workspace())
 
 
-def claims(identifier: str | None = None, *, parts: bool = False) -> "pd.DataFrame":
-    """Which claims hold, judged by the workspace's own evidence, else by the published one.
-
-    Args:
-        identifier: one claim, as "V4"; None: all.
-        parts: one row a part, with its effect and interval, instead of one row a claim.
-
-    Raises:
-        UsageError: there is no such claim; it names the nearest one.
-
-    >>> convstudy.claims().loc["B1", "verdict"]
-    'holds'
-    >>> bool(convstudy.claims("B1", parts=True)[["effect", "interval_low"]].notna().all(axis=None))
-    True
-    """
-    from pipeline.actions.claims import judge_claims
-    from pipeline.actions.tables import claims_table, parts_table
-
-    verdicts = judge_claims(workspace(), identifier).verdicts
-    return parts_table(verdicts) if parts else claims_table(verdicts)
-
-
-def figures(identifier: str) -> "list[Figure]":
-    """The report's figures of one claim, every seed visible; a notebook shows each, and `png()` gives its bytes.
-
-    Args:
-        identifier: as "V4".
-
-    Raises:
-        UsageError: there is no such claim; it names the nearest one.
-
-    >>> convstudy.figures("B1")[0].png()[1:4]
-    b'PNG'
-    """
-    from pipeline.actions.claims import claim_figures
-
-    return claim_figures(workspace(), identifier)
-
-
-def population() -> "pd.DataFrame":
-    """The published population: networks drawn at random from the design spaces, with costs and errors, by number.
-
-    `validation_error_percent` is that of a short training, `full_validation_error_percent` that of one on all images,
-    which some networks had.
-
-    >>> population = convstudy.population()
-    >>> len(population) > 200, population["macs"].dtype
-    (True, dtype('int64'))
-    """
-    from pipeline.actions.tables import population_table
-
-    return population_table(workspace())
-
-
 def architectures() -> "pd.DataFrame":
-    """The reference networks by name: family, resolution in pixels, parameters and MACs there, source.
+    """List the reference networks.
+
+    Returns:
+        One row per network. The index is `name`.
+
+    Columns:
+        family: design family.
+        resolution: side of the network's input, in pixels.
+        params: number of parameters, for 1 channel and 10 classes.
+        macs: multiply-accumulates per image at this resolution, for 1 channel and 10 classes.
+        source: source of the network or of its counts.
 
     >>> int(convstudy.architectures().loc["resnet18", "params"])
     11178378
@@ -175,10 +187,18 @@ def architectures() -> "pd.DataFrame":
 
 
 def frame(records: Sequence[Any]) -> "pd.DataFrame":
-    """Records as a table, one row each: the layers of a profile, the epochs of a training, the members of finalists.
+    """Convert records to a table, such as a profile's layers, a training's epochs or the members of finalists.
 
-    >>> layers = convstudy.frame(convstudy.profile("lenet-small", no_latency=True).layers)
-    >>> int(layers["macs"].sum()) == convstudy.profile("lenet-small", no_latency=True).macs
+    Args:
+        records: instances of one record type.
+
+    Returns:
+        One row per record, with a column per field. An interval becomes `NAME_low` and `NAME_high`. A mean over seeds
+        becomes `NAME` (the mean), `NAME_low`, `NAME_high` and `NAME_n` (number of seeds). Without records the table is
+        empty and has no columns.
+
+    >>> profile = convstudy.profile("lenet-small", no_latency=True)
+    >>> int(convstudy.frame(profile.layers)["macs"].sum()) == profile.macs
     True
     """
     import pandas as pd

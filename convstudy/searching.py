@@ -1,4 +1,4 @@
-"""The verbs of searches as functions: the same options under the same names, studies and records instead of lines."""
+"""The verbs `search` and `finalists` as functions, with the same options."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -37,33 +37,36 @@ def search(
     """Search design spaces for the best networks within limits. Call it again to resume.
 
     Args:
-        families: design spaces: "resnet", "vgg,resnet", or a list.
-        trials: total number of trained networks; None: 40, unless `hours` are given.
-        hours: total hours of searching, instead of trials.
-        objectives: what to minimise: error and any cost.
+        families: design spaces, such as "resnet", "vgg,resnet" or ["vgg", "resnet"].
+        trials: total number of trained networks in the study; None: 40, unless `hours` is given.
+        hours: total hours of search, instead of `trials`.
+        objectives: what to minimise: "error", then any costs.
         sampler: auto, tpe, nsga2, evolution, gp, random or qmc.
-        fidelity: full (every network trains to the end) or halving (only the better ones).
-        data: a prepared data set, by name or folder; None: that of params.yaml.
-        train_images: size of a stratified subset; None: all.
-        epochs: of a network that trains in full.
-        profile: whose recipe is used; None: the one in force.
-        workers: trainings at once; None: one per core, or as many as fit on the cards.
-        executor: where trainings run.
+        fidelity: "full" trains every network to the end, "halving" only the better ones.
+        data: prepared data set, by name or folder; None: the one in params.yaml.
+        train_images: number of training images, a stratified subset; None: all.
+        epochs: epochs of a full training; None: the recipe's.
+        profile: profile in params.yaml whose recipe is used; None: the current one.
+        workers: number of parallel trainings; None: as many as fit.
+        executor: where trainings run: processes.
         device: auto, cpu or cuda.
-        seed: of the sampler and of every training.
-        storage: a database's URL; None: CONVSTUDY_STORAGE, or the workspace's own.
-        study: the study's name; None: made from what is searched.
-        fresh: delete the study of that name and start over.
-        warm_start: a study from which the sampler learns.
-        retries: of a training whose worker was lost.
+        seed: seed of the sampler and of every training.
+        storage: URL of a database; None: CONVSTUDY_STORAGE, or the workspace's own.
+        study: name of the study; None: made from the plan.
+        fresh: delete the study of this name and start over.
+        warm_start: name of a study whose trials the sampler also learns from.
+        retries: number of retries of a training whose worker was lost.
         quiet: show no progress.
-        limits: `max_macs`, `max_params`, `max_activations`, `max_latency`, `max_train_memory`: numbers, or text such as
-            "3M" and "5ms".
+        limits: `max_macs`, `max_params`, `max_activations`, `max_latency` and `max_train_memory`, each as a number or
+            as text with a unit, such as "3M" or "5ms". A latency needs its unit.
+
+    Returns:
+        The study, with `trials()` and `front()`.
 
     Raises:
-        UsageError: something is unknown or impossible.
+        UsageError: an argument is unknown or impossible.
         DataError: the data set is not prepared.
-        RunsFailedError: trials were lost, or all failed; the others are in the study.
+        RunsFailedError: trials were lost, or all trials failed. The study keeps all results.
 
     >>> small = {"epochs": 1, "train_images": 512, "max_macs": "1M"}
     >>> convstudy.search("lenet", trials=6, study="first", quiet=True, **small)
@@ -77,10 +80,11 @@ def search(
     here = workspace()
     prepare_workers()
     from pipeline.actions import searches
+    from pipeline.cost.limits import read_limits
 
     wanted = searches.SearchOptions(
         families=families.split(",") if isinstance(families, str) else families,
-        limits=searches.read_limits(limits),
+        limits=read_limits(limits),
         trials=trials,
         hours=hours,
         objectives=objectives if isinstance(objectives, str) else ",".join(objectives),
@@ -117,25 +121,26 @@ def finalists(
     storage: str | None = None,
     quiet: bool = False,
 ) -> "FinalistsRecord":
-    """Retrain a study's best networks with new seeds, test each once, and compare with what needs no search.
+    """Retrain a study's best networks with new seeds, test each once, and compare with baselines.
 
     Args:
-        study: its name, or the study itself.
-        seeds: trainings of each network, from scratch.
+        study: a study, or its name.
+        seeds: number of trainings of each network, from scratch; at least 2.
         members: maximum number of networks taken from the front.
-        random_networks: drawn at the cost of each member; 7 for an interval.
-        random_search: compare with one of the same compute.
-        data: where the study's data lie, if not in the workspace.
-        workers: trainings at once; None: one per core, or as many as fit on the cards.
-        storage: a database's URL; None: CONVSTUDY_STORAGE, or the workspace's own.
+        random_networks: number of random networks per member, of equal cost; an interval needs 7.
+        random_search: whether to compare with a random search of equal compute.
+        data: prepared data, by name or folder; None: the study's.
+        workers: number of parallel trainings; None: as many as fit.
+        storage: URL of a database; None: CONVSTUDY_STORAGE, or the workspace's own.
         quiet: show no progress.
 
     Returns:
-        `members` and `comparisons`, of which `frame` makes tables.
+        A record. Its `members` are the retrained networks with their test errors in percent, and its `comparisons` are
+        the differences from the baselines in points. `frame` converts both to tables.
 
     Raises:
         UsageError: there is no such study, or none of its networks was trained in full.
-        RunsFailedError: trainings were lost, or all of one network failed.
+        RunsFailedError: trainings were lost, or all trainings of one network failed.
 
     >>> found = convstudy.finalists("first", seeds=2, members=1, random_networks=0, random_search=False, quiet=True)
     >>> members = convstudy.frame(found.members)

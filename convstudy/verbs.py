@@ -1,7 +1,4 @@
-"""The verbs of data and of single networks as functions: the same options under the same names, and records back.
-
-Progress is shown as on a terminal, in a notebook in the cell; `quiet=True` shows nothing.
-"""
+"""The verbs `prepare`, `profile` and `train` as functions, with the same options. They return records."""
 
 import os
 from pathlib import Path
@@ -30,21 +27,23 @@ def prepare(
     """Obtain, check and split images into the workspace's `data/prepared`.
 
     Args:
-        source: a published data set's name, a folder of class folders, or a CSV with columns path and label.
-        name: the data set's name; None: the source's.
-        image_size: side in pixels; None: the images' own, or 32.
-        seed: of the split.
-        skip_bad: leave unusable files out.
-        group_by: a regular expression; images whose paths agree in its first group stay in one split.
-        given: a folder with a published data set's files (`--from`).
-        quiet: show nothing.
+        source: name of a published data set, folder of class folders, or CSV file with the columns path and label.
+        name: name of the data set; None: the source's.
+        image_size: side in pixels; None: that of the images, or 32.
+        seed: seed of the split.
+        skip_bad: skip unusable files instead of raising an error.
+        group_by: regular expression. Images whose paths have the same first group stay in one split.
+        given: folder with the files of a published data set (`--from`).
+        quiet: show no progress.
 
     Returns:
-        The manifest: name, image shape, class names, images of each split, what was converted.
+        The manifest: `name`, `image_shape` (C, H, W), `class_names`, `splits` with the number of images per class, and
+        `conversions`, the number of images converted, by kind.
 
     Raises:
         UsageError: the source does not exist, or an option is impossible.
-        DataError: images cannot be had or used; it lists them all.
+        DataError: images cannot be obtained or used. The message lists all faults.
+        StorageError: a file or folder cannot be written.
 
     >>> manifest = convstudy.prepare("pictures", quiet=True)
     >>> manifest.name, manifest.image_shape, manifest.class_names
@@ -76,18 +75,22 @@ def profile(
     device: str = "auto",
     no_latency: bool = False,
 ) -> "CostProfile":
-    """Price one network: parameters, MACs, activations, memory, latency, layer by layer.
+    """Count and measure what one network costs, in total and layer by layer.
 
     Args:
-        network: a reference's name, the path of a CONFIG.json, or {"family": …, "config": {…}} as a trial has it.
-        resolution: in pixels; None: the reference's own, or 28.
-        channels: of the images.
-        classes: of the data.
+        network: name of a reference, path of a CONFIG.json, or {"family": …, "config": {…}} as in the table of trials.
+        resolution: side of the images in pixels; None: the reference's, or 28.
+        channels: channels of the images.
+        classes: number of classes.
         device: auto, cpu or cuda.
-        no_latency: count only; time nothing.
+        no_latency: only count; measure no latency and no memory.
+
+    Returns:
+        The profile. It has `params`; `macs` and `activations` per image; `latency_seconds` per batch, by batch
+        size; `train_memory_bytes`; and `layers`, which `frame` converts to a table.
 
     Raises:
-        UsageError: there is no such network, or it cannot take images of that resolution.
+        UsageError: there is no such network, or it cannot be built for these images.
 
     >>> convstudy.profile("resnet-small", no_latency=True).macs
     2636672
@@ -112,26 +115,27 @@ def train(
     test: bool = False,
     quiet: bool = False,
 ) -> "TrainedRun":
-    """Train one network once, and keep its weights. An interrupted training resumes; a finished one is found.
+    """Train one network once and keep its weights. Call it again to resume, or to get the finished run.
 
     Args:
-        network: a reference's name, the path of a CONFIG.json, or {"family": …, "config": {…}} as a trial has it.
-        data: a prepared data set, by name or folder; None: that of params.yaml.
-        epochs: None: the recipe's.
-        train_images: size of a stratified subset; None: all.
-        recipe: a recipe of params.yaml.
+        network: name of a reference, path of a CONFIG.json, or {"family": …, "config": {…}} as in the table of trials.
+        data: prepared data set, by name or folder; None: the one in params.yaml.
+        epochs: number of epochs; None: the recipe's.
+        train_images: number of training images, a stratified subset; None: all.
+        recipe: recipe in params.yaml.
         lr: peak learning rate; None: the recipe's.
-        seed: of initial weights and order of images.
+        seed: seed of initial weights and image order.
         device: auto, cpu or cuda.
-        workdir: where runs/ and mlruns/ are kept; None: in the workspace.
-        test: score the test split once, after training.
+        workdir: folder for runs/ and mlruns/; None: the workspace.
+        test: whether to score the test split once, after training.
         quiet: show no progress.
 
     Returns:
-        The run: its address, one entry of `history` an epoch, the test error if it was asked for.
+        The run. It has `run`, its address; `history` with losses and validation errors in percent, one entry per epoch,
+        which `frame` converts to a table; and `test_error_percent`, if requested.
 
     Raises:
-        UsageError: something is unknown or impossible.
+        UsageError: an argument is unknown or impossible.
         DataError: the data set is not prepared.
         RunsFailedError: the training failed.
 

@@ -1,1 +1,1 @@
-"""What the verbs and `import convstudy` have in common: options in, records or tables out, nothing printed."""
+"""What the verbs and `import convstudy` share. Options go in, records or tables come out, nothing is printed."""

@@ -1,4 +1,4 @@
-"""Verdicts on claims by the evidence of a workspace."""
+"""Verdicts on claims from the evidence of a workspace."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,9 +15,11 @@ from pipeline.workspace import Workspace
 
 @dataclass(frozen=True)
 class JudgedClaims:
-    """Verdicts, the published records that they rest on, and records that were left out, with the reason.
+    """Verdicts on claims, and where their evidence comes from.
 
-    `left_out` is by the name of the experiment.
+    Attributes:
+        elsewhere: names of the published records among the evidence.
+        left_out: experiment or timing -> why its record was not used.
     """
 
     verdicts: list[ClaimVerdict]
@@ -26,18 +28,18 @@ class JudgedClaims:
 
 
 def judge_claims(workspace: Workspace, identifier: str | None = None) -> JudgedClaims:
-    """Judge all claims, or the one of that identifier; raises UsageError naming the nearest one."""
+    """Judge all claims, or one. Raises UsageError, naming the nearest claim, if there is no such claim."""
     source, own = catalogues_of(workspace)
     wanted = None if identifier is None else _known(identifier, source, own)
     found = evidence_of(workspace, own)
     verdicts = [claim for claim in judge_all(source, own, found.evidence) if wanted in (None, claim.id.upper())]
-    used = {source.partition(" ")[2] for claim in verdicts for source in claim.evidence}
+    used = {item.partition(" ")[2] for claim in verdicts for item in claim.evidence}  # items as "experiment NAME"
     left_out = {name: reason for name, reason in found.left_out.items() if wanted is None or name in used}
     return JudgedClaims(verdicts, [name for name in found.elsewhere if name in used], left_out)
 
 
 def claim_figures(workspace: Workspace, identifier: str) -> list[Figure]:
-    """The report's figures of one claim; none where nothing was measured for it."""
+    """The report's figures for one claim; none if nothing was measured for it. Raises UsageError likewise."""
     source, own = catalogues_of(workspace)
     wanted = _known(identifier, source, own)
     claims = {name: claim for name, claim in {**source.claims, **own.claims}.items() if name.upper() == wanted}

@@ -1,4 +1,4 @@
-"""What users name: a network, and a prepared data set."""
+"""Reads what a user names: a network, a prepared data set."""
 
 import json
 from collections.abc import Mapping
@@ -11,11 +11,14 @@ from pipeline.settings import Settings, read_settings
 from pipeline.workspace import Workspace
 
 GivenNetwork = str | Mapping[str, Any]
-"""A reference's name, the path of a CONFIG.json, or what such a file holds."""
+"""Name of a reference, path of a CONFIG.json, or the content of such a file."""
 
 
 def read_network(given: GivenNetwork) -> tuple[str, dict[str, Any] | None]:
-    """(name, None) of a reference, (file's stem, its JSON), or (family, the mapping that was given)."""
+    """Return a name and the given Config: (name, None) for a reference, else (stem of the file, or family; content).
+
+    Raises UsageError if the file cannot be read or does not hold a JSON object.
+    """
     if isinstance(given, Mapping):
         return str(given.get("family", "network")), dict(given)
     if not given.endswith(".json"):
@@ -33,14 +36,14 @@ def read_network(given: GivenNetwork) -> tuple[str, dict[str, Any] | None]:
 
 
 def data_folder(workspace: Workspace, data: str) -> Path:
-    """The folder of a prepared data set, given by name or as a folder."""
+    """The folder of a prepared data set, from its name or its folder."""
     return Path(data) if (Path(data) / "manifest.json").exists() else workspace.prepared_data / data
 
 
 def open_data(workspace: Workspace, data: str | None) -> tuple[Settings, Path, Manifest]:
-    """The workspace's settings, and folder and manifest of a prepared data set (None: that of the settings).
+    """The workspace's settings, and the folder and manifest of a prepared data set (None: the one in the settings).
 
-    Raises DataError where it is not prepared.
+    Raises DataError if it is not prepared.
     """
     settings = read_settings(workspace.params_file)
     folder = data_folder(workspace, data or settings.data.name)

@@ -1,4 +1,4 @@
-"""One network: what it costs, and its training."""
+"""Profiles or trains one network, and lists the reference networks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ DEFAULT_RESOLUTION = 28
 
 @dataclass(frozen=True)
 class ReferenceRow:
-    """A reference network with its costs at its own resolution, for 1 channel and 10 classes."""
+    """A reference network with its counts at its own resolution in pixels, for 1 channel and 10 classes."""
 
     name: str
     family: str
@@ -29,7 +29,7 @@ class ReferenceRow:
 
 
 def architectures() -> list[ReferenceRow]:
-    """All reference networks."""
+    """List all reference networks."""
     return [
         ReferenceRow(name, family.name, known.resolution, known.params, known.macs, known.source)
         for name, (family, known) in search_spaces.references().items()
@@ -39,7 +39,10 @@ def architectures() -> list[ReferenceRow]:
 def profile(
     network: GivenNetwork, resolution: int | None, channels: int, classes: int, device: str, latency: bool
 ) -> CostProfile:
-    """Price a network at a resolution in pixels (None: the reference's own, or 28)."""
+    """Count the costs of a network; with `latency`, also measure latency and memory.
+
+    `resolution` is in pixels; None: the reference's, or 28.
+    """
     name, given = read_network(network)
     family, config, reference = resolve_network(name, given)
     side = resolution or (reference.resolution if reference else DEFAULT_RESOLUTION)
@@ -61,7 +64,7 @@ def train(
     test: bool,
     quiet: bool,
 ) -> TrainedRun:
-    """Train a network once, or find its finished run; None leaves a field of the recipe as it is."""
+    """Train a network once, or return its finished run. None keeps the recipe's value."""
     settings, folder, manifest = open_data(workspace, data)
     changes = {"epochs": epochs, "train_images": train_images, "learning_rate": lr}
     given = {key: value for key, value in changes.items() if value is not None}
@@ -71,6 +74,6 @@ def train(
 
 
 def check_training(trained: TrainedRun) -> None:
-    """Raise RunsFailedError where a training failed."""
+    """Raise RunsFailedError if a training failed."""
     if trained.state == "failed":
         raise RunsFailedError(f"{trained.name}: {trained.reason}")

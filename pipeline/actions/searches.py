@@ -1,4 +1,4 @@
-"""A search and its finalists, from the options that a user gives."""
+"""Runs or estimates a search, and compares its finalists, from the options that a user gives."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,8 @@ from typing import Any
 
 from pipeline.actions.inputs import data_folder, open_data
 from pipeline.cost.limits import Limits
-from pipeline.cost.table import COSTS
 from pipeline.data.manifest import Manifest
-from pipeline.errors import RunsFailedError, UsageError, unknown_name
+from pipeline.errors import RunsFailedError, UsageError
 from pipeline.evidence.finalist_records import FinalistsRecord
 from pipeline.evidence.records import PASSING_REASONS
 from pipeline.evidence.study_records import Budget, SearchPlan, StudyRecord
@@ -26,7 +25,7 @@ DEFAULT_TRIALS = 40
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """The options of `convstudy search`; limits by key of the cost."""
+    """The options of `convstudy search`. `limits` are by key of the cost."""
 
     families: Sequence[str]
     limits: Mapping[str, float]
@@ -67,7 +66,7 @@ def search(workspace: Workspace, wanted: SearchOptions, quiet: bool) -> StudyRec
 
 
 def estimate_search(workspace: Workspace, wanted: SearchOptions) -> tuple[str, dict[str, Any]]:
-    """Estimate what a search would train, its hours and disk: as text, and as JSON."""
+    """Estimate what a search would train, with hours and disk; as text and as JSON."""
     manifest, plan, budget, runner = _resolved(workspace, wanted)
     return estimate.estimate_search(
         workspace, manifest, plan, budget, wanted.study, wanted.storage, runner.workers, wanted.fresh
@@ -79,7 +78,7 @@ def _resolved(workspace: Workspace, wanted: SearchOptions) -> tuple[Manifest, Se
         raise UsageError(f"unknown fidelity {wanted.fidelity!r}: known: full, halving")
     settings, folder, manifest = open_data(workspace, wanted.data)
     changes = {"epochs": wanted.epochs, "train_images": wanted.train_images}
-    known = wanted.warm_start
+    warm = wanted.warm_start
     plan = plans.plan_search(
         [family.strip() for family in wanted.families],
         settings.search_recipe(wanted.profile, {key: value for key, value in changes.items() if value is not None}),
@@ -90,40 +89,18 @@ def _resolved(workspace: Workspace, wanted: SearchOptions) -> tuple[Manifest, Se
         sampler=wanted.sampler,
         halving=wanted.fidelity == "halving",
         seed=wanted.seed,
-        warm_start=None if known is None else warm_starts.warm_start_of(workspace, wanted.storage, known),
+        warm_start=None if warm is None else warm_starts.warm_start_of(workspace, wanted.storage, warm),
     )
     trials = DEFAULT_TRIALS if wanted.trials is None and wanted.hours is None else wanted.trials
     budget = parse(Budget, {"trials": trials, "hours": wanted.hours}, "budget")
-    return (
-        manifest,
-        plan,
-        budget,
-        RunnerOptions(wanted.workers, folder, keep_weights=True, retries=wanted.retries, executor=wanted.executor),
-    )
-
-
-def read_limits(given: Mapping[str, str | int | float | None]) -> dict[str, float]:
-    """Limits by key of the cost, from values by the name of the option (`max_macs`: "40M", or 40000000).
-
-    Raises UsageError, naming the option, for one that does not exist or cannot be read.
-    """
-    costs = {f"max_{cost.name}": cost for cost in COSTS.values()}
-    for name in given:
-        if name not in costs:
-            raise unknown_name("limit", name, costs)
-    typed = {name: value for name, value in given.items() if value is not None}
-    return {costs[name].key: costs[name].unit.read(_typed(value), costs[name].option) for name, value in typed.items()}
-
-
-def _typed(value: str | int | float) -> str:
-    """A limit as a user types it: 3e6 is 3000000."""
-    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
+    runner = RunnerOptions(wanted.workers, folder, keep_weights=True, retries=wanted.retries, executor=wanted.executor)
+    return manifest, plan, budget, runner
 
 
 def check_search(record: StudyRecord) -> None:
-    """Raise RunsFailedError where trials were lost to the machine, or all failed.
+    """Raise RunsFailedError if trials were lost to machine faults, or if all trials failed.
 
-    A network that diverged is a result of the search; one that the machine lost is none.
+    A network that diverged is a result of the search. A lost trial is not.
     """
     lost = [trial for trial in record.trials if trial.reason in PASSING_REASONS]
     if lost:
@@ -143,16 +120,16 @@ def finalists(
     storage: str | None,
     quiet: bool,
 ) -> FinalistsRecord:
-    """Retrain a study's best networks with new seeds, and compare them with what needs no search."""
+    """Retrain a study's best networks with new seeds, test each once, and compare with baselines."""
     folder = None if data is None else data_folder(workspace, data)
     options = RunnerOptions(workers, folder, keep_weights=True)
     return run_finalists(workspace, study, wanted, url=storage, options=options, quiet=quiet)
 
 
 def check_finalists(record: FinalistsRecord) -> None:
-    """Raise RunsFailedError where trainings were lost to the machine, or none of a member's was completed."""
+    """Raise RunsFailedError if trainings were lost to machine faults, or if all trainings of a member failed."""
     if record.lost:
         raise RunsFailedError(f"{record.lost} trainings were lost; run the same command again to retry them")
     failed = [member.trial for member in record.members if member.test_error_percent is None]
     if failed:
-        raise RunsFailedError(f"no training of trial {failed[0]} was completed")
+        raise RunsFailedError(f"all trainings of trial {failed[0]} failed")

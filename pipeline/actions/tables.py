@@ -26,38 +26,34 @@ def architectures_table(rows: Sequence[ReferenceRow]) -> pd.DataFrame:
 
 
 def studies_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Studies by name, of what `list_studies` finds."""
+    """Studies by name, from the rows of `list_studies`."""
     joined = [{**row, "space": ",".join(row["space"])} for row in rows]
     types = {"study": "str", "state": "str", "space": "str", "counted": "int64"}
     return pd.DataFrame(joined, columns=list(types)).astype(types).set_index("study")
 
 
 def trials_table(record: StudyRecord) -> pd.DataFrame:
-    """Counted trials by number, in the order in which they came to count."""
+    """Counted trials by number, in the order in which they were counted."""
     trials = record.trials
     table = _with_costs(frame(TrialRecord, trials, "number"), [trial.costs for trial in trials])
-    added: dict[str, Any] = {
-        "family": pd.Series([trial.config["family"] for trial in trials], table.index, dtype="str"),
-        "epochs": pd.Series(
-            [len(trial.rungs) and trial.rungs[-1].epochs for trial in trials], table.index, dtype="int64"
-        ),
-        "front": table.index.isin(record.front),
-    }
-    if record.plan is not None:
-        added["learning_rate"] = record.plan.recipe.learning_rate
-    return _led_by(
-        table.assign(**{name: value for name, value in added.items() if name not in table}), "state", "family"
+    epochs = [trial.rungs[-1].epochs if trial.rungs else 0 for trial in trials]
+    table = table.assign(
+        family=_families(table, trials),
+        epochs=pd.Series(epochs, table.index, dtype="int64"),
+        front=table.index.isin(record.front),
+        learning_rate=record.plan.recipe.learning_rate if record.plan else float("nan"),
     )
+    return _ordered(table, "state", "family")
 
 
 def front_table(record: StudyRecord) -> pd.DataFrame:
-    """The trials of the front, the lowest error first."""
+    """The trials of the front, lowest error first."""
     table = trials_table(record).loc[[trial.number for trial in record.front_trials]]
     return table.drop(columns="front")
 
 
 def members_table(record: FinalistsRecord) -> pd.DataFrame:
-    """Finalists by the number of their trial."""
+    """Finalists by number of their trial."""
     return frame(Member, record.members, "trial")
 
 
@@ -67,7 +63,7 @@ def claims_table(verdicts: Sequence[ClaimVerdict]) -> pd.DataFrame:
 
 
 def parts_table(verdicts: Sequence[ClaimVerdict]) -> pd.DataFrame:
-    """Parts of claims by identifier of the claim and number of the part, from 1."""
+    """Parts of claims by identifier of the claim and number of the part (from 1)."""
     keys = [(claim.id, number) for claim in verdicts for number, _ in enumerate(claim.parts, start=1)]
     table = frame(PartVerdict, [part for claim in verdicts for part in claim.parts])
     return table.set_index(pd.MultiIndex.from_tuples(keys, names=["id", "part"]))
@@ -75,7 +71,7 @@ def parts_table(verdicts: Sequence[ClaimVerdict]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class RunRow:
-    """One run of the run store; without a state it is not finished. `weights` is the path of those that are kept."""
+    """One run of the run store. `state` is None until it has finished; `weights` is the path, if weights were kept."""
 
     run: str
     name: str
@@ -139,27 +135,31 @@ def _run_row(folder: RunFolder) -> RunRow:
 
 
 def population_table(workspace: Workspace) -> pd.DataFrame:
-    """Networks of the published population by number; raises UsageError where none is published.
+    """Networks of the published population by number. Raises UsageError if none is published.
 
-    `validation_error_percent` is that of the population's first seed after its last epoch,
-    `full_validation_error_percent` that of a training on all images, for the networks that had one.
+    `validation_error_percent` is measured after the last epoch of the first seed, `full_validation_error_percent` after
+    a training on all images, for networks that had one.
     """
     published = published_table(workspace)
     if published is None:
-        raise UsageError(f"{workspace.published} holds no population: use the clone's folder as workspace")
+        raise UsageError(f"{workspace.published} has no population: use the clone as the workspace")
     networks, seed, full = published.networks, str(published.plan.seed), published_full_trainings(workspace)
     table = _with_costs(frame(TableNetwork, networks, "number").drop(columns="costs"), [n.costs for n in networks])
     in_full = {training.number: training.errors[-1] for training in full.networks} if full else {}
     table = table.assign(
-        family=pd.Series([n.config["family"] for n in networks], table.index, dtype="str"),
+        family=_families(table, networks),
         validation_error_percent=[network.errors[seed][-1] for network in networks],
         full_validation_error_percent=table.index.map(in_full).astype("float64"),
     )
-    return _led_by(table, "family")
+    return _ordered(table, "family")
+
+
+def _families(table: pd.DataFrame, rows: Sequence[TrialRecord | TableNetwork]) -> "pd.Series[str]":
+    return pd.Series([row.config["family"] for row in rows], table.index, dtype="str")
 
 
 def _with_costs(table: pd.DataFrame, costs: Sequence[Mapping[str, float]]) -> pd.DataFrame:
-    """The table with one more column for each cost that is known of a row."""
+    """Add a column for each cost that is known for at least one row."""
     known = [cost for cost in COSTS.values() if any(cost.key in row for row in costs)]
     columns = {
         cost.key: pd.Series([row.get(cost.key) for row in costs], table.index, dtype="float64") for cost in known
@@ -168,9 +168,9 @@ def _with_costs(table: pd.DataFrame, costs: Sequence[Mapping[str, float]]) -> pd
     return table.assign(**columns).astype(whole)
 
 
-def _led_by(table: pd.DataFrame, *names: str) -> pd.DataFrame:
-    """The table with these columns first, then error and costs, and what is nested last."""
-    first = [*names, "validation_error_percent", *(key for key in COSTS if key in table)]
+def _ordered(table: pd.DataFrame, *first_names: str) -> pd.DataFrame:
+    """Order the columns: these first, then error and costs, then the rest, and nested values last."""
+    first = [*first_names, "validation_error_percent", *(key for key in COSTS if key in table)]
     nested = [str(name) for name, dtype in table.dtypes.items() if is_object_dtype(dtype)]
     rest = [str(name) for name in table if name not in first and name not in nested]
     return table[[*first, *rest, *nested]]

@@ -46,3 +46,21 @@ class Limits(RootModel[dict[str, float | None]]):
 
 
 NO_LIMITS = Limits()
+
+
+def read_limits(given: Mapping[str, str | int | float | None]) -> dict[str, float]:
+    """Limits by key of the cost, from values by name of the option: {"max_macs": "40M"} or {"max_macs": 40e6}.
+
+    None means no limit. Raises UsageError, naming the option, if it does not exist or cannot be read.
+    """
+    costs = {f"max_{cost.name}": cost for cost in COSTS.values()}
+    for name in given:
+        if name not in costs:
+            raise unknown_name("limit", name, costs)
+    typed = [(costs[name], _typed(value)) for name, value in given.items() if value is not None]
+    return {cost.key: cost.unit.read(text, cost.option) for cost, text in typed}
+
+
+def _typed(value: str | int | float) -> str:
+    """A limit as a user types it, without an exponent: 3e6 becomes "3000000"."""
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)

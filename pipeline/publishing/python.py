@@ -1,4 +1,4 @@
-"""The reference of `import convstudy`, from signatures and docstrings in Google's form; tests run their examples."""
+"""Generates the reference of `import convstudy` from signatures and docstrings. Tests run the examples."""
 
 import inspect
 import re
@@ -8,11 +8,18 @@ from typing import Any
 import convstudy
 from pipeline.publishing.reference import table
 
-SECTION = re.compile(r"^(Args|Attributes|Returns|Raises):$")
+TABLES = {
+    "Args": "argument",
+    "Attributes": "attribute",
+    "Columns": "column",
+    "Columns of parts": "column, with `parts=True`",
+    "Raises": "raises",
+}
+"""Section of a docstring -> title of the first column of its table."""
 
 
 def python_reference() -> str:
-    """Every public function and class with its arguments, what it returns and raises, and examples."""
+    """Every public function and class, with its arguments, results, errors and examples."""
     public = [getattr(convstudy, name) for name in convstudy.__all__]
     documented = [value for value in public if getattr(value, "__module__", "").startswith("convstudy.")]
     parts: list[str] = []
@@ -33,36 +40,35 @@ def python_reference() -> str:
 
 
 def _signature(function: Any) -> str:
-    """Names and defaults of the arguments; types are in the code."""
+    """The arguments with their defaults, without types."""
     arguments = inspect.signature(function).parameters.values()
     shown = [
         parameter.replace(annotation=inspect.Parameter.empty) for parameter in arguments if parameter.name != "self"
     ]
-    return str(inspect.Signature(shown)).replace("('cpu',)", "")
+    return str(inspect.Signature(shown))
 
 
 def _described(level: str, title: str, value: Any) -> list[str]:
-    """A heading, then the parts of the docstring in its order."""
+    """A heading, the signature, and the parts of the docstring."""
     plain = title.partition("(")[0]
     return [f"{level} {plain}", *([f"```python\n{title}\n```"] if "(" in title else []), *_parts(inspect.getdoc(value))]
 
 
 def _parts(docstring: str | None) -> Iterator[str]:
-    """Paragraphs as they are, arguments and exceptions as tables, examples as code."""
+    """Convert a docstring: arguments, columns and errors to tables, examples to code. Paragraphs stay as they are."""
     for paragraph in (docstring or "").split("\n\n"):
         first, _, rest = paragraph.partition("\n")
-        section = SECTION.match(first)
-        if section is None:
-            yield f"```python\n{paragraph}\n```" if first.startswith(">>>") else paragraph
-        elif section[1] == "Returns":
+        section = first.removesuffix(":")
+        if first == "Returns:":
             yield f"Returns: {' '.join(rest.split())}"
+        elif section in TABLES and rest:
+            yield table((TABLES[section], "meaning"), _entries(rest))
         else:
-            rows = [(f"`{name}`", meaning) for name, meaning in _entries(rest)]
-            yield table(("raises" if section[1] == "Raises" else "", "meaning"), rows)
+            yield f"```python\n{paragraph}\n```" if first.startswith(">>>") else paragraph
 
 
 def _entries(text: str) -> Iterator[tuple[str, str]]:
-    """`name: meaning`, the meaning going on in lines that are indented further."""
+    """The rows of a section's table, from lines `name: meaning` or `name, name: meaning`."""
     for entry in re.split(r"\n(?=    \S)", f"\n{text}")[1:]:
-        name, _, meaning = " ".join(entry.split()).partition(": ")
-        yield name, meaning.replace("|", "\\|")
+        names, _, meaning = " ".join(entry.split()).partition(": ")
+        yield ", ".join(f"`{name}`" for name in names.split(", ")), meaning.replace("|", "\\|")

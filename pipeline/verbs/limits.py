@@ -19,9 +19,9 @@ def limited(verb: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(verb)
     def call(*arguments: Any, **options: Any) -> None:
-        typed = [(cost, options.pop(name)) for name, cost in costs.items()]
-        limits = {cost.key: cost.unit.read(text, cost.option) for cost, text in typed if text is not None}
-        verb(*arguments, limits=limits, **options)
+        from pipeline.cost.limits import read_limits
+
+        verb(*arguments, limits=read_limits({name: options.pop(name) for name in costs}), **options)
 
     own = [parameter for name, parameter in inspect.signature(verb).parameters.items() if name != "limits"]
     of_limits = [_option(name, cost) for name, cost in costs.items()]

@@ -1,4 +1,4 @@
-"""`import convstudy` as a script or a notebook uses it."""
+"""`import convstudy`, used as in a script or a notebook."""
 
 import inspect
 import os
@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from pictures import validation_images, write_pictures
 from PIL import Image
 
 import convstudy
-from pipeline.actions.searches import read_limits
+from pipeline.cost.limits import read_limits
 from pipeline.cost.table import COSTS
 from pipeline.data.arrays import open_training_data
 from pipeline.evidence.store import RunStore
@@ -25,15 +26,15 @@ from pipeline.verbs.app import app
 from pipeline.workspace import Workspace
 
 CHECKOUT = Path(__file__).parents[2]
-OF_A_TRIAL = {
+TRIAL_COLUMNS = {
     "state", "config", "params", "macs", "activations", "validation_error_percent", "rungs", "attempts", "reason",
     "train_images_seen", "run",
 }  # fmt: skip
-"""What the contract promises of a trial, its number apart, which is the index."""
+"""The columns that a table of trials always has; the number of a trial is the index."""
 
 
-def in_a_script(code: str, folder: Path, **environment: str) -> str:
-    """What a script prints that is run in a process of its own."""
+def output_of(code: str, folder: Path, **environment: str) -> str:
+    """Run a script in its own process and return its standard output."""
     script = folder / "script.py"
     script.write_text(code)
     done = subprocess.run(
@@ -47,41 +48,41 @@ def in_a_script(code: str, folder: Path, **environment: str) -> str:
     return done.stdout
 
 
-def test_importing_it_loads_nothing_heavy(tmp_path: Path) -> None:
+def test_the_import_loads_no_large_package(tmp_path: Path) -> None:
     code = (
         "import sys, convstudy\nprint({'torch', 'mlflow', 'pandas', 'numpy', 'optuna', 'pydantic'} & set(sys.modules))"
     )
-    assert in_a_script(code, tmp_path) == "set()\n"
+    assert output_of(code, tmp_path) == "set()\n"
 
 
-def test_the_lines_of_the_readme_run_as_they_are(first_study: Workspace) -> None:
+def test_the_example_in_the_readme_runs(first_study: Workspace) -> None:
     (code,) = re.findall(r"^```python\n(.*?)^```", (CHECKOUT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     assert len(code.splitlines()) <= 10
-    said = in_a_script(code, first_study.root)  # a script without `if __name__ == "__main__":`
-    assert "validation_error_percent" in said and "probability" in said and "[3 rows" in said
+    printed = output_of(code, first_study.root)  # a script without `if __name__ == "__main__":`
+    assert "validation_error_percent" in printed and "probability" in printed and "[3 rows" in printed
 
 
-OF_VERBS_ALONE = {"json_file", "csv_file", "parquet_file", "debug", "quiet", "dry_run"}
-OTHERWISE = {("prepare", "image_size"): None}  # "auto" for a verb
+VERB_ONLY = {"json_file", "csv_file", "parquet_file", "debug", "quiet", "dry_run"}
+OTHER_DEFAULTS = {("prepare", "image_size"): None}  # the verb has "auto"
 LIMITS = {f"max_{cost.name}" for cost in COSTS.values()}
 
 
 @pytest.mark.parametrize("name", ["prepare", "profile", "train", "search", "finalists"])
-def test_a_function_has_the_options_of_its_verb(name: str) -> None:
+def test_a_function_has_the_options_and_defaults_of_its_verb(name: str) -> None:
     command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
-    options = {option.name: option.default for option in command.params if option.name not in OF_VERBS_ALONE | LIMITS}
+    options = {option.name: option.default for option in command.params if option.name not in VERB_ONLY | LIMITS}
     arguments = dict(inspect.signature(getattr(convstudy, name)).parameters)
     assert set(arguments) - {"quiet", "limits"} == set(options)
     assert ("limits" in arguments) == (name == "search")
     for option, default in options.items():
         own = arguments[option].default
-        assert OTHERWISE.get((name, option), default) == (None if own is inspect.Parameter.empty else own), option
+        assert OTHER_DEFAULTS.get((name, option), default) == (None if own is inspect.Parameter.empty else own), option
 
 
-def test_tables_have_the_names_and_types_of_the_contract(first_study: Workspace) -> None:
+def test_tables_of_trials_have_the_agreed_columns_and_types(first_study: Workspace) -> None:
     study = convstudy.study("first")
     trials, front = study.trials(), study.front()
-    assert trials.index.name == "number" and set(trials.columns) >= OF_A_TRIAL
+    assert trials.index.name == "number" and set(trials.columns) >= TRIAL_COLUMNS
     types = {"macs": "int64", "params": "int64", "validation_error_percent": "float64", "learning_rate": "float64"}
     assert {name: str(trials[name].dtype) for name in types} == types
     assert all(isinstance(trials[name].dtype, pd.StringDtype) for name in ("state", "family", "reason", "run"))
@@ -92,12 +93,12 @@ def test_tables_have_the_names_and_types_of_the_contract(first_study: Workspace)
     assert (priced.macs, priced.params) == (trials["macs"].iloc[0], trials["params"].iloc[0])
 
 
-def test_runs_and_claims_and_the_population_are_tables(first_study: Workspace) -> None:
+def test_runs_claims_and_the_population_are_tables(first_study: Workspace) -> None:
     runs = convstudy.runs()
     trials = convstudy.study("first").trials()
-    of_study = runs.loc[trials["run"]]
-    assert of_study["validation_error_percent"].to_list() == trials["validation_error_percent"].to_list()
-    assert of_study["macs"].to_list() == trials["macs"].to_list()
+    study_runs = runs.loc[trials["run"]]
+    assert study_runs["validation_error_percent"].to_list() == trials["validation_error_percent"].to_list()
+    assert study_runs["macs"].to_list() == trials["macs"].to_list()
     assert str(runs["finished_at"].dt.tz) == "UTC" and all(Path(path).exists() for path in runs["weights"].dropna())
     claims, parts = convstudy.claims(), convstudy.claims(parts=True)
     assert len(claims) == 70 and set(parts.index.get_level_values("id")) == set(claims.index)
@@ -108,7 +109,7 @@ def test_runs_and_claims_and_the_population_are_tables(first_study: Workspace) -
     assert {"resnet", "densenet"} <= set(population["family"]) and (population["macs"] <= 8_000_000).all()
 
 
-def test_a_network_answers_alike_whatever_form_an_image_has(first_study: Workspace, tmp_path: Path) -> None:
+def test_predictions_do_not_depend_on_the_form_of_the_images(first_study: Workspace, tmp_path: Path) -> None:
     network = convstudy.load("first")
     images = validation_images(first_study.prepared_data / "fashion-mnist", 7, 5)
     for number, image in enumerate(images):
@@ -120,26 +121,40 @@ def test_a_network_answers_alike_whatever_form_an_image_has(first_study: Workspa
         answers = network.predict(form, batch_size=2)
         assert answers.index.name == "image" and answers.index.to_list() == [0, 1, 2, 3, 4]
         np.testing.assert_allclose(answers.drop(columns="class"), by_path.drop(columns="class"), rtol=1e-4, atol=1e-6)
-    assert by_path.columns.to_list() == ["class", "probability", *network.class_names]
-    each = by_path[list(network.class_names)]
-    np.testing.assert_allclose(each.sum(axis=1), 1)
-    assert each.idxmax(axis=1).to_list() == by_path["class"].to_list()
+    names = [f"probability_{name}" for name in network.class_names]
+    assert by_path.columns.to_list() == ["class", "probability", *names]
+    np.testing.assert_allclose(by_path[names].sum(axis=1), 1)
+    assert by_path[names].max(axis=1).to_list() == by_path["probability"].to_list()
+    best = by_path[names].to_numpy().argmax(axis=1)
+    assert by_path["class"].to_list() == [network.class_names[number] for number in best]
     assert len(network.predict([])) == 0 and len(network.predict(images[0])) == 1
+    assert network.predict([paths[0], images[1], paths[0]]).index.to_list() == [str(paths[0]), 1, str(paths[0])]
 
 
-def test_a_networks_answers_have_the_error_of_its_run(first_study: Workspace) -> None:
+def test_classes_named_like_the_columns_of_a_prediction_do_not_collide(first_study: Workspace) -> None:
+    network = convstudy.load("first")
+    images = validation_images(first_study.prepared_data / "fashion-mnist", 7, 3)
+    names = ("class", "probability", "probability_class", *network.class_names[3:])
+    info = network.finished.info
+    renamed = replace(info, data=replace(info.data, class_names=names))
+    answers = convstudy.Network(network.run, replace(network.finished, info=renamed)).predict(images)
+    assert answers.columns.is_unique and answers.shape == (3, 2 + len(names))
+    np.testing.assert_array_equal(answers.to_numpy()[:, 1:], network.predict(images).to_numpy()[:, 1:])
+
+
+def test_predictions_have_the_error_of_the_run(first_study: Workspace) -> None:
     study = convstudy.study("first")
     network = convstudy.load(study)
     assert network.run == study.front()["run"].iloc[0]
     validation = open_training_data(first_study.prepared_data / "fashion-mnist").validation
     wrong = network.predict(validation.images)["class"] != np.array(network.class_names)[validation.labels]
     assert 100 * wrong.mean() == pytest.approx(study.front()["validation_error_percent"].iloc[0], abs=4)
-    assert 100 * wrong.mean() < 85  # on 2,000 of the 10,000 images its run had a similar error
+    assert 100 * wrong.mean() < 85  # better than chance; its run was scored on fewer validation images
 
 
-def test_pictures_of_any_size_are_handled_as_prepare_does(first_study: Workspace, tmp_path: Path) -> None:
+def test_predict_preprocesses_pictures_of_any_size_as_prepare_does(first_study: Workspace, tmp_path: Path) -> None:
     folder = write_pictures(first_study.prepared_data / "fashion-mnist", tmp_path / "large", per_class=60)
-    for path in folder.rglob("*.png"):  # wide, four times as large, with transparency
+    for path in folder.rglob("*.png"):  # not square, larger, with transparency
         picture = Image.open(path).resize((160, 112)).convert("RGBA")
         picture.putalpha(200)
         picture.save(path)
@@ -150,31 +165,31 @@ def test_pictures_of_any_size_are_handled_as_prepare_does(first_study: Workspace
     known = {image.tobytes() for split in (prepared.train, prepared.validation) for image in np.array(split.images)}
     read = read_inputs(network.finished, sorted(folder.rglob("*.png")))
     assert read.shape == (120, 3, 28, 28)
-    assert known <= {image.tobytes() for image in read}  # the others are the test split's
+    assert known <= {image.tobytes() for image in read}  # the others are in the test split
 
 
 @pytest.mark.parametrize(
-    ("images", "error", "said"),
+    ("images", "error", "message"),
     [
         (np.zeros((28, 28)), convstudy.UsageError, r"images \(dtype=float64\) must be uint8"),
         (np.zeros((28, 28, 4), np.uint8)[None, None], convstudy.UsageError, r"images \(shape=\(1, 1, 28, 28, 4\)\)"),
         ("absent.png", convstudy.DataError, r"there is no file 'absent.png'"),
-        (["params.yaml"], convstudy.DataError, r"params.yaml: its content is no image that can be read"),
+        (["params.yaml"], convstudy.DataError, r"params.yaml: its content is not a readable image"),
     ],
 )
-def test_what_is_no_image_is_refused_by_its_name(
-    images: object, error: type[Exception], said: str, first_study: Workspace
+def test_predict_refuses_what_is_not_an_image(
+    images: object, error: type[Exception], message: str, first_study: Workspace
 ) -> None:
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         convstudy.load("first").predict(images)  # type: ignore[arg-type]
 
 
-def test_what_cannot_be_loaded_names_the_nearest_or_the_command(first_study: Workspace, tmp_path: Path) -> None:
+def test_load_names_the_nearest_study_or_how_to_restore_weights(first_study: Workspace, tmp_path: Path) -> None:
     with pytest.raises(convstudy.UsageError, match="unknown run or study 'frist': did you mean 'first'"):
         convstudy.load("frist")
     trials = convstudy.study("first").trials()
     run = trials.loc[~trials["front"], "run"].iloc[0]
-    with pytest.raises(convstudy.StorageError, match=r"is gone: .* keeps those of its front alone"):
+    with pytest.raises(convstudy.StorageError, match=r"is gone: .* keeps only those of its front"):
         convstudy.load(run)
     with pytest.raises(convstudy.UsageError, match="unknown device 'tpu'"):
         convstudy.load("first", device="tpu")
@@ -187,7 +202,7 @@ def test_what_cannot_be_loaded_names_the_nearest_or_the_command(first_study: Wor
             convstudy.load("first")
         single = convstudy.train("lenet-small", epochs=1, train_images=512, quiet=True)
         RunStore(copy / "runs").folder(single.run).weights.unlink()
-        with pytest.raises(convstudy.StorageError, match="by the same `convstudy train lenet-small`"):
+        with pytest.raises(convstudy.StorageError, match="run the same `convstudy train lenet-small` again"):
             convstudy.load(single.run)
         again = convstudy.train("lenet-small", epochs=1, train_images=512, quiet=True)
         assert again.weights_sha256 == single.weights_sha256 == convstudy.load(single.run).finished.weights_sha256
@@ -195,13 +210,13 @@ def test_what_cannot_be_loaded_names_the_nearest_or_the_command(first_study: Wor
         convstudy.workspace(first_study.root)
 
 
-def test_a_workspace_has_a_params_yaml(first_study: Workspace, tmp_path: Path) -> None:
-    with pytest.raises(convstudy.UsageError, match=r"is no workspace: copy the params\.yaml"):
+def test_a_folder_without_params_yaml_is_not_a_workspace(first_study: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(convstudy.UsageError, match=r"is not a workspace: copy the params\.yaml"):
         convstudy.workspace(tmp_path)
     assert convstudy.workspace() == first_study
 
 
-def test_limits_are_read_as_the_verb_reads_them() -> None:
+def test_limits_are_numbers_or_text_with_units() -> None:
     same = read_limits({"max_macs": "3M", "max_latency": "5ms", "max_params": None})
     assert same == {"macs": 3_000_000, "latency_seconds": 0.005}
     assert read_limits({"max_macs": 3_000_000}) == read_limits({"max_macs": 3e6}) == {"macs": 3_000_000}
@@ -211,7 +226,7 @@ def test_limits_are_read_as_the_verb_reads_them() -> None:
         read_limits({"max_latency": 0.005})
 
 
-def test_progress_is_shown_unless_it_is_turned_off(first_study: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_shown_unless_quiet(first_study: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
     convstudy.train("lenet-small", epochs=1, train_images=512, seed=1)
     assert "[train] 1/1 lenet-small" in capfd.readouterr().err
     convstudy.train("lenet-small", epochs=1, train_images=512, seed=1, quiet=True)
@@ -219,7 +234,7 @@ def test_progress_is_shown_unless_it_is_turned_off(first_study: Workspace, capfd
     assert captured.out == captured.err == ""
 
 
-def test_impossible_requests_raise_what_the_verbs_exit_with(first_study: Workspace) -> None:
+def test_impossible_requests_raise_the_errors_of_the_verbs(first_study: Workspace) -> None:
     with pytest.raises(convstudy.UsageError, match="give one of --trials and --hours"):
         convstudy.search("lenet", trials=1, hours=1)
     with pytest.raises(convstudy.DataError, match="nowhere is not prepared: run `convstudy prepare"):
