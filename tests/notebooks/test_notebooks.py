@@ -1,4 +1,4 @@
-"""The notebooks, run from their first cell to their last on real data; they are kept without outputs."""
+"""The notebooks run from the first cell to the last on real data. They are stored without outputs."""
 
 import tomllib
 from pathlib import Path
@@ -23,7 +23,7 @@ def code_of(path: Path) -> list[Any]:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_and_shows_tables_and_pictures(
+def test_a_notebook_runs_and_shows_tables_charts_and_progress(
     path: Path, first_study: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -31,23 +31,23 @@ def test_a_notebook_runs_and_shows_tables_and_pictures(
     notebook = read(path)
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
-    said = "".join(output.get("text", "") for output in outputs)
-    assert "Warning" not in said and {output.get("name") for output in outputs} <= {None, "stdout"}, said
+    printed = "".join(output.get("text", "") for output in outputs)
+    assert "Warning" not in printed and {output.get("name") for output in outputs} <= {None, "stdout"}, printed
     kinds = [kind for output in outputs for kind in output.get("data", ())]
     assert kinds.count("text/html") >= 3
     assert ("image/png" in kinds) == (path.stem == "course")
-    assert "works in " + str(first_study.root) in said
+    assert f"workspace: {first_study.root}" in printed
     progress = [output.data["text/plain"] for output in outputs if set(output.get("data", ())) == {"text/plain"}]
-    assert any("validation error" in text and "counted" not in text for text in progress)  # only lines that last stay
+    assert any("validation error" in text and "counted" not in text for text in progress)  # only permanent lines stay
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
+def test_a_notebook_is_stored_without_outputs(path: Path) -> None:
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code_of(path))
     nbformat.validate(read(path))
 
 
-def test_both_notebooks_begin_with_the_same_cell_and_the_projects_address() -> None:
+def test_both_notebooks_start_with_the_same_cell_and_the_projects_address() -> None:
     (first, *others) = [code_of(path)[0].source for path in NOTEBOOKS]
     assert len(others) == 1 and others[0] == first
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
