@@ -11,7 +11,7 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnC
 from types import ModuleType
 
 PRELOADED = ("pipeline.running.worker_server", "pipeline.running.jobs", "torch._dynamo")
-"""Modules that the server loads before it forks workers. The first optimizer imports torch._dynamo: a second."""
+"""Modules that the server loads before it forks workers. An optimizer imports torch._dynamo, which takes a second."""
 
 
 def prepare_workers() -> None:
@@ -21,7 +21,7 @@ def prepare_workers() -> None:
 
 
 class _Worker(ForkServerProcess):
-    """A worker that skips the main program, which multiprocessing would run again, and its trainings with it."""
+    """A worker that skips the main program. multiprocessing would run a user's script again, which may train."""
 
     def start(self) -> None:
         main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
