@@ -90,7 +90,7 @@ def test_the_stages_take_own_records_in_and_publishing_leaves_them_out(claimed: 
     assert after[:4] == before[:4] and after[-1]["parts"][0]["n"] == 2
     write_report(claimed.results)
     text, page = ((claimed.results / name).read_text() for name in ("REPORT.md", "report.html"))
-    assert "# 1 of 4 claims hold\n" in text and "### Your own claims\n" in text and "come last" in text
+    assert "# 1 of 4 claims hold, " in text and "### Your own claims\n" in text and "come last" in text
     places = [text.index(part) for part in ("### Design spaces", "### Your own claims", "[new-arms](#claim-new-arms)")]
     assert places == sorted(places)
     assert '<section id="claim-known-arms"' in page and "Your own claims (reports/my-claims.yaml) come last." in page
