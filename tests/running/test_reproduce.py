@@ -264,4 +264,4 @@ def test_a_network_that_no_rate_trains_is_a_result_and_ends_no_study(study: Work
     assert {trial.state for trial in network.rates} == {"failed"}
     assert network.recipe.precision == resolve_precision("auto", "cpu") and network.recipe.learning_rate == 1e12
     write_report(study.results, study)
-    assert "No network learnt anything yet" in (study.results / "REPORT.md").read_text()
+    assert "No network learned anything yet" in (study.results / "REPORT.md").read_text()

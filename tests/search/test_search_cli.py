@@ -260,7 +260,7 @@ def test_a_search_can_learn_from_another(searched: tuple[Workspace, Any], capsys
     assert f"the sampler begins with {complete} of {complete} complete trials" in capsys.readouterr().err
     json_of(workspace, "search", "lenet", *SMALL, "--study", "teacher", "--trials", "3", "--seed", "9", "--fresh")
     for dry_run in ((), ("--dry-run",)):
-        assert "teacher was begun anew since warm began" in refused(workspace, *learning, "--trials", "4", *dry_run)
+        assert "teacher was started over after warm began" in refused(workspace, *learning, "--trials", "4", *dry_run)
     itself = ("--study", "teacher", "--warm-start", "teacher", "--trials", "4", "--fresh")
     assert "is the study itself" in refused(workspace, "search", "lenet", *SMALL, *itself)
     assert json_of(workspace, "status", "teacher")["counted"] == 3
