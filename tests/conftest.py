@@ -117,7 +117,7 @@ def made_first_study(prepared_fashion_mnist: Path, tmp_path_factory: pytest.Temp
         workspace = make_study(tmp_path_factory.mktemp("first") / "study", prepared_fashion_mnist, monkeypatch)
         shutil.copy(CHECKOUT / "params.yaml", workspace.params_file)  # by another one, published claims are not judged
         (workspace.root / "reports").mkdir()
-        for name in ("claims.yaml", "my-claims.yaml", "published"):
+        for name in ("claims.yaml", "published"):
             (workspace.root / "reports" / name).symlink_to(CHECKOUT / "reports" / name)
         convstudy.search(
             "lenet", trials=6, epochs=1, train_images=512, max_macs="1M", study="first", workers=1, quiet=True
