@@ -41,7 +41,7 @@ def search(
         trials: total number of trained networks in the study; None: 40, unless `hours` is given.
         hours: total hours of search, instead of `trials`.
         objectives: what to minimise: "error", then any costs.
-        sampler: auto, tpe, nsga2, evolution, gp, random or qmc.
+        sampler: auto, tpe, nsga2, evolution, gp, random, qmc or module:Class.
         fidelity: "full" trains every network to the end, "halving" only the better ones.
         data: prepared data set, by name or folder; None: the one in params.yaml.
         train_images: number of training images, a stratified subset; None: all.
