@@ -27,6 +27,8 @@ ONLY_FOR = {
     "pipeline.data.sources": ("prepare",),  # others know prepared data by their name
     "pipeline.claims.experiments": ("plan", *JUDGING),  # the simulation counts parts of claims
     "pipeline.claims.asides": JUDGING,
+    "pipeline.search.samplers": ("search", "finalists", "report"),  # the plan makes one only to check that it can be
+    "pipeline.search.custom_samplers": ("search", "finalists"),  # the report draws parameters, and samples nothing
     "pipeline.cost.table": tuple(stage for stage in STAGES if stage != "simulation"),  # as above: it compares no costs
     "pipeline.claims.calculations": JUDGING,
     "pipeline.evidence": ("plan", *TRAINING, *JUDGING),  # elsewhere: for types

@@ -29,7 +29,7 @@ def report(
     out.answer({"report": str(page)})
 
 
-@verb("convstudy ui", "convstudy ui --port 5001", "convstudy ui --host 0.0.0.0 --allowed-hosts gpu1.example.org")
+@verb("convstudy ui --port 5001", "convstudy ui --host 0.0.0.0 --allowed-hosts gpu1.example.org")
 def ui(
     out: Output,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
