@@ -1,6 +1,6 @@
 """What the study costs besides its trainings: whole profiles, a second run, and stages that have nothing to do.
 
-Each repeat runs `dvc repro` in an empty clone of the last commit, with compiled modules, as `make install` leaves it, and
+Each repeat runs `dvc repro` in an empty clone of the last commit, with compiled modules, as after `make install`, and
 with the raw images at hand. The profile `quick` takes minutes and is run once. CPU time includes workers that outlive
 the process that started them.
 """
