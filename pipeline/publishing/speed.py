@@ -7,12 +7,15 @@ from pathlib import Path
 from benchmarks.growth import IMAGES, STORED_RUNS
 from benchmarks.records import Benchmark, Row, overall
 from benchmarks.searching import MOST_MS_OF_AUTO, MOST_OWN_MS, OWN, REPORT
+from benchmarks.start_up import IDLE_SECONDS, QUICK_SECONDS, SMOKE_SECONDS
 from pipeline.evidence.records import Interval
 from pipeline.evidence.statistics import mean_interval
 from pipeline.publishing.reference import table
 from pipeline.schema import read_record
 
-BENCHMARKS = ("throughput", "packing", "study", "overhead", "limit", "accuracy", "growth", "searching", "cards")
+BENCHMARKS = (
+    *("throughput", "packing", "study", "overhead", "limit", "accuracy", "growth", "searching", "cards", "start_up"),
+)
 TRIALS = (100, 2_000, 10_000)
 
 
@@ -24,6 +27,7 @@ def speed_parts(published: Path) -> dict[str, str]:
         "speed": _speed(found["throughput"]),
         "further": _further(found),
         "trials": _trials(found["searching"]),
+        "start": _start(found["start_up"]),
         "cards": _cards(found["cards"]),
     }
 
@@ -147,6 +151,18 @@ def _trials(benchmark: Benchmark) -> str:
         rows.append((what, *("not measured" if value is None else shown(value) for value in values), limit))
     titles = ("what", *(f"{size:,} trials" for size in TRIALS), "limit")
     return f"{table(titles, rows, 1)}\n\n{_machine(benchmark)}."
+
+
+def _start(benchmark: Benchmark) -> str:
+    """Seconds of whole profiles, and of stages that have nothing to do."""
+    limits = {"profile smoke": SMOKE_SECONDS, "profile quick": QUICK_SECONDS}
+    rows = []
+    for row in benchmark.rows:
+        if row.unit == "s":
+            cpu = f"{row.median('cpu'):.1f}" if "cpu" in row.arms else ""
+            limit = IDLE_SECONDS if row.case.startswith("stage ") else limits.get(row.case, "")
+            rows.append((row.case, f"{row.median('wall'):.1f}", cpu, limit, len(row.arms["wall"])))
+    return f"{table(('what', 'seconds', 'CPU seconds', 'target, seconds', 'n'), rows, 1)}\n\n{_machine(benchmark)}."
 
 
 def _cards(benchmark: Benchmark) -> str:
