@@ -161,7 +161,7 @@ def _start(benchmark: Benchmark) -> str:
         if row.unit == "s":
             cpu = f"{row.median('cpu'):.1f}" if "cpu" in row.arms else ""
             limit = IDLE_SECONDS if row.case.startswith("stage ") else limits.get(row.case, "")
-            rows.append((row.case, f"{row.median('wall'):.1f}", cpu, limit, len(row.arms["wall"])))
+            rows.append((row.case, f"{row.median('wall'):.1f}", cpu, str(limit), str(len(row.arms["wall"]))))
     return f"{table(('what', 'seconds', 'CPU seconds', 'target, seconds', 'n'), rows, 1)}\n\n{_machine(benchmark)}."
 
 
