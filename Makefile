@@ -8,6 +8,10 @@ OPTIONS ?=
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Without a home folder, pip would create one named `~` here.
+ifeq ($(HOME),)
+export HOME := $(CURDIR)/.home
+endif
 
 .PHONY: help install study search test lint format ui soak bench gpu-bundle clean
 

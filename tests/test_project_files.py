@@ -1,7 +1,9 @@
 """The project's own files agree with one another: versions, pins, what is checked before a commit and on GitHub."""
 
 import importlib.util
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,14 @@ def recipe(target: str) -> list[str]:
     lines = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", MAKEFILE, flags=re.MULTILINE)
     assert lines is not None
     return [line.strip().removeprefix("@$(BIN)/") for line in lines[1].splitlines()]
+
+
+def test_make_keeps_caches_in_the_clone_if_there_is_no_home_folder() -> None:
+    command = ["make", "--no-print-directory", "--eval", "show: ; @echo $$HOME", "show"]
+    without = {key: value for key, value in os.environ.items() if key != "HOME"}
+    for environment, home in ((without, str(CHECKOUT / ".home")), ({**without, "HOME": "/some/home"}, "/some/home")):
+        shown = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True)
+        assert shown.stdout.strip() == home
 
 
 def test_everything_the_project_depends_on_is_pinned_within_its_bounds() -> None:
