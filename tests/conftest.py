@@ -17,6 +17,8 @@ import convstudy
 from pipeline.data.manifest import Manifest, load_manifest
 from pipeline.data.obtain import fashion_mnist, obtain
 from pipeline.data.prepare import prepare
+from pipeline.environment import complete_environment
+from pipeline.settings import choose_profile
 from pipeline.tracking.location import database_file
 from pipeline.tracking.store import open_store
 from pipeline.workspace import Workspace
@@ -31,6 +33,7 @@ COSTLY = ("clone", "browser", "first_study", "searched", "server", "reproduced",
 def pytest_configure(config: pytest.Config) -> None:
     """Have pytest-xdist keep the order of the tests; by default it starts the groups with the most tests first."""
     config.option.loadscopereorder = False
+    complete_environment()  # as for each of the project's own programs
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -120,6 +123,7 @@ def made_first_study(prepared_fashion_mnist: Path, tmp_path_factory: pytest.Temp
     with pytest.MonkeyPatch.context() as monkeypatch:
         workspace = make_study(tmp_path_factory.mktemp("first") / "study", prepared_fashion_mnist, monkeypatch)
         shutil.copy(CHECKOUT / "params.yaml", workspace.params_file)  # by another one, published claims are not judged
+        choose_profile(workspace.params_file, "quick")
         (workspace.root / "reports").mkdir()
         for name in ("claims.yaml", "published"):
             (workspace.root / "reports" / name).symlink_to(CHECKOUT / "reports" / name)
@@ -167,5 +171,6 @@ def make_study(root: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> W
         assert usual in text
         text = text.replace(usual, usual[:-1])
     workspace.params_file.write_text(text)
+    choose_profile(workspace.params_file, "quick")  # whatever the checkout's user has chosen
     monkeypatch.setenv("CONVSTUDY_HOME", str(root))
     return workspace

@@ -1,6 +1,7 @@
 """A PostgreSQL server of a test's own, where PostgreSQL is installed: a new cluster, a free port, a password."""
 
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -24,7 +25,17 @@ def binaries() -> Path | None:
     return Path(initdb).parent if initdb else None
 
 
-needs_postgres = pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed")
+def _has_name() -> bool:
+    try:
+        return bool(pwd.getpwuid(os.geteuid()))
+    except KeyError:
+        return False
+
+
+needs_postgres = pytest.mark.skipif(
+    binaries() is None or not _has_name(),
+    reason="PostgreSQL is not installed, or this user has no name, which it needs",
+)
 
 
 @contextmanager

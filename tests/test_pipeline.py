@@ -16,6 +16,7 @@ from processes import wait_until, wait_until_ended
 
 from pipeline.evidence.records import GroupRecord
 from pipeline.schema import read_record
+from pipeline.settings import choose_profile
 from pipeline.workspace import Workspace
 
 CHECKOUT = Path(__file__).parents[1]
@@ -38,7 +39,7 @@ def clone(raw_fashion_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> 
             shutil.copy(CHECKOUT / name, root / name)
     workspace = Workspace(root)
     shutil.copytree(raw_fashion_mnist, workspace.raw_data / "fashion-mnist")
-    _edit(workspace, "profile: quick", "profile: smoke")
+    choose_profile(workspace.params_file, "smoke")
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
     _commit(workspace)
     _repro(workspace)

@@ -105,7 +105,7 @@ def test_a_batch_of_one_image_is_refused_where_batch_norm_would_normalise_by_it(
         ("  name: fashion-mnist", "  name: 007", r"data\.name \(=7\) is read as a number, not as text: quote it"),
         ("  name: fashion-mnist", "  name: no", r"data\.name \(=false\) is read as true or false, not as text: quote"),
         ("  name: fashion-mnist", "  name: ~ #", r"data\.name \(=null\) is read as nothing, not as text: quote it"),
-        ("profile: quick", "profile: on", r"profile \(=true\) is read as true or false, not as text: quote it"),
+        ("\nprofile: ", "\nprofile: on  # ", r"profile \(=true\) is read as true or false, not as text: quote it"),
         ("  smoke:\n", "  no:\n", r"profiles: key False is read as true or false: quote it"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline.settings import choose_profile
 from pipeline.workspace import Workspace
 
 SMOKE = """
@@ -82,7 +83,7 @@ claims:
 @pytest.fixture
 def claimed(study: Workspace) -> Workspace:
     """A workspace with two experiments and two claims, under the profile smoke."""
-    study.params_file.write_text(study.params_file.read_text().replace("profile: quick", "profile: smoke"))
+    choose_profile(study.params_file, "smoke")
     (study.root / "reports").mkdir()
     (study.root / "reports" / "claims.yaml").write_text(SMOKE)
     return study
