@@ -34,7 +34,7 @@ def _has_name() -> bool:
 
 needs_postgres = pytest.mark.skipif(
     binaries() is None or not _has_name(),
-    reason="PostgreSQL is not installed, or this user has no name, which it needs",
+    reason="PostgreSQL is not installed, or the user has no name",
 )
 
 
