@@ -40,7 +40,8 @@ def clone(raw_fashion_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     workspace = Workspace(root)
     shutil.copytree(raw_fashion_mnist, workspace.raw_data / "fashion-mnist")
     choose_profile(workspace.params_file, "smoke")
-    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    for arguments in (["init", "-q"], ["config", "user.name", "t"], ["config", "user.email", "t@t"]):
+        subprocess.run(["git", *arguments], cwd=root, check=True)
     _commit(workspace)
     _repro(workspace)
     return workspace
@@ -192,8 +193,7 @@ def _command_line(process: psutil.Process) -> list[str]:
 
 
 def _commit(workspace: Workspace) -> None:
-    who = ["-c", "user.name=t", "-c", "user.email=t@t"]
-    for arguments in (["add", "-A"], [*who, "commit", "-qm", "t"]):
+    for arguments in (["add", "-A"], ["commit", "-qm", "t"]):
         subprocess.run(["git", *arguments], cwd=workspace.root, check=True)
 
 
