@@ -33,8 +33,8 @@ def summary(metrics: Metrics) -> str:
     for study, error in metrics.finalist_test_error_percent.items():
         found.append(f"the best finalist of {study} has {error:.2f} %")
     if metrics.claims:
-        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(metrics.claims.items()))
-        found.append(f"verdicts on {sum(metrics.claims.values())} claims: {verdicts}")
+        verdicts = ", ".join(f"{count} {verdict.replace('holds', 'hold')}" for verdict, count in metrics.claims.items())
+        found.append(f"of {sum(metrics.claims.values())} claims: {verdicts}")
     return "found: " + ("; ".join(found) or "nothing has been trained")
 
 

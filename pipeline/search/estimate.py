@@ -78,7 +78,7 @@ def estimate_search(
 
 
 def search_macs(planned: PlannedSearch, manifest: Manifest) -> float:
-    """Work of a search's trials, for comparison with other work: MACs of `training_images`."""
+    """Work of a search's trials, for comparison with other work: in the MACs of `training_macs`."""
     return planned.trials * _epochs(planned.plan) / planned.plan.recipe.epochs * _training_macs(planned.plan, manifest)
 
 

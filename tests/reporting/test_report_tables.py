@@ -16,7 +16,7 @@ def test_metrics_are_the_few_numbers_by_which_studies_are_compared() -> None:
     found = metrics(compare([nine_networks()], nine_profiles()), claims={"holds": 3})
     assert round(found.test_error_percent["resnet-small"], 2) == 7.18
     assert len(found.test_error_percent) == 9 and found.claims == {"holds": 3}
-    assert summary(found).startswith("found: ") and summary(found).endswith("; verdicts on 3 claims: 3 holds")
+    assert summary(found).startswith("found: ") and summary(found).endswith("; of 3 claims: 3 hold")
     best = min(found.test_error_percent, key=found.test_error_percent.__getitem__)
     assert f"{best} has the lowest test error of all 9" in summary(found)
     assert summary(metrics([])) == "found: nothing has been trained"
